@@ -1,0 +1,122 @@
+# Everything a contributor runs. CI runs .ci/run, which uses the same targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+FUZZTIME ?= 30s
+FUZZJOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ ?= .
+N ?= 200
+SEEDS ?= 10000
+COUNT ?= 6
+ARGS ?=
+
+# Every module of the repository, the root first. tools has no code of its own.
+MODULES := $(sort $(patsubst ./%,%,$(shell find . \( -name node_modules -o -name testdata -o -name '.?*' -o -path ./tools \) -prune -o -name go.mod -printf '%h\n')))
+LINT := $(CURDIR)/bin/golangci-lint
+
+# in-modules runs a command in every module.
+define in-modules
+	for m in $(MODULES); do echo "--- $$m: $(1)"; (cd "$$m" && $(1)); done
+endef
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+## ------------------------------------------------------------------ use
+
+.PHONY: demo smoke
+demo: ## the demo, a small shop with logins; ARGS="-h" shows its flags
+	@go -C cmd/sessile run . demo $(ARGS)
+
+smoke: ## the demo from outside: logs in, kills it with -9, looks what is left
+	@go -C cmd/sessile run ./smoke $(ARGS)
+
+## ---------------------------------------------------------------- check
+
+.PHONY: build test test-short test-browser cover arch
+build: ## compiles everything
+	@$(call in-modules,go build ./...)
+
+test: ## every test of every module, with the race detector
+	@$(call in-modules,go test -race $(ARGS) ./...)
+
+test-short: ## the same without the long ones and without the race detector
+	@$(call in-modules,go test -short $(ARGS) ./...)
+
+test-browser: ## the demo in a real browser; installs Chromium if it is missing
+	@sh e2e/run.sh
+
+arch: ## the arrows, the clock, the goroutines and the sizes are as drawn
+	@go test -count=1 ./internal/arch
+
+cover: ## statements covered, by package; the profile is out/cover.out
+	@mkdir -p out
+	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./...
+	@go tool cover -func=out/cover.out | tail -1
+
+.PHONY: lint vet fmt fmt-check tidy-check hygiene vuln
+lint: bin/golangci-lint ## the linters, in every module
+	@$(call in-modules,"$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...)
+
+vet: ## go vet, in every module
+	@$(call in-modules,go vet ./...)
+
+fmt: bin/golangci-lint ## formats the code
+	@$(call in-modules,"$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...)
+
+fmt-check: ## fails if gofmt would change a file
+	@files=$$(find . \( -name node_modules -o -name testdata -o -name '.?*' \) -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); \
+	  if [ -n "$$files" ]; then printf 'not formatted:\n%s\n' "$$files"; exit 1; fi
+
+tidy-check: ## fails if go mod tidy would change a module
+	@$(call in-modules,go mod tidy -diff)
+
+hygiene: ## fails if a file names a path of one machine or a package registry
+	@.ci/hygiene
+
+vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability database
+	@$(call in-modules,"$(CURDIR)/bin/govulncheck" ./...)
+
+## -------------------------------------------------------------- torture
+
+.PHONY: fuzz kill sim mutants
+fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
+	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
+
+kill: ## N=200 times kill -9 while it writes, and what it acknowledged must be there
+	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS)
+
+sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
+	@go test ./actor -count=1 -timeout=30m -run '^TestSimulatedLives$$' -sim.seeds=$(SEEDS) $(ARGS)
+
+mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
+	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done
+
+## -------------------------------------------------------------- measure
+
+.PHONY: bench bench-quick
+bench: bin/benchstat ## the numbers of the README, COUNT=6 runs and rivals in the same run (long)
+	@mkdir -p out
+	@go -C bench test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout=2h $(ARGS) ./... | tee out/bench.txt
+	@bin/benchstat out/bench.txt
+
+bench-quick: ## every benchmark once, to see that it works
+	@$(call in-modules,go test -run '^$$' -bench . -benchtime=10x $(ARGS) ./...)
+
+## ---------------------------------------------------------------- tools
+
+# The versions are in tools/go.mod; the programs are built once.
+bin/%: tools/go.mod tools/go.sum
+	@echo "building $(@F)"
+	@mkdir -p bin
+	@go build -C tools -trimpath -o "$(CURDIR)/bin/$(@F)" $$(go -C tools list -f '{{.ImportPath}}' tool | grep '/$(@F)$$')
+	@touch $@
+
+.PHONY: tools clean
+tools: bin/golangci-lint bin/benchstat bin/govulncheck bin/gremlins ## the programs that lint, bench, vuln and mutants need
+
+clean: ## removes what was built
+	rm -rf bin out

@@ -1,0 +1,241 @@
+// Package actor owns the hot sessions. One goroutine, the loop, is the only one
+// that changes anything; a second one, the writer, is the only one that commits.
+// Readers look sessions up in the index that the loop publishes and never wait
+// for it. Start starts both, Close joins them. An Actor is safe for concurrent use.
+//
+// What the loop knows is in state, a pure step function without goroutines,
+// locks, I/O or clock: (state, message, now) to (state, effects). This package
+// refuses to know SQL, HTTP and raw tokens. It carries no compatibility promise.
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessile/sessile/cache"
+	"github.com/sessile/sessile/persist"
+)
+
+// Config tunes an Actor. Every field is required unless it says otherwise.
+type Config struct {
+	Entries         int           // sessions kept in memory
+	Bytes           int64         // and their size
+	BatchInterval   time.Duration // longest time a change waits for its batch
+	BatchSize       int           // items of a batch
+	MaxPending      int           // unwritten changes at which callers wait
+	MaxPendingBytes int64         // and their data
+	MaxGraves       int           // remembered ends at which the destroy of an unknown session waits
+	MaxLoads        int           // cold reads under way at which more are refused
+	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
+	CloseTimeout    time.Duration // how long Close tries to write when the disk fails
+	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
+	Exclusive       bool          // nobody else writes: the lease never ends
+	Seed            uint64        // of the retry jitter
+	Now             func() int64  // the clock, Unix microseconds
+	Observe         func(Event)   // called on a goroutine of its own; optional
+}
+
+// eventRoom bounds the events that wait for a slow observer; more are dropped and counted.
+const eventRoom = 1024
+
+// Actor is the owner of the hot sessions.
+type Actor struct {
+	cfg     Config
+	backend persist.Backend
+	hot     *cache.Hot[View]
+	lease   atomic.Int64 // memory may be served before then
+
+	inbox   chan message // unbuffered: what is accepted is answered
+	growth  chan message // the same for what makes pending grow; closed to callers at the bound
+	batches chan *persist.Batch
+	results chan settled
+	events  chan Event
+	stop    chan struct{} // closed by Close
+	done    chan struct{} // closed when the loop has ended
+	quiet   chan struct{} // closed when nothing more will happen
+	group   sync.WaitGroup
+	cancel  context.CancelFunc // of the watcher and the sweeper
+	once    sync.Once
+	err     error // of Close; read after done
+	dropped atomic.Uint64
+	hits    [hitStripes]stripe
+}
+
+// Start runs an Actor over backend. Close it.
+func Start(backend persist.Backend, cfg Config) *Actor {
+	s := newState(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &Actor{
+		cfg: cfg, backend: backend, hot: s.hot, cancel: cancel,
+		inbox: make(chan message), growth: make(chan message),
+		batches: make(chan *persist.Batch, 1), results: make(chan settled, 1), // one: the batch in flight
+		events: make(chan Event, eventRoom),
+		stop:   make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
+	}
+	a.lease.Store(s.lease)
+	var feeders sync.WaitGroup // whoever may emit an event
+	feeders.Go(func() { a.sweep(ctx) })
+	feeders.Go(func() { a.watchBackend(ctx) })
+	feeders.Go(func() { a.loop(s) })
+	a.group.Go(a.write)
+	a.group.Go(a.observe)
+	a.group.Go(func() {
+		feeders.Wait()
+		close(a.quiet)
+	})
+	return a
+}
+
+// Close takes nothing new in, writes everything that was acknowledged, and
+// joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout
+// and says what was lost. It is idempotent and always returns the same error.
+func (a *Actor) Close() error {
+	a.once.Do(func() {
+		a.cancel()
+		close(a.stop)
+	})
+	a.group.Wait()
+	return a.err
+}
+
+// write commits one batch at a time.
+func (a *Actor) write() {
+	defer close(a.results)
+	for b := range a.batches {
+		res, err := a.backend.Apply(context.Background(), b)
+		a.results <- settled{res, err}
+	}
+}
+
+// loop runs the state: one message, its effects, the next message.
+func (a *Actor) loop(s *state) {
+	defer close(a.done)
+	defer close(a.batches)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	growth := a.growth
+	for {
+		var m message
+		select {
+		case m = <-a.inbox:
+		case m = <-growth:
+		case m = <-a.results:
+		case <-timer.C:
+			m = wake{}
+		case <-a.stop:
+			a.err = a.drain(s, timer)
+			return
+		}
+		out := a.step(s, m, timer)
+		growth = a.growth
+		if out.full {
+			growth = nil // a nil channel is never ready: callers wait
+		}
+	}
+}
+
+// step runs one step and carries out its effects. Nothing here can block: reply
+// channels have room, and the writer is idle when there is a batch.
+func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
+	now := a.cfg.Now()
+	out := s.step(m, now)
+	if a.lease.Load() != out.lease {
+		a.lease.Store(out.lease)
+	}
+	for _, r := range out.replies {
+		r.req.reply <- r.response
+	}
+	for _, c := range out.ended {
+		close(c)
+	}
+	for _, e := range out.events {
+		a.Emit(e)
+	}
+	if out.batch != nil {
+		a.batches <- out.batch
+	}
+	if out.wake != 0 {
+		timer.Reset(time.Duration(max(out.wake-now, 0)) * time.Microsecond)
+	} else {
+		timer.Stop()
+	}
+	return out
+}
+
+// drain writes what is left. It gives up when the disk has refused for too long.
+func (a *Actor) drain(s *state, timer *time.Timer) error {
+	limit := time.NewTimer(a.cfg.CloseTimeout)
+	defer limit.Stop()
+	a.step(s, closing{}, timer)
+	for !s.idle() {
+		var m message
+		select {
+		case m = <-a.results:
+		case <-timer.C:
+			m = wake{}
+		case <-limit.C:
+			return a.giveUp(s)
+		}
+		a.step(s, m, timer)
+	}
+	return nil
+}
+
+// giveUp waits for the batch in flight and tells what could not be written.
+func (a *Actor) giveUp(s *state) error {
+	if s.flight != nil {
+		s.settle(<-a.results)
+		if s.idle() {
+			return nil
+		}
+	}
+	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk",
+		len(s.dirty), len(s.ops)+len(s.later))
+	return errors.Join(err, s.stats.LastError)
+}
+
+// Emit queues an event for the observer, or drops it: nothing waits for an
+// observer. After Close nobody takes it.
+func (a *Actor) Emit(e Event) {
+	select {
+	case a.events <- e:
+	default:
+		a.dropped.Add(1)
+	}
+}
+
+// observe hands events to the observer, one after the other. Nothing it does
+// can hold up or break an operation (S40).
+func (a *Actor) observe() {
+	for {
+		select {
+		case e := <-a.events:
+			a.observeOne(e)
+			continue
+		default:
+		}
+		select {
+		case e := <-a.events:
+			a.observeOne(e)
+		case <-a.quiet:
+			if len(a.events) == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (a *Actor) observeOne(e Event) {
+	defer func() {
+		if recover() != nil {
+			a.dropped.Add(1) // a panicking observer loses the event, nothing else
+		}
+	}()
+	if a.cfg.Observe != nil {
+		a.cfg.Observe(e)
+	}
+}

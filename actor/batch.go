@@ -1,0 +1,160 @@
+package actor
+
+import (
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// flight is the batch that is being committed, and whom its items belong to.
+type flight struct {
+	batch   *persist.Batch
+	ops     []*pendingOp
+	writes  []*dirty
+	touches []*dirty
+}
+
+// nextBatch is the batch to commit now, nil if there is none: at once when
+// somebody waits, else when the oldest change has waited for BatchInterval or
+// BatchSize has come together. One batch is under way at a time; what arrives
+// meanwhile makes the next one (group commit).
+func (s *state) nextBatch() *persist.Batch {
+	if s.flight != nil || s.now < s.retry.at || len(s.ops)+s.queue.Len() == 0 {
+		return nil
+	}
+	due := s.due()
+	if !due && !s.urgent() {
+		return nil
+	}
+	f := &flight{batch: &persist.Batch{Now: s.now}}
+	s.boardOps(f)
+	s.boardDurable(f)
+	if due {
+		for s.queue.Len() > 0 && f.batch.Len() < s.cfg.BatchSize {
+			s.board(f, s.queue.Front().Value.(*dirty))
+		}
+	}
+	if f.batch.Len() == 0 {
+		return nil
+	}
+	s.flight = f
+	s.stats.Batches++
+	s.stats.BatchItems += uint64(f.batch.Len())
+	return f.batch
+}
+
+// due reports whether what waits has waited long enough.
+func (s *state) due() bool {
+	return s.closing || len(s.syncs) > 0 || s.queue.Len() >= s.cfg.BatchSize ||
+		s.now >= s.oldest()+s.cfg.BatchInterval.Microseconds()
+}
+
+// urgent reports whether somebody waits for the disk.
+func (s *state) urgent() bool {
+	return len(s.durable) > 0 || slices.ContainsFunc(s.ops, func(p *pendingOp) bool { return !p.lazy })
+}
+
+// oldest is the time of the oldest change that waits for a batch.
+func (s *state) oldest() int64 {
+	at := int64(forever - int64(1<<40))
+	if e := s.queue.Front(); e != nil {
+		at = e.Value.(*dirty).since
+	}
+	if len(s.ops) > 0 {
+		at = min(at, s.ops[0].since)
+	}
+	return at
+}
+
+// boardOps takes the operations in their order, with what their outcome depends on.
+func (s *state) boardOps(f *flight) {
+	n := min(len(s.ops), s.cfg.BatchSize)
+	for _, p := range s.ops[:n] {
+		switch {
+		case p.op.Kind == persist.Rotate && p.tries == 0 && !s.boardRotate(f, p):
+			continue
+		case p.op.Kind == persist.Create && p.op.Limit.Max > 0:
+			s.boardUser(f, p.op.Record.UserID)
+		}
+		f.ops = append(f.ops, p)
+		f.batch.Ops = append(f.batch.Ops, p.op)
+	}
+	s.ops = slices.Delete(s.ops, 0, n)
+	if len(s.ops) == 0 {
+		s.ops = nil
+	}
+}
+
+// boardRotate fixes what a rotation replaces: the current token, or that of the
+// rotation of the same session before it. It is false if the rotation is over.
+func (s *state) boardRotate(f *flight, p *pendingOp) bool {
+	r := p.reqs[0]
+	p.op.From = p.entry.Key()
+	for _, q := range f.ops {
+		if q.op.Kind == persist.Rotate && q.op.Ref.ID == p.op.Ref.ID {
+			p.op.From = q.op.To
+		}
+	}
+	switch {
+	case s.hot.ByID(p.entry.ID()) != p.entry:
+		s.fail(r, persist.ErrNotFound)
+	case r.from != (persist.Hash{}) && r.from != p.op.From:
+		s.fail(r, &RotatedError{ID: p.op.Ref.ID, At: s.now})
+	default:
+		return true
+	}
+	s.unspin(p)
+	return false
+}
+
+// boardUser takes the changes of a user who logs in: the least recently active
+// session is chosen on disk.
+func (s *state) boardUser(f *flight, user string) {
+	for e := range s.hot.ByUser(user) {
+		if d := s.dirty[e.ID()]; d != nil && d.elem != nil {
+			s.board(f, d)
+		}
+	}
+}
+
+// boardDurable takes the changes that somebody waits for.
+func (s *state) boardDurable(f *flight) {
+	for _, d := range s.durable {
+		if s.dirty[d.entry.ID()] == d && d.elem != nil {
+			s.board(f, d)
+		}
+	}
+	s.durable = nil
+}
+
+// board takes one dirty session out of the queue into the flight.
+func (s *state) board(f *flight, d *dirty) {
+	s.queue.Remove(d.elem)
+	v := d.entry.Value()
+	d.fly = flown{on: true, data: d.data, next: v.Version, first: d.first, since: d.since, wait: d.wait}
+	d.elem, d.data, d.wait = nil, false, nil
+	if !d.fly.data {
+		f.touches = append(f.touches, d)
+		f.batch.Touches = append(f.batch.Touches, persist.Touch{
+			Ref: v.Ref(), LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
+		})
+		return
+	}
+	f.writes = append(f.writes, d)
+	f.batch.Writes = append(f.batch.Writes, persist.Write{
+		Ref: v.Ref(), If: d.base, Next: v.Version, Data: v.Doc.JSON,
+		LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
+	})
+}
+
+func (s *state) flyingOps() []*pendingOp {
+	if s.flight == nil {
+		return nil
+	}
+	return s.flight.ops
+}
+
+// idle reports whether everything is on disk.
+func (s *state) idle() bool {
+	return s.flight == nil && len(s.ops)+len(s.later)+len(s.dirty) == 0
+}

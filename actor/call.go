@@ -1,0 +1,122 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// requests are reused together with their reply channel, but only those that
+// were answered: nobody else can hold them then.
+//
+//nolint:gochecknoglobals // a pool has no state that anybody can observe
+var requests = sync.Pool{New: func() any { return &request{reply: make(chan response, 1)} }}
+
+func newRequest(k kind) *request {
+	r := requests.Get().(*request)
+	*r = request{kind: k, reply: r.reply}
+	return r
+}
+
+// call sends r to the loop and waits for its answer. When the answer is a load,
+// it reads the disk and goes back to the loop with what it found.
+func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (response, error) {
+	for {
+		if err := a.send(ctx, mailbox, r); err != nil {
+			return response{}, err
+		}
+		resp, err := a.await(ctx, r)
+		if err != nil {
+			return response{}, err
+		}
+		if resp.load == nil {
+			requests.Put(r)
+			return resp, resp.err
+		}
+		r.offer = a.read(ctx, r, resp.load)
+		mailbox = a.inbox // accepted once, it is not held up again
+	}
+}
+
+// send hands r over. A request that waits at the bound of pending when its time
+// is up was never accepted.
+func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) error {
+	select {
+	case mailbox <- r:
+		return nil
+	default:
+	}
+	select {
+	case mailbox <- r:
+		return nil
+	case <-ctx.Done():
+		if r.offer != nil {
+			a.leave(r)
+		} else if mailbox == a.growth {
+			return fmt.Errorf("%w: %w", ErrOverloaded, context.Cause(ctx))
+		}
+		return context.Cause(ctx)
+	case <-a.stop:
+		return ErrClosed
+	}
+}
+
+// await waits for the answer to r. A caller whose time is up tells the loop, so
+// that a load it leads passes to the next in line.
+func (a *Actor) await(ctx context.Context, r *request) (response, error) {
+	select {
+	case resp := <-r.reply:
+		return resp, nil
+	case <-ctx.Done():
+		a.leave(r)
+		return response{}, a.unanswered(ctx, r)
+	case <-a.done:
+		select {
+		case resp := <-r.reply:
+			return resp, nil
+		default:
+			return response{}, ErrClosed
+		}
+	}
+}
+
+func (a *Actor) leave(r *request) {
+	select {
+	case a.inbox <- abandon{r}:
+	case <-a.stop:
+	}
+}
+
+// unanswered is the error of a command whose time was up: a destroy has been
+// refused in memory already.
+func (a *Actor) unanswered(ctx context.Context, r *request) error {
+	switch r.kind {
+	case kindDestroy, kindDestroyUser:
+		return fmt.Errorf("%w: %w", ErrNotDurable, context.Cause(ctx))
+	case kindCreate, kindRotate:
+		return fmt.Errorf("%w: %w", persist.ErrUnknown, context.Cause(ctx))
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+// read is the cold read for a load, on the caller's goroutine.
+func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
+	o := &offer{load: l}
+	switch l.key.kind {
+	case byHash:
+		o.record, o.err = a.backend.ByHash(ctx, r.key)
+	case byID:
+		o.record, o.err = a.backend.ByID(ctx, l.key.id)
+	default:
+		o.listing, o.err = a.backend.ByUser(ctx, r.user)
+	}
+	o.own = o.err != nil && ctx.Err() != nil
+	if o.own && !errors.Is(o.err, ctx.Err()) {
+		o.err = fmt.Errorf("%w: %w", context.Cause(ctx), o.err)
+	}
+	return o
+}

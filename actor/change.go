@@ -1,0 +1,192 @@
+package actor
+
+import (
+	"container/list"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// dirty is a session with changes that are not on disk. What must be written is
+// always the entry's current view, so later changes replace earlier ones and a
+// failed batch can never bring back something older. The entry is pinned
+// meanwhile: eviction loses nothing.
+type dirty struct {
+	entry *entry
+	base  persist.Version // what the disk has
+	data  bool            // the data changed, not only the times
+	elem  *list.Element   // its place in the queue, nil if all changes are in the flight
+	first uint64          // number of the oldest change in the queue
+	since int64           // and its time
+	bytes int64
+	tries int
+	wait  []*request // durable flushes of what is queued
+	fly   flown
+}
+
+// flown is the part of a dirty session that is in the flight.
+type flown struct {
+	on    bool
+	data  bool
+	next  persist.Version
+	first uint64
+	since int64
+	wait  []*request
+}
+
+// change publishes a new version of e and marks it for the disk.
+func (s *state) change(e *entry, v *View, data bool) *dirty {
+	d := s.dirty[v.ID]
+	if d == nil {
+		d = &dirty{entry: e, base: e.Value().Version}
+		s.dirty[v.ID] = d
+		s.hot.Pin(e)
+	}
+	s.hot.Set(e, v, v.cost())
+	d.data = d.data || data
+	s.account(d)
+	if d.elem == nil {
+		d.first, d.since = s.nextSeq(), s.now
+		d.elem = s.queue.PushBack(d)
+	}
+	return d
+}
+
+// account keeps the sum of the data that waits for the disk.
+func (s *state) account(d *dirty) {
+	n := int64(0)
+	if d.data || d.fly.data {
+		n = int64(d.entry.Value().Doc.Len())
+	}
+	s.bytes += n - d.bytes
+	d.bytes = n
+}
+
+// touch records an access. At the bound of pending it is dropped: of all that
+// waits for the disk it is worth the least (D13).
+func (s *state) touch(r *request, e *entry) {
+	v := e.Value()
+	if !v.ActiveAt(s.now) {
+		s.fail(r, ErrExpired)
+		return
+	}
+	if s.gated && s.dirty[r.id] == nil {
+		s.stats.TouchesDropped++
+		s.reply(r, response{view: v})
+		return
+	}
+	s.stats.Touches++
+	if r.slide {
+		r.at, r.expires = s.now, renewed(s.now, v.TTL)
+	}
+	if n := v.accessed(r.at, r.expires); n != v {
+		s.change(e, n, false)
+		v = n
+	}
+	s.reply(r, response{view: v})
+}
+
+// accessed is v with the times of an access, or v itself if it had a later one.
+func (v *View) accessed(at, expires int64) *View {
+	if at < v.LastActive {
+		return v
+	}
+	n := *v
+	n.LastActive, n.ExpiresAt = at, min(expires, v.Deadline)
+	return &n
+}
+
+// flush replaces the data and the times.
+func (s *state) flush(r *request, e *entry) {
+	v := e.Value()
+	if !v.ActiveAt(s.now) {
+		s.fail(r, ErrExpired)
+		return
+	}
+	n := *v.accessed(r.at, r.expires)
+	n.Doc, n.Version = r.doc, s.mint(v.Version)
+	s.stats.Flushes++
+	s.acknowledge(r, s.change(e, &n, true), &n)
+}
+
+// update applies per-key changes in the order in which they arrive, so that
+// parallel requests of one session keep each other's keys (S44). It is an access.
+func (s *state) update(r *request, e *entry) {
+	v := e.Value()
+	if !v.ActiveAt(s.now) {
+		s.fail(r, ErrExpired)
+		return
+	}
+	doc, err := v.Doc.With(r.changes)
+	if err != nil {
+		s.fail(r, persist.ErrCorrupt)
+		return
+	}
+	if doc.Len() > r.maxData {
+		s.fail(r, ErrDataTooLarge)
+		return
+	}
+	n := *v.accessed(s.now, renewed(s.now, v.TTL))
+	n.Doc, n.Version = doc, s.mint(v.Version)
+	s.stats.Flushes++
+	s.acknowledge(r, s.change(e, &n, true), &n)
+}
+
+// renewed is now + ttl, or forever where that overflows.
+func renewed(now, ttl int64) int64 {
+	if now > forever-ttl {
+		return forever
+	}
+	return now + ttl
+}
+
+// acknowledge answers a change: at once, or when it is on disk.
+func (s *state) acknowledge(r *request, d *dirty, v *View) {
+	if r.durable {
+		d.wait = append(d.wait, r)
+		s.durable = append(s.durable, d)
+		return
+	}
+	s.reply(r, response{view: v})
+}
+
+// mint names the next version. Where others write too, it cannot be one of theirs.
+func (s *state) mint(v persist.Version) persist.Version {
+	if s.exclusive {
+		return v + 1
+	}
+	return v + 1 + persist.Version(s.rng.Uint64N(1<<40))
+}
+
+// clean forgets d: everything is on disk, or there is nothing left to write.
+func (s *state) clean(d *dirty) {
+	if d.elem != nil {
+		s.queue.Remove(d.elem)
+		d.elem = nil
+	}
+	s.bytes -= d.bytes
+	d.bytes = 0
+	delete(s.dirty, d.entry.ID())
+	s.release(d.entry)
+}
+
+// release unpins e if nothing holds it any more.
+func (s *state) release(e *entry) {
+	id := persist.ID(e.ID())
+	if s.dirty[id] == nil && s.watched[id] == nil && s.spins[id] == 0 && s.hot.ByID(id) == e {
+		s.hot.Unpin(e)
+	}
+}
+
+// drop forgets a session whose end has come: nothing of it is written any more.
+func (s *state) drop(e *entry, err error) {
+	id := persist.ID(e.ID())
+	s.hot.Remove(e)
+	if d := s.dirty[id]; d != nil {
+		for _, w := range append(d.wait, d.fly.wait...) {
+			s.fail(w, err)
+		}
+		d.wait, d.fly.wait = nil, nil
+		s.clean(d)
+	}
+	s.endWatch(id)
+}

@@ -1,0 +1,245 @@
+package actor
+
+import (
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// pendingOp is a security operation that is not on disk yet.
+type pendingOp struct {
+	op    persist.Op
+	reqs  []*request // who waits for it; nobody, if it is a retry or a clean-up
+	grave *grave     // Destroy, DestroyUser: closed when it is done
+	entry *entry     // Rotate: pinned until it is done
+	seq   uint64
+	since int64
+	at    int64 // not before
+	tries int
+	lazy  bool // may wait for the next batch
+}
+
+func (s *state) enqueue(p *pendingOp) {
+	p.seq, p.since = s.nextSeq(), s.now
+	s.ops = append(s.ops, p)
+}
+
+// create queues a new session. It is on disk before anyone learns its token.
+func (s *state) create(r *request) {
+	if u := r.record.UserID; u != "" && s.graves.stuckUser(u) {
+		s.fail(r, persist.ErrUnavailable)
+		return
+	}
+	s.enqueue(&pendingOp{
+		op:   persist.Op{Kind: persist.Create, Record: r.record, Limit: r.limit},
+		reqs: []*request{r},
+	})
+}
+
+// destroy ends a session: refused in memory first, then on disk (S30).
+// Naming the owner makes it conditional; then the session must be known.
+func (s *state) destroy(r *request) {
+	if g := s.graves.ids[r.id]; g != nil {
+		s.joinDestroy(r, g)
+		return
+	}
+	if r.user.ID != "" {
+		if e := s.resident(r); e != nil {
+			s.destroyOwned(r, e)
+		}
+		return
+	}
+	e := s.hot.ByID(r.id)
+	if e == nil && s.graves.len() >= s.cfg.MaxGraves {
+		s.waiting = append(s.waiting, r)
+		return
+	}
+	s.destroyNow(r, r.id, e)
+}
+
+// destroyOwned ends a session if it is the named user's (A15, S34).
+func (s *state) destroyOwned(r *request, e *entry) {
+	if r.user.ID != "" && e.User() != r.user.ID {
+		s.fail(r, persist.ErrNotFound)
+		return
+	}
+	s.destroyNow(r, r.id, e)
+}
+
+func (s *state) destroyNow(r *request, id persist.ID, e *entry) {
+	g := &grave{id: id}
+	ref := persist.Ref{ID: id}
+	first := s.unwritten(e)
+	if e != nil {
+		g.hash, g.owner, ref = e.Key(), e.User(), e.Value().Ref()
+		s.drop(e, persist.ErrNotFound)
+	} else {
+		s.endWatch(id)
+	}
+	p := &pendingOp{op: persist.Op{Kind: persist.Destroy, Ref: ref}, grave: s.graves.open(g)}
+	if r != nil {
+		p.reqs = []*request{r}
+	}
+	s.enqueue(p)
+	p.seq = min(p.seq, first)
+}
+
+// joinDestroy answers a destroy of what is already destroyed: when that is on disk.
+func (s *state) joinDestroy(r *request, g *grave) {
+	if r.user.ID != "" && (g.closed != 0 || g.owner != r.user.ID) {
+		s.fail(r, persist.ErrNotFound)
+		return
+	}
+	for _, p := range slices.Concat(s.ops, s.later, s.flyingOps()) {
+		if p.grave == g {
+			p.reqs = append(p.reqs, r)
+			return
+		}
+	}
+	s.reply(r, response{})
+}
+
+// destroyUser ends every session of a user but r.id.
+func (s *state) destroyUser(r *request) {
+	if r.id.IsZero() {
+		s.wipe(r)
+		return
+	}
+	if e := s.resident(r); e != nil {
+		s.destroyExcept(r, e)
+	}
+}
+
+// destroyExcept does so if the session to keep is the user's and active (S33).
+func (s *state) destroyExcept(r *request, e *entry) {
+	if e.User() != r.user.ID || !e.Value().ActiveAt(s.now) {
+		s.fail(r, persist.ErrNotFound)
+		return
+	}
+	s.wipe(r)
+}
+
+// wipe ends a user's sessions: hot, cold, dirty, being loaded and being created (S31).
+func (s *state) wipe(r *request) {
+	p := &pendingOp{
+		op:   persist.Op{Kind: persist.DestroyUser, User: r.user, Except: r.id},
+		reqs: []*request{r},
+	}
+	s.enqueue(p)
+	p.grave = s.graves.open(&grave{user: r.user.ID, except: r.id, seq: p.seq})
+	for e := range s.hot.ByUser(r.user.ID) {
+		if e.ID() != r.id {
+			p.seq = min(p.seq, s.unwritten(e))
+			s.drop(e, persist.ErrNotFound)
+		}
+	}
+}
+
+// unwritten is the number of the oldest change of e that is not on disk. A
+// destroy takes it over with the session: until it is on disk, a Sync that
+// covers the change is not done.
+func (s *state) unwritten(e *entry) uint64 {
+	first := s.seq + 1
+	if e == nil {
+		return first
+	}
+	d := s.dirty[e.ID()]
+	if d != nil && d.elem != nil {
+		first = min(first, d.first)
+	}
+	if d != nil && d.fly.on {
+		first = min(first, d.fly.first)
+	}
+	return first
+}
+
+// rotate queues a new token. The old one is good until the new one is on disk,
+// and dead before the new one is handed out.
+func (s *state) rotate(r *request, e *entry) {
+	if !e.Value().ActiveAt(s.now) {
+		s.fail(r, ErrExpired)
+		return
+	}
+	if r.from != (persist.Hash{}) && r.from != e.Key() {
+		s.fail(r, &RotatedError{ID: r.id, At: s.now})
+		return
+	}
+	s.hot.Pin(e)
+	s.spins[r.id]++
+	op := persist.Op{Kind: persist.Rotate, Ref: e.Value().Ref(), To: r.to, Until: r.until}
+	if r.reauth {
+		op.AuthAt = s.now
+	}
+	s.enqueue(&pendingOp{op: op, reqs: []*request{r}, entry: e})
+}
+
+// seen notes that the new token has come back: its predecessor's grace ends at r.until.
+func (s *state) seen(r *request, e *entry) {
+	v := e.Value()
+	if v.Rotation == nil || v.Until <= r.until || e.Key() != r.to {
+		s.reply(r, response{view: v})
+		return
+	}
+	n, rot := *v, *v.Rotation
+	rot.Until = r.until
+	n.Rotation = &rot
+	s.hot.Set(e, &n, n.cost())
+	s.enqueue(&pendingOp{lazy: true, op: persist.Op{Kind: persist.Seen, Ref: v.Ref(), To: r.to, Until: r.until}})
+	s.reply(r, response{view: &n})
+}
+
+// expire queues the deletion of those candidates that memory does not know to be active.
+func (s *state) expire(r *request) {
+	for _, ref := range r.refs {
+		if s.graves.hasID(ref.ID) {
+			continue
+		}
+		if e := s.hot.ByID(ref.ID); e != nil && e.Value().ActiveAt(s.now) {
+			continue // an extension may be on its way to the disk (D8)
+		}
+		r.open++
+		s.enqueue(&pendingOp{op: persist.Op{Kind: persist.Expire, Ref: ref}, reqs: []*request{r}})
+	}
+	if r.open == 0 {
+		s.reply(r, response{})
+	}
+}
+
+// abandonOp takes back an operation that is not under way. A destroy stays: it
+// was refused in memory already.
+func (s *state) abandonOp(r *request) {
+	if r.kind != kindCreate && r.kind != kindRotate {
+		return
+	}
+	for i, p := range s.ops {
+		if slices.Contains(p.reqs, r) {
+			s.ops = slices.Delete(s.ops, i, i+1)
+			s.unspin(p)
+			return
+		}
+	}
+}
+
+// unspin releases the entry of a rotation that has ended.
+func (s *state) unspin(p *pendingOp) {
+	if p.op.Kind != persist.Rotate || p.entry == nil {
+		return
+	}
+	id := p.op.Ref.ID
+	if s.spins[id]--; s.spins[id] <= 0 {
+		delete(s.spins, id)
+	}
+	s.release(p.entry)
+	p.entry = nil
+}
+
+// admitWaiting lets waiting destroys in when there is room among the graves.
+func (s *state) admitWaiting() {
+	for len(s.waiting) > 0 && s.graves.len() < s.cfg.MaxGraves {
+		r := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		if !r.left {
+			s.destroy(r)
+		}
+	}
+}

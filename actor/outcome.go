@@ -1,0 +1,190 @@
+package actor
+
+import (
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// settleOp takes the outcome of a security operation that was committed.
+func (s *state) settleOp(f *flight, p *pendingOp, o persist.Outcome) {
+	switch p.op.Kind {
+	case persist.Create:
+		s.created(p, o)
+	case persist.Rotate:
+		s.rotated(f, p, o)
+	case persist.Destroy, persist.DestroyUser:
+		s.destroyed(p, o)
+	case persist.Expire:
+		s.expired(p, o)
+	case persist.Seen:
+		s.overwritten(p.op.Ref.ID)
+	}
+}
+
+func (s *state) created(p *pendingOp, o persist.Outcome) {
+	rec := p.op.Record
+	for _, x := range o.Removed {
+		s.over(x, Evicted)
+		s.stats.Evicted++
+	}
+	switch o.Status {
+	case persist.Applied:
+	case persist.Full:
+		s.event(Event{Kind: LimitReached, UserID: rec.UserID})
+		s.failAll(p, ErrLimitReached)
+		return
+	case persist.Conflict:
+		s.failAll(p, ErrConflict)
+		return
+	default:
+		s.failAll(p, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
+		return
+	}
+	r := p.reqs[0]
+	switch {
+	case r.left: // nobody has its token
+		s.destroyNow(nil, rec.ID, nil)
+		return
+	case s.graves.stuckUser(rec.UserID):
+		s.destroyNow(nil, rec.ID, nil)
+		s.fail(r, persist.ErrUnavailable)
+		return
+	}
+	rec.Key = o.Key
+	v := viewOf(*rec)
+	v.Doc = r.doc
+	if !s.graves.endsUser(rec.UserID, rec.ID, p.seq) {
+		s.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
+	}
+	s.stats.Created++
+	s.event(Event{Kind: Created, ID: rec.ID, UserID: rec.UserID})
+	s.reply(r, response{view: v})
+}
+
+// rotated publishes the new token, and only then answers with it.
+func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
+	e, id := p.entry, p.op.Ref.ID
+	defer s.unspin(p)
+	live := e != nil && s.hot.ByID(id) == e
+	switch {
+	case e == nil && o.Status == persist.Failed:
+		s.postpone(p, o.Err)
+	case e == nil: // a retry of what nobody waits for
+		s.graves.bury(p.grave)
+	case o.Status == persist.Applied && live:
+		s.respin(f, p, e)
+	case o.Status == persist.Applied || o.Status == persist.Gone:
+		if live {
+			s.drop(e, persist.ErrNotFound)
+		}
+		s.failAll(p, persist.ErrNotFound)
+	case o.Status == persist.Conflict:
+		s.failAll(p, ErrConflict)
+	default:
+		s.failAll(p, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
+	}
+}
+
+// respin gives e its new token. The old one lives on only in a grace.
+func (s *state) respin(f *flight, p *pendingOp, e *entry) {
+	s.overwritten(e.ID())
+	n := *e.Value()
+	rot := persist.Rotation{Previous: p.op.From, Until: p.op.Until, At: f.batch.Now, AuthAt: p.op.AuthAt}
+	if n.Rotation != nil && rot.AuthAt == 0 {
+		rot.AuthAt = n.AuthAt
+	}
+	n.Rotation = &rot
+	s.hot.Set(e, &n, n.cost())
+	s.hot.Rekey(e, p.op.To)
+	s.hot.Unalias(e)
+	if rot.Until > s.now {
+		s.hot.Alias(e, rot.Previous)
+	} else {
+		s.graves.bury(s.graves.open(&grave{hash: rot.Previous, rotate: &RotatedError{ID: n.ID, At: rot.At}}))
+	}
+	s.stats.Rotated++
+	s.event(Event{Kind: Rotated, ID: n.ID, UserID: n.UserID})
+	for _, r := range p.reqs {
+		s.reply(r, response{view: &n})
+	}
+}
+
+func (s *state) destroyed(p *pendingOp, o persist.Outcome) {
+	if o.Status != persist.Applied && o.Status != persist.Gone {
+		s.destroyStuck(p, o.Err)
+		return
+	}
+	s.graves.bury(p.grave)
+	for _, x := range o.Removed {
+		s.over(x, Destroyed)
+		s.stats.Destroyed++
+	}
+	for _, r := range p.reqs {
+		s.reply(r, response{n: len(o.Removed)})
+	}
+}
+
+// destroyStuck keeps a deletion that the disk refuses by itself: the session
+// stays refused, and it is tried for ever.
+func (s *state) destroyStuck(p *pendingOp, err error) {
+	s.failAll(p, fmt.Errorf("%w: %w", ErrNotDurable, err))
+	p.grave.stuck = true
+	s.postpone(p, err)
+}
+
+func (s *state) postpone(p *pendingOp, err error) {
+	p.tries++
+	p.at = s.now + s.delay(p.tries)
+	s.later = append(s.later, p)
+	s.stats.LastError, s.stats.LastErrorAt = err, s.now
+}
+
+// promoteLater gives operations that failed by themselves their next try.
+func (s *state) promoteLater() {
+	left := s.later[:0]
+	for _, p := range s.later {
+		if p.at <= s.now || s.closing {
+			p.since = s.now
+			s.ops = append(s.ops, p)
+			continue
+		}
+		left = append(left, p)
+	}
+	clear(s.later[len(left):])
+	s.later = left
+}
+
+func (s *state) expired(p *pendingOp, o persist.Outcome) {
+	for _, x := range o.Removed {
+		s.over(x, Expired)
+		s.stats.Expired++
+	}
+	s.expireDone(p, len(o.Removed), o.Err)
+}
+
+// expireDone counts one of a request's expiries as ended; the last one answers.
+func (s *state) expireDone(p *pendingOp, n int, err error) {
+	r := p.reqs[0]
+	r.count += n
+	if r.err == nil {
+		r.err = err
+	}
+	if r.open--; r.open == 0 {
+		s.reply(r, response{n: r.count, err: r.err})
+	}
+}
+
+// over forgets a session that is gone from the disk, and keeps loads that
+// began before from bringing it back.
+func (s *state) over(x persist.Removed, k EventKind) {
+	if e := s.hot.ByID(x.ID); e != nil {
+		s.drop(e, persist.ErrNotFound)
+	} else {
+		s.endWatch(x.ID)
+	}
+	if g := s.graves.ids[x.ID]; g == nil {
+		s.graves.bury(s.graves.open(&grave{id: x.ID, hash: x.Hash, owner: x.UserID}))
+	}
+	s.event(Event{Kind: k, ID: x.ID, UserID: x.UserID})
+}

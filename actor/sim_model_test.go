@@ -1,0 +1,403 @@
+package actor
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+)
+
+// begin starts one call.
+func (m *sim) begin() {
+	x := m.pick()
+	k := m.rng.IntN(100)
+	switch {
+	case x == nil || k < 12:
+		m.beginCreate()
+	case k < 40:
+		m.beginRead(x)
+	case k < 45:
+		m.start(&simClient{what: "read id", sess: x, dead: x.ended}, &request{kind: kindReadID, id: x.id})
+	case k < 55:
+		m.start(&simClient{what: "touch", sess: x}, &request{kind: kindTouch, id: x.id, slide: true})
+	case k < 70:
+		m.beginUpdate(x)
+	case k < 78:
+		x.spinning++
+		x.spins++
+		c := &simClient{what: "rotate", sess: x, token: m.hash()}
+		m.start(c, &request{kind: kindRotate, id: x.id, to: c.token})
+	case k < 83:
+		x.doomed = true
+		r := &request{kind: kindDestroy, id: x.id}
+		if m.rng.IntN(2) == 0 {
+			r.user = persist.UserKey{ID: x.user}
+		}
+		m.start(&simClient{what: "destroy", sess: x}, r)
+	case k < 87:
+		m.beginWipe(x)
+	case k < 92:
+		c := &simClient{what: "list", floors: m.floors(x.user), over: map[*simSession]bool{}}
+		for _, y := range m.sessions {
+			c.over[y] = y.ended
+		}
+		m.start(c, &request{kind: kindList, user: persist.UserKey{ID: x.user}})
+	case k < 96:
+		m.start(&simClient{what: "sync", floors: m.floors("")}, &request{kind: kindSync})
+	default:
+		refs, _, err := m.disk.Expired(m.t.Context(), m.now, 0, 5)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.start(&simClient{what: "expire"}, &request{kind: kindExpire, refs: refs})
+	}
+}
+
+// start hands a request to the state, unless the gate is closed to it.
+func (m *sim) start(c *simClient, r *request) {
+	grows := r.kind == kindCreate || r.kind == kindRotate || r.kind == kindUpdate
+	c.req = r
+	m.serial++
+	sid := persist.ID{}
+	if c.sess != nil {
+		sid = c.sess.id
+	}
+	m.logf("%s #%d of %x begins", c.what, m.serial, sid[14:])
+	if grows && m.s.gated {
+		m.gaveUp(c) // it waits outside until it gives up
+		return
+	}
+	m.clients = append(m.clients, c)
+	m.send(r)
+}
+
+func (m *sim) beginCreate() {
+	m.serial++
+	user := fmt.Sprintf("u%d", m.rng.IntN(simUsers))
+	ttl := int64(2_000_000) << m.rng.IntN(6)
+	rec := &persist.Record{
+		Identity: &persist.Identity{UserID: user, CreatedAt: m.now, Deadline: m.now + 4*ttl, TTL: ttl},
+		Hash:     m.hash(), Version: 1, LastActive: m.now, ExpiresAt: m.now + ttl, Data: []byte("{}"),
+	}
+	rec.ID[0], rec.ID[15], rec.ID[14] = 1, byte(m.serial), byte(m.serial>>8)
+	m.created[rec.ID] = rec
+	r := &request{kind: kindCreate, record: rec, doc: object.Empty()}
+	if m.rng.IntN(6) == 0 {
+		r.limit.Max = 2
+		for _, x := range m.sessions {
+			x.doomed = x.doomed || x.user == user
+		}
+	}
+	m.logf("create of %x", rec.ID[14:])
+	c := &simClient{what: "create"}
+	for _, w := range m.clients {
+		c.unsure = c.unsure || w.what == "wipe" && w.req.user.ID == user
+	}
+	for _, w := range m.clients {
+		if w.what == "create" && w.req.record.UserID == user && r.limit.Max > 0 {
+			w.unsure = true
+		}
+	}
+	m.start(c, r)
+}
+
+func (m *sim) beginRead(x *simSession) {
+	i := len(x.tokens) - 1
+	if m.rng.IntN(4) == 0 {
+		i = m.rng.IntN(len(x.tokens))
+	}
+	c := &simClient{what: "read", sess: x, token: x.tokens[i], spins: x.spins}
+	replaced := i < len(x.tokens)-1
+	c.dead = x.ended || replaced || x.lost
+	c.alive = !c.dead && !x.unsure && !x.doomed && x.spinning == 0
+	c.floors = map[*simSession]map[string]int{x: maps.Clone(x.values)}
+	r := &request{kind: kindRead, key: persist.TokenKey{Hash: c.token}}
+	if v := m.s.hot.Get((*[32]byte)(&c.token)); v != nil { // as Peek does
+		m.checkRead(c, response{view: v})
+		return
+	}
+	m.start(c, r)
+}
+
+func (m *sim) beginUpdate(x *simSession) {
+	key := fmt.Sprintf("k%d", m.rng.IntN(3))
+	if x.busy[key] {
+		return
+	}
+	x.busy[key] = true
+	m.serial++
+	c := &simClient{what: "update", sess: x, key: key, val: m.serial}
+	m.start(c, &request{
+		kind: kindUpdate, id: x.id, maxData: 1 << 16, durable: m.rng.IntN(4) == 0,
+		changes: []object.Change{{Key: key, Value: fmt.Appendf(nil, "%d", c.val)}},
+	})
+}
+
+func (m *sim) beginWipe(x *simSession) {
+	c := &simClient{what: "wipe", sess: x}
+	r := &request{kind: kindDestroyUser, user: persist.UserKey{ID: x.user}}
+	if m.rng.IntN(2) == 0 {
+		r.id = x.id
+	}
+	for _, y := range m.sessions {
+		if y.user == x.user && y.id != r.id {
+			y.doomed = true
+			c.targets = append(c.targets, y)
+		}
+	}
+	for _, w := range m.clients {
+		if w.what == "create" && w.req.record.UserID == x.user {
+			w.unsure = true
+		}
+	}
+	m.start(c, r)
+}
+
+// floors is what is acknowledged now, of one user or of all.
+func (m *sim) floors(user string) map[*simSession]map[string]int {
+	f := make(map[*simSession]map[string]int)
+	for _, x := range m.sessions {
+		if user == "" || x.user == user {
+			f[x] = maps.Clone(x.values)
+		}
+	}
+	return f
+}
+
+// answered checks one answer of the state.
+func (m *sim) answered(r *request, resp response) {
+	c := m.client(r)
+	if c == nil {
+		m.failf("a caller was answered that does not wait")
+		return
+	}
+	if resp.load != nil {
+		c.load = resp.load
+		m.logf("%s must read the disk", c.what)
+		return
+	}
+	m.remove(c)
+	m.acks++
+	if c.sess != nil {
+		m.logf("of %x:", c.sess.id[14:])
+	}
+	m.logf("%s answered: %v", c.what, resp.err)
+	switch c.what {
+	case "create":
+		m.ackCreate(c, resp)
+	case "read", "read id":
+		m.checkRead(c, resp)
+	case "touch":
+		m.ackAccess(c.sess, resp)
+	case "update":
+		delete(c.sess.busy, c.key)
+		if resp.err == nil {
+			c.sess.values[c.key] = c.val
+			if r.durable {
+				c.sess.stored[c.key] = c.val
+			}
+		}
+		m.ackAccess(c.sess, resp)
+	case "rotate":
+		m.ackRotate(c, resp)
+	case "destroy":
+		m.ackEnd([]*simSession{c.sess}, resp.err)
+	case "wipe":
+		m.ackEnd(c.targets, resp.err)
+	case "list":
+		m.checkList(c, resp)
+	case "sync":
+		if resp.err == nil {
+			for x, vals := range c.floors {
+				for k, v := range vals {
+					x.stored[k] = max(x.stored[k], v)
+				}
+			}
+		}
+	}
+}
+
+func (m *sim) ackCreate(c *simClient, resp response) {
+	rec := c.req.record
+	if resp.err != nil {
+		m.ghosts = append(m.ghosts, rec.ID)
+		return
+	}
+	x := &simSession{
+		id: rec.ID, user: rec.UserID, tokens: []persist.Hash{rec.Hash}, doomed: c.unsure,
+		values: map[string]int{}, stored: map[string]int{}, busy: map[string]bool{},
+		born: rec.ExpiresAt, floorExp: rec.ExpiresAt, deadline: rec.Deadline,
+	}
+	m.sessions = append(m.sessions, x)
+}
+
+func (m *sim) ackAccess(x *simSession, resp response) {
+	if resp.err == nil {
+		x.floorExp = max(x.floorExp, resp.view.end())
+		if resp.view.end() > x.deadline {
+			m.failf("expiry %d passes the deadline %d (I6)", resp.view.end(), x.deadline)
+		}
+	}
+}
+
+func (m *sim) ackRotate(c *simClient, resp response) {
+	x := c.sess
+	x.spinning--
+	switch {
+	case resp.err == nil:
+		x.tokens, x.lost = append(x.tokens, c.token), false
+	case errors.Is(resp.err, persist.ErrUnknown):
+		x.lost = true
+	}
+}
+
+// ackEnd notes an acknowledged end: refused from now on, and durable without an error.
+func (m *sim) ackEnd(targets []*simSession, err error) {
+	if err != nil && !errors.Is(err, ErrNotDurable) {
+		return
+	}
+	for _, x := range targets {
+		x.ended = true
+		x.durable = x.durable || err == nil
+	}
+}
+
+// checkRead holds a read against what was promised when it began.
+func (m *sim) checkRead(c *simClient, resp response) {
+	x := c.sess
+	ok := resp.err == nil && resp.view.ActiveAt(m.now)
+	if resp.err == nil && c.dead && (ok || c.what == "read id") {
+		m.failf("%s found a session that is over or whose token was replaced (I1, I2)", c.what)
+	}
+	if ok && m.now >= x.deadline {
+		m.failf("read found a session past its deadline")
+	}
+	if !ok && c.alive && !x.doomed && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
+		m.failf("read lost a live session: %v", resp.err)
+	}
+	if ok {
+		m.checkValues(x, resp.view, c.floors[x], c.what)
+	}
+}
+
+func isMissing(err error) bool { return err == nil || errors.Is(err, persist.ErrNotFound) }
+
+func (m *sim) checkValues(x *simSession, v *View, floor map[string]int, what string) {
+	for k, want := range floor {
+		got := 0
+		if raw, ok, err := v.Doc.Get(k); err == nil && ok {
+			_, _ = fmt.Sscan(string(raw), &got)
+		}
+		if got < want {
+			m.failf("%s shows %s=%d of session %x, acknowledged was %d", what, k, got, x.id[14:], want)
+		}
+	}
+}
+
+func (m *sim) checkList(c *simClient, resp response) {
+	if resp.err != nil {
+		return
+	}
+	seen := map[persist.ID]*View{}
+	for _, v := range resp.views {
+		seen[v.ID] = v
+	}
+	for x, floor := range c.floors {
+		v := seen[x.id]
+		if v != nil && c.over[x] {
+			m.failf("list shows session %x that is over (I1)", x.id[14:])
+		}
+		if v == nil && !x.doomed && m.now < x.floorExp {
+			m.failf("list misses live session %x", x.id[14:])
+		}
+		if v != nil {
+			m.checkValues(x, v, floor, "list")
+		}
+	}
+}
+
+// gaveUp notes what is uncertain when a caller goes without an answer.
+func (m *sim) gaveUp(c *simClient) {
+	switch c.what {
+	case "create":
+		m.ghosts = append(m.ghosts, c.req.record.ID)
+	case "rotate":
+		c.sess.spinning--
+		c.sess.unsure = true
+	case "update":
+		delete(c.sess.busy, c.key)
+	}
+}
+
+// afterCrash holds the disk to what had been promised as durable, and forgets
+// what had not.
+func (m *sim) afterCrash() {
+	for _, id := range m.ghosts { // their clean-up may not have come to the disk
+		m.strays[id] = true
+	}
+	for _, x := range m.sessions {
+		rec, err := m.disk.ByID(m.t.Context(), x.id)
+		switch {
+		case err != nil && !x.doomed && m.now < x.floorExp && m.now < x.born:
+			m.failf("an acknowledged session is not on disk after a crash (I3): %v", err)
+		case err == nil && x.ended && x.durable:
+			m.failf("a destroyed session is on disk after a crash (I1)")
+		case err == nil:
+			m.checkStored(x, rec)
+		}
+		x.ended = x.durable || err != nil
+		x.values = maps.Clone(x.stored)
+		x.busy = map[string]bool{}
+		x.floorExp, x.spinning, x.lost = x.born, 0, false
+		if err == nil {
+			x.unsure = rec.Hash != x.tokens[len(x.tokens)-1]
+		}
+	}
+}
+
+// checkStored holds a row to the promises about it.
+func (m *sim) checkStored(x *simSession, rec persist.Record) {
+	m.checkValues(x, viewOf(rec), x.stored, "disk")
+	for _, old := range x.tokens[:len(x.tokens)-1] {
+		if rec.Hash == old {
+			m.failf("a replaced token is live on disk (I2)")
+		}
+	}
+	if rec.ExpiresAt > rec.Deadline {
+		m.failf("expiry on disk is after the deadline (I6)")
+	}
+}
+
+// afterAll compares disk and promises when everything has come to rest.
+func (m *sim) afterAll() {
+	known := map[persist.ID]*simSession{}
+	for _, x := range m.sessions {
+		known[x.id] = x
+		rec, err := m.disk.ByID(m.t.Context(), x.id)
+		switch {
+		case err == nil && x.ended:
+			m.failf("a destroyed session is still on disk at the end (I1)")
+		case err != nil && !x.doomed && m.now < x.floorExp:
+			m.failf("a live session is not on disk at the end (I3)")
+		case err == nil:
+			m.checkValues(x, viewOf(rec), x.values, "disk at the end")
+			m.checkStored(x, rec)
+		}
+	}
+	for u := range simUsers {
+		l, err := m.disk.ByUser(m.t.Context(), persist.UserKey{ID: fmt.Sprintf("u%d", u)})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, rec := range l.Records {
+			if known[rec.ID] == nil && !m.strays[rec.ID] {
+				m.failf("session %x that nobody was told of is on disk", rec.ID[14:])
+			}
+		}
+	}
+	if n := len(m.s.graves.ids) + len(m.s.graves.hashes) + len(m.s.graves.users); n > 0 && len(m.s.loads) == 0 {
+		m.failf("%d graves are left at rest (I8)", n)
+	}
+}

@@ -1,0 +1,457 @@
+package actor
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+)
+
+var (
+	simSeeds = flag.Int("sim.seeds", 1000, "simulated lives of a store")
+	simSeed  = flag.Uint64("sim.seed", 0, "replay one seed, with its trace")
+	simSteps = flag.Int("sim.steps", 400, "steps of a life")
+)
+
+// The simulation drives the pure step without goroutines or disk. A seeded
+// scheduler decides which client acts, when a disk read happens and when its
+// result is offered, how a commit ends (done, refused, unknown either way, one
+// item refused), when callers give up, when the clock jumps and when the process
+// crashes. A model knows what has been promised and checks every answer.
+
+// simClient is one caller: its request, and what its answer is held against.
+type simClient struct {
+	req     *request
+	what    string
+	sess    *simSession // nil for create, list, sync, expire
+	load    *load       // it must read the disk
+	result  *offer      // it has read the disk and not offered yet
+	token   persist.Hash
+	spins   int // of sess when the call began
+	key     string
+	val     int
+	floors  map[*simSession]map[string]int // what a sync covers, or a read must show
+	targets []*simSession                  // what a destroy of a user covers
+	over    map[*simSession]bool           // what a list must not show
+	dead    bool                           // a read must find nothing
+	alive   bool                           // a read must find the session
+	unsure  bool                           // a create that a wipe may or may not cover
+}
+
+// simSession is what the model knows of a session.
+type simSession struct {
+	id       persist.ID
+	user     string
+	tokens   []persist.Hash // all that were ever handed out; the last is the live one
+	doomed   bool           // something that may end it has begun
+	ended    bool           // its end is acknowledged: it never comes back
+	durable  bool           // and its end is on disk
+	spinning int            // rotations under way
+	spins    int            // rotations that ever began
+	lost     bool           // a rotation of unknown outcome: no token opens it
+	unsure   bool           // which token is live is not known
+	values   map[string]int // acknowledged updates
+	stored   map[string]int // those known to be on disk
+	busy     map[string]bool
+	born     int64 // first expiry
+	floorExp int64 // it cannot expire before then
+	deadline int64
+}
+
+type sim struct {
+	t        *testing.T
+	rng      *rand.Rand
+	s        *state
+	disk     *persisttest.Memory
+	now      int64
+	step     int
+	clients  []*simClient
+	sessions []*simSession
+	batch    *persist.Batch
+	trace    uint64
+	healthy  bool
+	verbose  bool
+	ghosts   []persist.ID        // creates that failed or were given up: the state must clean up after them
+	strays   map[persist.ID]bool // those that a crash kept it from
+	created  map[persist.ID]*persist.Record
+	serial   int
+	acks     int
+	crashes  int
+	variant  string
+	failure  string
+}
+
+const simUsers = 3
+
+func newSim(t *testing.T, seed uint64, variant string, verbose bool) *sim {
+	m := &sim{
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000_000,
+		disk: persisttest.NewMemory(), variant: variant, verbose: verbose, strays: make(map[persist.ID]bool),
+		created: make(map[persist.ID]*persist.Record),
+	}
+	m.boot()
+	return m
+}
+
+func (m *sim) config() Config {
+	return Config{
+		Entries: 1 + m.rng.IntN(6), Bytes: 1 << 20, BatchInterval: 100 * time.Millisecond,
+		BatchSize: 1 + m.rng.IntN(8), MaxPending: 3 + m.rng.IntN(20), MaxPendingBytes: 1 << 20,
+		MaxGraves: 4 + m.rng.IntN(30), MaxLoads: 2 + m.rng.IntN(10), Exclusive: true, Seed: m.rng.Uint64(),
+	}
+}
+
+func (m *sim) boot() { m.s, m.batch = newState(m.config()), nil }
+
+func (m *sim) logf(format string, args ...any) {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d ", m.trace)
+	fmt.Fprintf(h, format, args...)
+	m.trace = h.Sum64()
+	if m.verbose {
+		m.t.Logf("%4d t=%d "+format, append([]any{m.step, m.now}, args...)...)
+	}
+}
+
+func (m *sim) failf(format string, args ...any) {
+	if m.failure == "" {
+		m.failure = fmt.Sprintf("step %d: ", m.step) + fmt.Sprintf(format, args...)
+	}
+}
+
+// sabotage breaks the state on purpose, for the negative controls.
+func (m *sim) sabotage() {
+	switch m.variant {
+	case "no graves": // a load may bring back what is over
+		m.s.graves = newGraves()
+	case "no row graves": // a load may bring back an older version
+		clear(m.s.graves.rows)
+	case "no pins": // eviction loses what is not on disk
+		for _, d := range m.s.dirty {
+			m.s.hot.Unpin(d.entry)
+		}
+	}
+}
+
+// send gives the state one message and carries out its effects.
+func (m *sim) send(msg message) {
+	out := m.s.step(msg, m.now)
+	m.sabotage()
+	for _, a := range out.replies {
+		m.answered(a.req, a.response)
+	}
+	if out.batch != nil {
+		if m.batch != nil {
+			m.failf("a second batch while one is in flight")
+		}
+		m.batch = out.batch
+	}
+}
+
+func (m *sim) client(r *request) *simClient {
+	for _, c := range m.clients {
+		if c.req == r {
+			return c
+		}
+	}
+	return nil
+}
+
+func (m *sim) remove(c *simClient) {
+	for i, x := range m.clients {
+		if x == c {
+			m.clients = append(m.clients[:i], m.clients[i+1:]...)
+			return
+		}
+	}
+}
+
+func (m *sim) run() {
+	for m.step = 0; m.step < *simSteps && m.failure == ""; m.step++ {
+		m.act()
+	}
+	m.finish()
+}
+
+// act is one move of the scheduler.
+func (m *sim) act() {
+	m.now += int64(m.rng.IntN(20_000))
+	switch k := m.rng.IntN(100); {
+	case k < 40 && len(m.clients) < 12:
+		m.begin()
+	case k < 60:
+		m.readDisk()
+	case k < 75:
+		m.offerOne()
+	case k < 90:
+		m.commit()
+	case k < 94:
+		m.send(wake{})
+	case k < 96:
+		m.giveUp()
+	case k < 97:
+		m.now += int64(m.rng.IntN(3)) * 1_000_000
+		m.send(wake{})
+	case k < 98:
+		m.send(reset{"foreign writer"})
+	case k == 99 && m.rng.IntN(8) == 0:
+		m.crash()
+	}
+}
+
+func (m *sim) pick() *simSession {
+	if len(m.sessions) == 0 {
+		return nil
+	}
+	n := min(len(m.sessions), 8)
+	return m.sessions[len(m.sessions)-1-m.rng.IntN(n)]
+}
+
+func (m *sim) hash() (h persist.Hash) {
+	for i := range h {
+		h[i] = byte(m.rng.Uint32())
+	}
+	return h
+}
+
+// readDisk lets one caller that leads a load read the disk now. What it has read
+// may be old by the time it is offered.
+func (m *sim) readDisk() {
+	for _, i := range m.rng.Perm(len(m.clients)) {
+		c := m.clients[i]
+		if c.load == nil || c.result != nil {
+			continue
+		}
+		o := &offer{load: c.load}
+		ctx := m.t.Context()
+		switch {
+		case m.rng.IntN(20) == 0 && !m.healthy:
+			o.err = persist.ErrUnavailable
+		case c.load.key.kind == byHash:
+			o.record, o.err = m.disk.ByHash(ctx, c.req.key)
+		case c.load.key.kind == byID:
+			o.record, o.err = m.disk.ByID(ctx, c.load.key.id)
+		default:
+			o.listing, o.err = m.disk.ByUser(ctx, c.req.user)
+		}
+		c.result = o
+		m.logf("disk read for %s: %v", c.what, o.err)
+		return
+	}
+}
+
+func (m *sim) offerOne() {
+	for _, i := range m.rng.Perm(len(m.clients)) {
+		if c := m.clients[i]; c.result != nil {
+			c.req.offer, c.load, c.result = c.result, nil, nil
+			m.logf("offer for %s", c.what)
+			m.send(c.req)
+			return
+		}
+	}
+}
+
+// commit ends the batch in flight in one of the ways a disk can end it.
+func (m *sim) commit() {
+	if m.batch == nil {
+		return
+	}
+	b := m.batch
+	m.batch = nil
+	how := m.rng.IntN(12)
+	if m.healthy {
+		how = 11
+	}
+	var res persist.Result
+	var err error
+	switch how {
+	case 0:
+		err = persist.ErrUnavailable
+	case 1:
+		err = persist.ErrUnknown // and it was not done
+	case 2:
+		_, err = m.disk.Apply(m.t.Context(), b)
+		err = errors.Join(persist.ErrUnknown, err) // and it was done
+	case 3:
+		res, err = m.applyButOne(b)
+	default:
+		res, err = m.applyAll(b)
+	}
+	m.logf("commit of %d: way %d, %v", b.Len(), how, err)
+	m.send(settled{res, err})
+}
+
+// applyAll commits a batch, or does so as a broken backend would.
+func (m *sim) applyAll(b *persist.Batch) (persist.Result, error) {
+	res, err := m.disk.Apply(m.t.Context(), b)
+	switch m.variant {
+	case "upsert": // a destroyed session is inserted again by a late save (A1, A2)
+		for _, op := range b.Ops {
+			if op.Kind == persist.Destroy && m.created[op.Ref.ID] != nil {
+				m.quietly(persist.Op{Kind: persist.Create, Record: m.created[op.Ref.ID]})
+			}
+		}
+	case "early acknowledgement": // what is acknowledged is not there
+		for i, op := range b.Ops {
+			if op.Kind == persist.Create && res.Ops[i].Status == persist.Applied {
+				m.quietly(persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: op.Record.ID}})
+			}
+		}
+	}
+	return res, err
+}
+
+// quietly does something to the disk that the state is not told of.
+func (m *sim) quietly(op persist.Op) {
+	if _, err := m.disk.Apply(m.t.Context(), &persist.Batch{Now: m.now, Ops: []persist.Op{op}}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// applyButOne commits a batch in which one item is refused by itself.
+func (m *sim) applyButOne(b *persist.Batch) (persist.Result, error) {
+	if len(b.Ops) == 0 {
+		return m.disk.Apply(m.t.Context(), b)
+	}
+	bad := m.rng.IntN(len(b.Ops))
+	rest := *b
+	rest.Ops = append(append([]persist.Op(nil), b.Ops[:bad]...), b.Ops[bad+1:]...)
+	res, err := m.disk.Apply(m.t.Context(), &rest)
+	if err != nil {
+		return res, err
+	}
+	failed := persist.Outcome{Status: persist.Failed, Err: persist.ErrCorrupt}
+	ops := append([]persist.Outcome(nil), res.Ops[:bad]...)
+	res.Ops = append(append(ops, failed), res.Ops[bad:]...)
+	return res, nil
+}
+
+func (m *sim) giveUp() {
+	if len(m.clients) == 0 {
+		return
+	}
+	c := m.clients[m.rng.IntN(len(m.clients))]
+	m.logf("%s gives up", c.what)
+	m.remove(c)
+	m.gaveUp(c)
+	m.send(abandon{c.req})
+}
+
+// crash loses everything but the disk, and holds the disk to what was promised.
+func (m *sim) crash() {
+	if m.batch != nil && m.rng.IntN(2) == 0 { // it may have been committed just now
+		if _, err := m.disk.Apply(m.t.Context(), m.batch); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	m.crashes++
+	m.logf("crash")
+	for _, c := range m.clients {
+		m.gaveUp(c)
+	}
+	m.clients = nil
+	m.boot()
+	m.afterCrash()
+}
+
+// finish heals the disk, lets everything end, and compares disk and promises.
+func (m *sim) finish() {
+	m.healthy = true
+	for i := 0; m.failure == ""; i++ {
+		if len(m.clients) == 0 && m.s.idle() {
+			break
+		}
+		if i > 5000 {
+			m.failf("does not come to rest: %d callers wait (%s), %d changes pending", len(m.clients), m.waiting(), len(m.s.dirty)+len(m.s.ops)+len(m.s.later))
+			break
+		}
+		m.now += 50_000
+		m.readDisk()
+		m.offerOne()
+		m.commit()
+		m.send(wake{})
+	}
+	if m.failure == "" {
+		m.afterAll()
+	}
+}
+
+func runSim(t *testing.T, seed uint64, variant string, verbose bool) (*sim, string) {
+	m := newSim(t, seed, variant, verbose)
+	m.run()
+	return m, m.failure
+}
+
+// TestSimulatedLivesKeepEveryPromise checks I1–I6 and I9 in seeded lives (R8).
+func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
+	if *simSeed != 0 {
+		if _, failure := runSim(t, *simSeed, "", true); failure != "" {
+			t.Fatal(failure)
+		}
+		return
+	}
+	acks, crashes := 0, 0
+	for seed := uint64(1); seed <= uint64(*simSeeds); seed++ {
+		m, failure := runSim(t, seed, "", false)
+		if failure != "" {
+			t.Fatalf("seed %d: %s\nreplay: go test ./actor -run TestSimulatedLives -sim.seed=%d -v", seed, failure, seed)
+		}
+		acks, crashes = acks+m.acks, crashes+m.crashes
+	}
+	t.Logf("%d lives, %d acknowledgements checked, %d crashes", *simSeeds, acks, crashes)
+}
+
+// TestSimulationCatchesBrokenStores is the negative control of the simulation:
+// each variant breaks one rule, and some life must notice.
+func TestSimulationCatchesBrokenStores(t *testing.T) {
+	variants := []string{"no graves", "no row graves", "no pins", "upsert", "early acknowledgement"}
+	for _, v := range variants {
+		t.Run(v, func(t *testing.T) {
+			caught := 0
+			for seed := uint64(1); seed <= 300; seed++ {
+				if brokenLife(t, seed, v) {
+					caught++
+				}
+			}
+			t.Logf("%d of 300 lives noticed", caught)
+			if caught == 0 {
+				t.Fatal("no life noticed")
+			}
+		})
+	}
+}
+
+// brokenLife reports whether a sabotaged life fails, by a check or a panic.
+func brokenLife(t *testing.T, seed uint64, variant string) (failed bool) {
+	defer func() {
+		if recover() != nil {
+			failed = true
+		}
+	}()
+	_, failure := runSim(t, seed, variant, false)
+	return failure != ""
+}
+
+// TestSimulationIsDeterministic: the same seed gives the same trace (R8).
+func TestSimulationIsDeterministic(t *testing.T) {
+	for seed := uint64(1); seed <= 50; seed++ {
+		a, _ := runSim(t, seed, "", false)
+		b, _ := runSim(t, seed, "", false)
+		if a.trace != b.trace {
+			t.Fatalf("seed %d: traces differ", seed)
+		}
+	}
+}
+
+func (m *sim) waiting() (what string) {
+	for _, c := range m.clients {
+		what += fmt.Sprintf("%s load=%v result=%v; ", c.what, c.load != nil, c.result != nil)
+	}
+	return what
+}

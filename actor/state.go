@@ -1,0 +1,227 @@
+package actor
+
+import (
+	"container/list"
+	"math"
+	"math/rand/v2"
+
+	"github.com/sessile/sessile/cache"
+	"github.com/sessile/sessile/persist"
+)
+
+// forever is the end of a lease that does not end.
+const forever = math.MaxInt64
+
+// state is everything the loop knows. It belongs to the loop: its methods take
+// the time as an argument, do no I/O, wait for nothing and hold no lock, so that
+// a test can drive it step by step.
+type state struct {
+	cfg Config
+	now int64 // of the current step
+	rng *rand.Rand
+	out effects // of the current step
+
+	hot     *cache.Hot[View]
+	dirty   map[persist.ID]*dirty // changes that are not on disk yet
+	queue   list.List             // of *dirty not in the flight, oldest change first
+	bytes   int64                 // data of dirty
+	ops     []*pendingOp          // security operations that wait for a batch, in order
+	later   []*pendingOp          // those that failed by themselves and wait for their time
+	durable []*dirty              // somebody waits for these to be on disk
+	flight  *flight               // the batch that is being committed
+	syncs   []barrier
+	seq     uint64 // of the last accepted change or operation
+	retry   backoff
+	graves  graves
+	loads   map[loadKey]*load
+	watched map[persist.ID]*watch
+	watchAt int64              // no watched session ends before then
+	spins   map[persist.ID]int // queued or flying rotations per session
+
+	exclusive bool
+	lease     int64 // memory may be served before then
+	gated     bool
+	closing   bool
+	waiting   []*request // destroys that wait for room among the graves
+	stats     Stats
+}
+
+func newState(cfg Config) *state {
+	s := &state{
+		cfg:       cfg,
+		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x5e551e)), // jitter only: nothing secret comes from here
+		hot:       cache.New[View](cfg.Entries, cfg.Bytes),
+		dirty:     make(map[persist.ID]*dirty),
+		graves:    newGraves(),
+		loads:     make(map[loadKey]*load),
+		watched:   make(map[persist.ID]*watch),
+		spins:     make(map[persist.ID]int),
+		exclusive: cfg.Exclusive,
+	}
+	if s.exclusive {
+		s.lease = forever
+	}
+	s.out.lease = s.lease
+	return s
+}
+
+// step handles one message at the time now and returns what must be done
+// about it. The effects are valid until the next step.
+func (s *state) step(m message, now int64) *effects {
+	s.now = max(s.now, now) // a clock that jumps back revives nothing (S29)
+	clear(s.out.replies)
+	clear(s.out.events)
+	s.out = effects{replies: s.out.replies[:0], events: s.out.events[:0]}
+	switch m := m.(type) {
+	case *request:
+		s.request(m)
+	case abandon:
+		s.abandon(m.req)
+	case settled:
+		s.settle(m)
+	case reset:
+		s.reset(m.reason)
+	case invalidate:
+		s.invalidate(m.events)
+	case fresh:
+		s.renewLease(m.age.Microseconds())
+	case closing:
+		s.close()
+	case wake:
+	}
+	s.promoteLater()
+	s.admitWaiting()
+	s.expireWatched()
+	s.out.batch = s.nextBatch()
+	s.answerSyncs()
+	s.out.wake = s.nextWake()
+	s.out.lease = s.lease
+	s.out.full = s.gate()
+	return &s.out
+}
+
+// request handles a command, or a command that comes back with what the disk said.
+func (s *state) request(r *request) {
+	if o := r.offer; o != nil {
+		r.offer = nil
+		s.offered(r, o)
+		return
+	}
+	s.handle(r)
+}
+
+// handle runs a command against memory, or starts a load for it.
+func (s *state) handle(r *request) {
+	switch r.kind {
+	case kindRead:
+		s.read(r)
+	case kindList:
+		s.startLoad(r, loadKey{kind: byUser, user: r.user.ID})
+	case kindCreate:
+		s.create(r)
+	case kindDestroy:
+		s.destroy(r)
+	case kindDestroyUser:
+		s.destroyUser(r)
+	case kindExpire:
+		s.expire(r)
+	case kindSync:
+		s.sync(r)
+	case kindUnwatch:
+		s.unwatch(r)
+	case kindStats:
+		s.reply(r, response{stats: s.snapshot()})
+	default:
+		if e := s.resident(r); e != nil {
+			s.onResident(r, e)
+		}
+	}
+}
+
+// onResident runs the commands that need their session in memory.
+func (s *state) onResident(r *request, e *entry) {
+	switch r.kind {
+	case kindReadID:
+		s.reply(r, response{view: e.Value()})
+	case kindRotate:
+		s.rotate(r, e)
+	case kindSeen:
+		s.seen(r, e)
+	case kindTouch:
+		s.touch(r, e)
+	case kindFlush:
+		s.flush(r, e)
+	case kindUpdate:
+		s.update(r, e)
+	case kindWatch:
+		s.watch(r, e)
+	case kindDestroy:
+		s.destroyOwned(r, e)
+	case kindDestroyUser:
+		s.destroyExcept(r, e)
+	default:
+		panic("actor: unknown request kind")
+	}
+}
+
+// reply answers r. A caller that left is not answered.
+func (s *state) reply(r *request, resp response) {
+	if r != nil && !r.left {
+		s.out.replies = append(s.out.replies, answer{r, resp})
+	}
+}
+
+func (s *state) fail(r *request, err error) { s.reply(r, response{err: err}) }
+
+func (s *state) event(e Event) {
+	e.At = s.now
+	s.out.events = append(s.out.events, e)
+}
+
+// nextSeq numbers an accepted change.
+func (s *state) nextSeq() uint64 { s.seq++; return s.seq }
+
+// abandon forgets the caller of r. Its load passes to the next in line; a
+// durable operation that is not under way yet is not executed (D17).
+func (s *state) abandon(r *request) {
+	r.left = true
+	s.abandonLoad(r)
+	s.abandonOp(r)
+}
+
+// full reports whether pending is at a bound.
+func (s *state) full(num, den int) bool {
+	return (len(s.dirty)+len(s.ops))*den >= s.cfg.MaxPending*num ||
+		s.bytes*int64(den) >= s.cfg.MaxPendingBytes*int64(num)
+}
+
+// gate closes at the bound and opens again at nine tenths of it (D14).
+func (s *state) gate() bool {
+	if s.gated {
+		s.gated = s.full(9, 10)
+	} else {
+		s.gated = s.full(1, 1)
+	}
+	return s.gated
+}
+
+// nextWake is the next time at which something is due, 0 if nothing is.
+func (s *state) nextWake() int64 {
+	at := int64(forever)
+	if s.flight == nil && (s.queue.Len() > 0 || len(s.ops) > 0) {
+		at = min(at, max(s.oldest()+s.cfg.BatchInterval.Microseconds(), s.retry.at))
+		if s.urgent() || s.due() {
+			at = max(s.now, s.retry.at)
+		}
+	}
+	for _, p := range s.later {
+		at = min(at, p.at)
+	}
+	if len(s.watched) > 0 {
+		at = min(at, s.watchAt)
+	}
+	if at == forever {
+		return 0
+	}
+	return at
+}

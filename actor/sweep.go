@@ -1,0 +1,81 @@
+package actor
+
+import (
+	"context"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// sweepChunk is how many expired sessions one commit deletes: enough to share an
+// fsync, few enough not to hold up a login.
+const sweepChunk = 256
+
+// Sweep deletes what has expired, in chunks, and returns how many sessions that
+// were. A session whose extension is not on disk yet is left alone (D8).
+func (a *Actor) Sweep(ctx context.Context) (int, error) {
+	total, after := 0, int64(0)
+	for {
+		refs, next, err := a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
+		if err != nil {
+			return total, err
+		}
+		n, err := a.expire(ctx, refs)
+		total += n
+		if err != nil || next == 0 {
+			return total, err
+		}
+		after = next
+	}
+}
+
+func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
+	if len(refs) == 0 {
+		return 0, nil
+	}
+	r := newRequest(kindExpire)
+	r.refs = refs
+	resp, err := a.call(ctx, a.inbox, r)
+	return resp.n, err
+}
+
+// sweep runs Sweep every CleanupInterval. What fails is tried again next time;
+// the disk's trouble shows in the health that the writer reports.
+func (a *Actor) sweep(ctx context.Context) {
+	if a.cfg.CleanupInterval <= 0 {
+		return
+	}
+	tick := time.NewTicker(a.cfg.CleanupInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if _, err := a.Sweep(ctx); err != nil && ctx.Err() == nil {
+				a.Emit(Event{Kind: SweepFailed, Err: err, At: a.cfg.Now()})
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watchBackend listens to what others change, until ctx ends.
+func (a *Actor) watchBackend(ctx context.Context) {
+	s := sink{a: a}
+	if err := a.backend.Watch(ctx, s); err != nil && ctx.Err() == nil {
+		s.Reset("watching the backend: " + err.Error())
+	}
+}
+
+// sink passes a backend's news to the loop.
+type sink struct{ a *Actor }
+
+func (s sink) Reset(reason string)               { s.tell(reset{reason}) }
+func (s sink) Invalidate(events []persist.Event) { s.tell(invalidate{events}) }
+func (s sink) Fresh(age time.Duration)           { s.tell(fresh{age}) }
+func (s sink) tell(m message) {
+	select {
+	case s.a.inbox <- m:
+	case <-s.a.stop:
+	}
+}

@@ -1,0 +1,44 @@
+package actor
+
+import (
+	"github.com/sessile/sessile/cache"
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+)
+
+// View is one version of a session as readers see it. It is immutable and
+// shared: every change publishes a new one.
+type View struct {
+	*persist.Identity
+	*persist.Rotation // nil if the token was never rotated
+	Version           persist.Version
+	Doc               *object.Object
+	LastActive        int64
+	ExpiresAt         int64
+}
+
+// ActiveAt reports whether the session has not ended at now.
+func (v *View) ActiveAt(now int64) bool { return now < v.ExpiresAt && now < v.Deadline }
+
+// end is the instant from which the session is no longer active.
+func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
+
+type entry = cache.Entry[View]
+
+// viewOf is the view of a stored record. It shares the record's bytes.
+func viewOf(r persist.Record) *View {
+	return &View{
+		Identity: r.Identity, Rotation: r.Rotation, Version: r.Version,
+		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt,
+	}
+}
+
+// viewBytes is what a resident session costs beside its strings and data: the
+// view, identity, index node, recency element and map slots. [measured]
+const viewBytes = 640
+
+// cost estimates the memory that a resident session takes, in bytes.
+func (v *View) cost() int {
+	return viewBytes + v.Doc.Len() + len(v.UserID) + len(v.IPAddress) + len(v.UserAgent) +
+		len(v.DeviceName) + len(v.DeviceType) + len(v.Fingerprint)
+}

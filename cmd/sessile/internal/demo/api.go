@@ -1,0 +1,196 @@
+package demo
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/cmd/sessile/internal/users"
+	"github.com/sessile/sessile/middleware"
+)
+
+// apiSession is a session as scripts see it.
+type apiSession struct {
+	ID           sessile.ID `json:"id"`
+	DeviceName   string     `json:"device_name"`
+	DeviceType   string     `json:"device_type"`
+	IPAddress    string     `json:"ip_address"`
+	CreatedAt    time.Time  `json:"created_at"`
+	LastActiveAt time.Time  `json:"last_active_at"`
+	ExpiresAt    time.Time  `json:"expires_at"`
+	Deadline     *time.Time `json:"deadline,omitempty"`
+	Current      bool       `json:"current"`
+}
+
+// apiWho is the answer of /api/me.
+type apiWho struct {
+	User    string     `json:"user"`
+	Count   int        `json:"count"`
+	Cart    cart       `json:"cart,omitempty"`
+	Session apiSession `json:"session"`
+}
+
+// apiLogin takes {"name": …, "password": …, "remember": false}.
+func (a *App) apiLogin(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	var in struct {
+		Name, Password string
+		Remember       bool
+	}
+	decoder := json.NewDecoder(r.Body)
+	if err := decoder.Decode(&in); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return err
+		}
+		return &refusal{http.StatusBadRequest, "The body is not the JSON that was expected."}
+	}
+	id, err := a.users.Verify(r.Context(), in.Name, in.Password)
+	if errors.Is(err, users.ErrWrongPassword) {
+		return &refusal{http.StatusUnauthorized, "Name or password is wrong."}
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.begin(r, h, id, in.Remember); err != nil {
+		return err
+	}
+	return a.apiMe(w, r, h)
+}
+
+func (a *App) apiMe(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) error {
+	user, err := member(h)
+	if err != nil {
+		return err
+	}
+	who := apiWho{User: user}
+	if who.Count, _, err = middleware.Get[int](h, keyCount); err != nil {
+		return err
+	}
+	if who.Cart, err = cartOf(h); err != nil {
+		return err
+	}
+	s, _ := h.Current()
+	who.Session = apiSession{
+		ID: s.ID, DeviceName: s.DeviceName, DeviceType: s.DeviceType, IPAddress: s.IPAddress,
+		CreatedAt: s.CreatedAt, LastActiveAt: s.LastActiveAt, ExpiresAt: s.ExpiresAt, Current: true,
+	}
+	if !s.Deadline.IsZero() {
+		who.Session.Deadline = &s.Deadline
+	}
+	a.json(w, http.StatusOK, who)
+	return nil
+}
+
+func (a *App) apiCount(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	n, err := increment(h)
+	if err != nil {
+		return err
+	}
+	if err := a.noteChange(r, h, "A script counted."); err != nil {
+		return err
+	}
+	a.json(w, http.StatusOK, map[string]int{"count": n})
+	return nil
+}
+
+func (a *App) apiSessions(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	all, err := h.Sessions(r.Context())
+	if err != nil {
+		return err
+	}
+	list := make([]apiSession, len(all))
+	for i, d := range all {
+		list[i] = apiSession{
+			ID: d.ID, DeviceName: d.DeviceName, DeviceType: d.DeviceType, IPAddress: d.IPAddress,
+			CreatedAt: d.CreatedAt, LastActiveAt: d.LastActiveAt, ExpiresAt: d.ExpiresAt, Current: d.Current,
+		}
+	}
+	a.json(w, http.StatusOK, list)
+	return nil
+}
+
+func (a *App) apiRevoke(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	id, err := sessile.ParseID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return done(w, h.Revoke(r.Context(), id))
+}
+
+func (a *App) apiRotate(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	return done(w, h.Rotate(r.Context()))
+}
+
+func (a *App) apiLogout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	return done(w, h.Logout(r.Context()))
+}
+
+func (a *App) apiLogoutOthers(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	n, err := h.LogoutOthers(r.Context())
+	if err != nil {
+		return err
+	}
+	a.json(w, http.StatusOK, map[string]int{"destroyed": n})
+	return nil
+}
+
+// apiStats shows the store's numbers to whoever is logged in. They contain no
+// user's data; an application shows them to its operators alone.
+func (a *App) apiStats(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) error {
+	if _, err := member(h); err != nil {
+		return err
+	}
+	s := a.store.Stats()
+	a.json(w, http.StatusOK, map[string]any{
+		"hits": s.Hits, "cold_reads": s.ColdReads, "unknown_tokens": s.UnknownTokens,
+		"created": s.Created, "destroyed": s.Destroyed, "evicted": s.Evicted, "expired": s.Expired, "rotated": s.Rotated,
+		"touches": s.Touches, "flushes": s.Flushes, "batches": s.Batches, "batch_items": s.BatchItems,
+		"batch_failures": s.BatchFailures, "hot": s.Hot, "hot_bytes": s.HotBytes,
+		"pending": s.Pending, "oldest_pending_ms": s.OldestPending.Milliseconds(), "tombstones": s.Tombstones,
+	})
+	return nil
+}
+
+// healthz is for a load balancer: 503 once the store cannot write.
+func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	health, status := a.store.Health(), http.StatusOK
+	if health.State == sessile.Failed {
+		status = http.StatusServiceUnavailable
+	}
+	a.json(w, status, map[string]string{"state": health.State.String(), "reason": health.Reason})
+}
+
+// member is the user who is logged in; a guest's session is nobody's.
+func member(h *middleware.Handle) (string, error) {
+	user, ok := h.UserID()
+	if !ok {
+		return "", middleware.ErrNoSession
+	}
+	return user, nil
+}
+
+// done answers with nothing but success.
+func done(w http.ResponseWriter, err error) error {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}

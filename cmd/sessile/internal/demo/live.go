@@ -1,0 +1,129 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// How the stream is kept alive, and how long one write of it may take.
+const (
+	heartbeat    = 15 * time.Second
+	writeTimeout = 10 * time.Second
+)
+
+// snapshot is the session as the live page shows it.
+type snapshot struct {
+	Count      int       `json:"count"`
+	Cart       int       `json:"cart"`
+	Devices    int       `json:"devices"`
+	IdleLeftMS int64     `json:"idle_left_ms"`
+	ExpiresAt  time.Time `json:"-"`
+}
+
+type liveBody struct {
+	Now      time.Time
+	Snapshot snapshot
+}
+
+func (a *App) live(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	s, _ := h.Current()
+	shot, err := a.snapshot(r.Context(), s.ID, s.UserID)
+	if err != nil {
+		return err
+	}
+	return a.show(w, r, h, "live", "Live", liveBody{a.store.Now(), shot})
+}
+
+// snapshot reads the session as it is now. That is no access: it keeps nothing alive.
+func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapshot, error) {
+	s, err := a.store.Read(ctx, id)
+	if err != nil {
+		return snapshot{}, err
+	}
+	all, err := a.store.ListForUser(ctx, user)
+	if err != nil {
+		return snapshot{}, err
+	}
+	shot := snapshot{Devices: len(all), ExpiresAt: s.ExpiresAt, IdleLeftMS: s.ExpiresAt.Sub(a.store.Now()).Milliseconds()}
+	if shot.Count, _, err = sessile.Get[int](s, keyCount); err != nil {
+		return snapshot{}, err
+	}
+	c, _, err := sessile.Get[cart](s, keyCart)
+	shot.Cart = c.count()
+	return shot, err
+}
+
+// stream sends what happens to the session, as server-sent events, until the
+// session, the client or the server ends. It follows the session's id, so a
+// rotation of the token does not disturb it; and it asks Done, so that a
+// logout anywhere ends it although no request comes in.
+func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	s, _ := h.Current()
+	ctx := r.Context()
+	watcher := a.hub.watch(s.ID, s.UserID) // before the first snapshot: nothing falls between
+	defer a.hub.leave(watcher)
+	ended := a.store.Done(ctx, s.ID)
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	out := &events{w: w, control: http.NewResponseController(w)}
+	out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for out.err == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.leaving:
+			return nil // the browser connects again, to the server's successor
+		case <-ended:
+			out.send("end", map[string]string{"text": "This session was logged out or has expired."})
+			return nil
+		case text := <-watcher.notes:
+			out.send("note", map[string]string{"text": text})
+			out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+		case <-beat.C:
+			out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+		}
+	}
+	return nil // the client has gone
+}
+
+// events writes server-sent events and remembers the first failure.
+type events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (e *events) send(name string, data any) {
+	if e.err != nil {
+		return
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		e.err = err
+		return
+	}
+	// The server's write timeout is for pages; a stream has one per event.
+	if e.err = e.control.SetWriteDeadline(time.Now().Add(writeTimeout)); e.err != nil {
+		return
+	}
+	if _, e.err = fmt.Fprintf(e.w, "event: %s\ndata: %s\n\n", name, raw); e.err == nil {
+		e.err = e.control.Flush()
+	}
+}
+
+// snapshot sends one unless it could not be read: then the session has ended, which
+// Done reports, or the store is unwell, and the next one may succeed.
+func (e *events) snapshot(s snapshot, err error) {
+	if err == nil {
+		e.send("snapshot", s)
+	}
+}

@@ -1,0 +1,139 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func (b *browser) sessionID() string {
+	b.Helper()
+	var who apiWho
+	if err := json.Unmarshal([]byte(b.get("/api/me").body), &who); err != nil {
+		b.Fatal(err)
+	}
+	return who.Session.ID.String()
+}
+
+// stream opens the live stream; next returns the next event's name and data.
+func (b *browser) stream() (next func() (string, string)) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), "GET", b.url+"/live/stream", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	resp, err := b.client.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
+		b.Fatalf("the stream: %d %v", resp.StatusCode, resp.Header)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	return func() (string, string) {
+		var name, data string
+		for lines.Scan() {
+			switch line := lines.Text(); {
+			case line == "":
+				return name, data
+			case strings.HasPrefix(line, "event: "):
+				name = line[len("event: "):]
+			case strings.HasPrefix(line, "data: "):
+				data = line[len("data: "):]
+			}
+		}
+		return "eof", ""
+	}
+}
+
+// until reads events until one has that name and holds that text.
+func until(t *testing.T, next func() (string, string), name, text string) {
+	t.Helper()
+	for {
+		switch n, data := next(); {
+		case n == name && strings.Contains(data, text):
+			return
+		case n == "eof":
+			t.Fatalf("the stream ended before %s %q", name, text)
+		}
+	}
+}
+
+func TestStreamShowsChangesAndEndsWithItsSession(t *testing.T) {
+	s := newSite(t, nil)
+	alice, other := s.browser().login("alice"), s.browser().login("alice")
+	next := alice.stream()
+	until(t, next, "snapshot", `"devices":2`)
+	alice.post("/count")
+	until(t, next, "snapshot", `"count":1`)
+	alice.post("/rotate")
+	until(t, next, "note", "token")
+	alice.post("/count")
+	until(t, next, "snapshot", `"count":2`)
+	other.post("/devices/logout-others")
+	until(t, next, "end", "logged out")
+	if name, _ := next(); name != "eof" {
+		t.Errorf("after the end came %q", name)
+	}
+}
+
+func TestStreamEndsWithTheServer(t *testing.T) {
+	s := newSite(t, nil)
+	next := s.browser().login("alice").stream()
+	until(t, next, "snapshot", `"devices":1`)
+	s.app.EndStreams()
+	for name := ""; name != "eof"; {
+		name, _ = next()
+	}
+}
+
+func TestSlowPagesMissNotesAndHoldUpNobody(t *testing.T) {
+	h := newHub()
+	w := h.watch([16]byte{1}, "alice")
+	for range notesKept + 5 {
+		h.toUser("alice", "x")
+		h.toUser("", "not for guests")
+		h.toSession([16]byte{2}, "not for this one")
+	}
+	if len(w.notes) != notesKept {
+		t.Errorf("%d notes wait, want %d", len(w.notes), notesKept)
+	}
+	h.leave(w)
+	h.toUser("alice", "gone")
+}
+
+func TestRunServesUntilItIsToldToStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	var log bytes.Buffer
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "run.db"), "-tls"}, nil, in, &log)
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "listening on https://127.0.0.1:") {
+		t.Errorf("the first line is %q, %v", line, err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the demo ended with %v\n%s", err, log.String())
+	}
+	if strings.Contains(log.String(), "ERROR") {
+		t.Errorf("the log:\n%s", log.String())
+	}
+}
+
+func TestRunReportsWhatIsWrong(t *testing.T) {
+	err := Run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "missing", "deep", "run.db")}, nil, io.Discard, io.Discard)
+	if err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("an impossible file: %v", err)
+	}
+}

@@ -1,0 +1,110 @@
+package demo
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/sessile/sessile/cmd/sessile/internal/users"
+	"github.com/sessile/sessile/middleware"
+)
+
+// loginBody is the login page.
+type loginBody struct {
+	Error, Name, Next  string
+	Names              []string
+	Password, Remember string
+}
+
+func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	next := local(r.URL.Query().Get("next"), "/")
+	if h.IsAuthenticated() {
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return nil
+	}
+	return a.askLogin(w, r, h, http.StatusOK, loginBody{Next: next})
+}
+
+func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b loginBody) error {
+	b.Names, b.Password, b.Remember = a.users.Names(), Password, rough(a.settings.RememberFor)
+	v := a.view(r, h, "Log in", b)
+	// A message after the logout cannot wait in the session, which is gone.
+	if r.Method == http.MethodGet && r.URL.Query().Has("bye") {
+		v.Flashes = append(v.Flashes, flash{"good", "You are logged out."})
+	}
+	return a.pages.render(w, status, "login", v)
+}
+
+// login checks the password and begins a new session: a new id and a new token,
+// whatever the browser held before, and the guest's cart comes along.
+//
+// An application that faces the internet also limits the rate of attempts per
+// account and per address here; the demo only bounds how many run at once.
+func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	name, next := r.PostFormValue("name"), local(r.PostFormValue("next"), "/")
+	id, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
+	if errors.Is(err, users.ErrWrongPassword) {
+		return a.askLogin(w, r, h, http.StatusUnauthorized, loginBody{Error: "Name or password is wrong.", Name: name, Next: next})
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.begin(r, h, id, r.PostFormValue("remember") != ""); err != nil {
+		return err
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
+
+func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if err := h.Logout(r.Context()); err != nil {
+		return err
+	}
+	return goodbye(w, r)
+}
+
+// goodbye leads to the login page, which says that it was done.
+func goodbye(w http.ResponseWriter, r *http.Request) error {
+	// The pages are no-store already; this clears what the browser may have kept all the same.
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	http.Redirect(w, r, "/login?bye", http.StatusSeeOther)
+	return nil
+}
+
+// confirmBody is the page that asks for the password once more.
+type confirmBody struct {
+	Error, Next     string
+	AuthenticatedAt any
+}
+
+func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	return a.askConfirm(w, r, h, http.StatusOK, confirmBody{Next: local(r.URL.Query().Get("next"), "/account")})
+}
+
+func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
+	s, _ := h.Current()
+	b.AuthenticatedAt = s.AuthenticatedAt
+	return a.pages.render(w, status, "confirm", a.view(r, h, "Is it you?", b))
+}
+
+// confirm notes a fresh proof of identity. The token is replaced with it, as
+// after every change of what a session may do.
+func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	user, _ := h.UserID()
+	next := local(r.PostFormValue("next"), "/account")
+	_, err := a.users.Verify(r.Context(), user, r.PostFormValue("password"))
+	if errors.Is(err, users.ErrWrongPassword) {
+		return a.askConfirm(w, r, h, http.StatusUnauthorized, confirmBody{Error: "That is not your password.", Next: next})
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.reauthenticated(r, h); err != nil {
+		return err
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
+
+// withNext is a path that leads on to next when it is done.
+func withNext(path, next string) string { return path + "?next=" + url.QueryEscape(next) }

@@ -1,0 +1,60 @@
+package demo
+
+import (
+	"net/http"
+
+	"github.com/sessile/sessile/middleware"
+)
+
+// maxBody bounds what a form or a script may send.
+const maxBody = 64 << 10
+
+// action is a handler with the request's session and an error that somebody else turns into an answer.
+type action func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error
+
+// routes is the map of the application. Static files and health stand outside
+// the sessions: they answer the same to everybody.
+func (a *App) routes(sessions *middleware.Sessions) http.Handler {
+	open, user, script := a.page, a.userPage, a.script
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", open(a.home))
+	mux.Handle("POST /cart", open(a.addToCart))
+	mux.Handle("POST /cart/empty", open(a.emptyCart))
+	mux.Handle("GET /login", open(a.loginPage))
+	mux.Handle("POST /login", open(a.login))
+	mux.Handle("POST /logout", open(a.logout))
+
+	mux.Handle("GET /session", user(a.sessionPage))
+	mux.Handle("POST /count", user(a.count))
+	mux.Handle("POST /rotate", user(a.rotate))
+	mux.Handle("GET /devices", user(a.devices))
+	mux.Handle("POST /devices/revoke", user(a.revoke))
+	mux.Handle("POST /devices/logout-others", user(a.logoutOthers))
+	mux.Handle("POST /devices/logout-all", user(a.logoutAll))
+	mux.Handle("GET /live", user(a.live))
+	mux.Handle("GET /live/stream", user(a.stream))
+	mux.Handle("GET /confirm", user(a.confirmPage))
+	mux.Handle("POST /confirm", user(a.confirm))
+
+	// What needs a password that was given a short while ago.
+	mux.Handle("GET /account", a.fresh(a.accountPage))
+	mux.Handle("POST /account/password", a.fresh(a.changePassword))
+
+	mux.Handle("POST /api/login", script(a.apiLogin))
+	mux.Handle("GET /api/me", script(a.apiMe))
+	mux.Handle("POST /api/count", script(a.apiCount))
+	mux.Handle("GET /api/sessions", script(a.apiSessions))
+	mux.Handle("DELETE /api/sessions/{id}", script(a.apiRevoke))
+	mux.Handle("POST /api/rotate", script(a.apiRotate))
+	mux.Handle("POST /api/logout", script(a.apiLogout))
+	mux.Handle("POST /api/logout-others", script(a.apiLogoutOthers))
+	mux.Handle("GET /api/stats", script(a.apiStats))
+	mux.Handle("/", open(a.missing))
+
+	outer := http.NewServeMux()
+	outer.HandleFunc("GET /static/", a.pages.serveStatic)
+	outer.HandleFunc("GET /healthz", a.healthz)
+	outer.Handle("/", http.MaxBytesHandler(sessions.Handler(mux), maxBody))
+	return outer
+}

@@ -1,0 +1,123 @@
+package demo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/sessile/sessile/cmd/sessile/internal/settings"
+)
+
+// Summary is what the command does, for usage texts.
+const Summary = "Runs a small web shop that shows what Sessile does: guest carts, logins, devices, timeouts."
+
+// shutdownTimeout is how long requests that are under way may take to end.
+const shutdownTimeout = 10 * time.Second
+
+// Run is the command "sessile demo". It serves until ctx ends, then lets requests
+// finish, and returns nil only if the store could write everything. It prints
+// one line to stdout, "listening on URL", when it takes connections; logs go to stderr.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	s, warnings, err := settings.Load(settings.Sources{
+		Command: "sessile demo", Summary: Summary, Args: args, Environ: environ, Usage: stderr,
+	})
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(s.LogLevel, stderr)
+	if err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		log.Warn(warning)
+	}
+	app, err := Open(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	err = app.serve(ctx, stdout)
+	return errors.Join(err, app.Close())
+}
+
+// serve listens and serves until ctx ends. It joins the goroutine that it starts.
+func (a *App) serve(ctx context.Context, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", a.settings.Addr)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", a.settings.Addr, err)
+	}
+	url := "http://" + listener.Addr().String()
+	if a.settings.TLS {
+		host, _, _ := net.SplitHostPort(a.settings.Addr) // validated with the settings
+		config, err := selfSigned(host, a.store.Now())
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		listener, url = tls.NewListener(listener, config), "https://"+listener.Addr().String()
+	}
+	server, err := a.server()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	fmt.Fprintf(stdout, "listening on %s\n", url)
+	a.log.Info("open it in a browser", zap.String("url", url), zap.Strings("accounts", a.users.Names()), zap.String("password", Password))
+
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	a.log.Info("shutting down", zap.Duration("at most", shutdownTimeout))
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err = server.Shutdown(grace)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("waiting for requests to end: %w", err), server.Close())
+	}
+	if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
+
+// server has a bound on everything a client may take its time with.
+func (a *App) server() (*http.Server, error) {
+	// What a client does wrong with TLS or HTTP is no news.
+	clientFaults, err := zap.NewStdLogAt(a.log.Named("http"), zap.DebugLevel)
+	if err != nil {
+		return nil, fmt.Errorf("making the server's log: %w", err)
+	}
+	server := &http.Server{
+		Handler:           a,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          clientFaults,
+	}
+	server.RegisterOnShutdown(a.EndStreams)
+	return server, nil
+}
+
+// newLogger logs for people: the demo runs in a terminal.
+func newLogger(level string, out io.Writer) (*zap.Logger, error) {
+	at, err := zapcore.ParseLevel(strings.ToLower(level))
+	if err != nil {
+		return nil, fmt.Errorf("reading the log level: %w", err)
+	}
+	format := zap.NewDevelopmentEncoderConfig()
+	format.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+	core := zapcore.NewCore(zapcore.NewConsoleEncoder(format), zapcore.Lock(zapcore.AddSync(out)), at)
+	return zap.New(core), nil
+}

@@ -1,0 +1,128 @@
+package demo
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+type sessionBody struct {
+	Session sessile.Session
+	Count   int
+}
+
+func (a *App) sessionPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	count, _, err := middleware.Get[int](h, keyCount)
+	if err != nil {
+		return err
+	}
+	s, _ := h.Current()
+	return a.show(w, r, h, "session", "Session", sessionBody{s, count})
+}
+
+func (a *App) count(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	n, err := increment(h)
+	if err != nil {
+		return err
+	}
+	return a.changed(w, r, h, local(r.PostFormValue("next"), "/session"), fmt.Sprintf("Counted to %d.", n))
+}
+
+// increment counts one up. Two requests at the very same time may both count to
+// the same number: a key of the session is a value, not an operation. What must
+// be exact belongs into the application's database.
+func increment(h *middleware.Handle) (int, error) {
+	n, _, err := middleware.Get[int](h, keyCount)
+	if err != nil {
+		return 0, err
+	}
+	return n + 1, h.Set(keyCount, n+1)
+}
+
+func (a *App) rotate(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if err := h.Rotate(r.Context()); err != nil {
+		return err
+	}
+	return a.back(w, r, h, "/session", "This session has a new token.")
+}
+
+type devicesBody struct{ Devices []middleware.Device }
+
+func (a *App) devices(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	all, err := h.Sessions(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.show(w, r, h, "devices", "Devices", devicesBody{all})
+}
+
+func (a *App) revoke(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	id, err := sessile.ParseID(r.PostFormValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := h.Revoke(r.Context(), id); err != nil {
+		return err
+	}
+	if !h.IsAuthenticated() { // it was this device
+		return goodbye(w, r)
+	}
+	return a.back(w, r, h, "/devices", "That device is logged out.")
+}
+
+func (a *App) logoutOthers(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	n, err := h.LogoutOthers(r.Context())
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%d other devices are logged out.", n)
+	if n == 1 {
+		text = "1 other device is logged out."
+	}
+	return a.back(w, r, h, "/devices", text)
+}
+
+func (a *App) logoutAll(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, err := h.LogoutAll(r.Context()); err != nil {
+		return err
+	}
+	return goodbye(w, r)
+}
+
+// back leads to a page that shows text once.
+func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle, path, text string) error {
+	if err := a.setFlash(h, flash{"good", text}); err != nil {
+		return err
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
+
+// changed tells the pages that watch this session what was changed, and leads
+// back. It saves first, so that they read what they are told.
+func (a *App) changed(w http.ResponseWriter, r *http.Request, h *middleware.Handle, path, text string) error {
+	if err := a.noteChange(r, h, text); err != nil {
+		return err
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
+
+func (a *App) noteChange(r *http.Request, h *middleware.Handle, text string) error {
+	if err := h.Save(r.Context()); err != nil {
+		return err
+	}
+	if s, ok := h.Current(); ok {
+		a.hub.toSession(s.ID, text)
+	}
+	return nil
+}
+
+// sentence is an error as a user may read it.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}

@@ -1,0 +1,55 @@
+package demo
+
+import (
+	"net/http"
+
+	"github.com/sessile/sessile/middleware"
+)
+
+type homeBody struct {
+	Products []product
+	Cart     []line
+	Total    string
+}
+
+func (a *App) home(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	c, err := cartOf(h)
+	if err != nil {
+		return err
+	}
+	b := homeBody{Products: products()}
+	b.Cart, b.Total = c.lines()
+	return a.show(w, r, h, "home", "Shop", b)
+}
+
+// addToCart is the first thing that a guest sets: it begins the guest's session.
+func (a *App) addToCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	p, ok := findProduct(r.PostFormValue("item"))
+	if !ok {
+		return &refusal{http.StatusNotFound, "There is no such product."}
+	}
+	c, err := cartOf(h)
+	if err != nil {
+		return err
+	}
+	if err := h.Set(keyCart, c.with(p.ID)); err != nil {
+		return err
+	}
+	return a.changed(w, r, h, "/", p.Name+" is in the cart.")
+}
+
+func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	if _, ok := h.Current(); ok {
+		if err := h.Remove(keyCart); err != nil {
+			return err
+		}
+		return a.changed(w, r, h, "/", "The cart is empty.")
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+func cartOf(h *middleware.Handle) (cart, error) {
+	c, _, err := middleware.Get[cart](h, keyCart)
+	return c, err
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// api calls the server that is up now.
+func (j *journey) api(d *device, want int, method, path string, body, into any) error {
+	return d.call(j.ctx, want, method, j.url+path, body, into)
+}
+
+func (j *journey) loginAs(d *device, name string) error {
+	body := map[string]string{"name": name, "password": password}
+	return j.api(d, http.StatusOK, "POST", "/api/login", body, nil)
+}
+
+func (j *journey) whoami(d *device) (me, error) {
+	var m me
+	err := j.api(d, http.StatusOK, "GET", "/api/me", nil, &m)
+	return m, err
+}
+
+// countOne counts once and checks what came of it.
+func (j *journey) countOne(d *device, want int) error {
+	var answer struct{ Count int }
+	if err := j.api(d, http.StatusOK, "POST", "/api/count", nil, &answer); err != nil {
+		return err
+	}
+	if answer.Count != want {
+		return fmt.Errorf("%s: the counter is %d, want %d", d.name, answer.Count, want)
+	}
+	return nil
+}
+
+// bury keeps a copy of a device's cookie that is about to die.
+func (j *journey) bury(d *device) (*device, error) {
+	copied, err := d.replay(j.url)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := j.whoami(copied); err != nil {
+		return nil, fmt.Errorf("before its end: %w", err)
+	}
+	j.dead = append(j.dead, copied)
+	return copied, nil
+}
+
+// refused checks that a device is nobody. The call runs on a copy of its cookies
+// where it has some, so that the answer's removal cookie does not make the next check easy.
+func (j *journey) refused(d *device) error {
+	if copied, err := d.replay(j.url); err == nil {
+		d = copied
+	}
+	return j.api(d, http.StatusUnauthorized, "GET", "/api/me", nil, nil)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+)
+
+// User agents as the three devices send them.
+const (
+	laptopAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	phoneAgent  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+	tabletAgent = "Mozilla/5.0 (Linux; Android 15; SM-X710) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+
+// device is one browser: a user agent and a cookie jar.
+type device struct {
+	name, agent string
+	client      *http.Client
+}
+
+func newDevice(name, agent string) (*device, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, fmt.Errorf("making a cookie jar: %w", err)
+	}
+	return &device{name: name, agent: agent, client: &http.Client{
+		Jar:           jar,
+		Timeout:       wait,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// call sends a request and decodes the answer's JSON into into, if it is not nil.
+// An answer with another status than want is an error.
+func (d *device) call(ctx context.Context, want int, method, address string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("encoding the request: %w", err)
+		}
+		payload = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, payload)
+	if err != nil {
+		return fmt.Errorf("making the request: %w", err)
+	}
+	req.Header.Set("User-Agent", d.agent)
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("%s: reading the answer to %s %s: %w", d.name, method, req.URL.Path, err)
+	}
+	if resp.StatusCode != want {
+		return fmt.Errorf("%s: %s %s answered %d, want %d: %s", d.name, method, req.URL.Path, resp.StatusCode, want, bytes.TrimSpace(raw))
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s: decoding the answer to %s %s: %w", d.name, method, req.URL.Path, err)
+	}
+	return nil
+}
+
+// cookies are what the device would send to address. A jar does not tell ports
+// apart, so they outlive a restart of the server on another one.
+func (d *device) cookies(address string) []*http.Cookie {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil
+	}
+	return d.client.Jar.Cookies(u)
+}
+
+// replay is a device that holds a copy of another's cookies as they are now: a thief, or a backup.
+func (d *device) replay(address string) (*device, error) {
+	copied, err := newDevice("a replay of the "+d.name+"'s cookie", d.agent)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("parsing %q: %w", address, err)
+	}
+	cookies := d.cookies(address)
+	if len(cookies) == 0 {
+		return nil, fmt.Errorf("the %s has no cookie to replay", d.name)
+	}
+	copied.client.Jar.SetCookies(u, cookies)
+	return copied, nil
+}

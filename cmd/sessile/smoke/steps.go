@@ -1,0 +1,328 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// The demo's account and what its login page says about it.
+const (
+	user     = "alice"
+	password = "sessile-demo"
+)
+
+// The parts of the demo's JSON that the steps look at.
+type (
+	me struct {
+		User    string `json:"user"`
+		Count   int    `json:"count"`
+		Session struct {
+			ID string `json:"id"`
+		} `json:"session"`
+	}
+	listed struct {
+		ID         string `json:"id"`
+		DeviceName string `json:"device_name"`
+		Current    bool   `json:"current"`
+	}
+	stats struct {
+		Pending int `json:"pending"`
+	}
+)
+
+// journey is what one step leaves to the next.
+type journey struct {
+	*run
+	laptop, phone, tablet *device
+	dead                  []*device // replays that must be refused for ever
+	flushed, counted      int       // the laptop's counter: surely on disk, and last seen
+}
+
+// steps runs the journey. Each step prints a line when it has passed.
+func (r *run) steps(control bool) error {
+	j := &journey{run: r}
+	for _, s := range []struct {
+		says string
+		do   func() error
+	}{
+		{"the demo starts over a fresh file and is healthy", j.startHealthy},
+		{"without a cookie, /api/me is refused", j.anonymous},
+		{"a wrong password is refused", j.wrongPassword},
+		{"three devices log in", j.login},
+		{"each device counts by itself", j.count},
+		{"the list names three devices and marks the current one", j.list},
+		{"rotation: the new cookie works, the old one is refused", j.rotate},
+		{"a device logs another one out by its id; a foreign id is not found", j.revoke},
+		{"logging out other devices ends them, and only them", j.logoutOthers},
+		{"the counter is on disk once nothing is pending", j.flush},
+		{"kill -9 right after counting once more; the demo starts again", j.crash},
+		{"the surviving session still works", j.survives},
+		{"the counter is at most one batch interval behind", j.behind},
+		{"every logged-out and rotated-out cookie is still refused", j.stillDead},
+		{"log out; replaying the cookie gives 401", j.logout},
+		{"log in again, count, SIGTERM: the demo ends with 0", j.terminateAfterCount},
+		{"after the restart nothing at all is lost", j.nothingLost},
+		{"and every dead cookie is still refused", j.stillDead},
+		{"SIGTERM ends it once more", j.terminate},
+	} {
+		if control && r.passed == 11 {
+			s.says, s.do = "CONTROL: the live cookie is refused (it is not)", j.control
+		}
+		if err := s.do(); err != nil {
+			return fmt.Errorf("%s: %w", s.says, err)
+		}
+		r.passed++
+		fmt.Printf("%2d  %s\n", r.passed, s.says)
+	}
+	return nil
+}
+
+func (j *journey) startHealthy() error {
+	if err := j.start(); err != nil {
+		return err
+	}
+	var err error
+	if j.laptop, err = newDevice("laptop", laptopAgent); err != nil {
+		return err
+	}
+	if j.phone, err = newDevice("phone", phoneAgent); err != nil {
+		return err
+	}
+	if j.tablet, err = newDevice("tablet", tabletAgent); err != nil {
+		return err
+	}
+	return j.api(j.laptop, http.StatusOK, "GET", "/healthz", nil, nil)
+}
+
+func (j *journey) anonymous() error {
+	return j.api(j.laptop, http.StatusUnauthorized, "GET", "/api/me", nil, nil)
+}
+
+func (j *journey) wrongPassword() error {
+	for _, name := range []string{user, "nobody"} {
+		body := map[string]string{"name": name, "password": "not it"}
+		if err := j.api(j.laptop, http.StatusUnauthorized, "POST", "/api/login", body, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *journey) login() error {
+	for _, d := range []*device{j.laptop, j.phone, j.tablet} {
+		if err := j.loginAs(d, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *journey) count() error {
+	for i, d := range []*device{j.laptop, j.phone, j.tablet} {
+		for n := 1; n <= i+2; n++ {
+			if err := j.countOne(d, n); err != nil {
+				return err
+			}
+		}
+	}
+	j.counted = 2
+	return nil
+}
+
+func (j *journey) list() error {
+	var devices []listed
+	if err := j.api(j.phone, http.StatusOK, "GET", "/api/sessions", nil, &devices); err != nil {
+		return err
+	}
+	own, err := j.whoami(j.phone)
+	if err != nil {
+		return err
+	}
+	if len(devices) != 3 {
+		return fmt.Errorf("%d devices are listed", len(devices))
+	}
+	names := make(map[string]bool)
+	for _, d := range devices {
+		names[d.DeviceName] = true
+		if d.Current != (d.ID == own.Session.ID) {
+			return fmt.Errorf("%s is marked current: %v", d.DeviceName, d.Current)
+		}
+	}
+	if len(names) != 3 {
+		return fmt.Errorf("the devices' names are %v", names)
+	}
+	return nil
+}
+
+func (j *journey) rotate() error {
+	before, err := j.whoami(j.laptop)
+	if err != nil {
+		return err
+	}
+	old, err := j.bury(j.laptop)
+	if err != nil {
+		return err
+	}
+	if err := j.api(j.laptop, http.StatusNoContent, "POST", "/api/rotate", nil, nil); err != nil {
+		return err
+	}
+	after, err := j.whoami(j.laptop)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return fmt.Errorf("rotation changed the session from %+v to %+v", before, after)
+	}
+	return j.refused(old)
+}
+
+func (j *journey) revoke() error {
+	guest, err := newDevice("other user's device", tabletAgent)
+	if err != nil {
+		return err
+	}
+	if err := j.loginAs(guest, "bob"); err != nil {
+		return err
+	}
+	extra, err := newDevice("second tablet", tabletAgent)
+	if err != nil {
+		return err
+	}
+	if err := j.loginAs(extra, user); err != nil {
+		return err
+	}
+	target, err := j.whoami(extra)
+	if err != nil {
+		return err
+	}
+	if _, err := j.bury(extra); err != nil {
+		return err
+	}
+	path := "/api/sessions/" + target.Session.ID
+	if err := j.api(guest, http.StatusNotFound, "DELETE", path, nil, nil); err != nil {
+		return err
+	}
+	if _, err := j.whoami(extra); err != nil {
+		return fmt.Errorf("after another user tried to revoke it: %w", err)
+	}
+	if err := j.api(j.laptop, http.StatusNoContent, "DELETE", path, nil, nil); err != nil {
+		return err
+	}
+	return j.refused(extra)
+}
+
+func (j *journey) logoutOthers() error {
+	for _, d := range []*device{j.phone, j.tablet} {
+		if _, err := j.bury(d); err != nil {
+			return err
+		}
+	}
+	var ended struct{ Destroyed int }
+	if err := j.api(j.laptop, http.StatusOK, "POST", "/api/logout-others", nil, &ended); err != nil {
+		return err
+	}
+	if ended.Destroyed != 2 {
+		return fmt.Errorf("%d sessions were ended", ended.Destroyed)
+	}
+	if _, err := j.whoami(j.laptop); err != nil {
+		return err
+	}
+	return errors.Join(j.refused(j.phone), j.refused(j.tablet))
+}
+
+// flush counts and then asks until nothing is pending: what was counted is on disk.
+func (j *journey) flush() error {
+	if err := j.countOne(j.laptop, j.counted+1); err != nil {
+		return err
+	}
+	j.counted++
+	for deadline := time.Now().Add(wait); time.Now().Before(deadline); {
+		var s stats
+		if err := j.api(j.laptop, http.StatusOK, "GET", "/api/stats", nil, &s); err != nil {
+			return err
+		}
+		if s.Pending == 0 {
+			j.flushed = j.counted
+			return nil
+		}
+	}
+	return errors.New("something stays pending")
+}
+
+func (j *journey) crash() error {
+	if err := j.countOne(j.laptop, j.counted+1); err != nil {
+		return err
+	}
+	j.counted++
+	j.kill()
+	return j.start()
+}
+
+func (j *journey) survives() error {
+	_, err := j.whoami(j.laptop)
+	return err
+}
+
+func (j *journey) behind() error {
+	now, err := j.whoami(j.laptop)
+	if err != nil {
+		return err
+	}
+	if now.Count < j.flushed || now.Count > j.counted {
+		return fmt.Errorf("the counter is %d; %d was on disk and %d was counted", now.Count, j.flushed, j.counted)
+	}
+	return nil
+}
+
+func (j *journey) stillDead() error {
+	var all error
+	for _, d := range j.dead {
+		all = errors.Join(all, j.refused(d))
+	}
+	return all
+}
+
+func (j *journey) logout() error {
+	copied, err := j.bury(j.laptop)
+	if err != nil {
+		return err
+	}
+	if err := j.api(j.laptop, http.StatusNoContent, "POST", "/api/logout", nil, nil); err != nil {
+		return err
+	}
+	if left := j.laptop.cookies(j.url); len(left) != 0 {
+		return fmt.Errorf("the laptop still has %d cookies", len(left))
+	}
+	return errors.Join(j.refused(copied), j.refused(j.laptop))
+}
+
+func (j *journey) terminateAfterCount() error {
+	if err := j.loginAs(j.laptop, user); err != nil {
+		return err
+	}
+	for j.counted = 0; j.counted < 5; {
+		if err := j.countOne(j.laptop, j.counted+1); err != nil {
+			return err
+		}
+		j.counted++
+	}
+	return j.terminate()
+}
+
+func (j *journey) nothingLost() error {
+	if err := j.start(); err != nil {
+		return err
+	}
+	now, err := j.whoami(j.laptop)
+	if err != nil {
+		return err
+	}
+	if now.Count != j.counted {
+		return fmt.Errorf("the counter is %d, and was %d when SIGTERM came", now.Count, j.counted)
+	}
+	return nil
+}
+
+func (j *journey) control() error { return j.refused(j.laptop) }

@@ -1,0 +1,137 @@
+package sessile
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// maxUserID bounds a user id, bytes.
+const maxUserID = 512
+
+// checkUserID refuses ids that cannot be told apart or stored.
+func checkUserID(id string) error {
+	if id == "" || len(id) > maxUserID || !utf8.ValidString(id) {
+		return ErrInvalidUserID
+	}
+	return nil
+}
+
+// Create starts a session for userID and returns it with its token, the only
+// time that the token can be had. data is anything that encodes to a JSON
+// object; nil is {}. In the same transaction the user's least recently active
+// sessions beyond Config.MaxSessionsPerUser are evicted, never the new one; with
+// [RefuseNew] the result is [ErrLimitReached] instead.
+//
+// It is on disk (fsync) when Create returns nil. After an error nothing was
+// handed out, and no session is left behind.
+func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Session, Token, error) {
+	return s.CreateWith(ctx, NewSession{UserID: userID, Meta: m, Data: data})
+}
+
+// CreateWith is [Store.Create] with choices for this session: its lifetimes
+// ("remember me"), or no user at all (a guest). Durable like Create.
+func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, error) {
+	if s.closed.Load() {
+		return Session{}, Token{}, ErrClosed
+	}
+	rec, limit, err := s.record(n)
+	if err != nil {
+		return Session{}, Token{}, err
+	}
+	doc, err := encodeData(n.Data, s.cfg.MaxDataBytes)
+	if err != nil {
+		return Session{}, Token{}, err
+	}
+	rec.Data = doc.JSON()
+	t, err := s.mintToken(rec)
+	if err != nil {
+		return Session{}, Token{}, err
+	}
+	v, err := s.actor.Create(ctx, rec, doc, limit)
+	if err != nil {
+		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
+	}
+	return sessionOf(v), t, nil
+}
+
+// record makes the record of a new session, without data, id and token.
+func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
+	ttl, life, err := s.lifetimes(n)
+	if err != nil {
+		return nil, persist.Limit{}, err
+	}
+	limit := persist.Limit{Refuse: s.cfg.OnLimit == RefuseNew}
+	if s.cfg.MaxSessionsPerUser > 0 {
+		limit.Max = s.cfg.MaxSessionsPerUser
+	}
+	if n.Guest {
+		limit = persist.Limit{Max: s.cfg.MaxGuests}
+		if n.UserID != "" {
+			return nil, limit, fmt.Errorf("guest session: %w", ErrInvalidUserID)
+		}
+	} else if err := checkUserID(n.UserID); err != nil {
+		return nil, limit, err
+	}
+	now, m := s.clock.advance(), n.Meta.clean()
+	deadline := int64(persist.NoDeadline)
+	if life > 0 {
+		deadline = now + life.Microseconds()
+	}
+	return &persist.Record{
+		Identity: &persist.Identity{
+			UserID: n.UserID, IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
+			DeviceType: m.DeviceType, Fingerprint: m.Fingerprint,
+			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(),
+		},
+		Version: 1, LastActive: now, ExpiresAt: min(now+ttl.Microseconds(), deadline),
+	}, limit, nil
+}
+
+// maxLifetime keeps every instant a session can reach within what a time.Time
+// and a cookie can say.
+const maxLifetime = 100 * 365 * 24 * time.Hour
+
+// lifetimes are the sliding and the absolute lifetime of a new session; an
+// absolute one of 0 means none, and only by name (S28).
+func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
+	ttl, life = n.TTL, n.MaxLifetime
+	if ttl == 0 {
+		ttl = s.cfg.TTL
+	}
+	if life == 0 {
+		life = s.cfg.MaxLifetime
+	}
+	if life == NoMaxLifetime {
+		life = 0
+	}
+	if ttl < time.Microsecond || ttl > maxLifetime || life < 0 || life > maxLifetime {
+		return 0, 0, fmt.Errorf("session lifetime: %w", ErrInvalidTime)
+	}
+	return ttl, life, nil
+}
+
+// mintToken gives rec its id and token. The tag routes: a user's sessions all
+// have the user's, a guest has its own id's.
+func (s *Store) mintToken(rec *persist.Record) (Token, error) {
+	tag := routingTag(s.storeKey, rec.UserID)
+	if rec.UserID == "" {
+		var err error
+		if tag, err = randomTag(s.cfg.entropy); err != nil {
+			return Token{}, err
+		}
+	}
+	id, err := newID(fromMicros(rec.CreatedAt), tag, s.cfg.entropy)
+	if err != nil {
+		return Token{}, err
+	}
+	t, err := newToken(tag, s.cfg.entropy)
+	if err != nil {
+		return Token{}, err
+	}
+	rec.ID, rec.Hash = persist.ID(id), t.hash()
+	return t, nil
+}

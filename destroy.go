@@ -1,0 +1,63 @@
+package sessile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Destroy ends a session. It is refused in memory at once, and that is on disk
+// (fsync) when Destroy returns nil. An id that there is not is no error.
+//
+// [ErrNotDurable] means: refused from now on in this process, and the write is
+// retried until it succeeds. That includes a full disk and the end of ctx.
+func (s *Store) Destroy(ctx context.Context, id ID) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if err := s.actor.Destroy(ctx, persist.ID(id)); err != nil {
+		return fmt.Errorf("destroying session %s: %w", id, err)
+	}
+	return nil
+}
+
+// DestroyForUser is [Store.Destroy] for a session that must be userID's: another
+// user's session gives the same [ErrNotFound] as one that there is not.
+func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error {
+	if err := s.ready(userID); err != nil {
+		return err
+	}
+	if err := s.actor.DestroyOwned(ctx, s.userKey(userID), persist.ID(id)); err != nil {
+		return fmt.Errorf("destroying session %s: %w", id, err)
+	}
+	return nil
+}
+
+// DestroyAllForUser ends every session of a user: hot, cold, with unwritten
+// changes, being loaded or being created. It returns how many were stored.
+// Durable, and [ErrNotDurable] after a failed write, like [Store.Destroy].
+func (s *Store) DestroyAllForUser(ctx context.Context, userID string) (int, error) {
+	return s.destroyUser(ctx, userID, persist.ID{})
+}
+
+// DestroyAllExcept is "log out other devices": every session of the user but
+// keep, which must be an active session of that user; otherwise the result is
+// [ErrNotFound] and nothing is destroyed. Durable like [Store.Destroy].
+func (s *Store) DestroyAllExcept(ctx context.Context, userID string, keep ID) (int, error) {
+	if keep.IsZero() {
+		return 0, ErrNotFound
+	}
+	return s.destroyUser(ctx, userID, persist.ID(keep))
+}
+
+func (s *Store) destroyUser(ctx context.Context, userID string, keep persist.ID) (int, error) {
+	if err := s.ready(userID); err != nil {
+		return 0, err
+	}
+	n, err := s.actor.DestroyUser(ctx, s.userKey(userID), keep)
+	if err != nil {
+		return n, fmt.Errorf("destroying sessions of a user: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,51 @@
+// The browser, devices in it, and the few things every test does with a page.
+import { chromium } from "playwright-core";
+
+export const password = "sessile-demo";
+
+export const desktop = { viewport: { width: 1280, height: 800 } };
+export const phone = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+  userAgent:
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+};
+
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+  });
+}
+
+// A context of its own is a device of its own. Errors on the page's console (a
+// refused script or style is one) are kept in page.faults.
+export async function device(browser, url, options = {}) {
+  const context = await browser.newContext({ baseURL: url, ignoreHTTPSErrors: true, ...desktop, ...options });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  page.faults = [];
+  page.on("console", (message) => message.type() === "error" && page.faults.push(message.text()));
+  page.on("pageerror", (error) => page.faults.push(String(error)));
+  return page;
+}
+
+export async function login(page, name, secret = password) {
+  await page.goto("/login");
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(secret);
+  await page.getByRole("main").getByRole("button", { name: "Log in" }).click();
+}
+
+// The session cookie as Chromium reports it, or undefined.
+export async function sessionCookie(page) {
+  const cookies = await page.context().cookies();
+  return cookies.find((cookie) => cookie.name.endsWith("session"));
+}
+
+// The status that the page gets for path with fetch.
+export function status(page, path, method = "GET") {
+  return page.evaluate(async ([path, method]) => (await fetch(path, { method })).status, [path, method]);
+}

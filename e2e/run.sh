@@ -1,0 +1,25 @@
+#!/bin/sh
+# Runs the browser suite: installs what it needs (Debian's chromium by apt, playwright-core
+# by npm, both only if missing), then lets node's own test runner drive the demo.
+# CHROMIUM names another browser binary. Screenshots end up in e2e/screenshots.
+set -eu
+cd "$(dirname "$0")"
+
+if [ -z "${CHROMIUM:-}" ]; then
+  if ! command -v chromium >/dev/null 2>&1; then
+    echo "test-browser: installing chromium" >&2
+    sudo=""
+    [ "$(id -u)" -eq 0 ] || sudo="sudo"
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+  fi
+  CHROMIUM="$(command -v chromium)"
+fi
+export CHROMIUM
+
+if ! cmp -s package-lock.json node_modules/.installed; then
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.installed
+fi
+
+exec node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs

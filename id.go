@@ -1,0 +1,64 @@
+package sessile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// ID identifies a session for its whole life. It is a ULID: 16 bytes, 26
+// characters, ordered by time of creation. It may be shown to its owner and
+// logged; as a credential it is useless.
+type ID [16]byte
+
+// ParseID reads the text form of an ID. Its error is [ErrInvalidID].
+func ParseID(s string) (ID, error) {
+	u, err := ulid.ParseStrict(s)
+	if err != nil {
+		return ID{}, ErrInvalidID
+	}
+	return ID(u), nil
+}
+
+// newID makes the id of a session that begins at now. The first two bytes of
+// its entropy are the routing tag.
+func newID(now time.Time, tag uint16, entropy io.Reader) (ID, error) {
+	var e [10]byte
+	binary.BigEndian.PutUint16(e[:], tag)
+	if _, err := io.ReadFull(entropy, e[2:]); err != nil {
+		return ID{}, fmt.Errorf("session id: reading entropy: %w", err)
+	}
+	u, err := ulid.New(ulid.Timestamp(now), bytes.NewReader(e[:]))
+	if err != nil {
+		return ID{}, fmt.Errorf("session id: %w", err)
+	}
+	return ID(u), nil
+}
+
+// String returns the text form, 26 characters.
+func (id ID) String() string { return ulid.ULID(id).String() }
+
+// IsZero reports whether id is the zero ID, which no session has.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Time returns when the session was created, to the millisecond.
+func (id ID) Time() time.Time { return ulid.Time(ulid.ULID(id).Time()).UTC() }
+
+// Compare orders ids by time of creation.
+func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
+
+// MarshalText returns the text form.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads the text form.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := ParseID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}

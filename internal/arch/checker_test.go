@@ -1,0 +1,143 @@
+package arch
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// fault is one breach of the drawing.
+type fault struct {
+	where string // file:line, or the room
+	rule  string // short name, the same for every breach of its kind
+	what  string
+}
+
+func (f fault) String() string { return fmt.Sprintf("%s: %s: %s", f.where, f.rule, f.what) }
+
+// source is one Go file.
+type source struct {
+	room string // directory below the root, "." for the root
+	home string // directory of the nested module it belongs to, "" for the root module
+	name string // path below the root
+	test bool
+	tree *ast.File
+	fset *token.FileSet
+	size int // lines
+}
+
+func (s *source) line(pos token.Pos) string {
+	return fmt.Sprintf("%s:%d", s.name, s.fset.Position(pos).Line)
+}
+
+// checker collects the faults of a tree.
+type checker struct {
+	rooms  map[string]room
+	taken  map[string]map[string]bool // room that has code → arrows that are in use
+	faults []fault
+}
+
+// check reads every Go file below root and reports what the drawing does not allow.
+func check(root string, rooms map[string]room) ([]fault, int, error) {
+	c := &checker{rooms: rooms, taken: make(map[string]map[string]bool)}
+	files, err := load(root)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, f := range files {
+		if f.home == "" && !f.test && c.taken[f.room] == nil {
+			c.taken[f.room] = make(map[string]bool)
+		}
+		c.file(f)
+	}
+	c.unused()
+	return c.faults, len(files), nil
+}
+
+func (c *checker) report(where, rule, format string, args ...any) {
+	c.faults = append(c.faults, fault{where, rule, fmt.Sprintf(format, args...)})
+}
+
+// unused reports arrows that are drawn and not taken: the drawing must not
+// allow more than there is.
+func (c *checker) unused() {
+	for name, arrows := range c.taken {
+		for _, to := range c.rooms[name].imports {
+			if !arrows[to] {
+				c.report(name, "unused-arrow", "%s is drawn and not imported", to)
+			}
+		}
+	}
+}
+
+// load parses the tree, without testdata, hidden directories and other people's code.
+func load(root string) ([]*source, error) {
+	var files []*source
+	homes := map[string]string{".": ""}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			if rel != "." && skipped(d.Name()) {
+				return fs.SkipDir
+			}
+			homes[rel] = home(root, rel, homes[path.Dir(rel)])
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") {
+			return nil
+		}
+		f, err := parse(name)
+		if err != nil {
+			return err
+		}
+		f.name, f.room, f.home = rel, path.Dir(rel), homes[path.Dir(rel)]
+		files = append(files, f)
+		return nil
+	})
+	return files, err
+}
+
+func skipped(dir string) bool {
+	return dir == "testdata" || dir == "node_modules" || dir == "vendor" || strings.HasPrefix(dir, ".") || strings.HasPrefix(dir, "_")
+}
+
+// home is the nested module that the directory rel begins or is in.
+func home(root, rel, parent string) string {
+	if rel == "." {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(root, rel, "go.mod")); !errors.Is(err, fs.ErrNotExist) {
+		return rel
+	}
+	return parent
+}
+
+func parse(name string) (*source, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	f := &source{fset: token.NewFileSet(), size: strings.Count(string(text), "\n"), test: strings.HasSuffix(name, "_test.go")}
+	f.tree, err = parser.ParseFile(f.fset, name, text, parser.SkipObjectResolution|parser.ParseComments)
+	return f, err
+}
+
+// below tells whether the import path p is one of the packages, or inside one.
+func below(p string, packages []string) bool {
+	return slices.ContainsFunc(packages, func(of string) bool { return p == of || strings.HasPrefix(p, of+"/") })
+}

@@ -1,0 +1,122 @@
+package arch
+
+// module is the import path of the repository's root.
+const module = "github.com/sessile/sessile"
+
+// Bounds on code that is not a test.
+const (
+	maxFileLines = 350
+	maxFuncLines = 60
+)
+
+// room is what one package may do. Paths of the module are relative to its root,
+// and "." is the root package itself.
+type room struct {
+	imports []string // arrows to other rooms; each one must be in use
+	modules []string // other people's packages, with everything below them
+	stdlib  []string // packages of the standard library that are guarded and allowed here
+	shuns   []string // packages of the standard library it refuses to know
+
+	clock   bool     // may read the wall clock
+	locks   bool     // may hold a mutex
+	tokens  bool     // may know the type Token
+	statics bool     // its SQL is constant text: no clock, no upsert
+	starts  []string // functions ("Open") and methods ("DB.Watch") that may start goroutines
+	loop    string   // type whose methods neither wait nor lock
+}
+
+// anywhere in starts is a room that tests others.
+const anywhere = "*"
+
+// house is the drawing. A package that is not in it, or an arrow that is not in
+// it, is a fault, and so is an arrow in it that nobody takes.
+func house() map[string]room {
+	return map[string]room{
+		".": {
+			imports: []string{"actor", "persist", "persist/sqlite", "internal/object"},
+			modules: []string{"github.com/oklog/ulid/v2", "go.uber.org/zap", "github.com/mileusna/useragent"},
+			shuns:   []string{"database/sql"},
+			clock:   true, tokens: true,
+		},
+		"actor": {
+			imports: []string{"cache", "persist", "internal/object"},
+			stdlib:  []string{"math/rand/v2"}, // the jitter of retries; nothing secret comes from it
+			shuns:   []string{"database/sql", "io/fs", "os"},
+			starts:  []string{"Start", "Actor.Done"}, // Done's ends with the caller's context
+			loop:    "state",
+		},
+		"cache": {
+			modules: []string{"github.com/hashicorp/golang-lru/v2/simplelru"},
+			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
+		},
+		"internal/object": {
+			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
+			locks: true,
+		},
+		"persist": {
+			shuns: []string{"database/sql", "io/fs", "os", "sync"},
+		},
+		"persist/persisttest": {
+			imports: []string{"persist"},
+			modules: testModules(),
+			locks:   true,
+			starts:  []string{anywhere},
+		},
+		"persist/sqlite": {
+			imports: []string{"persist"},
+			modules: []string{"github.com/gofrs/flock", "modernc.org/libc", "modernc.org/sqlite", "zombiezen.com/go/sqlite"},
+			locks:   true,
+			statics: true,
+			starts:  []string{"Open"},
+		},
+		"middleware": {
+			imports: []string{"."},
+			stdlib:  []string{"net/http"},
+			shuns:   []string{"database/sql"},
+			clock:   true, locks: true, tokens: true,
+		},
+	}
+}
+
+// A room below internal/ that is not in the drawing exists for tests: it may
+// import what it likes, and nothing but tests, the commands of nested modules and
+// its like may import it.
+const testRooms = "internal/"
+
+// nested are the modules that build upon this one, by directory, and what they
+// may import of it.
+func nested() map[string][]string {
+	return map[string][]string{
+		"bench":      {".", "middleware"},
+		"cmd":        {".", "middleware"},
+		"middleware": {".", "middleware"}, // examples in a module of their own
+		"tools":      nil,
+	}
+}
+
+// testsMayImport is what tests may import beyond their own room's arrows.
+func testsMayImport() []string {
+	return []string{"persist", "persist/persisttest", "persist/sqlite"}
+}
+
+// testModules is what tests may import of other people's.
+func testModules() []string {
+	return []string{"go.uber.org/goleak", "pgregory.net/rapid", "go.uber.org/zap"}
+}
+
+// forbidden is never imported, not even by tests.
+func forbidden() map[string]string {
+	return map[string]string{
+		"encoding/gob":      "decodes types that the writer chose",
+		"github.com/rs/xid": "guessable (CVE-2024-52801)",
+		"math/rand":         "predictable, and seeded by nobody",
+		"plugin":            "loads code",
+		"unsafe":            "breaks what the compiler promises",
+	}
+}
+
+// guarded is imported only where the drawing says so. Tests and nested modules are free.
+func guarded() []string { return []string{"math/rand/v2", "net/http"} }
+
+// readsClock names the functions of package time that read the wall clock.
+func readsClock() []string { return []string{"Now", "Since", "Until"} }

@@ -1,0 +1,182 @@
+package arch
+
+import (
+	"go/ast"
+	"go/token"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// size checks the length of a file and of its functions.
+func (c *checker) size(f *source) {
+	if f.test {
+		return
+	}
+	if f.size > maxFileLines {
+		c.report(f.name, "file-length", "%d lines, %d are allowed", f.size, maxFileLines)
+	}
+	ast.Inspect(f.tree, func(n ast.Node) bool {
+		fn, ok := n.(*ast.FuncDecl)
+		if !ok {
+			return true
+		}
+		first, last := f.fset.Position(fn.Pos()).Line, f.fset.Position(fn.End()).Line
+		if lines := last - first + 1; lines > maxFuncLines {
+			c.report(f.line(fn.Pos()), "func-length", "%s has %d lines, %d are allowed", fn.Name.Name, lines, maxFuncLines)
+		}
+		return true
+	})
+}
+
+// syntax checks what the code of a room says. Nested modules only answer for sleeping tests.
+func (c *checker) syntax(f *source) {
+	r, drawn := c.rooms[f.room]
+	if !drawn && f.home == "" && !strings.HasPrefix(f.room, testRooms) {
+		c.report(f.name, "unknown-room", "package %s is not in the drawing", f.room)
+	}
+	rules := room{clock: true, locks: true, tokens: true}
+	strict := drawn && !f.test && f.home == ""
+	if strict {
+		rules = r
+	}
+	for _, decl := range f.tree.Decls {
+		w := &walker{checker: c, file: f, room: rules, strict: strict}
+		if fn, ok := decl.(*ast.FuncDecl); ok {
+			w.function(fn)
+		}
+		ast.Walk(w, decl)
+	}
+}
+
+// walker visits one declaration.
+type walker struct {
+	*checker
+	file   *source
+	room   room
+	strict bool
+	starts bool // goroutines may start here
+	loop   bool // belongs to the loop: must not wait
+}
+
+func (w *walker) function(fn *ast.FuncDecl) {
+	name := fn.Name.Name
+	if of := receiver(fn); of != "" {
+		name = of + "." + name
+		w.loop = of == w.room.loop
+	}
+	w.starts = slices.Contains(w.room.starts, name) || slices.Contains(w.room.starts, anywhere)
+	if w.strict && fn.Recv == nil && fn.Name.Name == "init" {
+		w.fault(fn, "init", "what runs before main cannot be tested")
+	}
+}
+
+func (w *walker) fault(n ast.Node, rule, format string, args ...any) {
+	w.report(w.file.line(n.Pos()), rule, format, args...)
+}
+
+// Visit checks one node.
+func (w *walker) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		w.start(n)
+	case *ast.CallExpr:
+		w.call(n)
+	case *ast.SelectorExpr:
+		w.selector(n)
+		ast.Walk(w, n.X)
+		return nil // the name behind the dot is not the room's own
+	case *ast.Ident:
+		if !w.room.tokens && n.Name == "Token" {
+			w.fault(n, "token", "Token does not occur below the root")
+		}
+	case *ast.BasicLit:
+		w.sql(n)
+	case *ast.SendStmt, *ast.SelectStmt:
+		w.wait(n)
+	case *ast.UnaryExpr:
+		if n.Op == token.ARROW {
+			w.wait(n)
+		}
+	}
+	return w
+}
+
+func (w *walker) start(n ast.Node) {
+	if w.strict && !w.starts {
+		w.fault(n, "goroutine", "goroutines start in %v only", w.room.starts)
+	}
+}
+
+func (w *walker) wait(n ast.Node) {
+	if w.loop {
+		w.fault(n, "loop-waits", "methods of %s use no channel", w.room.loop)
+	}
+}
+
+// call finds what starts a goroutine without a go statement.
+func (w *walker) call(n *ast.CallExpr) {
+	sel, ok := n.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return
+	}
+	if name := sel.Sel.Name; name == "Go" || name == "AfterFunc" {
+		w.start(n)
+	}
+}
+
+// selector finds the clock, sleep, locks and contexts.
+func (w *walker) selector(n *ast.SelectorExpr) {
+	pkg, ok := n.X.(*ast.Ident)
+	if !ok {
+		return
+	}
+	name := n.Sel.Name
+	switch {
+	case pkg.Name == "time" && name == "Sleep" && (w.strict || w.file.test):
+		w.fault(n, "sleep", "nothing waits for time to pass: testing/synctest, channels, timers")
+	case pkg.Name == "time" && slices.Contains(readsClock(), name) && !w.room.clock:
+		w.fault(n, "clock", "time.%s: time is an argument here", name)
+	case pkg.Name == "sync" && (name == "Mutex" || name == "RWMutex" || name == "Cond") && !w.room.locks:
+		w.fault(n, "lock", "sync.%s: one goroutine owns the state", name)
+	case pkg.Name == "context" && w.loop:
+		w.fault(n, "loop-waits", "methods of %s use no context", w.room.loop)
+	}
+}
+
+// sqlClock finds SQL that asks the machine for the time (D29), and upsert finds
+// SQL that can bring a deleted row back (D3).
+var (
+	sqlClock = regexp.MustCompile(`(?i)'now'|\bcurrent_(time|date|timestamp)\b|\b(unixepoch|strftime|julianday)\s*\(`)
+	upsert   = regexp.MustCompile(`(?i)\bor\s+replace\b|\breplace\s+into\b|\bdo\s+update\b`)
+)
+
+func (w *walker) sql(n *ast.BasicLit) {
+	if !w.room.statics || n.Kind != token.STRING {
+		return
+	}
+	if sqlClock.MatchString(n.Value) {
+		w.fault(n, "sql-clock", "times are bound from Go (D29)")
+	}
+	if upsert.MatchString(n.Value) {
+		w.fault(n, "upsert", "an upsert can bring a deleted session back (D3)")
+	}
+}
+
+// receiver is the name of the type that fn is a method of.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
+	}
+	t := fn.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	if index, ok := t.(*ast.IndexExpr); ok {
+		t = index.X
+	}
+	if id, ok := t.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}

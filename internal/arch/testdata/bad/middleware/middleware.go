@@ -1,0 +1,8 @@
+package middleware
+
+import (
+	"net/http"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist" // want arrow
+)

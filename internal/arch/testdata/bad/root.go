@@ -1,0 +1,27 @@
+// Package sessile is a house with every fault once. It is read, not compiled.
+package sessile
+
+import (
+	"net/http" // want guarded-import
+	"time"
+
+	"github.com/rs/xid" // want forbidden-import foreign-import
+	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/cache"          // want arrow
+	"github.com/sessile/sessile/internal/fault" // want arrow
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+)
+
+// Token may be here, and so may the clock.
+type Token struct{ born time.Time }
+
+func init() { // want init
+	_ = time.Now()
+}
+
+func serve(group *Group) {
+	go http.ListenAndServe("", nil)      // want goroutine
+	group.Go(func() {})                  // want goroutine
+	time.AfterFunc(time.Hour, func() {}) // want goroutine
+}

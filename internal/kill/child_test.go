@@ -1,0 +1,137 @@
+package kill
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+const (
+	workers  = 8
+	interval = 20 * time.Millisecond // the child's BatchInterval
+)
+
+// The child's lines. A line in lower case is written before the call, the same
+// in upper case after it was acknowledged, so that the parent knows what was
+// under way.
+//
+//	c worker            a create
+//	C worker id token
+//	r id                a rotation
+//	R id token
+//	d id                a destroy
+//	D id
+//	w worker            a log-out of all of a worker's sessions
+//	W worker
+//	f id n              a durable flush
+//	F id n
+//	U id n              an update, written behind
+//	S                   a sync: all U and F before its s are on disk
+func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) }
+
+// child works until it is killed. In the variant "early" it acknowledges
+// destroys before it asks for them: the parent must notice.
+func child(path, variant string) error {
+	store, err := sessile.Open(context.Background(), sessile.Config{
+		Path: path, BatchInterval: interval, CacheSize: 32,
+		MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
+	})
+	if err != nil {
+		return err
+	}
+	say("open")
+	var all sync.WaitGroup
+	for i := range workers {
+		all.Go(func() {
+			w := worker{store: store, n: i, variant: variant}
+			for w.step() == nil {
+			}
+		})
+	}
+	all.Wait()
+	return store.Close()
+}
+
+type worker struct {
+	store   *sessile.Store
+	n       int
+	variant string
+	live    []sessile.ID
+	value   int
+}
+
+func (w *worker) user() string { return fmt.Sprint("user", w.n) }
+
+func (w *worker) step() error {
+	ctx := context.Background()
+	k := rand.IntN(100)
+	if len(w.live) == 0 || k < 25 && len(w.live) < 40 {
+		return w.create(ctx)
+	}
+	i := rand.IntN(len(w.live))
+	id := w.live[i]
+	w.value++
+	switch {
+	case k < 45:
+		say("r %s", id)
+		t, err := w.store.RotateToken(ctx, id)
+		if err == nil {
+			say("R %s %s", id, t.Reveal())
+		}
+		return err
+	case k < 65:
+		w.live = append(w.live[:i], w.live[i+1:]...)
+		return w.destroy(ctx, id)
+	case k < 67:
+		w.live = nil
+		say("w %d", w.n)
+		_, err := w.store.DestroyAllForUser(ctx, w.user())
+		if err == nil {
+			say("W %d", w.n)
+		}
+		return err
+	case k < 80:
+		say("f %s %d", id, w.value)
+		now := time.Now()
+		err := w.store.FlushDurable(ctx, id, map[string]int{"n": w.value}, now, now.Add(time.Hour))
+		if err == nil {
+			say("F %s %d", id, w.value)
+		}
+		return err
+	default:
+		_, err := w.store.Update(ctx, id, new(sessile.Changes).Set("n", w.value))
+		if err == nil {
+			say("U %s %d", id, w.value)
+		}
+		return err
+	}
+}
+
+func (w *worker) create(ctx context.Context) error {
+	say("c %d", w.n)
+	s, t, err := w.store.Create(ctx, sessile.Meta{}, w.user(), nil)
+	if err != nil {
+		return err
+	}
+	say("C %d %s %s", w.n, s.ID, t.Reveal())
+	w.live = append(w.live, s.ID)
+	return nil
+}
+
+func (w *worker) destroy(ctx context.Context, id sessile.ID) error {
+	say("d %s", id)
+	if w.variant == "early" {
+		say("D %s", id)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // the control's broken store thinks before it acts
+	}
+	err := w.store.Destroy(ctx, id)
+	if err == nil && w.variant != "early" {
+		say("D %s", id)
+	}
+	return err
+}

@@ -1,0 +1,275 @@
+package kill
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/sessile/sessile"
+)
+
+var rounds = flag.Int("kill.rounds", 10, "kill -9 cycles")
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SESSILE_KILL_CHILD"); path != "" {
+		if err := child(path, os.Getenv("SESSILE_KILL_VARIANT")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// told is what the child said of one session.
+type told struct {
+	worker   int
+	tokens   []string // the last is live
+	rotating bool     // a rotation was under way
+	ending   bool     // a destroy was under way
+	ended    bool
+	stored   int // acknowledged as durable
+	value    int // acknowledged
+}
+
+// loop is a run of kill -9 cycles over one file.
+type loop struct {
+	t          *testing.T
+	path       string
+	variant    string
+	sessions   map[string]*told
+	fresh      []string // sessions of this cycle
+	old        []string
+	acks       int
+	lost       int // acknowledged creates or durable flushes
+	undone     int // revocations
+	resurected int // replaced tokens
+	corrupt    int
+	behind     int // write-behind changes lost, within their contract
+}
+
+func (l *loop) violations() int { return l.lost + l.undone + l.resurected + l.corrupt }
+
+// cycle starts the child, kills it after a while, and checks the file.
+func (l *loop) cycle() {
+	//nolint:gosec // the test runs itself
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SESSILE_KILL_CHILD="+l.path, "SESSILE_KILL_VARIANT="+l.variant)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if first, err := lines.ReadString('\n'); err != nil || first != "open\n" {
+		l.t.Fatalf("the child did not start: %q, %v", first, err)
+	}
+	timer := time.AfterFunc(time.Duration(5+rand.IntN(195))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	l.listen(lines)
+	_ = cmd.Wait() // killed
+	l.check()
+}
+
+// listen reads what the child says until it is dead.
+func (l *loop) listen(r *bufio.Reader) {
+	l.old, l.fresh = append(l.old, l.fresh...), nil
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			if err != io.EOF {
+				l.t.Fatal(err)
+			}
+			return // a last line without its end was not said
+		}
+		l.hear(strings.Fields(line))
+	}
+}
+
+func (l *loop) hear(f []string) {
+	if f[0] >= "A" && f[0] <= "Z" {
+		l.acks++
+	}
+	switch f[0] {
+	case "c":
+	case "C":
+		w, _ := strconv.Atoi(f[1])
+		l.sessions[f[2]] = &told{worker: w, tokens: []string{f[3]}}
+		l.fresh = append(l.fresh, f[2])
+	case "w", "W":
+		for _, id := range l.fresh {
+			if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
+				s.ending, s.ended = true, s.ended || f[0] == "W"
+			}
+		}
+		if f[0] == "W" {
+			for _, id := range l.old {
+				if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
+					s.ended = true
+				}
+			}
+		} else {
+			for _, id := range l.old {
+				if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
+					s.ending = true
+				}
+			}
+		}
+	default:
+		l.hearSession(l.sessions[f[1]], f)
+	}
+}
+
+func (l *loop) hearSession(s *told, f []string) {
+	n := 0
+	if len(f) > 2 {
+		n, _ = strconv.Atoi(f[2])
+	}
+	switch f[0] {
+	case "r":
+		s.rotating = true
+	case "R":
+		s.rotating = false
+		s.tokens = append(s.tokens, f[2])
+	case "d":
+		s.ending = true
+	case "D":
+		s.ended = true
+	case "F":
+		s.stored, s.value = n, n
+	case "U":
+		s.value = n
+	}
+}
+
+// check opens the file again, raw and through the library, and holds it to what
+// was told of this cycle's sessions and of some older ones.
+func (l *loop) check() {
+	store, err := sessile.Open(context.Background(), sessile.Config{
+		Path: l.path, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
+	})
+	if err != nil {
+		l.corrupt++
+		l.t.Errorf("opening after kill -9: %v", err)
+		return
+	}
+	for _, id := range l.fresh {
+		l.checkSession(store, l.sessions[id])
+	}
+	for range min(len(l.old), 100) {
+		l.checkSession(store, l.sessions[l.old[rand.IntN(len(l.old))]])
+	}
+	if err := store.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := integrity(l.path); err != nil {
+		l.corrupt++
+		l.t.Error(err)
+	}
+}
+
+func (l *loop) checkSession(store *sessile.Store, s *told) {
+	last := len(s.tokens) - 1
+	for _, t := range s.tokens[:last] {
+		if _, ok := read(l.t, store, t); ok {
+			l.resurected++
+		}
+	}
+	got, ok := read(l.t, store, s.tokens[last])
+	switch {
+	case ok && s.ended:
+		l.undone++
+	case !ok && !s.ending && !s.rotating:
+		l.lost++
+		l.t.Logf("a session of worker %d is lost", s.worker)
+	case ok:
+		n, _, err := sessile.Get[int](got, "n")
+		if err != nil || n < s.stored {
+			l.lost++
+			l.t.Logf("a durable flush is lost: %d < %d, %v", n, s.stored, err)
+		}
+		if n < s.value {
+			l.behind++
+		}
+		s.stored, s.value = n, n
+	}
+	if s.ending || s.rotating { // whether it was done is decided now, once for all
+		s.ended = !ok
+	}
+	s.ending, s.rotating = false, false
+}
+
+func read(t *testing.T, store *sessile.Store, token string) (sessile.Session, bool) {
+	tok, err := sessile.ParseToken(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.ReadByToken(context.Background(), tok)
+	if err != nil && !errors.Is(err, sessile.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return s, err == nil
+}
+
+func integrity(path string) error {
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
+	if err != nil {
+		return err
+	}
+	result := ""
+	err = sqlitex.ExecuteTransient(c, "PRAGMA integrity_check", &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		result += s.ColumnText(0)
+		return nil
+	}})
+	if err == nil && result != "ok" {
+		err = fmt.Errorf("integrity check: %s", result)
+	}
+	return errors.Join(err, c.Close())
+}
+
+func newLoop(t *testing.T, variant string) *loop {
+	return &loop{t: t, path: filepath.Join(t.TempDir(), "kill.db"), variant: variant, sessions: make(map[string]*told)}
+}
+
+// TestKillNineUndoesNothing: I1, I2, I3 and D22 under kill -9 (R1).
+func TestKillNineUndoesNothing(t *testing.T) {
+	l := newLoop(t, "")
+	for range *rounds {
+		l.cycle()
+	}
+	t.Logf("%d cycles, %d acknowledgements, %d sessions: creates lost %d, revocations undone %d, replaced tokens alive %d, corrupt %d; written behind and lost %d",
+		*rounds, l.acks, len(l.sessions), l.lost, l.undone, l.resurected, l.corrupt, l.behind)
+	if l.violations() > 0 {
+		t.Fatal("promises were broken")
+	}
+}
+
+// TestKillNineNoticesAnEarlyAcknowledgement is the negative control: a store
+// that acknowledges a destroy before it is durable must be caught.
+func TestKillNineNoticesAnEarlyAcknowledgement(t *testing.T) {
+	l := newLoop(t, "early")
+	for i := range 50 {
+		if l.cycle(); l.undone > 0 {
+			t.Logf("caught in cycle %d", i+1)
+			return
+		}
+	}
+	t.Fatal("50 cycles did not notice")
+}

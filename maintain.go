@@ -1,0 +1,54 @@
+package sessile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// CleanupExpired deletes the sessions that have ended, in chunks, and returns how
+// many. One whose extension is not on disk yet is left alone. It also runs by
+// itself every Config.CleanupInterval; expiry never depends on it.
+func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
+	n, err := s.actor.Sweep(ctx)
+	if err != nil {
+		return n, fmt.Errorf("cleaning up expired sessions: %w", err)
+	}
+	return n, nil
+}
+
+// Sync returns nil when everything that was acknowledged before the call is on
+// disk (fsync). It waits through failures of the disk, until ctx ends.
+func (s *Store) Sync(ctx context.Context) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if err := s.actor.Sync(ctx); err != nil {
+		return fmt.Errorf("syncing the session store: %w", err)
+	}
+	return nil
+}
+
+// Backup writes a consistent, integrity-checked copy of the store to path, which
+// must not exist, with mode 0600. What was acknowledged before the call is in it.
+//
+// A restored backup knows nothing of the logouts since: destroy the sessions of
+// the users concerned after a restore, or all of them.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	b, ok := s.backend.(persist.Backuper)
+	if !ok {
+		return fmt.Errorf("backing up the session store: %w", errors.ErrUnsupported)
+	}
+	if err := s.Sync(ctx); err != nil {
+		return err
+	}
+	if err := b.Backup(ctx, path); err != nil {
+		return fmt.Errorf("backing up the session store: %w", err)
+	}
+	return nil
+}

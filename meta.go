@@ -1,0 +1,90 @@
+package sessile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of what is kept of a client, bytes.
+const (
+	maxIP         = 64
+	maxUserAgent  = 512
+	maxDeviceName = 128
+	maxDeviceType = 16
+	maxFinger     = 128
+)
+
+// Meta is what a session keeps of the client that it began with.
+type Meta struct {
+	IPAddress   string
+	UserAgent   string
+	DeviceName  string
+	DeviceType  string
+	Fingerprint string
+}
+
+// NewMeta makes a Meta from a client's address and headers. The fingerprint is
+// meant to survive a browser update and a change of network: it is a SHA-256
+// over the browser family, the operating system, the device type and the first
+// language, and over the version of this scheme. acceptEncoding is not part of
+// it, since it changes with browser versions.
+func NewMeta(ip, userAgent, acceptLanguage, acceptEncoding string) Meta {
+	_ = acceptEncoding
+	d := parseDevice(clip(userAgent, maxUserAgent))
+	return Meta{
+		IPAddress: ip, UserAgent: userAgent, DeviceName: d.name(), DeviceType: d.kind,
+		Fingerprint: fingerprint(d, language(acceptLanguage)),
+	}.clean()
+}
+
+// fingerprint hashes the parts with their lengths, so that no two lists of parts
+// are the same bytes.
+func fingerprint(d device, lang string) string {
+	h := sha256.New()
+	for _, part := range []string{"1", d.browser, d.os, d.kind, lang} {
+		h.Write([]byte{byte(len(part) >> 8), byte(len(part))})
+		h.Write([]byte(part))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// language is the primary subtag of the first language in an Accept-Language header.
+func language(header string) string {
+	first, _, _ := strings.Cut(clip(header, maxUserAgent), ",")
+	first, _, _ = strings.Cut(first, ";")
+	primary, _, _ := strings.Cut(strings.TrimSpace(first), "-")
+	return strings.ToLower(primary)
+}
+
+// clean bounds every field and drops control characters and bad UTF-8.
+func (m Meta) clean() Meta {
+	return Meta{
+		IPAddress: clip(m.IPAddress, maxIP), UserAgent: clip(m.UserAgent, maxUserAgent),
+		DeviceName: clip(m.DeviceName, maxDeviceName), DeviceType: clip(m.DeviceType, maxDeviceType),
+		Fingerprint: clip(m.Fingerprint, maxFinger),
+	}
+}
+
+// clip returns the printable part of s, at most n bytes of it.
+func clip(s string, n int) string {
+	if len(s) > 4*n {
+		s = s[:4*n] // what comes after cannot matter; a header may be a megabyte
+	}
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

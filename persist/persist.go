@@ -1,0 +1,296 @@
+// Package persist is the contract between the actor and what keeps sessions:
+// records, batches and the [Backend] that stores them. It owns no goroutine and
+// no cache, and knows neither policy, nor the clock, nor raw tokens: a token
+// exists here only as its [Hash]. All times are Unix microseconds, UTC.
+//
+// A backend is proven by the suite in persisttest, which is the real contract.
+package persist
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// NoDeadline is the Deadline of a session without an absolute lifetime.
+const NoDeadline = math.MaxInt64
+
+// Hash is the SHA-256 of a token's raw bytes.
+type Hash [32]byte
+
+// ID is a session's public identity: the 16 bytes of its ULID.
+type ID [16]byte
+
+// IsZero reports whether id is the zero ID, which no session has.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Tag is the routing tag in an ID: the first two bytes of its entropy.
+func (id ID) Tag() uint16 { return binary.BigEndian.Uint16(id[6:8]) }
+
+// Version names one state of a session's data. It is minted by the writer;
+// a backend compares versions for equality and nothing else.
+type Version uint64
+
+// TokenKey locates a session by its token: the hash decides, the tag only routes.
+type TokenKey struct {
+	Tag  uint16
+	Hash Hash
+}
+
+// UserKey locates a user's sessions: the ID decides, the tag only routes.
+type UserKey struct {
+	Tag uint16
+	ID  string
+}
+
+// Ref names one stored session. Key is the engine's own short handle for it,
+// unique for the life of the store; 0 if it is not known.
+type Ref struct {
+	ID  ID
+	Key int64
+}
+
+// Identity is what never changes in the life of a session, token aside.
+type Identity struct {
+	ID          ID
+	Key         int64 // the engine's handle, set by the backend
+	UserID      string
+	IPAddress   string
+	UserAgent   string
+	DeviceName  string
+	DeviceType  string
+	Fingerprint string
+	CreatedAt   int64
+	Deadline    int64 // absolute end, NoDeadline if there is none
+	TTL         int64 // sliding lifetime that an access renews
+}
+
+// Ref returns the reference of the session.
+func (i *Identity) Ref() Ref { return Ref{ID: i.ID, Key: i.Key} }
+
+// Rotation is what a session remembers of its last change of token.
+type Rotation struct {
+	Previous Hash  // the token hash before
+	Until    int64 // end of Previous's grace; Unseen while the new token has not come back yet; 0 for no grace
+	At       int64 // when the token was rotated
+	AuthAt   int64 // when the user last authenticated again, 0 if never
+}
+
+// Unseen is the Until of a previous token that stays good until its successor is first seen.
+const Unseen = math.MaxInt64
+
+// Record is one stored session.
+type Record struct {
+	*Identity
+	*Rotation  // nil if the token was never rotated
+	Hash       Hash
+	Version    Version
+	Data       []byte // a JSON object; never modified once it is in a Record
+	LastActive int64
+	ExpiresAt  int64 // sliding end, never after Deadline
+}
+
+// Limit bounds the active sessions of a user when one is created.
+type Limit struct {
+	Max    int  // 0 = no limit
+	Refuse bool // refuse the new session rather than evict the least recently active ones
+}
+
+// OpKind says what an [Op] does.
+type OpKind uint8
+
+// The security operations.
+const (
+	// Create inserts Record and, in the same transaction, evicts that user's
+	// least recently active active sessions beyond Limit (order: last active,
+	// then id), never the new one. For a guest (no user id) Limit bounds all
+	// guests together and the oldest go first. Applied again (same id and same
+	// hash) it changes nothing. An id or hash that another session has is
+	// Conflict, with nothing changed.
+	Create OpKind = iota + 1
+	// Rotate replaces token hash From by To and remembers From with Until, and
+	// AuthAt unless it is 0. It is Applied if To is already there, Gone if the
+	// session is, Conflict if its hash is neither.
+	Rotate
+	// Seen sets Rotation.Until to Until if the token hash is To and Until is
+	// sooner than what is stored: Applied, or Gone.
+	Seen
+	// Destroy deletes the session Ref: Applied, or Gone if there is none.
+	Destroy
+	// DestroyUser deletes every session of User but Except (zero = all).
+	DestroyUser
+	// Expire deletes the session Ref if it is past its end at Batch.Now:
+	// Applied; Gone if there is none; Conflict if it is still active.
+	Expire
+)
+
+// Op is one security operation. Which fields count depends on Kind.
+type Op struct {
+	Kind   OpKind
+	Ref    Ref     // Rotate, Seen, Destroy, Expire
+	From   Hash    // Rotate
+	To     Hash    // Rotate, Seen
+	Until  int64   // Rotate, Seen
+	AuthAt int64   // Rotate
+	Record *Record // Create
+	Limit  Limit   // Create
+	User   UserKey // DestroyUser
+	Except ID      // DestroyUser
+}
+
+// Write replaces the data of a session and its times. It is Applied if the
+// stored version is If, or is Next already; Conflict with the stored version
+// otherwise; Gone if there is no such session. It never inserts. LastActive
+// never goes back; ExpiresAt is stored as given.
+type Write struct {
+	Ref        Ref
+	If, Next   Version
+	Data       func() []byte // encodes on the backend's goroutine; called at most once per attempt
+	LastActive int64
+	ExpiresAt  int64
+}
+
+// Touch replaces the times of a session: Applied, or Gone. It never inserts.
+// LastActive never goes back: a touch older than what is stored is Applied and
+// changes nothing.
+type Touch struct {
+	Ref        Ref
+	LastActive int64
+	ExpiresAt  int64
+}
+
+// Batch is one atomic commit: Writes and Touches first, in any order and at
+// most one of each per session, then Ops in their order. So a destroy always
+// wins over a write of the same session, and an eviction sees the touches.
+type Batch struct {
+	Now     int64 // decides which sessions are active
+	Ops     []Op
+	Writes  []Write
+	Touches []Touch
+}
+
+// Len is the number of items in the batch.
+func (b *Batch) Len() int { return len(b.Ops) + len(b.Writes) + len(b.Touches) }
+
+// Status is what became of one item of a batch.
+type Status uint8
+
+// The statuses.
+const (
+	Applied  Status = iota + 1 // done, or found done already
+	Gone                       // there is no such session
+	Conflict                   // the stored version, hash, id or end forbids it
+	Full                       // Create under Limit.Refuse: the user has Max active sessions
+	Failed                     // this item alone cannot be done: Err says why; the others are unaffected
+)
+
+// Removed is a session that an operation ended.
+type Removed struct {
+	ID     ID
+	Hash   Hash
+	UserID string
+}
+
+// Outcome is what became of one item.
+type Outcome struct {
+	Status  Status
+	Key     int64     // Create, Applied: the engine's handle
+	Version Version   // Write, Conflict: the stored version
+	Removed []Removed // evicted by Create; destroyed by Destroy, DestroyUser, Expire
+	Err     error     // Failed
+}
+
+// Result has one outcome per item of the batch, in its order.
+type Result struct {
+	Ops     []Outcome
+	Writes  []Outcome
+	Touches []Outcome
+}
+
+// Listing is a user's sessions, expired ones included, in no particular order.
+type Listing struct {
+	Records    []Record
+	Unreadable int // rows that could not be read and were left out
+}
+
+// Reader reads the authoritative copy. It is safe for concurrent use; a backend
+// may gather concurrent calls into one query. Errors: ErrNotFound, ErrCorrupt for
+// a row that cannot be read, ErrUnavailable, the context's.
+type Reader interface {
+	// ByHash finds a session by its token's hash or by its previous token's.
+	ByHash(ctx context.Context, k TokenKey) (Record, error)
+	ByID(ctx context.Context, id ID) (Record, error)
+	ByUser(ctx context.Context, u UserKey) (Listing, error)
+	// Expired returns up to limit sessions past their end at now, in key order, with keys greater
+	// than after. It looks at a bounded number of rows a call: next is where to go on, 0 at the end.
+	Expired(ctx context.Context, now, after int64, limit int) (refs []Ref, next int64, err error)
+}
+
+// Backend stores sessions.
+type Backend interface {
+	Reader
+	// Apply commits b atomically. When it returns nil, everything Applied is
+	// durable and published to other nodes. Its error is ErrUnavailable (surely
+	// not done), or ErrUnknown (may be done); every item may be retried.
+	// Apply is called by one goroutine at a time.
+	Apply(ctx context.Context, b *Batch) (Result, error)
+	// Watch tells s what others change, reconnecting by itself, until ctx ends.
+	// A backend that is Exclusive reports only what should not happen.
+	Watch(ctx context.Context, s Sink) error
+	Traits() Traits
+	// Close ends the backend: no call is under way or follows. It is idempotent.
+	Close() error
+}
+
+// Traits describe an engine.
+type Traits struct {
+	Engine    string // name and version
+	Exclusive bool   // nobody else writes: the lease never ends
+	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing tags.
+	StoreKey []byte
+}
+
+// EventKind says what an [Event] invalidates.
+type EventKind uint8
+
+// The kinds of invalidation.
+const (
+	SessionChanged EventKind = iota + 1 // Event.ID
+	UserChanged                         // every session of Event.UserID but Event.Except
+)
+
+// Event is a change by another node.
+type Event struct {
+	Kind   EventKind
+	ID     ID
+	UserID string
+	Except ID
+}
+
+// Sink receives what a backend's Watch learns. Its methods do not block for long
+// and may be called from any goroutine.
+type Sink interface {
+	// Reset: anything may have been missed. Nothing cached may be trusted, and the lease is over.
+	Reset(reason string)
+	// Invalidate: these sessions changed elsewhere.
+	Invalidate(events []Event)
+	// Fresh: everything that was committed more than age ago has been delivered.
+	Fresh(age time.Duration)
+}
+
+// Backuper is implemented by a backend that can copy itself to a file.
+type Backuper interface {
+	// Backup writes a consistent, integrity-checked copy to path, which must not exist, with mode 0600.
+	Backup(ctx context.Context, path string) error
+}
+
+// Info is what a backend tells of its condition.
+type Info struct {
+	FileBytes int64
+	WALBytes  int64
+	Warning   string // why the backend is degraded, "" if it is not
+}
+
+// Inspector is implemented by a backend that can describe its condition. Inspect does no I/O beyond a stat.
+type Inspector interface{ Inspect() Info }

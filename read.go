@@ -1,0 +1,167 @@
+package sessile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/persist"
+)
+
+// ReadByToken returns the active session that t opens. From memory that takes
+// about a microsecond, no I/O and no allocation.
+//
+// Errors: [ErrNotFound] (also for an expired session, as [ErrExpired], and for a
+// token that was replaced, as [*RotatedError]); [ErrOverloaded], [ErrUnavailable],
+// [ErrCorrupt] and the context's, which say nothing about the session and must
+// not be taken for "logged out".
+func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
+	if s.closed.Load() {
+		return Session{}, ErrClosed
+	}
+	h := t.hash()
+	now := s.clock.micros()
+	v := s.actor.Peek(&h, now)
+	if v == nil {
+		var err error
+		if v, err = s.find(ctx, t, h); err != nil {
+			return Session{}, err
+		}
+		now = s.clock.micros()
+	}
+	if !v.ActiveAt(now) {
+		s.clock.advance()
+		return Session{}, ErrExpired
+	}
+	if v.Rotation != nil {
+		if err := s.checkRotated(ctx, v, h, now); err != nil {
+			return Session{}, err
+		}
+	}
+	return sessionOf(v), nil
+}
+
+// find is the read of what is not in memory.
+func (s *Store) find(ctx context.Context, t Token, h persist.Hash) (*actor.View, error) {
+	v, err := s.actor.Find(ctx, persist.TokenKey{Tag: t.tag(), Hash: h})
+	if err == nil {
+		return v, nil
+	}
+	var r *actor.RotatedError
+	if errors.As(err, &r) {
+		return nil, rotatedError(r.ID, r.At)
+	}
+	if err == persist.ErrNotFound {
+		return nil, err
+	}
+	return nil, fmt.Errorf("reading session by token: %w", err)
+}
+
+// checkRotated refuses a previous token whose grace is over, and lets that
+// grace run out once the new token has come back.
+func (s *Store) checkRotated(ctx context.Context, v *actor.View, h persist.Hash, now int64) error {
+	if v.Previous == h {
+		if now < v.Until {
+			return nil
+		}
+		return rotatedError(v.ID, v.At)
+	}
+	if v.Until == persist.Unseen {
+		// The read has succeeded whatever becomes of this note: the next read makes it again.
+		_ = s.actor.Seen(ctx, v.ID, h, now+s.cfg.RotateGrace.Microseconds())
+	}
+	return nil
+}
+
+// Read returns a session by id, an expired one too. It is not an access.
+func (s *Store) Read(ctx context.Context, id ID) (Session, error) {
+	if s.closed.Load() {
+		return Session{}, ErrClosed
+	}
+	v, err := s.actor.Read(ctx, persist.ID(id))
+	if err != nil {
+		return Session{}, fmt.Errorf("reading session %s: %w", id, err)
+	}
+	return sessionOf(v), nil
+}
+
+// ListForUser returns the user's active sessions, the most recently active first
+// (ties: the newest id first), with changes that are not on disk yet. A row that
+// cannot be read is left out, counted in [Stats] and logged.
+func (s *Store) ListForUser(ctx context.Context, userID string) ([]Session, error) {
+	if err := s.ready(userID); err != nil {
+		return nil, err
+	}
+	views, unreadable, err := s.actor.List(ctx, s.userKey(userID))
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions of a user: %w", err)
+	}
+	if unreadable > 0 {
+		s.log.Warn("unreadable sessions were left out of a list", zap.Int("count", unreadable))
+	}
+	slices.SortFunc(views, func(a, b *actor.View) int {
+		return cmp.Or(cmp.Compare(b.LastActive, a.LastActive), slices.Compare(b.ID[:], a.ID[:]))
+	})
+	list := make([]Session, len(views))
+	for i, v := range views {
+		list[i] = sessionOf(v)
+	}
+	return list, nil
+}
+
+// Done returns a channel that is closed when the session ends in this process:
+// destroyed, expired, evicted over the limit, put out of reach by a rotation
+// whose outcome is unknown, or the store closed. It is closed already if there
+// is no such session. The interest ends with ctx; then the channel never closes.
+func (s *Store) Done(ctx context.Context, id ID) <-chan struct{} {
+	done, err := s.actor.Done(ctx, persist.ID(id))
+	if err == nil {
+		return done
+	}
+	ended := make(chan struct{})
+	if ctx.Err() == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
+		close(ended)
+	}
+	return ended
+}
+
+// sessionOf is the value that callers get. It shares only what cannot be changed.
+func sessionOf(v *actor.View) Session {
+	out := Session{
+		ID: ID(v.ID), UserID: v.UserID, IPAddress: v.IPAddress, UserAgent: v.UserAgent,
+		DeviceName: v.DeviceName, DeviceType: v.DeviceType, Fingerprint: v.Fingerprint,
+		Data:      Data{v.Doc},
+		CreatedAt: fromMicros(v.CreatedAt), LastActiveAt: fromMicros(v.LastActive),
+		ExpiresAt: fromMicros(min(v.ExpiresAt, v.Deadline)),
+		TTL:       time.Duration(v.TTL) * time.Microsecond,
+	}
+	out.AuthenticatedAt = out.CreatedAt
+	if v.Deadline != persist.NoDeadline {
+		out.Deadline = fromMicros(v.Deadline)
+	}
+	if r := v.Rotation; r != nil {
+		out.RotatedAt = fromMicros(r.At)
+		if r.AuthAt > 0 {
+			out.AuthenticatedAt = fromMicros(r.AuthAt)
+		}
+	}
+	return out
+}
+
+// ready refuses what no call about a user may do.
+func (s *Store) ready(userID string) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	return checkUserID(userID)
+}
+
+func (s *Store) userKey(userID string) persist.UserKey {
+	return persist.UserKey{Tag: routingTag(s.storeKey, userID), ID: userID}
+}

@@ -1,0 +1,120 @@
+package sessile
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+// Store keeps sessions: the hot ones in memory, all of them in a backend. Get
+// one from [Open] or [New], share it, and Close it at the end. It is safe for
+// concurrent use, and no call waits past its context.
+type Store struct {
+	cfg      Config
+	backend  persist.Backend
+	storeKey []byte
+	actor    *actor.Actor
+	clock    *clock
+	log      *zap.Logger
+	closed   atomic.Bool
+	close    func() error
+}
+
+// Open opens or creates the SQLite file at cfg.Path, migrates it, takes its lock
+// and starts the store. A file that another process uses ([ErrLocked]), that is
+// newer ([ErrNewer]), is no session store or damaged ([ErrNotStore]), or cannot
+// be written ([ErrReadOnly]) is an error, and left as it is.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.Path, VFS: cfg.vfs})
+	if err != nil {
+		return nil, fmt.Errorf("opening session store %s: %w", cfg.Path, err)
+	}
+	s, err := New(ctx, db, cfg)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// New starts a store over a backend of the caller's, which the store closes in
+// its Close. If New fails the backend is still the caller's.
+func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	seed, err := randomSeed()
+	if err != nil {
+		return nil, err
+	}
+	traits := backend.Traits()
+	s := &Store{
+		cfg: cfg, backend: backend, storeKey: traits.StoreKey,
+		clock: &clock{now: cfg.now}, log: cfg.Logger,
+	}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	s.actor = actor.Start(backend, actor.Config{
+		Entries: cfg.CacheSize, Bytes: cfg.CacheBytes,
+		BatchInterval: cfg.BatchInterval, BatchSize: cfg.BatchSize,
+		MaxPending: cfg.MaxPending, MaxPendingBytes: cfg.MaxPendingBytes,
+		MaxGraves: maxGraves, MaxLoads: maxLoads,
+		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
+		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
+		Now: s.clock.advance, Observe: s.observe,
+	})
+	s.close = sync.OnceValue(s.shutdown)
+	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))
+	return s, nil
+}
+
+// Bounds that need no tuning.
+const (
+	maxGraves = 1 << 20 // remembered ends, about 150 bytes each, while the disk refuses to store them
+	maxLoads  = 4096    // cold reads under way or waiting for a connection
+	lease     = 1e9     // one second: how long memory is trusted without news from a shared backend
+)
+
+// randomSeed seeds the jitter of retries. It is not secret.
+func randomSeed() (uint64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("seeding: %w", err)
+	}
+	return binary.LittleEndian.Uint64(b[:]), nil
+}
+
+// Config returns the validated configuration with its defaults filled in.
+func (s *Store) Config() Config { return s.cfg }
+
+// Close takes nothing new in, writes everything that was acknowledged,
+// checkpoints, ends every goroutine and frees the file. It returns every
+// failure, says how much could not be written within Config.CloseTimeout, and
+// is idempotent. Calls that come later get [ErrClosed].
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shutdown() error {
+	s.closed.Store(true)
+	err := errors.Join(s.actor.Close(), s.backend.Close())
+	if err != nil {
+		s.log.Error("session store closed with losses", zap.Error(err))
+		return fmt.Errorf("closing session store: %w", err)
+	}
+	s.log.Info("session store closed")
+	return nil
+}

@@ -1,0 +1,102 @@
+package sessile
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/sessile/sessile/persist"
+)
+
+const (
+	tokenVersion = 1
+	tokenBytes   = 1 + 2 + 32 // version, routing tag, randomness
+	tokenText    = 47         // base64url without padding
+	redacted     = "****"
+)
+
+// encoding refuses bits that carry nothing: a token has exactly one text form.
+var encoding = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a constant in all but name
+
+// Token is the secret that opens a session: 32 bytes of crypto/rand behind a
+// version and a routing tag (OWASP ASVS 7.2.3 asks for 128 bits). Whoever has it
+// is logged in. Every printed form is "****"; [Token.Reveal] is the one way out.
+// At rest there is only its SHA-256.
+type Token struct{ raw [tokenBytes]byte }
+
+// ParseToken reads the text form of a token, 47 characters of base64url. Its
+// error is [ErrInvalidToken] and does not contain the text.
+func ParseToken(s string) (Token, error) {
+	if len(s) != tokenText {
+		return Token{}, ErrInvalidToken
+	}
+	var t Token
+	for i := range len(s) { // the decoder skips line breaks
+		if s[i] == '\n' || s[i] == '\r' {
+			return Token{}, ErrInvalidToken
+		}
+	}
+	var text [tokenText]byte
+	copy(text[:], s)
+	if n, err := encoding.Decode(t.raw[:], text[:]); err != nil || n != tokenBytes || t.raw[0] != tokenVersion {
+		return Token{}, ErrInvalidToken
+	}
+	return t, nil
+}
+
+// newToken makes a token. If there is not enough entropy it is an error, never a
+// weaker token (S2, A5).
+func newToken(tag uint16, entropy io.Reader) (Token, error) {
+	var t Token
+	t.raw[0] = tokenVersion
+	binary.BigEndian.PutUint16(t.raw[1:], tag)
+	if _, err := io.ReadFull(entropy, t.raw[3:]); err != nil {
+		return Token{}, fmt.Errorf("session token: reading entropy: %w", err)
+	}
+	return t, nil
+}
+
+// Reveal returns the secret, for the cookie or the Authorization header.
+func (t Token) Reveal() string { return encoding.EncodeToString(t.raw[:]) }
+
+// IsZero reports whether t is the zero Token, which opens nothing.
+func (t Token) IsZero() bool { return t == Token{} }
+
+func (t Token) hash() persist.Hash { return sha256.Sum256(t.raw[:]) }
+
+func (t Token) tag() uint16 { return binary.BigEndian.Uint16(t.raw[1:]) }
+
+// routingTag keeps a user's sessions together in a sharded backend.
+func routingTag(storeKey []byte, userID string) uint16 {
+	m := hmac.New(sha256.New, storeKey)
+	m.Write([]byte(userID))
+	return binary.BigEndian.Uint16(m.Sum(nil))
+}
+
+// randomTag is the routing tag of a session without a user.
+func randomTag(entropy io.Reader) (uint16, error) {
+	var b [2]byte
+	if _, err := io.ReadFull(entropy, b[:]); err != nil {
+		return 0, fmt.Errorf("routing tag: reading entropy: %w", err)
+	}
+	return binary.BigEndian.Uint16(b[:]), nil
+}
+
+// String hides the secret.
+func (Token) String() string { return redacted }
+
+// GoString hides the secret from %#v.
+func (Token) GoString() string { return redacted }
+
+// Format hides the secret from every verb.
+func (Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText hides the secret from JSON, YAML and loggers.
+func (Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue hides the secret from slog.
+func (Token) LogValue() slog.Value { return slog.StringValue(redacted) }
