@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,11 +43,23 @@ type fixture struct {
 	reopen bool
 }
 
-type fakeClock struct{ t time.Time }
+// fakeClock is set by the test, in t, and read by the store's goroutines.
+type fakeClock struct {
+	t      time.Time
+	shared atomic.Int64
+}
 
-func (c *fakeClock) now() time.Time { return c.t }
+func newClock() *fakeClock {
+	c := new(fakeClock)
+	c.set(time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC))
+	return c
+}
 
-func (c *fakeClock) advance(d time.Duration) { c.t = c.t.Add(d) }
+func (c *fakeClock) now() time.Time { return time.UnixMicro(c.shared.Load()) }
+
+func (c *fakeClock) set(t time.Time) { c.t = t; c.shared.Store(t.UnixMicro()) }
+
+func (c *fakeClock) advance(d time.Duration) { c.set(c.t.Add(d)) }
 
 // suite runs a test once per configuration.
 func suite(t *testing.T, test func(f *fixture)) { suiteWith(t, func(*sessile.Config) {}, test) }
@@ -55,7 +68,7 @@ func suiteWith(t *testing.T, adjust func(*sessile.Config), test func(f *fixture)
 	t.Helper()
 	for _, c := range configurations {
 		t.Run(c.name, func(t *testing.T) {
-			f := &fixture{T: t, cfg: c.config, reopen: c.reopen, clock: &fakeClock{time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)}}
+			f := &fixture{T: t, cfg: c.config, reopen: c.reopen, clock: newClock()}
 			f.cfg.Path = filepath.Join(t.TempDir(), "s.db")
 			f.cfg.CleanupInterval = sessile.Never
 			adjust(&f.cfg)
@@ -216,7 +229,7 @@ func TestNothingExtendsTheAbsoluteDeadline(t *testing.T) { // S27, I6
 			f.Fatalf("expires %v, deadline %v", renewed.ExpiresAt, s.Deadline)
 		}
 		f.must(f.s().Touch(f.Context(), s.ID, f.clock.t, f.clock.t.Add(24*time.Hour)))
-		f.clock.t = s.Deadline.Add(-time.Microsecond)
+		f.clock.set(s.Deadline.Add(-time.Microsecond))
 		f.alive(tok)
 		f.clock.advance(time.Microsecond)
 		f.dead(tok)

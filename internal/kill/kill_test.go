@@ -196,7 +196,7 @@ func (l *loop) checkSession(store *sessile.Store, s *told) {
 	switch {
 	case ok && s.ended:
 		l.undone++
-	case !ok && !s.ending && !s.rotating:
+	case !ok && !s.ended && !s.ending && !s.rotating:
 		l.lost++
 		l.t.Logf("a session of worker %d is lost", s.worker)
 	case ok:

@@ -1,0 +1,170 @@
+package persisttest
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Faults of one item: what a constraint of a schema refuses.
+var (
+	errKind   = errors.New("unknown kind of operation")
+	errRecord = errors.New("create without a record")
+	errTaken  = errors.New("another session has that token")
+)
+
+func (m *Memory) write(w *persist.Write) persist.Outcome {
+	r := m.row(w.Ref)
+	switch {
+	case r == nil:
+		return persist.Outcome{Status: persist.Gone}
+	case r.Version != w.If && r.Version != w.Next:
+		return persist.Outcome{Status: persist.Conflict, Version: r.Version}
+	}
+	r.Version = w.Next
+	r.Data = slices.Clone(w.Data())
+	r.LastActive = max(r.LastActive, w.LastActive)
+	r.ExpiresAt = w.ExpiresAt
+	return persist.Outcome{Status: persist.Applied}
+}
+
+func (m *Memory) touch(t *persist.Touch) persist.Outcome {
+	r := m.row(t.Ref)
+	if r == nil {
+		return persist.Outcome{Status: persist.Gone}
+	}
+	if t.LastActive >= r.LastActive {
+		r.LastActive, r.ExpiresAt = t.LastActive, t.ExpiresAt
+	}
+	return persist.Outcome{Status: persist.Applied}
+}
+
+func (m *Memory) op(now int64, op *persist.Op) persist.Outcome {
+	switch op.Kind {
+	case persist.Create:
+		return m.create(now, op)
+	case persist.Rotate:
+		return m.rotate(now, op)
+	case persist.Seen:
+		return m.seen(op)
+	case persist.Destroy:
+		return m.destroy(op)
+	case persist.DestroyUser:
+		return m.destroyUser(op)
+	case persist.Expire:
+		return m.expire(now, op)
+	default:
+		return failed(fmt.Errorf("%w %d", errKind, op.Kind))
+	}
+}
+
+func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
+
+func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
+	if op.Record == nil || op.Record.Identity == nil {
+		return failed(errRecord)
+	}
+	if o, known := m.known(op.Record); known {
+		return o
+	}
+	surplus := m.surplus(now, op)
+	if op.Limit.Refuse && len(surplus) > 0 {
+		return persist.Outcome{Status: persist.Full}
+	}
+	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(surplus)}
+	n := clone(op.Record)
+	m.seq++
+	n.Key, o.Key = m.seq, m.seq
+	m.rows[n.ID] = &n
+	return o
+}
+
+// known answers for a create whose id or hash is there already.
+func (m *Memory) known(n *persist.Record) (persist.Outcome, bool) {
+	if r := m.rows[n.ID]; r != nil && r.Hash == n.Hash {
+		return persist.Outcome{Status: persist.Applied, Key: r.Key}, true
+	}
+	taken := m.where(func(r *persist.Record) bool { return r.ID == n.ID || r.Hash == n.Hash })
+	return persist.Outcome{Status: persist.Conflict}, len(taken) > 0
+}
+
+// surplus returns the sessions that must go for one more to come, first to go first.
+func (m *Memory) surplus(now int64, op *persist.Op) []*persist.Record {
+	if op.Limit.Max <= 0 {
+		return nil
+	}
+	l := m.ofUser(op.Record.UserID)
+	if op.Record.UserID != "" {
+		l = slices.DeleteFunc(l, func(r *persist.Record) bool { return !active(r, now) })
+		slices.SortFunc(l, func(a, b *persist.Record) int {
+			return cmp.Or(cmp.Compare(a.LastActive, b.LastActive), bytes.Compare(a.ID[:], b.ID[:]))
+		})
+	}
+	return l[:max(0, len(l)-(op.Limit.Max-1))]
+}
+
+func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
+	r := m.row(op.Ref)
+	switch {
+	case r == nil:
+		return persist.Outcome{Status: persist.Gone}
+	case r.Hash == op.To:
+		return persist.Outcome{Status: persist.Applied}
+	case r.Hash != op.From:
+		return persist.Outcome{Status: persist.Conflict}
+	}
+	if len(m.where(func(r *persist.Record) bool { return r.Hash == op.To })) > 0 {
+		return failed(errTaken)
+	}
+	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now, AuthAt: op.AuthAt}
+	if r.Rotation != nil && op.AuthAt == 0 {
+		rot.AuthAt = r.AuthAt
+	}
+	r.Hash, r.Rotation = op.To, &rot
+	return persist.Outcome{Status: persist.Applied}
+}
+
+func (m *Memory) seen(op *persist.Op) persist.Outcome {
+	r := m.row(op.Ref)
+	if r == nil {
+		return persist.Outcome{Status: persist.Gone}
+	}
+	if r.Rotation != nil && r.Hash == op.To {
+		r.Until = min(r.Until, op.Until)
+	}
+	return persist.Outcome{Status: persist.Applied}
+}
+
+func (m *Memory) destroy(op *persist.Op) persist.Outcome {
+	r := m.row(op.Ref)
+	if r == nil {
+		return persist.Outcome{Status: persist.Gone}
+	}
+	return persist.Outcome{Status: persist.Applied, Removed: m.remove([]*persist.Record{r})}
+}
+
+func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
+	l := slices.DeleteFunc(m.ofUser(op.User.ID), func(r *persist.Record) bool { return r.ID == op.Except })
+	return persist.Outcome{Status: persist.Applied, Removed: m.remove(l)}
+}
+
+func (m *Memory) expire(now int64, op *persist.Op) persist.Outcome {
+	if r := m.row(op.Ref); r != nil && active(r, now) {
+		return persist.Outcome{Status: persist.Conflict}
+	}
+	return m.destroy(op)
+}
+
+// remove deletes the sessions and tells which they were.
+func (m *Memory) remove(l []*persist.Record) []persist.Removed {
+	var gone []persist.Removed
+	for _, r := range l {
+		delete(m.rows, r.ID)
+		gone = append(gone, persist.Removed{ID: r.ID, Hash: r.Hash, UserID: r.UserID})
+	}
+	return gone
+}
