@@ -29,8 +29,9 @@ func (c *clock) advance() int64 {
 	}
 }
 
-// Now is the store's time. It follows the wall clock but never goes back.
-func (s *Store) Now() time.Time { return fromMicros(s.clock.advance()) }
+// Now is the store's time. It follows the wall clock, but is never before
+// anything that the store has decided.
+func (s *Store) Now() time.Time { return fromMicros(s.clock.micros()) }
 
 func fromMicros(t int64) time.Time { return time.UnixMicro(t).UTC() }
 

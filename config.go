@@ -11,7 +11,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// Values that switch something off by name; a zero field means its default.
+// Values that switch something off by name; a zero field means its default. In
+// YAML the durations are written "-1ns".
 const (
 	// NoMaxLifetime switches the absolute lifetime off.
 	NoMaxLifetime time.Duration = -1
@@ -43,14 +44,14 @@ type Config struct {
 	TTL time.Duration `yaml:"ttl"`
 	// MaxLifetime is the absolute lifetime, which nothing extends (OWASP ASVS 7.3.2). Default 90 days; or NoMaxLifetime.
 	MaxLifetime time.Duration `yaml:"max_lifetime"`
-	// TouchInterval is how old the last activity must be before the middleware records an access. Default 5 min.
+	// TouchInterval is how old the last activity must be before the middleware records an access. Default 5 min, or half the TTL if that is less.
 	TouchInterval time.Duration `yaml:"touch_interval"`
 	// RotateGrace is how long the previous token stays good after a periodic rotation, once the new one was seen. Default 30 s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`
 
 	// MaxSessionsPerUser bounds a user's active sessions. Default 10; or Unlimited.
 	MaxSessionsPerUser int `yaml:"max_sessions_per_user"`
-	// OnLimit says what a login over that limit does. Default EvictOldest.
+	// OnLimit says what a login over that limit does, "evict_oldest" or "refuse_new". Default EvictOldest.
 	OnLimit LimitPolicy `yaml:"on_limit"`
 	// MaxGuests bounds the sessions without a user, all together; the oldest go first. Default 100,000.
 	MaxGuests int `yaml:"max_guests"`
@@ -69,7 +70,7 @@ type Config struct {
 	// MaxPendingBytes bounds their data. Default 64 MiB.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
 
-	// CleanupInterval is the time between sweeps of ended sessions. Default 15 min; or Never.
+	// CleanupInterval is the time between sweeps of ended sessions. Default 15 min; or Never, as anything negative is.
 	CleanupInterval time.Duration `yaml:"cleanup_interval"`
 	// MaxDataBytes bounds the JSON of one session. Default 64 KiB.
 	MaxDataBytes int `yaml:"max_data_bytes"`
@@ -94,7 +95,7 @@ func (c Config) withDefaults() Config {
 	c.Path = cmp.Or(c.Path, "sessile.db")
 	c.TTL = cmp.Or(c.TTL, 30*day)
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, 90*day)
-	c.TouchInterval = cmp.Or(c.TouchInterval, 5*time.Minute)
+	c.TouchInterval = cmp.Or(c.TouchInterval, min(5*time.Minute, max(c.TTL/2, 0)))
 	c.RotateGrace = cmp.Or(c.RotateGrace, 30*time.Second)
 	c.MaxSessionsPerUser = cmp.Or(c.MaxSessionsPerUser, 10)
 	c.OnLimit = cmp.Or(c.OnLimit, EvictOldest)
@@ -105,7 +106,7 @@ func (c Config) withDefaults() Config {
 	c.BatchSize = cmp.Or(c.BatchSize, 4096)
 	c.MaxPending = cmp.Or(c.MaxPending, 1<<16)
 	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, 64<<20)
-	c.CleanupInterval = cmp.Or(c.CleanupInterval, 15*time.Minute)
+	c.CleanupInterval = max(cmp.Or(c.CleanupInterval, 15*time.Minute), Never)
 	c.MaxDataBytes = cmp.Or(c.MaxDataBytes, 64<<10)
 	c.CloseTimeout = cmp.Or(c.CloseTimeout, 30*time.Second)
 	if c.now == nil {
@@ -138,7 +139,7 @@ func (c Config) validate() error {
 	if c.MaxLifetime != NoMaxLifetime {
 		f.between("max_lifetime", c.MaxLifetime, time.Second, maxLifetime)
 	}
-	f.between("touch_interval", c.TouchInterval, 0, c.TTL)
+	f.between("touch_interval", c.TouchInterval, 0, max(c.TTL, 0))
 	f.between("rotate_grace", c.RotateGrace, time.Second, time.Hour)
 	f.check(c.MaxSessionsPerUser > 0 || c.MaxSessionsPerUser == Unlimited, "max_sessions_per_user",
 		"%d is neither positive nor Unlimited (-1)", c.MaxSessionsPerUser)
@@ -148,7 +149,7 @@ func (c Config) validate() error {
 	f.check(c.CacheBytes > 0, "cache_bytes", "%d is not positive", c.CacheBytes)
 	f.between("batch_interval", c.BatchInterval, time.Millisecond, time.Hour)
 	f.check(c.BatchSize > 0 && c.BatchSize <= 1<<16, "batch_size", "%d is not between 1 and %d", c.BatchSize, 1<<16)
-	f.check(c.MaxPending > 0, "max_pending", "%d is not positive", c.MaxPending)
+	f.check(c.MaxPending > 0 && c.MaxPending <= 1<<28, "max_pending", "%d is not between 1 and %d", c.MaxPending, 1<<28)
 	f.check(c.MaxPendingBytes >= int64(c.MaxDataBytes), "max_pending_bytes", "%d is less than max_data_bytes", c.MaxPendingBytes)
 	if c.CleanupInterval != Never {
 		f.between("cleanup_interval", c.CleanupInterval, time.Second, maxLifetime)

@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/sessile/sessile/internal/object"
 )
 
 // Data is a session's data: an immutable JSON object that all requests of the
 // session share. The zero value is {}. Read it with [Get], change it with
-// [Store.Update]. It prints as its size only.
+// [Store.Update]. It prints as its size only; the ways to its content are the
+// methods that say so, and JSON encoding (see [Data.MarshalJSON]).
 type Data struct{ obj *object.Object }
 
 func (d Data) object() *object.Object {
@@ -40,16 +41,27 @@ func (d Data) Keys() []string {
 	return keys
 }
 
-// Decode decodes the whole object into v, a pointer.
+// Decode decodes the whole object into v, a pointer. Stored bytes that are damaged
+// are [ErrCorrupt]; no error contains the data.
 func (d Data) Decode(v any) error {
+	if _, err := d.object().Keys(); err != nil {
+		return fmt.Errorf("decoding session data: %w", ErrCorrupt)
+	}
 	if err := json.Unmarshal(d.object().JSON(), v); err != nil {
 		return fmt.Errorf("decoding session data into %T: %w", v, redactJSON(err))
 	}
 	return nil
 }
 
-// MarshalJSON returns the object.
-func (d Data) MarshalJSON() ([]byte, error) { return d.JSON(), nil }
+// MarshalJSON returns the object, so that data can be passed on. A logger that
+// encodes a value as JSON by reflection therefore writes the content: log the
+// [Session], whose JSON leaves it out. Damaged bytes are [ErrCorrupt].
+func (d Data) MarshalJSON() ([]byte, error) {
+	if _, err := d.object().Keys(); err != nil {
+		return nil, fmt.Errorf("encoding session data: %w", ErrCorrupt)
+	}
+	return d.JSON(), nil
+}
 
 // String tells the size.
 func (d Data) String() string { return "Data(" + strconv.Itoa(d.Len()) + " bytes)" }
@@ -76,8 +88,8 @@ func Get[T any](s Session, key string) (T, bool, error) {
 	if !ok {
 		return v, false, nil
 	}
-	if decodePlain(raw, &v) {
-		return v, true, nil
+	if plain, ok := decodePlain[T](raw); ok {
+		return plain, true, nil
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
 		var zero T
@@ -86,102 +98,41 @@ func Get[T any](s Session, key string) (T, bool, error) {
 	return v, true, nil
 }
 
-// decodePlain decodes what needs no decoder: strings without escapes, small
-// integers and booleans. [measured: 20 ns against 150 ns]
-func decodePlain(raw json.RawMessage, v any) bool {
-	switch p := v.(type) {
+// decodePlain decodes what needs no decoder: strings without escapes, numbers and
+// booleans. What it is not sure of it leaves to package json: false. raw is valid
+// JSON, but its strings may hold bad UTF-8, which json repairs. [measured: 3 to 30
+// ns against 100 to 150, and no allocation but that of a string]
+func decodePlain[T any](raw json.RawMessage) (T, bool) {
+	var v T
+	ok := false
+	switch p := any(&v).(type) { // not in Get, where v escapes to the heap
 	case *string:
-		if n := len(raw); n < 2 || raw[0] != '"' || bytes.IndexByte(raw, '\\') >= 0 {
-			return false
+		if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+			*p, ok = string(raw[1:n-1]), true
 		}
-		*p = string(raw[1 : len(raw)-1])
-		return true
 	case *bool:
 		*p = string(raw) == "true"
-		return *p || string(raw) == "false"
+		ok = *p || string(raw) == "false"
 	case *int:
 		n, err := strconv.Atoi(string(raw))
-		if err != nil {
-			return false
-		}
-		*p = n
-		return true
-	default:
-		return false
+		*p, ok = n, err == nil
+	case *int64:
+		n, err := strconv.ParseInt(string(raw), 10, 64)
+		*p, ok = n, err == nil
+	case *float64:
+		f, err := strconv.ParseFloat(string(raw), 64)
+		*p, ok = f, err == nil
 	}
+	return v, ok
 }
 
 // redactJSON keeps the kind of a decoding error and leaves out what it quotes of the data.
 func redactJSON(err error) error {
-	var typ *json.UnmarshalTypeError
-	if errors.As(err, &typ) {
+	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("JSON value of another type than %s", typ.Type)
 	}
+	if target, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
+		return target // names the type that is no pointer
+	}
 	return errors.New("JSON value does not decode")
-}
-
-// encodeData encodes what a caller passes as data.
-func encodeData(v any, most int) (*object.Object, error) {
-	if v == nil {
-		return object.Empty(), nil
-	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, ErrInvalidData // the encoder's error may quote the data
-	}
-	if string(raw) == "null" {
-		return object.Empty(), nil
-	}
-	if len(raw) > most {
-		return nil, ErrDataTooLarge
-	}
-	obj, err := object.Parse(raw)
-	if err != nil {
-		return nil, ErrInvalidData
-	}
-	return obj, nil
-}
-
-// Changes are changes to single keys of a session's data, for [Store.Update].
-// The zero value is empty and ready to use. It is not safe for concurrent use.
-type Changes struct {
-	changes []object.Change
-	err     error
-}
-
-// Set sets a key to what v encodes to as JSON; nil is null, not a deletion. A
-// value that does not encode is reported by Update.
-func (c *Changes) Set(key string, v any) *Changes {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		c.err = fmt.Errorf("key %q: %w", key, ErrInvalidData)
-		return c
-	}
-	return c.put(key, raw)
-}
-
-// Delete deletes a key; one that is not there is no error.
-func (c *Changes) Delete(key string) *Changes { return c.put(key, nil) }
-
-func (c *Changes) put(key string, raw json.RawMessage) *Changes {
-	if key == "" {
-		c.err = fmt.Errorf("empty key: %w", ErrInvalidData)
-		return c
-	}
-	if i := slices.IndexFunc(c.changes, func(x object.Change) bool { return x.Key == key }); i >= 0 {
-		c.changes[i].Value = raw
-		return c
-	}
-	c.changes = append(c.changes, object.Change{Key: key, Value: raw})
-	return c
-}
-
-// Len returns how many keys are changed.
-func (c *Changes) Len() int { return len(c.changes) }
-
-func (c *Changes) list() ([]object.Change, error) {
-	if c == nil {
-		return nil, nil
-	}
-	return slices.Clone(c.changes), c.err
 }

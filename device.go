@@ -1,6 +1,10 @@
 package sessile
 
-import "github.com/mileusna/useragent"
+import (
+	"strings"
+
+	"github.com/mileusna/useragent"
+)
 
 // device is what a user agent tells of a device, without versions.
 type device struct {
@@ -15,11 +19,11 @@ func parseDevice(userAgent string) device {
 		return device{}
 	}
 	ua := useragent.Parse(userAgent)
-	d := device{browser: ua.Name, os: ua.OS}
+	d := device{browser: browserName(ua), os: ua.OS}
 	switch {
 	case ua.Bot:
 		d.kind = "bot"
-	case ua.Tablet:
+	case ua.Tablet, androidTablet(ua):
 		d.kind = "tablet"
 	case ua.Mobile:
 		d.kind = "mobile"
@@ -32,6 +36,25 @@ func parseDevice(userAgent string) device {
 	return d
 }
 
+// browserName is the family. What the library did not recognise it returns
+// whole, with versions in it: that is no family.
+func browserName(ua useragent.UserAgent) string {
+	switch ua.Name {
+	case ua.String, "X11", useragent.Mozilla:
+		return ""
+	case "Trident":
+		return useragent.InternetExplorer
+	default:
+		return strings.TrimSpace(ua.Name)
+	}
+}
+
+// androidTablet tells by what Chrome on a phone says and on a tablet does not
+// (developer.chrome.com, user-agent strings).
+func androidTablet(ua useragent.UserAgent) bool {
+	return ua.IsAndroid() && strings.Contains(ua.String, "Chrome/") && !strings.Contains(ua.String, "Mobile")
+}
+
 // name is for people: "Firefox on Windows", "Safari on iPhone", "Googlebot".
 func (d device) name() string {
 	where := d.os
@@ -39,6 +62,8 @@ func (d device) name() string {
 		where = d.model
 	}
 	switch {
+	case d.browser == "" && d.kind == "bot":
+		return "Unknown bot"
 	case d.browser == "" && where == "":
 		return "Unknown device"
 	case d.kind == "bot" || where == "":

@@ -3,8 +3,9 @@
 // disk before it is acknowledged, and the chatty part is written behind in
 // batches.
 //
-// Open a [Store] on an SQLite file, share it, Close it. Most applications use it
-// through package middleware.
+// Open a [Store] on an SQLite file, share it, Close it. It is safe for concurrent
+// use, and what it returns are values of the caller's own. Most applications use
+// it through package middleware.
 //
 // # What is on disk when
 //

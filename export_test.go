@@ -3,6 +3,9 @@ package sessile
 import (
 	"io"
 	"time"
+
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
 )
 
 // WithClock gives a store under test its time.
@@ -13,3 +16,53 @@ func WithEntropy(c Config, r io.Reader) Config { c.entropy = r; return c }
 
 // WithVFS gives a store under test its SQLite VFS.
 func WithVFS(c Config, name string) Config { c.vfs = name; return c }
+
+// What follows shows the internals of the value types to their tests.
+
+// NewID makes an id.
+func NewID(now time.Time, tag uint16, entropy io.Reader) (ID, error) { return newID(now, tag, entropy) }
+
+// NewToken makes a token.
+func NewToken(tag uint16, entropy io.Reader) (Token, error) { return newToken(tag, entropy) }
+
+// HashOf is what is stored of a token.
+func HashOf(t Token) persist.Hash { return t.hash() }
+
+// TagOf is a token's routing tag.
+func TagOf(t Token) uint16 { return t.tag() }
+
+// RawOf is a token's bytes.
+func RawOf(t Token) []byte { return t.raw[:] }
+
+// RoutingTag is the routing tag of a user.
+func RoutingTag(storeKey []byte, userID string) uint16 { return routingTag(storeKey, userID) }
+
+// RandomTag is the routing tag of a guest.
+func RandomTag(entropy io.Reader) (uint16, error) { return randomTag(entropy) }
+
+// StoredData is data as it comes from the disk, which nobody has looked at.
+func StoredData(raw string) Data { return Data{object.FromStored([]byte(raw))} }
+
+// EncodeData encodes what a caller passes as data.
+func EncodeData(v any, most int) (Data, error) {
+	obj, err := encodeData(v, most)
+	return Data{obj}, err
+}
+
+// ListOf is what Update makes of changes.
+func ListOf(c *Changes) ([]object.Change, error) { return c.list() }
+
+// CleanMeta is what Create makes of a Meta.
+func CleanMeta(m Meta) Meta { return m.clean() }
+
+// DefaultsOf is a Config with its defaults filled in.
+func DefaultsOf(c Config) Config { return c.withDefaults() }
+
+// FaultsOf is what Open finds wrong with a Config.
+func FaultsOf(c Config) error { return c.withDefaults().validate() }
+
+// HasHooks reports whether a Config has a clock and entropy.
+func HasHooks(c Config) bool { return c.now != nil && c.entropy != nil }
+
+// MaxLifetime is the longest lifetime that a session can have.
+const MaxLifetime = maxLifetime

@@ -39,12 +39,14 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 		s.clock.advance()
 		return Session{}, ErrExpired
 	}
+	out := sessionOf(v)
 	if v.Rotation != nil {
+		out.TokenReplaced = v.Previous == h
 		if err := s.checkRotated(ctx, v, h, now); err != nil {
 			return Session{}, err
 		}
 	}
-	return sessionOf(v), nil
+	return out, nil
 }
 
 // find is the read of what is not in memory.

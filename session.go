@@ -11,24 +11,25 @@ import (
 
 // Session is a session as it was when it was read. It is a value: nothing done
 // to it reaches another request. It carries neither the token nor its hash.
-// All times are UTC.
+// All times are UTC. It prints as its id, is logged with its times, and its JSON
+// leaves out data and fingerprint.
 type Session struct {
-	ID          ID
-	UserID      string // "" for a guest
-	IPAddress   string
-	UserAgent   string
-	DeviceName  string // like "Firefox on Windows"
-	DeviceType  string // desktop, mobile, tablet or bot
-	Fingerprint string
-	Data        Data
+	ID          ID     `json:"id"`
+	UserID      string `json:"user_id"` // "" for a guest
+	IPAddress   string `json:"ip_address"`
+	UserAgent   string `json:"user_agent"`
+	DeviceName  string `json:"device_name"` // like "Firefox on Windows"
+	DeviceType  string `json:"device_type"` // desktop, mobile, tablet or bot; "" if unknown
+	Fingerprint string `json:"-"`
+	Data        Data   `json:"-"`
 
-	CreatedAt       time.Time
-	LastActiveAt    time.Time
-	ExpiresAt       time.Time     // sliding, never after Deadline
-	Deadline        time.Time     // absolute; zero if there is none
-	TTL             time.Duration // the sliding lifetime that an access renews
-	AuthenticatedAt time.Time     // creation, or the last re-authentication
-	RotatedAt       time.Time     // zero if the token was never rotated
+	CreatedAt       time.Time     `json:"created_at"`
+	LastActiveAt    time.Time     `json:"last_active_at"`
+	ExpiresAt       time.Time     `json:"expires_at"`          // sliding, never after Deadline
+	Deadline        time.Time     `json:"deadline,omitzero"`   // absolute; zero if there is none
+	TTL             time.Duration `json:"ttl"`                 // the sliding lifetime that an access renews; in JSON, nanoseconds
+	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication
+	RotatedAt       time.Time     `json:"rotated_at,omitzero"` // zero if the token was never rotated
 }
 
 // NewSession is what [Store.CreateWith] makes a session of.

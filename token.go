@@ -19,13 +19,18 @@ const (
 	redacted     = "****"
 )
 
-// encoding refuses bits that carry nothing: a token has exactly one text form.
-var encoding = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a constant in all but name
+// base64url refuses bits that carry nothing: a token has exactly one text form.
+var base64url = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a constant in all but name
 
 // Token is the secret that opens a session: 32 bytes of crypto/rand behind a
 // version and a routing tag (OWASP ASVS 7.2.3 asks for 128 bits). Whoever has it
 // is logged in. Every printed form is "****"; [Token.Reveal] is the one way out.
-// At rest there is only its SHA-256.
+// At rest there is only its SHA-256. Tokens can be compared with ==, which takes
+// a time that depends on them: never compare one with what a client sent.
+//
+// Two forms are beyond a type's control, since package fmt calls no methods there:
+// a Token in an unexported field of a printed struct, and the verb %p, which go
+// vet refuses. Keep tokens in variables and exported fields.
 type Token struct{ raw [tokenBytes]byte }
 
 // ParseToken reads the text form of a token, 47 characters of base64url. Its
@@ -42,7 +47,7 @@ func ParseToken(s string) (Token, error) {
 	}
 	var text [tokenText]byte
 	copy(text[:], s)
-	if n, err := encoding.Decode(t.raw[:], text[:]); err != nil || n != tokenBytes || t.raw[0] != tokenVersion {
+	if n, err := base64url.Decode(t.raw[:], text[:]); err != nil || n != tokenBytes || t.raw[0] != tokenVersion {
 		return Token{}, ErrInvalidToken
 	}
 	return t, nil
@@ -61,7 +66,7 @@ func newToken(tag uint16, entropy io.Reader) (Token, error) {
 }
 
 // Reveal returns the secret, for the cookie or the Authorization header.
-func (t Token) Reveal() string { return encoding.EncodeToString(t.raw[:]) }
+func (t Token) Reveal() string { return base64url.EncodeToString(t.raw[:]) }
 
 // IsZero reports whether t is the zero Token, which opens nothing.
 func (t Token) IsZero() bool { return t == Token{} }

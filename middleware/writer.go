@@ -1,0 +1,101 @@
+package middleware
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// responseWriter commits the session when the response begins.
+type responseWriter struct {
+	http.ResponseWriter
+	handle *Handle
+	begun  bool
+	failed error // the commit failed: the error page is the response
+}
+
+// begin commits, once. If that fails, the response becomes the error handler's,
+// and what the handler writes goes nowhere.
+func (w *responseWriter) begin() error {
+	if w.begun {
+		return w.failed
+	}
+	w.begun = true
+	if err := w.handle.commit(w.Header()); err != nil {
+		w.failed = err
+		w.handle.m.opts.ErrorHandler(w.ResponseWriter, w.handle.req, err)
+	}
+	return w.failed
+}
+
+// finish commits the session of a handler that wrote nothing.
+func (h *Handle) finish(w *responseWriter) { _ = w.begin() } // the error handler has answered
+
+// WriteHeader commits and sends the header. Informational responses come before
+// it and commit nothing.
+func (w *responseWriter) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	if w.begin() == nil {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write commits before the first byte.
+func (w *responseWriter) Write(b []byte) (int, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteString commits before the first byte.
+func (w *responseWriter) WriteString(s string) (int, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+// Unwrap leads http.ResponseController to the connection.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *responseWriter) flush() {
+	if w.begin() == nil {
+		w.ResponseWriter.(http.Flusher).Flush()
+	}
+}
+
+func (w *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if err := w.begin(); err != nil {
+		return nil, nil, err
+	}
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+func (w *responseWriter) readFrom(r io.Reader) (int64, error) {
+	if err := w.begin(); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+}
+
+func (w *responseWriter) push(target string, opts *http.PushOptions) error {
+	return w.ResponseWriter.(http.Pusher).Push(target, opts)
+}
+
+// listHas reports whether a header's list of tokens has one, in any case.
+func listHas(list, token string) bool {
+	for list != "" {
+		var item string
+		item, list, _ = strings.Cut(list, ",")
+		if strings.EqualFold(trimSpace(item), token) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,350 @@
+package sessile_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/sessile/sessile"
+)
+
+// A secret of a session, and how it would look in the ways that something prints:
+// every verb's form of its bytes, base64, and its plain text.
+type secret struct{ needles []string }
+
+func secretOf(raw []byte, texts ...string) secret {
+	window := [8]byte(raw[len(raw)-11:])
+	s := secret{append(slices.Clone(texts), base64.StdEncoding.EncodeToString(raw), base64.URLEncoding.EncodeToString(raw)[:12])}
+	for _, verb := range verbs() {
+		s.needles = append(s.needles,
+			strings.Trim(fmt.Sprintf(verb, window), "[]{}"), strings.Trim(fmt.Sprintf(verb, window[:]), "[]{}"))
+	}
+	compact, _ := json.Marshal(window)
+	s.needles = append(s.needles, strings.Trim(string(compact), "[]"))
+	s.needles = slices.DeleteFunc(s.needles, func(n string) bool {
+		return len(n) < 8 || strings.HasPrefix(n, "0x") && !strings.Contains(n, ",") && len(n) < 12
+	})
+	return s
+}
+
+func (s secret) in(output string) bool {
+	return slices.ContainsFunc(s.needles, func(n string) bool { return strings.Contains(output, n) })
+}
+
+// verbs are all that fmt has and all that it does not have, with every flag, but
+// for %T, which prints a type, and %p, which no type can answer.
+func verbs() []string {
+	var all []string
+	for c := 'A'; c <= 'z'; c++ {
+		if c > 'Z' && c < 'a' || c == 'T' || c == 'p' {
+			continue
+		}
+		for _, flags := range []string{"", "+", "#", " ", "-", "0", "+#", "# ", "200", "-200", "200.100"} {
+			all = append(all, "%"+flags+string(c))
+		}
+	}
+	return append(all, "%!", "%[1]v%[1]d", "%[3]v", "no verb at all")
+}
+
+// ways are all the ways in which a value may get into a log or an answer.
+func ways() map[string]func(v any) string {
+	all := map[string]func(v any) string{
+		"fmt.Sprint":   func(v any) string { return fmt.Sprint(v) },
+		"fmt.Sprintln": func(v any) string { return fmt.Sprintln("x", v) },
+		"error":        func(v any) string { return fmt.Errorf("x: %v", v).Error() },
+		"joined error": func(v any) string { return errors.Join(fmt.Errorf("%+v", v), errors.New("x")).Error() },
+		"panic value": func(v any) (out string) {
+			defer func() { out = fmt.Sprint(recover()) }()
+			panic(v)
+		},
+		"log": func(v any) string {
+			var b bytes.Buffer
+			log.New(&b, "", 0).Println(v)
+			return b.String()
+		},
+		"text/template": func(v any) string {
+			var b bytes.Buffer
+			err := template.Must(template.New("").Parse(`{{.}} {{printf "%#v" .}} {{print .}} {{html .}}`)).Execute(&b, v)
+			return b.String() + fmt.Sprint(err)
+		},
+	}
+	for _, verb := range verbs() {
+		all["fmt "+verb] = func(v any) string { return fmt.Sprintf(verb, v) }
+	}
+	maps.Copy(all, slogWays())
+	maps.Copy(all, zapWays())
+	maps.Copy(all, encodingWays())
+	return all
+}
+
+// encodingWays are those in which a type may be meant to show its content.
+func encodingWays() map[string]func(v any) string {
+	return map[string]func(v any) string{
+		"encoding/json": func(v any) string { b, err := json.Marshal(v); return string(b) + fmt.Sprint(err) },
+		"json indented": func(v any) string { b, err := json.MarshalIndent(v, "", " "); return string(b) + fmt.Sprint(err) },
+		"encoding/xml":  func(v any) string { b, err := xml.Marshal(v); return string(b) + fmt.Sprint(err) },
+		"zap.Reflect":   func(v any) string { return zapLine(func(l *zap.Logger) { l.Info("x", zap.Reflect("v", v)) }) },
+	}
+}
+
+func slogWays() map[string]func(v any) string {
+	line := func(text bool, do func(l *slog.Logger)) string {
+		var b bytes.Buffer
+		opts := &slog.HandlerOptions{Level: slog.LevelDebug}
+		if text {
+			do(slog.New(slog.NewTextHandler(&b, opts)))
+		} else {
+			do(slog.New(slog.NewJSONHandler(&b, opts)))
+		}
+		return b.String()
+	}
+	all := map[string]func(v any) string{}
+	for name, text := range map[string]bool{"text": true, "JSON": false} {
+		all["slog "+name] = func(v any) string { return line(text, func(l *slog.Logger) { l.Info("x", "v", v) }) }
+		all["slog any "+name] = func(v any) string { return line(text, func(l *slog.Logger) { l.Debug("x", slog.Any("v", v)) }) }
+		all["slog group "+name] = func(v any) string {
+			return line(text, func(l *slog.Logger) { l.WithGroup("g").With("v", v).Error("x", slog.Group("h", "v", v)) })
+		}
+		all["slog no key "+name] = func(v any) string { return line(text, func(l *slog.Logger) { l.Info("x", v) }) }
+	}
+	return all
+}
+
+// object is a zapcore.ObjectMarshaler around anything.
+type object struct{ v any }
+
+func (o object) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	zap.Any("any", o.v).AddTo(e)
+	return nil
+}
+
+func zapLine(do func(l *zap.Logger)) string {
+	var b bytes.Buffer
+	out := zapcore.AddSync(&b)
+	cfg := zap.NewDevelopmentEncoderConfig()
+	do(zap.New(zapcore.NewTee(
+		zapcore.NewCore(zapcore.NewJSONEncoder(cfg), out, zap.DebugLevel),
+		zapcore.NewCore(zapcore.NewConsoleEncoder(cfg), out, zap.DebugLevel))))
+	return b.String()
+}
+
+func zapWays() map[string]func(v any) string {
+	with := func(f func(v any) zap.Field) func(v any) string {
+		return func(v any) string { return zapLine(func(l *zap.Logger) { l.Info("x", f(v)) }) }
+	}
+	sugared := func(f func(l *zap.SugaredLogger, v any)) func(v any) string {
+		return func(v any) string { return zapLine(func(l *zap.Logger) { f(l.Sugar(), v) }) }
+	}
+	return map[string]func(v any) string{
+		"zap.Any":    with(func(v any) zap.Field { return zap.Any("v", v) }),
+		"zap.Object": with(func(v any) zap.Field { return zap.Object("v", object{v}) }),
+		"zap.Inline": with(func(v any) zap.Field { return zap.Inline(object{v}) }),
+		"zap.Dict":   with(func(v any) zap.Field { return zap.Dict("d", zap.Any("v", v)) }),
+		"zap.Error":  with(func(v any) zap.Field { return zap.Error(fmt.Errorf("x: %v", v)) }),
+		"zap.Stringer": with(func(v any) zap.Field {
+			if s, ok := v.(fmt.Stringer); ok {
+				return zap.Stringer("v", s)
+			}
+			return zap.Any("v", v)
+		}),
+		"zap own object": with(func(v any) zap.Field {
+			if o, ok := v.(zapcore.ObjectMarshaler); ok {
+				return zap.Inline(o)
+			}
+			return zap.Any("v", v)
+		}),
+		"zap.With":       func(v any) string { return zapLine(func(l *zap.Logger) { l.With(zap.Any("v", v)).Warn("x") }) },
+		"sugared Info":   sugared(func(l *zap.SugaredLogger, v any) { l.Info("x", v) }),
+		"sugared Infof":  sugared(func(l *zap.SugaredLogger, v any) { l.Infof("%v %+v %#v %d", v, v, v, v) }),
+		"sugared Infow":  sugared(func(l *zap.SugaredLogger, v any) { l.Infow("x", "v", v) }),
+		"sugared Infoln": sugared(func(l *zap.SugaredLogger, v any) { l.Infoln("x", v) }),
+		"sugared no key": sugared(func(l *zap.SugaredLogger, v any) { l.Infow("x", v) }),
+		"sugared With":   sugared(func(l *zap.SugaredLogger, v any) { l.With("v", v).Error("x") }),
+	}
+}
+
+// shapes are the places in which a value may hide.
+func shapes[T any](v T) map[string]any {
+	type holder struct {
+		Name string
+		V    T
+	}
+	type deep struct {
+		H  *holder
+		Vs []T
+		M  map[string]*T
+		A  any
+	}
+	h := holder{"x", v}
+	p := &v
+	return map[string]any{
+		"itself": v, "pointer": p, "pointer to pointer": &p, "any": any(v),
+		"slice": []T{v, v}, "array": [1]T{v}, "slice of pointers": []*T{p}, "slice of any": []any{v, p},
+		"map": map[string]T{"x": v}, "map of any": map[string]any{"x": v, "y": p},
+		"struct": h, "pointer to struct": &h, "slice of structs": []holder{h}, "map of structs": map[int]holder{1: h},
+		"deep": deep{&h, []T{v}, map[string]*T{"x": p}, h}, "anonymous": struct{ V any }{h},
+	}
+}
+
+// leaks are the ways and shapes that show the secret.
+func leaks[T any](v T, s secret, skip map[string]func(v any) string) map[string]string {
+	found := map[string]string{}
+	for shape, x := range shapes(v) {
+		for name, way := range ways() {
+			if _, skipped := skip[name]; skipped {
+				continue
+			}
+			if out := way(x); s.in(out) {
+				found[name+" of "+shape] = out
+			}
+		}
+	}
+	return found
+}
+
+func expectNone(t *testing.T, found map[string]string) {
+	t.Helper()
+	for _, where := range slices.Sorted(maps.Keys(found)) {
+		t.Errorf("%s: %.200s", where, found[where])
+	}
+}
+
+func tokenSecret(tok sessile.Token) secret {
+	text := tok.Reveal()
+	return secretOf(sessile.RawOf(tok), text, text[20:40])
+}
+
+const marker = "Marker-e2b7c0ffee-of-secret-data"
+
+func markerSecret() secret { return secretOf([]byte(marker), marker, marker[7:17]) }
+
+func someSession(t testing.TB) sessile.Session {
+	t.Helper()
+	data, err := sessile.EncodeData(map[string]any{marker[:20]: marker, "n": 1}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessile.Session{
+		ID: someID(t), UserID: "ann", Fingerprint: marker, Data: data,
+		CreatedAt: someTime, LastActiveAt: someTime, ExpiresAt: someTime,
+	}
+}
+
+func TestTokenNeverShows(t *testing.T) { // S4, S49, A12
+	tok := someToken(t)
+	expectNone(t, leaks(tok, tokenSecret(tok), nil))
+	keyed := map[sessile.Token]int{tok: 1}
+	for name, way := range ways() {
+		if out := way(keyed); tokenSecret(tok).in(out) {
+			t.Errorf("%s of a map's key: %s", name, out)
+		}
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10.2v", "%z"} {
+		if out := fmt.Sprintf(verb, tok); out != "****" {
+			t.Errorf("%s prints %q", verb, out)
+		}
+	}
+}
+
+func TestSessionShowsNeitherDataNorFingerprint(t *testing.T) { // S49
+	s := someSession(t)
+	expectNone(t, leaks(s, markerSecret(), nil))
+	for name, out := range map[string]string{
+		"fmt": fmt.Sprintf("%+v", s), "slog": slogWays()["slog JSON"](s), "zap": zapWays()["zap.Any"](s),
+	} {
+		if !strings.Contains(out, s.ID.String()) {
+			t.Errorf("%s does not tell which session: %s", name, out)
+		}
+	}
+}
+
+func TestDataAndChangesShowTheirSizeOnly(t *testing.T) { // S49
+	d := someSession(t).Data
+	// JSON is how data is passed on, and what encodes by reflection asks for JSON.
+	skip := encodingWays()
+	maps.Copy(skip, slogWays())
+	maps.Copy(skip, zapWays())
+	expectNone(t, leaks(d, markerSecret(), skip))
+	for name, way := range ways() {
+		if _, json := encodingWays()[name]; !json && markerSecret().in(way(d)) {
+			t.Errorf("%s: %s", name, way(d))
+		}
+	}
+	c := new(sessile.Changes).Set(marker, marker).Delete(marker + "2")
+	expectNone(t, leaks(c, markerSecret(), nil))
+	if out := fmt.Sprint(d, c); out != fmt.Sprintf("Data(%d bytes) Changes(2 keys)", d.Len()) {
+		t.Error(out)
+	}
+}
+
+// bare and friends are what the types above must not be: the control shows that
+// every way and every shape would have been found out.
+type (
+	bare         struct{ Raw [35]byte }
+	bareText     struct{ Text string }
+	bareStringer struct{ Text string }
+)
+
+func (b bareStringer) String() string { return b.Text }
+
+func (b bareStringer) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	e.AddString("text", b.Text)
+	return nil
+}
+
+func TestControlAnUnredactedTypeIsFoundEverywhere(t *testing.T) {
+	tok := someToken(t)
+	s := tokenSecret(tok)
+	found := leaks(bare{[35]byte(sessile.RawOf(tok))}, s, nil)
+	maps.Copy(found, leaks(bareText{tok.Reveal()}, s, nil))
+	maps.Copy(found, leaks(bareStringer{tok.Reveal()}, s, nil))
+	for name := range ways() {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), func(k string) bool { return strings.HasPrefix(k, name+" of ") }) {
+			t.Errorf("nothing would be found in: %s", name)
+		}
+	}
+	for shape := range shapes(0) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(found)), func(k string) bool { return strings.HasSuffix(k, " of "+shape) }) {
+			t.Errorf("nothing would be found in: %s", shape)
+		}
+	}
+	for _, way := range []string{"fmt %d", "fmt %x", "fmt %v", "fmt %#v", "fmt %q", "encoding/json", "zap.Any", "slog text"} {
+		if !s.in(ways()[way](bare{[35]byte(sessile.RawOf(tok))})) {
+			t.Errorf("the bytes would not be found in: %s", way)
+		}
+	}
+}
+
+// The two places that no type controls, as the comment on Token says. Should fmt
+// learn to ask there, the comment can go.
+func TestFmtAsksNobodyForUnexportedFieldsAndPointers(t *testing.T) {
+	tok := someToken(t)
+	s := tokenSecret(tok)
+	type holder struct{ tok sessile.Token }
+	if out := fmt.Sprintf("%v", holder{tok}); !s.in(out) {
+		t.Errorf("an unexported field prints %s", out)
+	}
+	verb := "%p" // a variable, or vet would find it
+	if out := fmt.Sprintf(verb, tok); !s.in(out) {
+		t.Errorf("%%p prints %s", out)
+	}
+	// Data is safe even there.
+	type dataHolder struct{ data sessile.Data }
+	d := someSession(t).Data
+	if out := fmt.Sprintf("%+v %#v", dataHolder{d}, dataHolder{d}) + fmt.Sprintf(verb, d); markerSecret().in(out) {
+		t.Errorf("data prints %s", out)
+	}
+}

@@ -1,0 +1,210 @@
+package sessile_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/bits"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/sessile/sessile"
+)
+
+func someToken(t testing.TB) sessile.Token {
+	t.Helper()
+	tok, err := sessile.NewToken(0xabcd, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+func TestTokenHasTheFormOfVersion1(t *testing.T) { // S1
+	entropy := bytes.Repeat([]byte{0x5a}, 32)
+	tok, err := sessile.NewToken(0xabcd, bytes.NewReader(entropy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := append([]byte{1, 0xab, 0xcd}, entropy...)
+	if !bytes.Equal(sessile.RawOf(tok), raw) {
+		t.Errorf("bytes are %x, want %x", sessile.RawOf(tok), raw)
+	}
+	text := tok.Reveal()
+	if text != base64.RawURLEncoding.EncodeToString(raw) || !regexp.MustCompile(`^[A-Za-z0-9_-]{47}$`).MatchString(text) {
+		t.Errorf("text is %q", text)
+	}
+	if back, err := sessile.ParseToken(text); err != nil || back != tok {
+		t.Errorf("the text does not come back: %v", err)
+	}
+	if sessile.HashOf(tok) != sha256.Sum256(raw) { // S4
+		t.Error("the hash is not the SHA-256 of all 35 bytes")
+	}
+	if sessile.TagOf(tok) != 0xabcd || tok.IsZero() || !(sessile.Token{}).IsZero() {
+		t.Errorf("tag %x, zero %t", sessile.TagOf(tok), tok.IsZero())
+	}
+}
+
+func TestTokensHave256BitsOfRandomness(t *testing.T) { // S1, S3, A6
+	n := 200_000
+	if testing.Short() {
+		n = 20_000
+	}
+	seen := make(map[sessile.Token]struct{}, n)
+	var ones [32 * 8]int
+	for range n { // all of one user
+		tok := someToken(t)
+		if _, twice := seen[tok]; twice {
+			t.Fatal("a token came twice")
+		}
+		seen[tok] = struct{}{}
+		for i, b := range sessile.RawOf(tok)[3:] {
+			for ; b != 0; b &= b - 1 {
+				ones[i*8+bits.TrailingZeros8(b)]++
+			}
+		}
+	}
+	// Every bit must be a fair coin: 7 standard deviations are √n·3.5.
+	for i, c := range ones {
+		if d := float64(c) - float64(n)/2; d*d > 3.5*3.5*float64(n) {
+			t.Errorf("bit %d is set in %d of %d tokens", i, c, n)
+		}
+	}
+}
+
+func TestTokenIsRefusedWithoutEntropy(t *testing.T) { // S2, A5
+	for name, r := range map[string]io.Reader{
+		"error":       iotest.ErrReader(errors.New("no entropy")),
+		"end":         strings.NewReader(""),
+		"short":       strings.NewReader(strings.Repeat("x", 31)),
+		"late error":  io.MultiReader(strings.NewReader("xxxxxxxx"), iotest.ErrReader(errors.New("no entropy"))),
+		"silent stop": iotest.TimeoutReader(iotest.OneByteReader(rand.Reader)),
+	} {
+		if tok, err := sessile.NewToken(1, r); err == nil || !tok.IsZero() {
+			t.Errorf("%s: zero %t, %v", name, tok.IsZero(), err)
+		}
+		if _, err := sessile.RandomTag(iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {
+			t.Errorf("%s: a tag without entropy", name)
+		}
+	}
+	if tok, err := sessile.NewToken(1, iotest.OneByteReader(rand.Reader)); err != nil || tok.IsZero() {
+		t.Errorf("entropy in small pieces is entropy: %v", err)
+	}
+}
+
+func TestParseTokenRefusesEveryOtherText(t *testing.T) { // S5, S7, A29
+	valid := someToken(t).Reveal()
+	with := func(i int, s string) string { return valid[:i] + s + valid[i+1:] }
+	raw := sessile.RawOf(someToken(t))
+	version2 := base64.RawURLEncoding.EncodeToString(append([]byte{2}, raw[1:]...))
+	for name, s := range map[string]string{
+		"empty": "", "short": valid[:46], "long": valid + "A", "padded": valid + "=", "double": valid + valid,
+		"line break at the end": valid[:46] + "\n", "carriage return": with(5, "\r"), "line break after": valid + "\n",
+		"line break and all characters": valid[:20] + "\n" + valid[20:], "space": with(7, " "), "quotes": `"` + valid[:45] + `"`,
+		"standard alphabet +": with(8, "+"), "standard alphabet /": with(8, "/"), "NUL": with(46, "\x00"),
+		"not ASCII": valid[:45] + "é", "no UTF-8": with(9, "\xff"), "path": "../../../../../../../../../../../../../etc/pass",
+		"4 KiB": strings.Repeat("A", 4096), "1 MiB": strings.Repeat(valid, 22_000), "redacted": "****",
+		"version 2": version2, "version 0": (sessile.Token{}).Reveal(), "another version": with(0, "B"),
+	} {
+		if tok, err := sessile.ParseToken(s); !errors.Is(err, sessile.ErrInvalidToken) || !tok.IsZero() {
+			t.Errorf("%s: zero %t, %v", name, tok.IsZero(), err)
+		}
+	}
+}
+
+func TestTokenHasOneText(t *testing.T) { // the last character has two bits that carry nothing
+	valid := someToken(t).Reveal()
+	good := 0
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		if tok, err := sessile.ParseToken(valid[:46] + string(c)); err == nil {
+			good++
+			if tok.Reveal() != valid[:46]+string(c) {
+				t.Errorf("%q is another text of a token", c)
+			}
+		}
+	}
+	if good != 16 {
+		t.Errorf("%d last characters are good, want 16", good)
+	}
+}
+
+func TestTokenIsNotReadFromItsPrintedForm(t *testing.T) {
+	tok := someToken(t)
+	kept := tok
+	raw, err := json.Marshal(tok)
+	if err != nil || json.Unmarshal(raw, &kept) == nil || kept != tok {
+		t.Errorf("%s, %v", raw, err)
+	}
+}
+
+func TestHashAndParseTokenDoNotAllocate(t *testing.T) {
+	tok := someToken(t)
+	text := tok.Reveal()
+	hash := sessile.HashOf(tok)
+	if n := testing.AllocsPerRun(200, func() {
+		if sessile.HashOf(tok) != hash {
+			t.Error("another hash")
+		}
+	}); n != 0 {
+		t.Errorf("hash allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(200, func() {
+		if back, err := sessile.ParseToken(text); err != nil || back != tok {
+			t.Error("another token")
+		}
+	}); n != 0 {
+		t.Errorf("ParseToken allocates %v times", n)
+	}
+	bad := text[:46] + "!"
+	if n := testing.AllocsPerRun(200, func() { _, _ = sessile.ParseToken(bad) }); n > 1 { // A9, S8
+		t.Errorf("refusing a token allocates %v times", n)
+	}
+}
+
+func TestRoutingTagIsAnHMAC(t *testing.T) {
+	// RFC 4231, test case 2.
+	if got := sessile.RoutingTag([]byte("Jefe"), "what do ya want for nothing?"); got != 0x5bdc {
+		t.Errorf("tag is %x, want 5bdc", got)
+	}
+	if sessile.RoutingTag([]byte("a"), "ann") == sessile.RoutingTag([]byte("b"), "ann") {
+		t.Error("the store's key does not count")
+	}
+}
+
+func FuzzParseToken(f *testing.F) { // S7
+	f.Add("AavNWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlo")
+	f.Add("AavNWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlp")
+	f.Add("AavNWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWl\n")
+	f.Add("'; DROP TABLE session; --")
+	f.Add("../../../../../../../../../../../../../etc/pass")
+	f.Fuzz(func(t *testing.T, s string) {
+		tok, err := sessile.ParseToken(s)
+		if err == nil {
+			if tok.Reveal() != s || tok.IsZero() || sessile.RawOf(tok)[0] != 1 {
+				t.Fatalf("%q came back as %q", s, tok.Reveal())
+			}
+			return
+		}
+		if err != sessile.ErrInvalidToken || !tok.IsZero() { // the very variable: nothing of s is in it
+			t.Fatalf("%q gave zero %t, %v", s, tok.IsZero(), err)
+		}
+	})
+}
+
+func BenchmarkTokenParseAndHash(b *testing.B) {
+	text := someToken(b).Reveal()
+	b.ReportAllocs()
+	for b.Loop() {
+		tok, err := sessile.ParseToken(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sessile.HashOf(tok)
+	}
+}
