@@ -16,10 +16,20 @@ import (
 // Changes are changes to single keys of a session's data, for [Store.Update].
 // The zero value is empty and ready to use. A later change of a key replaces an
 // earlier one. Values are encoded at once, so what is done to them afterwards
-// changes nothing. It is not safe for concurrent use, and prints as a count.
-type Changes struct {
+// changes nothing. A copy shares its changes with the original. It is not safe
+// for concurrent use, and prints as a count.
+type Changes struct{ to *changeList } // a pointer, since fmt does not follow it for %v where it asks no method
+
+type changeList struct {
 	changes []object.Change
-	err     error
+	err     error // everything that was wrong
+}
+
+func (c *Changes) open() *changeList {
+	if c.to == nil {
+		c.to = new(changeList)
+	}
+	return c.to
 }
 
 // Set sets a key to what v encodes to as JSON; nil is null, not a deletion. An
@@ -28,8 +38,7 @@ type Changes struct {
 func (c *Changes) Set(key string, v any) *Changes {
 	raw, err := encodeJSON(v)
 	if err != nil {
-		c.err = errors.Join(c.err, fmt.Errorf("session data: key %q: %w", key, err))
-		return c
+		return c.refuse(key, err)
 	}
 	return c.put(key, raw)
 }
@@ -39,47 +48,50 @@ func (c *Changes) Delete(key string) *Changes { return c.put(key, nil) }
 
 func (c *Changes) put(key string, raw json.RawMessage) *Changes {
 	if key == "" || !utf8.ValidString(key) {
-		c.err = errors.Join(c.err, fmt.Errorf("session data: key %q: %w", key, ErrInvalidData))
+		return c.refuse(key, ErrInvalidData)
+	}
+	to := c.open()
+	if i := slices.IndexFunc(to.changes, func(x object.Change) bool { return x.Key == key }); i >= 0 {
+		to.changes[i].Value = raw
 		return c
 	}
-	if i := slices.IndexFunc(c.changes, func(x object.Change) bool { return x.Key == key }); i >= 0 {
-		c.changes[i].Value = raw
-		return c
-	}
-	c.changes = append(c.changes, object.Change{Key: key, Value: raw})
+	to.changes = append(to.changes, object.Change{Key: key, Value: raw})
+	return c
+}
+
+func (c *Changes) refuse(key string, err error) *Changes {
+	to := c.open()
+	to.err = errors.Join(to.err, fmt.Errorf("session data: key %q: %w", key, err))
 	return c
 }
 
 // Len returns how many keys are changed.
 func (c *Changes) Len() int {
-	if c == nil {
+	if c == nil || c.to == nil {
 		return 0
 	}
-	return len(c.changes)
+	return len(c.to.changes)
 }
 
 // list returns a copy of the changes, or everything that was wrong with them.
 func (c *Changes) list() ([]object.Change, error) {
-	if c == nil {
+	if c == nil || c.to == nil {
 		return nil, nil
 	}
-	if c.err != nil {
-		return nil, c.err
+	if c.to.err != nil {
+		return nil, c.to.err
 	}
-	return slices.Clone(c.changes), nil
+	return slices.Clone(c.to.changes), nil
 }
 
-// text tells how many keys are changed; neither keys nor values.
-func (c *Changes) text() string { return "Changes(" + strconv.Itoa(c.Len()) + " keys)" }
-
 // String tells how many keys are changed.
-func (c *Changes) String() string { return c.text() }
+func (c Changes) String() string { return "Changes(" + strconv.Itoa(c.Len()) + " keys)" }
 
 // GoString tells how many keys are changed.
-func (c *Changes) GoString() string { return c.text() }
+func (c Changes) GoString() string { return c.String() }
 
 // Format tells how many keys are changed, whatever the verb.
-func (c *Changes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.text()) }
+func (c Changes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
 // LogValue tells slog how many keys are changed.
-func (c *Changes) LogValue() slog.Value { return slog.StringValue(c.text()) }
+func (c Changes) LogValue() slog.Value { return slog.StringValue(c.String()) }

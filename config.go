@@ -150,7 +150,8 @@ func (c Config) validate() error {
 	f.between("batch_interval", c.BatchInterval, time.Millisecond, time.Hour)
 	f.check(c.BatchSize > 0 && c.BatchSize <= 1<<16, "batch_size", "%d is not between 1 and %d", c.BatchSize, 1<<16)
 	f.check(c.MaxPending > 0 && c.MaxPending <= 1<<28, "max_pending", "%d is not between 1 and %d", c.MaxPending, 1<<28)
-	f.check(c.MaxPendingBytes >= int64(c.MaxDataBytes), "max_pending_bytes", "%d is less than max_data_bytes", c.MaxPendingBytes)
+	f.check(c.MaxPendingBytes > 0 && c.MaxPendingBytes >= int64(c.MaxDataBytes), "max_pending_bytes",
+		"%d is not positive, or less than max_data_bytes", c.MaxPendingBytes)
 	if c.CleanupInterval != Never {
 		f.between("cleanup_interval", c.CleanupInterval, time.Second, maxLifetime)
 	}

@@ -80,22 +80,31 @@ func (d Data) LogValue() slog.Value { return slog.StringValue(d.String()) }
 // error, which does not contain the value. The object is split once a version
 // and shared by all requests; what Get returns belongs to the caller.
 func Get[T any](s Session, key string) (T, bool, error) {
-	var v T
 	raw, ok, err := s.Data.object().Get(key)
-	if err != nil {
-		return v, false, fmt.Errorf("session data: %w", ErrCorrupt)
-	}
-	if !ok {
-		return v, false, nil
-	}
-	if plain, ok := decodePlain[T](raw); ok {
-		return plain, true, nil
-	}
-	if err := json.Unmarshal(raw, &v); err != nil {
+	if err != nil || !ok {
 		var zero T
-		return zero, true, fmt.Errorf("session data: key %q as %T: %w", key, zero, redactJSON(err))
+		if err != nil {
+			err = fmt.Errorf("session data: %w", ErrCorrupt)
+		}
+		return zero, false, err
 	}
-	return v, true, nil
+	if v, plain := decodePlain[T](raw); plain {
+		return v, true, nil
+	}
+	v, err := decodeAny[T](raw)
+	if err != nil {
+		err = fmt.Errorf("session data: key %q as %T: %w", key, v, err)
+	}
+	return v, true, err
+}
+
+// decodeAny leaves the decoding to package json; zero if it fails half-way.
+func decodeAny[T any](raw json.RawMessage) (T, error) {
+	var v, zero T
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return zero, redactJSON(err)
+	}
+	return v, nil
 }
 
 // decodePlain decodes what needs no decoder: strings without escapes, numbers and
@@ -105,7 +114,7 @@ func Get[T any](s Session, key string) (T, bool, error) {
 func decodePlain[T any](raw json.RawMessage) (T, bool) {
 	var v T
 	ok := false
-	switch p := any(&v).(type) { // not in Get, where v escapes to the heap
+	switch p := any(&v).(type) { // v stays on the stack, unlike in decodeAny
 	case *string:
 		if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
 			*p, ok = string(raw[1:n-1]), true

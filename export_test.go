@@ -32,7 +32,10 @@ func HashOf(t Token) persist.Hash { return t.hash() }
 func TagOf(t Token) uint16 { return t.tag() }
 
 // RawOf is a token's bytes.
-func RawOf(t Token) []byte { return t.raw[:] }
+func RawOf(t Token) []byte {
+	raw := t.bytes()
+	return raw[:]
+}
 
 // RoutingTag is the routing tag of a user.
 func RoutingTag(storeKey []byte, userID string) uint16 { return routingTag(storeKey, userID) }

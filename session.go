@@ -20,8 +20,8 @@ type Session struct {
 	UserAgent   string `json:"user_agent"`
 	DeviceName  string `json:"device_name"` // like "Firefox on Windows"
 	DeviceType  string `json:"device_type"` // desktop, mobile, tablet or bot; "" if unknown
-	Fingerprint string `json:"-"`
-	Data        Data   `json:"-"`
+	Fingerprint string `json:"-" xml:"-" yaml:"-"`
+	Data        Data   `json:"-" xml:"-" yaml:"-"`
 
 	CreatedAt       time.Time     `json:"created_at"`
 	LastActiveAt    time.Time     `json:"last_active_at"`
@@ -30,6 +30,7 @@ type Session struct {
 	TTL             time.Duration `json:"ttl"`                 // the sliding lifetime that an access renews; in JSON, nanoseconds
 	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication
 	RotatedAt       time.Time     `json:"rotated_at,omitzero"` // zero if the token was never rotated
+	TokenReplaced   bool          `json:"-"`                   // it was read by a token that has a successor, within the grace
 }
 
 // NewSession is what [Store.CreateWith] makes a session of.

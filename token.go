@@ -3,6 +3,7 @@ package sessile
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -25,13 +26,13 @@ var base64url = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a co
 // Token is the secret that opens a session: 32 bytes of crypto/rand behind a
 // version and a routing tag (OWASP ASVS 7.2.3 asks for 128 bits). Whoever has it
 // is logged in. Every printed form is "****"; [Token.Reveal] is the one way out.
-// At rest there is only its SHA-256. Tokens can be compared with ==, which takes
-// a time that depends on them: never compare one with what a client sent.
+// At rest there is only its SHA-256. It is a value that nothing changes; two are
+// compared with [Token.Equal], and == does not compile.
 //
-// Two forms are beyond a type's control, since package fmt calls no methods there:
-// a Token in an unexported field of a printed struct, and the verb %p, which go
-// vet refuses. Keep tokens in variables and exported fields.
-type Token struct{ raw [tokenBytes]byte }
+// It is a function because package fmt asks no method of a value in an unexported
+// field, for %w and %p, and below a pointer for a verb like %s. There it prints
+// bytes, follows pointers, and of a function tells the address of its code.
+type Token struct{ raw func() [tokenBytes]byte }
 
 // ParseToken reads the text form of a token, 47 characters of base64url. Its
 // error is [ErrInvalidToken] and does not contain the text.
@@ -39,41 +40,68 @@ func ParseToken(s string) (Token, error) {
 	if len(s) != tokenText {
 		return Token{}, ErrInvalidToken
 	}
-	var t Token
 	for i := range len(s) { // the decoder skips line breaks
 		if s[i] == '\n' || s[i] == '\r' {
 			return Token{}, ErrInvalidToken
 		}
 	}
 	var text [tokenText]byte
+	var raw [tokenBytes]byte // on the stack, so that nonsense costs nothing
 	copy(text[:], s)
-	if n, err := base64url.Decode(t.raw[:], text[:]); err != nil || n != tokenBytes || t.raw[0] != tokenVersion {
+	if n, err := base64url.Decode(raw[:], text[:]); err != nil || n != tokenBytes || raw[0] != tokenVersion {
 		return Token{}, ErrInvalidToken
 	}
-	return t, nil
+	return tokenOf(raw), nil
 }
 
 // newToken makes a token. If there is not enough entropy it is an error, never a
 // weaker token (S2, A5).
 func newToken(tag uint16, entropy io.Reader) (Token, error) {
-	var t Token
-	t.raw[0] = tokenVersion
-	binary.BigEndian.PutUint16(t.raw[1:], tag)
-	if _, err := io.ReadFull(entropy, t.raw[3:]); err != nil {
+	var raw [tokenBytes]byte
+	raw[0] = tokenVersion
+	binary.BigEndian.PutUint16(raw[1:], tag)
+	if _, err := io.ReadFull(entropy, raw[3:]); err != nil {
 		return Token{}, fmt.Errorf("session token: reading entropy: %w", err)
 	}
-	return t, nil
+	return tokenOf(raw), nil
+}
+
+func tokenOf(raw [tokenBytes]byte) Token {
+	return Token{func() [tokenBytes]byte { return raw }}
+}
+
+// bytes is what the text encodes; zeros for the zero Token.
+func (t Token) bytes() [tokenBytes]byte {
+	if t.raw == nil {
+		return [tokenBytes]byte{}
+	}
+	return t.raw()
 }
 
 // Reveal returns the secret, for the cookie or the Authorization header.
-func (t Token) Reveal() string { return base64url.EncodeToString(t.raw[:]) }
+func (t Token) Reveal() string {
+	raw := t.bytes()
+	return base64url.EncodeToString(raw[:])
+}
 
 // IsZero reports whether t is the zero Token, which opens nothing.
-func (t Token) IsZero() bool { return t == Token{} }
+func (t Token) IsZero() bool { return t.raw == nil }
 
-func (t Token) hash() persist.Hash { return sha256.Sum256(t.raw[:]) }
+// Equal reports whether two tokens are the same, in a time that does not depend on them.
+func (t Token) Equal(other Token) bool {
+	a, b := t.bytes(), other.bytes()
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
 
-func (t Token) tag() uint16 { return binary.BigEndian.Uint16(t.raw[1:]) }
+func (t Token) hash() persist.Hash {
+	raw := t.bytes()
+	return sha256.Sum256(raw[:])
+}
+
+func (t Token) tag() uint16 {
+	raw := t.bytes()
+	return binary.BigEndian.Uint16(raw[1:])
+}
 
 // routingTag keeps a user's sessions together in a sharded backend.
 func routingTag(storeKey []byte, userID string) uint16 {

@@ -44,15 +44,14 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (res
 // send hands r over. A request that waits at the bound of pending when its time
 // is up was never accepted.
 func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) error {
-	select {
-	case mailbox <- r:
-		return nil
-	default:
+	done := ctx.Done()
+	if r.offer == nil && (r.kind == kindDestroy || r.kind == kindDestroyUser) {
+		done = nil // a destroy is never refused (D13); the loop takes it at once
 	}
 	select {
 	case mailbox <- r:
 		return nil
-	case <-ctx.Done():
+	case <-done:
 		if r.offer != nil {
 			a.leave(r)
 		} else if mailbox == a.growth {

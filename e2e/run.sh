@@ -22,4 +22,10 @@ if ! cmp -s package-lock.json node_modules/.installed; then
   cp package-lock.json node_modules/.installed
 fi
 
-exec node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs
+# One build for all tests.
+E2E_DEMO="$(mktemp -d)/sessile"
+export E2E_DEMO
+trap 'rm -rf "$(dirname "$E2E_DEMO")"' EXIT
+go -C ../cmd/sessile build -o "$E2E_DEMO" .
+
+node --test --test-concurrency=1 --test-reporter=spec tests/*.test.mjs

@@ -12,9 +12,14 @@ import (
 // maxHops bounds how far a forwarding header is followed.
 const maxHops = 32
 
+// unixProxy names, in Options.TrustedProxies, a proxy that connects through a
+// Unix socket and so has no address.
+const unixProxy = "unix"
+
 // proxies are those whose forwarding headers are believed.
 type proxies struct {
 	trusted   []netip.Prefix
+	unix      bool
 	forwarded bool // Forwarded (RFC 7239) rather than X-Forwarded-For
 }
 
@@ -22,6 +27,10 @@ func newProxies(list []string, header string) (proxies, error) {
 	var p proxies
 	var errs []error
 	for _, s := range list {
+		if s == unixProxy {
+			p.unix = true
+			continue
+		}
 		prefix, err := parsePrefix(s)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("trusted proxy %q: %w", s, err))
@@ -39,17 +48,28 @@ func newProxies(list []string, header string) (proxies, error) {
 	return p, errors.Join(errs...)
 }
 
-// parsePrefix reads a CIDR or a single address.
+// parsePrefix reads a CIDR or a single address. IPv4 in IPv6 becomes IPv4, as
+// addresses do.
 func parsePrefix(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p.Masked(), err
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 	}
-	a, err := netip.ParseAddr(s)
+	p, err := netip.ParsePrefix(s)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	const mapped = 128 - 32
+	if a := p.Addr(); a.Is4In6() {
+		if p.Bits() < mapped {
+			return netip.Prefix{}, errors.New("covers more than IPv4 in IPv6")
+		}
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-mapped)
+	}
+	return p.Masked(), nil
 }
 
 func (p *proxies) trusts(a netip.Addr) bool {
@@ -63,14 +83,12 @@ func (p *proxies) trusts(a netip.Addr) bool {
 
 // clientIP is the address of the client: of the connection, or, if that is a
 // trusted proxy, the first untrusted hop from the right of the header that the
-// proxies write. What is further left was written by whoever sent it.
+// proxies write. What is further left was written by whoever sent it. It is ""
+// if nothing is known.
 func (p *proxies) clientIP(r *http.Request) string {
 	addr, ok := parseHop(r.RemoteAddr)
-	if !ok {
-		return ""
-	}
-	if !p.trusts(addr) {
-		return addr.String()
+	if ok && !p.trusts(addr) || !ok && !p.unix {
+		return addrText(addr)
 	}
 	for _, hop := range p.hops(r.Header) {
 		next, ok := parseHop(hop)
@@ -81,10 +99,17 @@ func (p *proxies) clientIP(r *http.Request) string {
 			break
 		}
 	}
-	return addr.String()
+	return addrText(addr)
 }
 
-// hops are the header's entries from right to left.
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// hops are the header's entries from right to left, at most maxHops.
 func (p *proxies) hops(h http.Header) []string {
 	name := "X-Forwarded-For"
 	if p.forwarded {
@@ -94,12 +119,9 @@ func (p *proxies) hops(h http.Header) []string {
 	lines := h.Values(name)
 	for i := len(lines) - 1; i >= 0; i-- {
 		for line := lines[i]; line != "" && len(hops) < maxHops; {
-			var item string
-			if at := strings.LastIndexByte(line, ','); at >= 0 {
-				line, item = line[:at], line[at+1:]
-			} else {
-				line, item = "", line
-			}
+			at := strings.LastIndexByte(line, ',')
+			item := line[at+1:]
+			line = line[:max(at, 0)]
 			if p.forwarded {
 				item = forwardedFor(item)
 			}
@@ -109,9 +131,11 @@ func (p *proxies) hops(h http.Header) []string {
 	return hops
 }
 
-// forwardedFor is the "for" parameter of one element of a Forwarded header. A
-// comma or semicolon inside quotes never belongs to an address, so an element
-// that has one yields nothing that parses.
+// forwardedFor is the "for" parameter of one element of a Forwarded header.
+//
+// Elements are split at every comma, quoted or not, since who is further left
+// may have opened a quote to swallow what a proxy appends. No address contains a
+// comma or semicolon, so this loses nothing: half an element does not parse.
 func forwardedFor(element string) string {
 	for element != "" {
 		var pair string
@@ -134,5 +158,8 @@ func parseHop(s string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	a, err := netip.ParseAddr(host)
-	return a.Unmap().WithZone(""), err == nil
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return a.Unmap().WithZone(""), true
 }

@@ -2,8 +2,7 @@ package middleware
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -14,29 +13,33 @@ import (
 // later reads of the same request at once, and committed before the first byte
 // of the response. It is safe for concurrent use within the request.
 type Handle struct {
-	m   *Sessions // nil without the middleware
-	req *http.Request
+	m     *Sessions // nil without the middleware
+	req   *http.Request
+	fault error // the session could not be read, and the application wants to go on without
 
 	mu         sync.Mutex
 	session    sessile.Session
 	token      sessile.Token
+	pending    []change
+	fate       fate
 	has        bool // there is a session
+	fresh      bool // it was created in this request, and nobody has its token yet
 	bearer     bool // the token came in the Authorization header: no cookies
-	stale      bool // a cookie came that opens nothing
-	inFlight   bool // but it did moments ago: leave it to the browser
-	issue      bool // the client must get the token
 	superseded bool // the token has been replaced, and is good for a grace
-	left       bool // logged out in this request
+	reserved   bool // the browser's cookie may be good: no guest's may replace it
+	loggedOut  bool // in this request
 	accessed   bool // the response depends on the cookie
 	sent       bool // the response has begun
-	pending    []change
 }
 
-// change is a pending change of one key; a nil value deletes it.
-type change struct {
-	key   string
-	value json.RawMessage
-}
+// fate is what becomes of the browser's cookie.
+type fate uint8
+
+const (
+	keepCookie fate = iota
+	sendCookie
+	removeCookie
+)
 
 // enter takes the handle for one method and notes the access.
 func (h *Handle) enter() {
@@ -44,8 +47,18 @@ func (h *Handle) enter() {
 	h.accessed = true
 }
 
+// Err tells why the session could not be read, where
+// Options.AllowAnonymousOnError lets the request go on all the same, or that
+// there is no middleware ([ErrNoMiddleware]). Otherwise it is nil.
+func (h *Handle) Err() error {
+	if h.m == nil {
+		return ErrNoMiddleware
+	}
+	return h.fault
+}
+
 // Current returns the session as it was read or last changed; its Data lacks
-// what is pending.
+// what is pending. See [Get].
 func (h *Handle) Current() (sessile.Session, bool) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -73,100 +86,6 @@ func (h *Handle) Token() (sessile.Token, bool) {
 	return h.token, h.has
 }
 
-// Get returns the value of a key, pending changes included. A key that is not
-// there, and a request without a session, is zero, false and no error.
-func Get[T any](h *Handle, key string) (T, bool, error) {
-	h.enter()
-	defer h.mu.Unlock()
-	return get[T](h, key)
-}
-
-func get[T any](h *Handle, key string) (T, bool, error) {
-	var v T
-	for _, c := range h.pending {
-		if c.key != key {
-			continue
-		}
-		if c.value == nil {
-			return v, false, nil
-		}
-		if err := json.Unmarshal(c.value, &v); err != nil {
-			var zero T
-			return zero, true, fmt.Errorf("session data: key %q does not decode as %T", key, zero)
-		}
-		return v, true, nil
-	}
-	if !h.has {
-		return v, false, nil
-	}
-	return sessile.Get[T](h.session, key)
-}
-
-// Pop is Get, and removes the key.
-func Pop[T any](h *Handle, key string) (T, bool, error) {
-	h.enter()
-	defer h.mu.Unlock()
-	v, ok, err := get[T](h, key)
-	if err != nil || !ok {
-		return v, ok, err
-	}
-	return v, ok, h.put(change{key: key})
-}
-
-// Set sets a key to what v encodes to as JSON. Without a session it is
-// [ErrNoSession], unless guests are on: then the commit creates one. After the
-// response has begun it is [ErrHeadersSent]; use [Handle.Update] then.
-func (h *Handle) Set(key string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil || key == "" {
-		return fmt.Errorf("setting session key %q: %w", key, sessile.ErrInvalidData)
-	}
-	h.enter()
-	defer h.mu.Unlock()
-	return h.put(change{key, raw})
-}
-
-// Remove removes a key, under the rules of Set. A key that is not there is no error.
-func (h *Handle) Remove(key string) error {
-	h.enter()
-	defer h.mu.Unlock()
-	return h.put(change{key: key})
-}
-
-func (h *Handle) put(c change) error {
-	switch {
-	case h.m == nil:
-		return ErrNoMiddleware
-	case h.sent:
-		return ErrHeadersSent
-	case !h.has && (!h.m.opts.Guests || h.left):
-		return ErrNoSession
-	case !h.has && c.value == nil && len(h.pending) == 0:
-		return nil // there is nothing to remove, and no reason for a guest session
-	}
-	for i := range h.pending {
-		if h.pending[i].key == c.key {
-			h.pending[i].value = c.value
-			return nil
-		}
-	}
-	h.pending = append(h.pending, c)
-	return nil
-}
-
-// changes are the pending changes as the store takes them.
-func (h *Handle) changes() *sessile.Changes {
-	c := new(sessile.Changes)
-	for _, p := range h.pending {
-		if p.value == nil {
-			c.Delete(p.key)
-			continue
-		}
-		c.Set(p.key, p.value)
-	}
-	return c
-}
-
 // Save writes pending changes now, rather than when the response begins. Without
 // a session and without changes it does nothing. They are in memory when Save
 // returns, on disk within the store's BatchInterval.
@@ -185,39 +104,72 @@ func (h *Handle) flush(ctx context.Context) error {
 		return nil
 	}
 	if !h.has {
-		if h.sent {
-			return ErrHeadersSent
-		}
 		return h.createGuest(ctx)
 	}
-	s, err := h.m.store.Update(ctx, h.session.ID, h.changes())
-	if err != nil {
-		return err
-	}
-	h.session, h.pending = s, nil
-	return nil
-}
-
-// Update changes single keys in the store at once, whether the response has
-// begun or not: for streams and websockets.
-func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
-	h.enter()
-	defer h.mu.Unlock()
-	switch {
-	case h.m == nil:
-		return ErrNoMiddleware
-	case !h.has:
-		return ErrNoSession
-	}
-	s, err := h.m.store.Update(ctx, h.session.ID, c)
+	err := h.update(ctx, h.changes())
 	if err == nil {
-		h.session = s
+		h.pending = nil
 	}
 	return err
 }
 
-// Done returns a channel that is closed when the session ends: logged out here or
-// on another device, expired, evicted. Without a session it is closed.
+// Update changes single keys in the store at once, whether the response has
+// begun or not: for streams and websockets. It counts as an access. In memory
+// when Update returns, on disk within the store's BatchInterval.
+func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
+	h.enter()
+	defer h.mu.Unlock()
+	if err := h.needsSession(); err != nil {
+		return err
+	}
+	return h.update(ctx, c)
+}
+
+func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
+	s, err := h.m.store.Update(ctx, h.session.ID, c)
+	return h.accessedAs(s, err)
+}
+
+// Renew records an access now: for websockets, whose messages no request
+// announces. In memory when Renew returns, on disk within the store's
+// BatchInterval; when too much waits for the disk it may be dropped.
+func (h *Handle) Renew(ctx context.Context) error {
+	h.enter()
+	defer h.mu.Unlock()
+	if err := h.needsSession(); err != nil {
+		return err
+	}
+	s, err := h.m.store.Renew(ctx, h.session.ID)
+	return h.accessedAs(s, err)
+}
+
+// accessedAs takes the session as an access left it, or its end.
+func (h *Handle) accessedAs(s sessile.Session, err error) error {
+	if errors.Is(err, sessile.ErrNotFound) { // ended by a parallel request: nothing is revived
+		h.ended()
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	// The cookie's Max-Age slides along, at most once every TouchInterval: with the
+	// access that is the first in a new one. But a token in its grace must not push
+	// its successor out of the browser.
+	if h.period(s) != h.period(h.session) && !h.m.cookie.session && !h.superseded {
+		h.fate = sendCookie
+	}
+	h.session = s
+	return nil
+}
+
+// period numbers the touch intervals in a session's life.
+func (h *Handle) period(s sessile.Session) int64 {
+	return int64(s.LastActiveAt.Sub(s.CreatedAt) / max(h.m.touch, 1))
+}
+
+// Done returns a channel that is closed when the session ends in this process:
+// logged out here or on another device, expired, evicted. Without a session it is
+// closed. The interest ends with ctx; then the channel never closes.
 func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 	s, ok := h.Current()
 	if !ok {
@@ -226,4 +178,64 @@ func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 		return ended
 	}
 	return h.m.store.Done(ctx, s.ID)
+}
+
+// needsSession reports why the request has no session.
+func (h *Handle) needsSession() error {
+	switch {
+	case h.m == nil:
+		return ErrNoMiddleware
+	case h.fault != nil:
+		return h.fault
+	case !h.has:
+		return ErrNoSession
+	default:
+		return nil
+	}
+}
+
+// needsUser reports why the request has no user.
+func (h *Handle) needsUser() error {
+	if err := h.needsSession(); err != nil {
+		return err
+	}
+	if h.session.IsGuest() {
+		return ErrNoSession
+	}
+	return nil
+}
+
+// changeable reports why the session's cookie cannot change any more.
+func (h *Handle) changeable() error {
+	switch {
+	case h.m == nil:
+		return ErrNoMiddleware
+	case h.sent:
+		return ErrHeadersSent
+	default:
+		return nil
+	}
+}
+
+// begin makes s the request's session, with a token that the client must get.
+func (h *Handle) begin(s sessile.Session, t sessile.Token) {
+	h.session, h.token, h.pending = s, t, nil
+	h.fate, h.has, h.fresh, h.superseded = sendCookie, true, true, false
+}
+
+// end leaves the request without a session, and the browser without its cookie.
+func (h *Handle) end() {
+	h.session, h.token, h.pending = sessile.Session{}, sessile.Token{}, nil
+	h.fate, h.has, h.fresh = removeCookie, false, false
+}
+
+// ended is end after a parallel request has ended the session. If that was a
+// login of the same browser, its cookie is a new one by now.
+func (h *Handle) ended() {
+	replaced := h.m.wasReplaced(h.token.Reveal())
+	h.end()
+	h.reserved = true
+	if replaced {
+		h.fate = keepCookie
+	}
 }

@@ -2,25 +2,14 @@ package middleware
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessile/sessile"
-)
-
-// FingerprintMode says what happens when a token comes from another kind of
-// browser than it was given to.
-type FingerprintMode string
-
-// The modes. A request whose User-Agent is the session's own is never a mismatch.
-const (
-	FingerprintObserve FingerprintMode = "observe" // an event; the default
-	FingerprintOff     FingerprintMode = "off"
-	FingerprintReject  FingerprintMode = "reject"  // this request is anonymous
-	FingerprintDestroy FingerprintMode = "destroy" // the session ends
 )
 
 // Options tune the middleware. The zero value works: an HTTPS-only cookie named
@@ -31,158 +20,106 @@ type Options struct {
 	// Insecure drops Secure and the "__Host-" prefix, for development over plain HTTP.
 	Insecure bool
 
-	// Guests lets sessions exist without a user. One is created when a handler first sets something.
+	// Guests lets sessions exist without a user. One is created only when a handler
+	// first sets something. The store bounds their number: Config.MaxGuests.
 	Guests bool
 	// GuestTTL is their sliding lifetime. Default: the store's TTL.
 	GuestTTL time.Duration
-	// CarryOver names the keys that a login takes along from the session before it.
+	// CarryOver names the keys that a login takes along from a guest's session, or
+	// from the same user's.
 	CarryOver []string
 
 	// Bearer accepts the token in "Authorization: Bearer …" too, for mobile
-	// applications and APIs. Such a request gets no cookie. Never from the URL.
+	// applications and APIs. A request with that header gets no cookie, and its
+	// cookies are not looked at. A token is never taken from the URL.
 	Bearer bool
 
 	// TrustedProxies are the addresses or CIDRs whose forwarding headers are
-	// believed. Default: nobody's.
+	// believed; "unix" stands for a proxy on a Unix socket. Default: nobody's.
 	TrustedProxies []string
-	// ProxyHeader is the header to believe: "X-Forwarded-For" (default) or "Forwarded".
+	// ProxyHeader is the header to believe: "X-Forwarded-For" (default) or
+	// "Forwarded" (RFC 7239). Name the one that your proxy writes: the other one
+	// may come from the client.
 	ProxyHeader string
 
-	// Fingerprint says what a change of browser does.
+	// Fingerprint says what a change of browser does. Default: FingerprintObserve.
 	Fingerprint FingerprintMode
 
 	// RotateEvery replaces the token of a session in use from time to time; the
 	// previous one keeps working for a grace, so that nobody is logged out. 0 = never.
 	RotateEvery time.Duration
-	// DestroyOnReuse ends a session when a token comes back that was replaced longer ago than the grace.
+	// DestroyOnReuse ends a session when a token comes back that was replaced
+	// longer ago than the grace: somebody has a copy. There is an event in any case.
 	DestroyOnReuse bool
 
-	// ErrorHandler answers a request whose session could not be read or written.
-	// Default: 503. The error is never a mere "not logged in".
+	// ErrorHandler answers a request whose session could not be read, or whose
+	// changes could not be written. Default: 503, or 500 if the changes were at fault
+	// ([sessile.ErrDataTooLarge]). The error is never a mere "not logged in".
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
-	// AllowAnonymousOnError serves such a request without a session instead.
+	// AllowAnonymousOnError serves a request whose session could not be read without
+	// one; see [Handle.Err]. Its cookie is left alone.
 	AllowAnonymousOnError bool
 
 	// ClearSiteData sends this value of the Clear-Site-Data header with a logout, for example `"cache"`.
 	ClearSiteData string
-	// CommitTimeout bounds the writing of a session at the end of a request, which
+	// CommitTimeout bounds the writing of a session when the response begins, which
 	// does not die with the client's connection. Default 5 s.
 	CommitTimeout time.Duration
 }
 
-// Sessions is the middleware. Get one from [New]; it is safe for concurrent use.
-type Sessions struct {
-	store   *sessile.Store
-	opts    Options
-	cookie  cookiePolicy
-	proxies proxies
-	touch   time.Duration
-	grace   time.Duration
+// withDefaults fills in what is zero, and copies what the caller may change later.
+func (o Options) withDefaults() Options {
+	o.Fingerprint = cmp.Or(o.Fingerprint, FingerprintObserve)
+	o.CommitTimeout = cmp.Or(o.CommitTimeout, 5*time.Second)
+	o.CarryOver = slices.Clone(o.CarryOver)
+	if o.ErrorHandler == nil {
+		o.ErrorHandler = unavailable
+	}
+	return o
 }
 
-// New builds the middleware over store. A combination of options that browsers
-// would refuse, or that is unsafe, is an error that lists every fault.
-func New(store *sessile.Store, opts Options) (*Sessions, error) {
-	if store == nil {
-		return nil, errors.New("middleware: no store")
-	}
-	opts.Fingerprint = cmp.Or(opts.Fingerprint, FingerprintObserve)
-	opts.CommitTimeout = cmp.Or(opts.CommitTimeout, 5*time.Second)
-	if opts.ErrorHandler == nil {
-		opts.ErrorHandler = serviceUnavailable
-	}
-	policy, err1 := newCookiePolicy(opts.Cookie, opts.Insecure)
-	trusted, err2 := newProxies(opts.TrustedProxies, opts.ProxyHeader)
-	if err := errors.Join(err1, err2, opts.check()); err != nil {
-		return nil, fmt.Errorf("middleware: %w", err)
-	}
-	cfg := store.Config()
-	return &Sessions{
-		store: store, opts: opts, cookie: policy, proxies: trusted,
-		touch: cfg.TouchInterval, grace: cfg.RotateGrace,
-	}, nil
-}
-
+// check reports every fault that concerns neither cookie nor proxies.
 func (o Options) check() error {
 	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
 	switch o.Fingerprint {
 	case FingerprintObserve, FingerprintOff, FingerprintReject, FingerprintDestroy:
 	default:
-		errs = append(errs, fmt.Errorf("fingerprint mode %q is unknown", o.Fingerprint))
+		fault(true, "fingerprint mode %q is unknown", o.Fingerprint)
 	}
-	if o.RotateEvery < 0 || o.CommitTimeout < 0 || o.GuestTTL < 0 {
-		errs = append(errs, errors.New("a duration is negative"))
-	}
-	if o.RotateEvery > 0 && o.RotateEvery < time.Minute {
-		errs = append(errs, errors.New("rotating more often than once a minute only costs writes"))
+	fault(o.CommitTimeout < 0, "commit timeout %v is negative", o.CommitTimeout)
+	fault(o.GuestTTL < 0, "guest TTL %v is negative", o.GuestTTL)
+	fault(o.GuestTTL > 0 && !o.Guests, "guest TTL without guests")
+	fault(o.RotateEvery < 0, "rotation interval %v is negative", o.RotateEvery)
+	fault(o.RotateEvery > 0 && o.RotateEvery < time.Minute,
+		"rotation interval %v: rotating more often than once a minute only costs writes", o.RotateEvery)
+	fault(slices.Contains(o.CarryOver, ""), "a key to carry over is empty")
+	for d := range strings.SplitSeq(o.ClearSiteData, ",") {
+		fault(o.ClearSiteData != "" && !siteData(trimSpace(d)), "Clear-Site-Data: %s is unknown", d)
 	}
 	return errors.Join(errs...)
 }
 
-func serviceUnavailable(w http.ResponseWriter, _ *http.Request, _ error) {
+// siteData reports whether browsers know a directive of Clear-Site-Data (W3C).
+func siteData(directive string) bool {
+	switch directive {
+	case `"cache"`, `"cookies"`, `"storage"`, `"executionContexts"`, `"clientHints"`, `"prefetchCache"`, `"prerenderCache"`, `"*"`:
+		return true
+	default:
+		return false
+	}
+}
+
+// unavailable is the default ErrorHandler.
+func unavailable(w http.ResponseWriter, _ *http.Request, err error) {
+	if errors.Is(err, sessile.ErrDataTooLarge) || errors.Is(err, sessile.ErrInvalidData) {
+		http.Error(w, "The session's data could not be stored.", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, "Sessions are unavailable at the moment.", http.StatusServiceUnavailable)
-}
-
-// Handler gives next the session of each request.
-func (m *Sessions) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{Context: r.Context()}
-		h := &x.handle
-		h.m, h.req = m, r
-		if err := h.load(r.Context()); err != nil {
-			if !m.opts.AllowAnonymousOnError {
-				m.opts.ErrorHandler(w, r, err)
-				return
-			}
-			h.stale = false // the cookie may be good
-		}
-		x.writer = responseWriter{ResponseWriter: w, handle: h}
-		next.ServeHTTP(wrap(&x.writer), r.WithContext(x))
-		h.finish(&x.writer) // not after a panic: a panicking handler commits nothing
-	})
-}
-
-// exchange is everything that one request needs, in one allocation. It is the
-// request's context.
-type exchange struct {
-	context.Context //nolint:containedctx // it is the context of the request, extended
-	handle          Handle
-	writer          responseWriter
-}
-
-// handleKey finds the innermost Handle in a context; a *Sessions finds its own.
-type handleKey struct{}
-
-// Value finds the Handle.
-func (x *exchange) Value(key any) any {
-	switch k := key.(type) {
-	case handleKey:
-		return &x.handle
-	case *Sessions:
-		if k == x.handle.m {
-			return &x.handle
-		}
-	}
-	return x.Context.Value(key)
-}
-
-// From returns the Handle of a request's context. It is never nil: without the
-// middleware, its methods return [ErrNoMiddleware] or tell of no session.
-func From(ctx context.Context) *Handle {
-	if h, ok := ctx.Value(handleKey{}).(*Handle); ok {
-		return h
-	}
-	return &Handle{}
-}
-
-// FromRequest is From of the request's context.
-func FromRequest(r *http.Request) *Handle { return From(r.Context()) }
-
-// From returns this middleware's Handle, where several are nested.
-func (m *Sessions) From(ctx context.Context) *Handle {
-	if h, ok := ctx.Value(m).(*Handle); ok {
-		return h
-	}
-	return &Handle{}
 }

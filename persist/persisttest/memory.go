@@ -1,5 +1,3 @@
-// Package persisttest proves a backend: [Run] is the contract of package persist
-// as tests, and [Memory] is the contract as the shortest code that keeps it.
 package persisttest
 
 import (
@@ -9,54 +7,72 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sessile/sessile/persist"
 )
 
 // Memory is a [persist.Backend] that keeps sessions in memory and nothing at all
 // on disk. It is what another backend is compared with. Whatever it returns is
-// ordered by Key unless the contract asks for another order.
+// ordered by Key unless the contract asks for another order. Its Apply may be
+// called by several goroutines.
 type Memory struct {
-	mu   sync.Mutex
-	rows map[persist.ID]*persist.Record
-	seq  int64
+	*shelf
+	shared bool
+	sink   persist.Sink // of the Watch under way; guarded by shelf.deliver
 }
 
-// NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{rows: map[persist.ID]*persist.Record{}} }
+// shelf is the store that several handles may share.
+type shelf struct {
+	deliver sync.Mutex // held from a commit until everybody else has heard of it
+	handles []*Memory
+	mu      sync.Mutex // guards what follows
+	rows    map[persist.ID]*persist.Record
+	tokens  map[persist.Hash]*persist.Record // by current and previous hash
+	seq     int64
+}
 
-// ByHash finds a session by its token's hash or by its previous token's. A
-// current hash is preferred to a previous one.
+// NewMemory returns an empty store that has one user.
+func NewMemory() *Memory {
+	return &Memory{shelf: &shelf{rows: map[persist.ID]*persist.Record{}, tokens: map[persist.Hash]*persist.Record{}}}
+}
+
+// NewShared returns n handles to one empty store, as n nodes would have: each is
+// told what the others change, before their Apply returns.
+func NewShared(n int) []*Memory {
+	s := NewMemory().shelf
+	for range n {
+		s.handles = append(s.handles, &Memory{shelf: s, shared: true})
+	}
+	return s.handles
+}
+
+// ByHash finds a session by its token's hash or by its previous token's.
 func (m *Memory) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	return m.find(ctx,
-		func(r *persist.Record) bool { return r.Hash == k.Hash },
-		func(r *persist.Record) bool { return r.Rotation != nil && r.Previous == k.Hash })
+	return m.find(ctx, func() *persist.Record { return m.tokens[k.Hash] })
 }
 
 // ByID finds a session by its id.
 func (m *Memory) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
-	return m.find(ctx, func(r *persist.Record) bool { return r.ID == id })
+	return m.find(ctx, func() *persist.Record { return m.rows[id] })
 }
 
-// find returns a copy of the first session that a match accepts, trying the
-// matches one after the other.
-func (m *Memory) find(ctx context.Context, matches ...func(*persist.Record) bool) (persist.Record, error) {
+// find returns a copy of what there is.
+func (m *Memory) find(ctx context.Context, row func() *persist.Record) (persist.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Record{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, match := range matches {
-		if l := m.where(match); len(l) > 0 {
-			return clone(l[0]), nil
-		}
+	if r := row(); r != nil {
+		return clone(r), nil
 	}
 	return persist.Record{}, persist.ErrNotFound
 }
 
-// ByUser lists the user's sessions.
+// ByUser lists the user's sessions. Guests are nobody's.
 func (m *Memory) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, error) {
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || u.ID == "" {
 		return persist.Listing{}, err
 	}
 	m.mu.Lock()
@@ -97,6 +113,20 @@ func (m *Memory) Apply(ctx context.Context, b *persist.Batch) (persist.Result, e
 	if err := ctx.Err(); err != nil {
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 	}
+	m.deliver.Lock()
+	defer m.deliver.Unlock()
+	res := m.commit(b)
+	if events := eventsOf(b, res); len(events) > 0 {
+		for _, h := range m.handles {
+			if h != m && h.sink != nil {
+				h.sink.Invalidate(events)
+			}
+		}
+	}
+	return res, nil
+}
+
+func (m *Memory) commit(b *persist.Batch) persist.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var res persist.Result
@@ -109,13 +139,40 @@ func (m *Memory) Apply(ctx context.Context, b *persist.Batch) (persist.Result, e
 	for i := range b.Ops {
 		res.Ops = append(res.Ops, m.op(b.Now, &b.Ops[i]))
 	}
-	return res, nil
+	return res
 }
 
-// Watch has nothing to tell: nobody else has this store. It ends with ctx.
-func (m *Memory) Watch(ctx context.Context, _ persist.Sink) error {
-	<-ctx.Done()
-	return nil
+// beat is how often a shared handle says that its user is up to date.
+const beat = 100 * time.Millisecond
+
+// Watch tells s what other handles change, until ctx ends. A store that has one
+// user has nothing to tell.
+func (m *Memory) Watch(ctx context.Context, s persist.Sink) error {
+	if !m.shared {
+		<-ctx.Done()
+		return nil
+	}
+	m.listen(s)
+	defer m.listen(nil)
+	s.Reset("began to watch")
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		m.deliver.Lock()
+		s.Fresh(0)
+		m.deliver.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (m *Memory) listen(s persist.Sink) {
+	m.deliver.Lock()
+	defer m.deliver.Unlock()
+	m.sink = s
 }
 
 // Traits describe the store. Its key is fixed, so that a test repeats itself.
@@ -124,7 +181,7 @@ func (m *Memory) Traits() persist.Traits {
 	for i := range key {
 		key[i] = byte(i + 1)
 	}
-	return persist.Traits{Engine: "memory", Exclusive: true, StoreKey: key}
+	return persist.Traits{Engine: "memory", Exclusive: !m.shared, StoreKey: key}
 }
 
 // Close does nothing.
@@ -169,4 +226,33 @@ func clone(r *persist.Record) persist.Record {
 	}
 	c.Data = slices.Clone(r.Data)
 	return c
+}
+
+// eventsOf tells what a batch means to others. A touch means nothing to them: it
+// can only make a session live longer.
+func eventsOf(b *persist.Batch, res persist.Result) []persist.Event {
+	var events []persist.Event
+	changed := func(id persist.ID) {
+		events = append(events, persist.Event{Kind: persist.SessionChanged, ID: id})
+	}
+	for i, o := range res.Writes {
+		if o.Status == persist.Applied {
+			changed(b.Writes[i].Ref.ID)
+		}
+	}
+	for i, o := range res.Ops {
+		op := &b.Ops[i]
+		switch {
+		case o.Status != persist.Applied:
+		case op.Kind == persist.DestroyUser:
+			events = append(events, persist.Event{Kind: persist.UserChanged, UserID: op.User.ID, Except: op.Except})
+		case op.Kind == persist.Rotate || op.Kind == persist.Seen:
+			changed(op.Ref.ID)
+		default:
+			for _, x := range o.Removed {
+				changed(x.ID)
+			}
+		}
+	}
+	return events
 }

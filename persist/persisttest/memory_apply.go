@@ -13,8 +13,7 @@ import (
 // Faults of one item: what a constraint of a schema refuses.
 var (
 	errKind   = errors.New("unknown kind of operation")
-	errRecord = errors.New("create without a record")
-	errTaken  = errors.New("another session has that token")
+	errRecord = errors.New("create without a record that has an id")
 )
 
 func (m *Memory) write(w *persist.Write) persist.Outcome {
@@ -28,7 +27,7 @@ func (m *Memory) write(w *persist.Write) persist.Outcome {
 	r.Version = w.Next
 	r.Data = slices.Clone(w.Data())
 	r.LastActive = max(r.LastActive, w.LastActive)
-	r.ExpiresAt = w.ExpiresAt
+	r.ExpiresAt = min(w.ExpiresAt, r.Deadline)
 	return persist.Outcome{Status: persist.Applied}
 }
 
@@ -38,7 +37,7 @@ func (m *Memory) touch(t *persist.Touch) persist.Outcome {
 		return persist.Outcome{Status: persist.Gone}
 	}
 	if t.LastActive >= r.LastActive {
-		r.LastActive, r.ExpiresAt = t.LastActive, t.ExpiresAt
+		r.LastActive, r.ExpiresAt = t.LastActive, min(t.ExpiresAt, r.Deadline)
 	}
 	return persist.Outcome{Status: persist.Applied}
 }
@@ -65,7 +64,7 @@ func (m *Memory) op(now int64, op *persist.Op) persist.Outcome {
 func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
 
 func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
-	if op.Record == nil || op.Record.Identity == nil {
+	if op.Record == nil || op.Record.Identity == nil || op.Record.ID.IsZero() {
 		return failed(errRecord)
 	}
 	if o, known := m.known(op.Record); known {
@@ -77,9 +76,13 @@ func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 	}
 	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(surplus)}
 	n := clone(op.Record)
+	n.ExpiresAt = min(n.ExpiresAt, n.Deadline)
 	m.seq++
 	n.Key, o.Key = m.seq, m.seq
-	m.rows[n.ID] = &n
+	m.rows[n.ID], m.tokens[n.Hash] = &n, &n
+	if n.Rotation != nil {
+		m.tokens[n.Previous] = &n
+	}
 	return o
 }
 
@@ -88,8 +91,7 @@ func (m *Memory) known(n *persist.Record) (persist.Outcome, bool) {
 	if r := m.rows[n.ID]; r != nil && r.Hash == n.Hash {
 		return persist.Outcome{Status: persist.Applied, Key: r.Key}, true
 	}
-	taken := m.where(func(r *persist.Record) bool { return r.ID == n.ID || r.Hash == n.Hash })
-	return persist.Outcome{Status: persist.Conflict}, len(taken) > 0
+	return persist.Outcome{Status: persist.Conflict}, m.rows[n.ID] != nil || m.tokens[n.Hash] != nil
 }
 
 // surplus returns the sessions that must go for one more to come, first to go first.
@@ -114,17 +116,18 @@ func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
 		return persist.Outcome{Status: persist.Gone}
 	case r.Hash == op.To:
 		return persist.Outcome{Status: persist.Applied}
-	case r.Hash != op.From:
+	case r.Hash != op.From || m.tokens[op.To] != nil:
 		return persist.Outcome{Status: persist.Conflict}
-	}
-	if len(m.where(func(r *persist.Record) bool { return r.Hash == op.To })) > 0 {
-		return failed(errTaken)
 	}
 	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now, AuthAt: op.AuthAt}
 	if r.Rotation != nil && op.AuthAt == 0 {
 		rot.AuthAt = r.AuthAt
 	}
+	if r.Rotation != nil {
+		delete(m.tokens, r.Previous)
+	}
 	r.Hash, r.Rotation = op.To, &rot
+	m.tokens[op.To] = r
 	return persist.Outcome{Status: persist.Applied}
 }
 
@@ -148,7 +151,9 @@ func (m *Memory) destroy(op *persist.Op) persist.Outcome {
 }
 
 func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
-	l := slices.DeleteFunc(m.ofUser(op.User.ID), func(r *persist.Record) bool { return r.ID == op.Except })
+	l := slices.DeleteFunc(m.ofUser(op.User.ID), func(r *persist.Record) bool {
+		return r.ID == op.Except || op.User.ID == ""
+	})
 	return persist.Outcome{Status: persist.Applied, Removed: m.remove(l)}
 }
 
@@ -164,6 +169,10 @@ func (m *Memory) remove(l []*persist.Record) []persist.Removed {
 	var gone []persist.Removed
 	for _, r := range l {
 		delete(m.rows, r.ID)
+		delete(m.tokens, r.Hash)
+		if r.Rotation != nil {
+			delete(m.tokens, r.Previous)
+		}
 		gone = append(gone, persist.Removed{ID: r.ID, Hash: r.Hash, UserID: r.UserID})
 	}
 	return gone

@@ -9,63 +9,90 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/sessile/sessile/persist"
 )
 
 // Backup writes a copy to path, which must not exist: consistent under load,
-// checked, mode 0600, and on disk when Backup returns. What a failed one has
-// begun is removed.
+// checked, with mode 0600, and on disk when Backup returns. It appears at path
+// only when it is whole. Without what was deleted: that is not copied. One backup
+// runs at a time.
 func (d *DB) Backup(ctx context.Context, path string) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("backing up to %s: %w", path, os.ErrExist)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if !d.backup.CompareAndSwap(nil, &cancel) {
+		return fmt.Errorf("%w: another backup is under way", persist.ErrUnavailable)
+	}
+	defer d.backup.Store(nil)
+	if err := d.copyTo(ctx, path); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return fmt.Errorf("backing up to %s: %w", path, err)
+	}
+	return nil
+}
+
+// stopBackup ends the backup under way: its snapshot keeps the WAL from being
+// emptied, and a writer that is being repaired needs it empty.
+func (d *DB) stopBackup(why error) {
+	if cancel := d.backup.Load(); cancel != nil {
+		(*cancel)(fmt.Errorf("%w: stopped so that the store can recover: %w", persist.ErrUnavailable, why))
+	}
+}
+
+// copyTo makes the copy under another name in the same directory.
+func (d *DB) copyTo(ctx context.Context, path string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
 	if err := f.Chmod(0o600); err != nil {
 		return err
 	}
-	if err := d.vacuumInto(ctx, path); err != nil {
+	if err := d.vacuumInto(ctx, f.Name()); err != nil {
 		return err
 	}
-	if err := checkCopy(ctx, path); err != nil {
+	if err := d.checkCopy(ctx, f.Name()); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	if err := os.Link(f.Name(), path); err != nil { // unlike a rename it replaces nothing
+		return err
+	}
 	return syncDir(filepath.Dir(path))
 }
 
-func (d *DB) vacuumInto(ctx context.Context, path string) (err error) {
+func (d *DB) vacuumInto(ctx context.Context, path string) error {
 	c, err := connect(d.cfg, sqlite.OpenReadOnly)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	c.SetInterrupt(ctx.Done())
-	defer c.SetInterrupt(nil)
-	return sqlitex.ExecuteTransient(c, `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{path}})
+	err = sqlitex.ExecuteTransient(c, `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{path}})
+	return errors.Join(err, c.Close())
 }
 
-func checkCopy(ctx context.Context, path string) (err error) {
-	c, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
+func (d *DB) checkCopy(ctx context.Context, path string) error {
+	c, err := connect(Config{Path: path, VFS: d.cfg.VFS, BusyTimeout: d.cfg.BusyTimeout}, sqlite.OpenReadOnly)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	c.SetInterrupt(ctx.Done())
-	defer c.SetInterrupt(nil)
-	result, err := queryBytes(c, `PRAGMA integrity_check`)
-	if err == nil && string(result) != "ok" {
-		err = fmt.Errorf("integrity check of the copy: %s", result)
+	result, err := queryText(c, `PRAGMA integrity_check`)
+	if err == nil && result != "ok" {
+		err = fmt.Errorf("%w: integrity check of the copy: %s", persist.ErrCorrupt, result)
 	}
-	return err
+	return errors.Join(err, c.Close())
 }
 
+// syncDir makes a new name in a directory survive a power cut.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

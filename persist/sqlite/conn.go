@@ -1,24 +1,16 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
-	"sync/atomic"
+	"os"
 
-	lib "modernc.org/sqlite/lib"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/persist"
 )
-
-// oldest is the first SQLite without the WAL-reset corruption bug.
-const oldestEngine = 3_051_003
-
-func engineVersion() string { return lib.SQLITE_VERSION }
 
 // connect opens one connection.
 func connect(cfg Config, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
@@ -34,47 +26,85 @@ func connect(cfg Config, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// prepareWriter sets what a commit must be able to promise, and reads it back (D2).
-func prepareWriter(c *sqlite.Conn) error {
-	if lib.SQLITE_VERSION_NUMBER < oldestEngine {
-		return fmt.Errorf("SQLite %s can corrupt a database in WAL mode; 3.51.3 or newer is needed", engineVersion())
+// connectWriter opens a connection that can promise that a commit is on disk.
+func (d *DB) connectWriter() (*sqlite.Conn, error) {
+	return d.connectWith(
+		pragma{"journal_mode", "WAL", "wal"},
+		pragma{"synchronous", "FULL", "2"},
+		pragma{"secure_delete", "FAST", "2"}, // zeroes what is deleted where a page is written anyway
+		pragma{"journal_size_limit", "67108864", "67108864"},
+		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity of a million sessions
+	)
+}
+
+// connectReader opens a connection that cannot write.
+func (d *DB) connectReader() (*sqlite.Conn, error) {
+	return d.connectWith(
+		pragma{"query_only", "ON", "1"},
+		pragma{"cache_size", "-8192", "-8192"},
+	)
+}
+
+// connectWith opens a connection to the file that Open opened. A file that has
+// taken its place meanwhile is not ours to touch.
+func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
+	if d.replaced() {
+		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, errReplaced)
 	}
-	err := pragmas(c, "journal_mode=WAL", "synchronous=FULL", "secure_delete=FAST", "journal_size_limit=67108864",
-		"trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "foreign_keys=OFF", "recursive_triggers=OFF")
+	c, err := connect(d.cfg, sqlite.OpenReadWrite)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	mode, err := queryBytes(c, `PRAGMA journal_mode`)
-	if err != nil || string(mode) != "wal" {
-		return errors.Join(fmt.Errorf("journal mode is %q, not WAL", mode), err)
-	}
-	sync, err := queryInt(c, `PRAGMA synchronous`)
-	if err != nil || sync != 2 {
-		return errors.Join(fmt.Errorf("synchronous is %d, not FULL", sync), err)
-	}
-	return nil
-}
-
-func prepareReader(c *sqlite.Conn) error {
-	return pragmas(c, "query_only=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0")
-}
-
-func pragmas(c *sqlite.Conn, list ...string) error {
-	for _, p := range list {
-		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+p, nil); err != nil {
-			return fmt.Errorf("PRAGMA %s: %w", p, err)
+	settings = append(settings,
+		pragma{"trusted_schema", "OFF", "0"},
+		pragma{"cell_size_check", "ON", "1"},
+		pragma{"mmap_size", "0", "0"},
+		pragma{"temp_store", "MEMORY", "2"}, // no session data in /tmp
+	)
+	for _, p := range settings {
+		if err := p.set(c); err != nil {
+			return nil, errors.Join(err, c.Close())
 		}
 	}
+	return c, nil
+}
+
+var errReplaced = errors.New("the file was removed or replaced")
+
+// replaced reports whether the file at the path is no longer the one that is open.
+func (d *DB) replaced() bool {
+	info, err := os.Stat(d.cfg.Path)
+	return err != nil || !os.SameFile(info, d.file)
+}
+
+// pragma is a setting, and what it reads as once it is in force (D2).
+type pragma struct{ name, value, want string }
+
+func (p pragma) set(c *sqlite.Conn) error {
+	if _, err := queryText(c, "PRAGMA "+p.name+"="+p.value); err != nil {
+		return fmt.Errorf("setting %s: %w", p.name, err)
+	}
+	got, err := queryText(c, "PRAGMA "+p.name)
+	if err != nil {
+		return fmt.Errorf("reading %s back: %w", p.name, err)
+	}
+	if got != p.want && p.name != "mmap_size" { // a build without mmap has no answer
+		return fmt.Errorf("%s is %q, must be %q", p.name, got, p.want)
+	}
 	return nil
 }
 
-// checkpoint writes the WAL back into the file and empties it.
+// walRoom is the size of the WAL, in bytes, from which on Apply empties it. Passive
+// checkpoints only do so when no reader is in the way.
+const walRoom = 32 << 20
+
+// checkpoint writes the whole WAL back into the file and empties it.
 func checkpoint(c *sqlite.Conn) error {
-	busy := int64(0)
+	blocked := false
 	err := sqlitex.ExecuteTransient(c, `PRAGMA wal_checkpoint(TRUNCATE)`, &sqlitex.ExecOptions{
-		ResultFunc: func(s *sqlite.Stmt) error { busy = s.ColumnInt64(0); return nil },
+		ResultFunc: func(s *sqlite.Stmt) error { blocked = s.ColumnBool(0); return nil },
 	})
-	if err == nil && busy != 0 {
+	if err == nil && blocked {
 		err = sqlite.ResultBusy.ToError()
 	}
 	if err != nil {
@@ -83,117 +113,18 @@ func checkpoint(c *sqlite.Conn) error {
 	return nil
 }
 
+// queryText runs a query that has one value, "" if it has no row.
+func queryText(c *sqlite.Conn, q string) (v string, err error) {
+	err = sqlitex.ExecuteTransient(c, q, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error { v = s.ColumnText(0); return nil },
+	})
+	return v, err
+}
+
+// queryInt runs a query that has one number, 0 if it has no row.
 func queryInt(c *sqlite.Conn, q string) (n int64, err error) {
 	err = sqlitex.ExecuteTransient(c, q, &sqlitex.ExecOptions{
 		ResultFunc: func(s *sqlite.Stmt) error { n = s.ColumnInt64(0); return nil },
 	})
 	return n, err
-}
-
-func queryBytes(c *sqlite.Conn, q string) (b []byte, err error) {
-	err = sqlitex.ExecuteTransient(c, q, &sqlitex.ExecOptions{
-		ResultFunc: func(s *sqlite.Stmt) error { b = blob(s, 0); return nil },
-	})
-	return b, err
-}
-
-// blob copies a column of bytes.
-func blob(s *sqlite.Stmt, col int) []byte {
-	b := make([]byte, s.ColumnLen(col))
-	s.ColumnBytes(col, b)
-	return b
-}
-
-// ioFailed reports whether err says that the disk, rather than the request, is at
-// fault. A connection that has seen that is not used again.
-func ioFailed(err error) bool {
-	disk := []sqlite.ResultCode{
-		sqlite.ResultIOErr, sqlite.ResultFull, sqlite.ResultCantOpen, sqlite.ResultReadOnly,
-		sqlite.ResultNotADB, sqlite.ResultProtocol, sqlite.ResultNoMem, sqlite.ResultPerm, sqlite.ResultAuth,
-	}
-	return slices.Contains(disk, sqlite.ErrCode(err).ToPrimary())
-}
-
-// readers is a pool of connections that read. A connection that met an I/O error
-// is replaced.
-type readers struct {
-	cfg    Config
-	idle   chan *sqlite.Conn // nil stands for one that is not open yet
-	closed atomic.Bool
-}
-
-func newReaders(cfg Config) *readers {
-	r := &readers{cfg: cfg, idle: make(chan *sqlite.Conn, cfg.Readers)}
-	for range cfg.Readers {
-		r.idle <- nil
-	}
-	return r
-}
-
-// with runs fn on a connection that ctx interrupts.
-func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	var c *sqlite.Conn
-	select {
-	case c = <-r.idle:
-	default:
-		select {
-		case c = <-r.idle:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	c, err := r.use(ctx, c, fn)
-	r.idle <- c
-	return err
-}
-
-// use returns the connection to keep, nil if it must be opened anew.
-func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn) error) (*sqlite.Conn, error) {
-	if r.closed.Load() {
-		return c, persist.ErrUnavailable
-	}
-	if c == nil {
-		var err error
-		if c, err = connect(r.cfg, sqlite.OpenReadWrite); err != nil {
-			return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
-		}
-		if err := prepareReader(c); err != nil {
-			return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, errors.Join(err, c.Close()))
-		}
-	}
-	c.SetInterrupt(ctx.Done())
-	err := fn(c)
-	c.SetInterrupt(nil)
-	switch {
-	case err == nil || errors.Is(err, persist.ErrNotFound):
-		return c, err
-	case ctx.Err() != nil:
-		return c, context.Cause(ctx)
-	case ioFailed(err):
-		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, errors.Join(err, c.Close()))
-	case sqlite.ErrCode(err).ToPrimary() == sqlite.ResultCorrupt:
-		return c, fmt.Errorf("%w: %w", persist.ErrCorrupt, err)
-	case errors.Is(err, persist.ErrCorrupt):
-		return c, err
-	default:
-		return c, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
-	}
-}
-
-// close waits for the reads under way.
-func (r *readers) close() error {
-	r.closed.Store(true)
-	var errs []error
-	for range r.cfg.Readers {
-		if c := <-r.idle; c != nil {
-			errs = append(errs, c.Close())
-		}
-	}
-	for range r.cfg.Readers {
-		r.idle <- nil // who comes later is told that it is closed
-	}
-	return errors.Join(errs...)
 }

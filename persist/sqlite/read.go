@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-
+	"errors"
 	"fmt"
 
 	"zombiezen.com/go/sqlite"
@@ -10,164 +10,166 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// columns of a record, in the order that scan expects.
-const columns = `s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at,
-	s.user_id, s.ip_address, s.user_agent, s.device_name, s.device_type, s.fingerprint,
-	s.created_at, s.deadline, s.ttl, s.version, s.data, a.last_active, a.expires_at
-	FROM session s LEFT JOIN activity a ON a.key = s.key`
-
 // ByHash finds a session by its token's hash, or by its previous token's.
-func (d *DB) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	rec, err := d.one(ctx, `SELECT `+columns+` WHERE s.token_hash = ?`, k.Hash[:])
-	if err == persist.ErrNotFound {
-		return d.one(ctx, `SELECT `+columns+` WHERE s.previous_hash = ? AND s.previous_hash IS NOT NULL`, k.Hash[:])
-	}
-	return rec, err
-}
-
-// ByID finds a session by id.
-func (d *DB) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
-	return d.one(ctx, `SELECT `+columns+` WHERE s.id = ?`, id[:])
-}
-
-func (d *DB) one(ctx context.Context, q string, arg []byte) (r persist.Record, err error) {
+func (d *DB) ByHash(ctx context.Context, k persist.TokenKey) (r persist.Record, err error) {
 	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
-		st, err := c.Prepare(q)
-		if err != nil {
-			return err
+		r, err = one(query(c, selectRecord+` WHERE s.token_hash = ?`).blob(k.Hash[:]))
+		if errors.Is(err, persist.ErrNotFound) {
+			r, err = one(query(c, selectRecord+` WHERE s.previous_hash = ?`).blob(k.Hash[:]))
 		}
-		st.BindBytes(1, arg)
-		found, err := st.Step()
-		switch {
-		case err != nil:
-		case !found:
-			err = persist.ErrNotFound
-		default:
-			r, err = scan(st)
-		}
-		return firstError(err, st.Reset())
+		return err
 	})
 	return r, err
 }
 
-// ByUser returns a user's sessions. A row that cannot be read is left out and counted.
-func (d *DB) ByUser(ctx context.Context, u persist.UserKey) (l persist.Listing, err error) {
+// ByID finds a session by its id.
+func (d *DB) ByID(ctx context.Context, id persist.ID) (r persist.Record, err error) {
 	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
-		st, err := c.Prepare(`SELECT ` + columns + ` WHERE s.user_id = ? AND s.user_id <> ''`)
-		if err != nil {
-			return err
-		}
-		st.BindText(1, u.ID)
-		for {
-			more, err := st.Step()
-			if err != nil || !more {
-				return firstError(err, st.Reset())
-			}
-			r, err := scan(st)
-			if err != nil {
-				l.Unreadable++
-				continue
-			}
-			l.Records = append(l.Records, r)
-		}
+		r, err = one(query(c, selectRecord+` WHERE s.id = ?`).blob(id[:]))
+		return err
 	})
-	return l, err
+	return r, err
 }
 
-// scan reads a record from a row, and trusts none of it.
+// one reads the first row of a query, or persist.ErrNotFound.
+func one(q bound) (persist.Record, error) {
+	if q.err != nil {
+		return persist.Record{}, q.err
+	}
+	found, err := q.stmt.Step()
+	if err != nil {
+		return persist.Record{}, err
+	}
+	if !found {
+		return persist.Record{}, firstOf(q.stmt.Reset(), persist.ErrNotFound)
+	}
+	r, err := scan(q.stmt)
+	return r, firstOf(err, q.stmt.Reset())
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// ByUser returns a user's sessions. The index tells which they are; each is then
+// read by itself, so that a row or page that cannot be read costs one session,
+// which is left out and counted. Guests are nobody's.
+func (d *DB) ByUser(ctx context.Context, u persist.UserKey) (l persist.Listing, err error) {
+	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
+		keys := query(c, `SELECT key FROM session WHERE user_id = ? AND user_id <> ''`).text(u.ID)
+		return keys.rows(func(s *sqlite.Stmt) error {
+			r, err := one(query(c, selectRecord+` WHERE s.key = ?`).int(s.ColumnInt64(0)))
+			switch {
+			case err == nil:
+				l.Records = append(l.Records, r)
+			case ownFault(err), errors.Is(err, persist.ErrNotFound): // one snapshot: the index knows a row that is not there
+				l.Unreadable++
+			default:
+				return err
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return persist.Listing{}, err
+	}
+	return l, nil
+}
+
+// The columns of selectRecord.
+const (
+	colKey = iota
+	colID
+	colHash
+	colPrevious
+	colUntil
+	colRotatedAt
+	colAuthAt
+	colUserID
+	colIPAddress
+	colUserAgent
+	colDeviceName
+	colDeviceType
+	colFingerprint
+	colCreatedAt
+	colTTL
+	colVersion
+	colData
+	colLastActive
+	colExpiresAt
+	colDeadline
+)
+
+const selectRecord = `SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at,
+	s.user_id, s.ip_address, s.user_agent, s.device_name, s.device_type, s.fingerprint,
+	s.created_at, s.ttl, s.version, s.data, a.last_active, a.expires_at, a.deadline
+	FROM session s LEFT JOIN activity a ON a.key = s.key`
+
+// scan reads a record from a row of selectRecord, and trusts none of it: a row
+// that is not as it was written is persist.ErrCorrupt (A8).
 func scan(s *sqlite.Stmt) (persist.Record, error) {
-	const (
-		key = iota
-		id
-		hash
-		previous
-		until
-		rotatedAt
-		authAt
-		user
-		ip
-		agent
-		deviceName
-		deviceType
-		fingerprint
-		created
-		deadline
-		ttl
-		version
-		data
-		lastActive
-		expires
-	)
-	if s.ColumnLen(id) != 16 || s.ColumnLen(hash) != 32 || s.ColumnType(lastActive) != sqlite.TypeInteger {
-		return persist.Record{}, fmt.Errorf("%w: row %d", persist.ErrCorrupt, s.ColumnInt64(key))
+	if col, ok := sound(s); !ok {
+		return persist.Record{}, fmt.Errorf("%w: row %d: column %d is not as it was written", persist.ErrCorrupt, s.ColumnInt64(colKey), col)
 	}
 	r := persist.Record{
 		Identity: &persist.Identity{
-			Key: s.ColumnInt64(key), UserID: s.ColumnText(user), IPAddress: s.ColumnText(ip), UserAgent: s.ColumnText(agent),
-			DeviceName: s.ColumnText(deviceName), DeviceType: s.ColumnText(deviceType), Fingerprint: s.ColumnText(fingerprint),
-			CreatedAt: s.ColumnInt64(created), Deadline: s.ColumnInt64(deadline), TTL: s.ColumnInt64(ttl),
+			Key:         s.ColumnInt64(colKey),
+			UserID:      s.ColumnText(colUserID),
+			IPAddress:   s.ColumnText(colIPAddress),
+			UserAgent:   s.ColumnText(colUserAgent),
+			DeviceName:  s.ColumnText(colDeviceName),
+			DeviceType:  s.ColumnText(colDeviceType),
+			Fingerprint: s.ColumnText(colFingerprint),
+			CreatedAt:   s.ColumnInt64(colCreatedAt),
+			Deadline:    s.ColumnInt64(colDeadline),
+			TTL:         s.ColumnInt64(colTTL),
 		},
-		Version: persist.Version(s.ColumnInt64(version)), Data: blob(s, data),
-		LastActive: s.ColumnInt64(lastActive), ExpiresAt: s.ColumnInt64(expires),
+		Version:    persist.Version(s.ColumnInt64(colVersion)),
+		Data:       bytesOf(s, colData),
+		LastActive: s.ColumnInt64(colLastActive),
+		ExpiresAt:  s.ColumnInt64(colExpiresAt),
 	}
-	s.ColumnBytes(id, r.ID[:])
-	s.ColumnBytes(hash, r.Hash[:])
-	if s.ColumnLen(previous) == 32 {
+	s.ColumnBytes(colID, r.ID[:])
+	s.ColumnBytes(colHash, r.Hash[:])
+	if !s.ColumnIsNull(colPrevious) {
 		r.Rotation = &persist.Rotation{
-			Until: s.ColumnInt64(until), At: s.ColumnInt64(rotatedAt), AuthAt: s.ColumnInt64(authAt),
+			Until: s.ColumnInt64(colUntil), At: s.ColumnInt64(colRotatedAt), AuthAt: s.ColumnInt64(colAuthAt),
 		}
-		s.ColumnBytes(previous, r.Previous[:])
+		s.ColumnBytes(colPrevious, r.Previous[:])
 	}
 	return r, nil
 }
 
-// scanFactor bounds how many rows Expired looks at for each that it may return.
-const scanFactor = 16
-
-// Expired finds sessions whose end has come, in key order.
-func (d *DB) Expired(ctx context.Context, now, after int64, limit int) (refs []persist.Ref, next int64, err error) {
-	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
-		refs, next, err = expired(c, now, after, limit)
-		return err
-	})
-	return refs, next, err
-}
-
-func expired(c *sqlite.Conn, now, after int64, limit int) (refs []persist.Ref, next int64, err error) {
-	st, err := c.Prepare(`SELECT a.key, iif(a.expires_at <= ?1, (SELECT id FROM session s WHERE s.key = a.key), NULL)
-		FROM activity a WHERE a.key > ?2 ORDER BY a.key LIMIT ?3`)
-	if err != nil {
-		return nil, 0, err
-	}
-	st.BindInt64(1, now)
-	st.BindInt64(2, after)
-	st.BindInt64(3, int64(limit)*scanFactor)
-	seen := 0
-	for {
-		more, err := st.Step()
-		if err != nil || !more {
-			if seen < limit*scanFactor {
-				next = 0
+// sound checks types and lengths, and names the first column that is wrong. A
+// wide row without its narrow one shows as null times.
+func sound(s *sqlite.Stmt) (int, bool) {
+	for col := range colDeadline + 1 {
+		want := sqlite.TypeInteger
+		switch col {
+		case colID, colHash, colData:
+			want = sqlite.TypeBlob
+		case colPrevious:
+			if s.ColumnIsNull(col) {
+				continue
 			}
-			return refs, next, firstError(err, st.Reset())
+			want = sqlite.TypeBlob
+		case colUserID, colIPAddress, colUserAgent, colDeviceName, colDeviceType, colFingerprint:
+			want = sqlite.TypeText
 		}
-		seen++
-		next = st.ColumnInt64(0)
-		if st.ColumnLen(1) != 16 {
-			continue
-		}
-		ref := persist.Ref{Key: next}
-		st.ColumnBytes(1, ref.ID[:])
-		if refs = append(refs, ref); len(refs) == limit {
-			return refs, next, st.Reset()
+		if s.ColumnType(col) != want {
+			return col, false
 		}
 	}
-}
-
-// firstError is the error of a step, or else of its reset, which repeats it.
-func firstError(step, reset error) error {
-	if step != nil {
-		return step
+	switch {
+	case s.ColumnLen(colID) != len(persist.ID{}):
+		return colID, false
+	case s.ColumnLen(colHash) != len(persist.Hash{}):
+		return colHash, false
+	case !s.ColumnIsNull(colPrevious) && s.ColumnLen(colPrevious) != len(persist.Hash{}):
+		return colPrevious, false
 	}
-	return reset
+	return 0, true
 }

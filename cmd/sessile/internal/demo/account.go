@@ -28,7 +28,7 @@ func (a *App) changePassword(w http.ResponseWriter, r *http.Request, h *middlewa
 	if _, err := h.LogoutOthers(r.Context()); err != nil {
 		return err
 	}
-	if err := a.reauthenticated(r, h); err != nil {
+	if err := h.Reauthenticated(r.Context()); err != nil {
 		return err
 	}
 	return a.back(w, r, h, "/devices", "Your password is changed, and every other device is logged out.")

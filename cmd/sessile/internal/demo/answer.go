@@ -20,19 +20,13 @@ type view struct {
 	User        string // "" for a guest
 	HasSession  bool
 	Nav         []link
-	Flashes     []flash
+	Flashes     []middleware.Flash
 	Body        any
 }
 
 type link struct {
 	Name, Path string
 	Here       bool
-}
-
-// flash is a message that is shown once, on the next page.
-type flash struct {
-	Kind string `json:"kind"` // "good" or "bad"
-	Text string `json:"text"`
 }
 
 // refusal is an error that is an answer of its own.
@@ -57,7 +51,11 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 	for i := range v.Nav {
 		v.Nav[i].Here = v.Nav[i].Path == r.URL.Path
 	}
-	v.Flashes = a.takeFlashes(h)
+	flashes, err := h.Flashes()
+	if err != nil {
+		a.log.Warn("taking the flash messages", zap.Error(err)) // the page is worth more than they are
+	}
+	v.Flashes = flashes
 	return v
 }
 
@@ -115,6 +113,7 @@ func (a *App) errorPage(w http.ResponseWriter, status int, v view) {
 func (a *App) explain(r *http.Request, err error) (int, string) {
 	var own *refusal
 	var tooLarge *http.MaxBytesError
+	var rotated *sessile.RotatedError
 	switch {
 	case errors.As(err, &own):
 		return own.status, own.text
@@ -122,6 +121,10 @@ func (a *App) explain(r *http.Request, err error) (int, string) {
 		return http.StatusRequestEntityTooLarge, "That is more than this page takes."
 	case errors.Is(err, middleware.ErrNoSession):
 		return http.StatusUnauthorized, "You are not logged in."
+	case errors.As(err, &rotated):
+		return http.StatusConflict, "Another request has just changed this session. Please try again."
+	case errors.Is(err, sessile.ErrLimitReached):
+		return http.StatusConflict, "You are logged in on as many devices as is allowed. Log one of them out first."
 	case errors.Is(err, sessile.ErrNotFound), errors.Is(err, sessile.ErrInvalidID):
 		return http.StatusNotFound, "There is no such session."
 	case errors.Is(err, context.Canceled):

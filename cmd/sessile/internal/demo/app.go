@@ -74,7 +74,8 @@ func (a *App) build() error {
 		Guests:         true,
 		CarryOver:      []string{keyCart},
 		TrustedProxies: a.settings.TrustedProxies,
-		ErrorHandler:   a.unavailable,
+		ClearSiteData:  `"cache"`, // the pages are no-store already; browsers have been known to keep them all the same
+		ErrorHandler:   a.plainFailure,
 	})
 	if err != nil {
 		return fmt.Errorf("building the session middleware: %w", err)

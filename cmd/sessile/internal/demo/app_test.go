@@ -83,6 +83,7 @@ func (b *browser) send(method, path string, form url.Values, header ...string) p
 		b.Fatal(err)
 	}
 	req.Header.Set("User-Agent", b.agent)
+	req.Header.Set("Accept", "text/html,*/*")
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

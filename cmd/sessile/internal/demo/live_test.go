@@ -8,9 +8,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
 
 func (b *browser) sessionID() string {
@@ -132,8 +136,20 @@ func TestRunServesUntilItIsToldToStop(t *testing.T) {
 }
 
 func TestRunReportsWhatIsWrong(t *testing.T) {
-	err := Run(t.Context(), []string{"-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "missing", "deep", "run.db")}, nil, io.Discard, io.Discard)
-	if err == nil || errors.Is(err, context.Canceled) {
-		t.Errorf("an impossible file: %v", err)
+	foreign := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(foreign, bytes.Repeat([]byte("not a session store\n"), 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want error
+	}{
+		{[]string{"-db", foreign}, sessile.ErrNotStore},
+		{[]string{"-db", filepath.Join(t.TempDir(), "a.db"), "-store.ttl", "1ns"}, sessile.ErrInvalidConfig},
+		{[]string{"-addr", "nowhere"}, settings.ErrInvalid},
+	} {
+		if err := Run(t.Context(), append([]string{"-addr", "127.0.0.1:0"}, c.args...), nil, io.Discard, io.Discard); !errors.Is(err, c.want) {
+			t.Errorf("%v: %v, want %v", c.args, err, c.want)
+		}
 	}
 }

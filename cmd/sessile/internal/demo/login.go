@@ -30,7 +30,7 @@ func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	v := a.view(r, h, "Log in", b)
 	// A message after the logout cannot wait in the session, which is gone.
 	if r.Method == http.MethodGet && r.URL.Query().Has("bye") {
-		v.Flashes = append(v.Flashes, flash{"good", "You are logged out."})
+		v.Flashes = append(v.Flashes, middleware.Flash{Kind: "good", Text: "You are logged out."})
 	}
 	return a.pages.render(w, status, "login", v)
 }
@@ -56,6 +56,15 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	return nil
 }
 
+// begin logs a user in. Whoever asks to be remembered gets longer timeouts.
+func (a *App) begin(r *http.Request, h *middleware.Handle, id string, remember bool) error {
+	login := middleware.Login{UserID: id}
+	if remember {
+		login.TTL, login.MaxLifetime = a.settings.RememberFor, 3*a.settings.RememberFor
+	}
+	return h.AuthenticateLogin(r.Context(), login)
+}
+
 func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	if err := h.Logout(r.Context()); err != nil {
 		return err
@@ -65,8 +74,6 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 
 // goodbye leads to the login page, which says that it was done.
 func goodbye(w http.ResponseWriter, r *http.Request) error {
-	// The pages are no-store already; this clears what the browser may have kept all the same.
-	w.Header().Set("Clear-Site-Data", `"cache"`)
 	http.Redirect(w, r, "/login?bye", http.StatusSeeOther)
 	return nil
 }
@@ -99,7 +106,7 @@ func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err != nil {
 		return err
 	}
-	if err := a.reauthenticated(r, h); err != nil {
+	if err := h.Reauthenticated(r.Context()); err != nil {
 		return err
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)

@@ -58,3 +58,43 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	outer.Handle("/", http.MaxBytesHandler(sessions.Handler(mux), maxBody))
 	return outer
 }
+
+// userPage is a page for users who are logged in.
+func (a *App) userPage(do action) http.Handler {
+	return a.politely(middleware.RequireUser("/login")(a.page(do)), func(h *middleware.Handle) string {
+		if h.IsAuthenticated() {
+			return ""
+		}
+		return "/login"
+	})
+}
+
+// fresh is a page for users who gave their password a short while ago.
+func (a *App) fresh(do action) http.Handler {
+	guard := middleware.RequireFresh(a.settings.FreshFor, "/confirm")
+	return a.politely(middleware.RequireUser("/login")(guard(a.page(do))), func(h *middleware.Handle) string {
+		switch s, _ := h.Current(); {
+		case !h.IsAuthenticated():
+			return "/login"
+		case a.store.Now().Sub(s.AuthenticatedAt) >= a.settings.FreshFor:
+			return withNext("/confirm", "/account")
+		default:
+			return ""
+		}
+	})
+}
+
+// politely leads a form that comes too late to where it can be made good. The
+// guards lead a GET there by themselves, and answer a POST with a bare status;
+// they decide, this is manners.
+func (a *App) politely(guarded http.Handler, instead func(*middleware.Handle) string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if path := instead(middleware.FromRequest(r)); path != "" {
+				http.Redirect(w, r, path, http.StatusSeeOther)
+				return
+			}
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}

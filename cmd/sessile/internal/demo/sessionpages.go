@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -20,7 +21,22 @@ func (a *App) sessionPage(w http.ResponseWriter, r *http.Request, h *middleware.
 		return err
 	}
 	s, _ := h.Current()
+	s.ExpiresAt = a.expiresAfter(s)
 	return a.show(w, r, h, "session", "Session", sessionBody{s, count})
+}
+
+// expiresAfter is when the session will expire once this request has been
+// recorded as an access, which happens when the page is on its way.
+func (a *App) expiresAfter(s sessile.Session) time.Time {
+	now := a.store.Now()
+	if now.Sub(s.LastActiveAt) < a.store.Config().TouchInterval {
+		return s.ExpiresAt
+	}
+	renewed := now.Add(s.TTL)
+	if !s.Deadline.IsZero() && s.Deadline.Before(renewed) {
+		return s.Deadline
+	}
+	return renewed
 }
 
 func (a *App) count(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
@@ -94,7 +110,7 @@ func (a *App) logoutAll(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 
 // back leads to a page that shows text once.
 func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle, path, text string) error {
-	if err := a.setFlash(h, flash{"good", text}); err != nil {
+	if err := h.AddFlash("good", text); err != nil {
 		return err
 	}
 	http.Redirect(w, r, path, http.StatusSeeOther)

@@ -65,6 +65,8 @@ func Defaults() Settings {
 			Path:        "sessile.db",
 			TTL:         30 * time.Minute,
 			MaxLifetime: 12 * time.Hour,
+			// An access shows in the idle timeout soon; the library writes it down less often.
+			TouchInterval: 10 * time.Second,
 		},
 	}
 }

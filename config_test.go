@@ -1,0 +1,158 @@
+package sessile_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+func TestTheZeroConfigHasTheDocumentedDefaults(t *testing.T) {
+	if err := sessile.FaultsOf(sessile.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	got := sessile.DefaultsOf(sessile.Config{})
+	want := []any{
+		got.Path, "sessile.db", got.TTL, 30 * 24 * time.Hour, got.MaxLifetime, 90 * 24 * time.Hour,
+		got.TouchInterval, 5 * time.Minute, got.RotateGrace, 30 * time.Second,
+		got.MaxSessionsPerUser, 10, got.OnLimit, sessile.EvictOldest, got.MaxGuests, 100_000,
+		got.CacheSize, 100_000, got.CacheBytes, int64(256 << 20),
+		got.BatchInterval, 100 * time.Millisecond, got.BatchSize, 4096, got.MaxPending, 1 << 16, got.MaxPendingBytes, int64(64 << 20),
+		got.CleanupInterval, 15 * time.Minute, got.MaxDataBytes, 64 << 10, got.CloseTimeout, 30 * time.Second,
+	}
+	for i := 0; i < len(want); i += 2 {
+		if want[i] != want[i+1] {
+			t.Errorf("default %d is %v, want %v", i/2, want[i], want[i+1])
+		}
+	}
+	if got.Logger != nil || got.Events != nil || !sessile.HasHooks(got) {
+		t.Errorf("logger %v, events %t, clock and entropy %t", got.Logger, got.Events != nil, sessile.HasHooks(got))
+	}
+}
+
+func TestConfigKeepsWhatIsSet(t *testing.T) {
+	set := sessile.Config{
+		Path: "x.db", TTL: time.Hour, MaxLifetime: 2 * time.Hour, TouchInterval: time.Second, RotateGrace: time.Minute,
+		MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
+		BatchSize: 1, MaxPending: 1, MaxPendingBytes: 1 << 20, CleanupInterval: time.Hour, MaxDataBytes: 2, CloseTimeout: time.Second,
+	}
+	if err := sessile.FaultsOf(set); err != nil {
+		t.Fatal(err)
+	}
+	got, want := reflect.ValueOf(sessile.DefaultsOf(set)), reflect.ValueOf(set)
+	for i := range want.NumField() {
+		f := want.Type().Field(i)
+		if f.IsExported() && f.Type.Kind() != reflect.Func && (want.Field(i).IsZero() && f.Name != "Logger" || !got.Field(i).Equal(want.Field(i))) {
+			t.Errorf("%s is %v, want %v", f.Name, got.Field(i), want.Field(i))
+		}
+	}
+	if again := sessile.DefaultsOf(sessile.DefaultsOf(set)); again.TTL != set.TTL {
+		t.Error("defaults are not idempotent")
+	}
+}
+
+func TestWhatIsSwitchedOffByNameIsValid(t *testing.T) { // S28
+	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never}
+	if err := sessile.FaultsOf(off); err != nil {
+		t.Error(err)
+	}
+	if got := sessile.DefaultsOf(off); got.MaxLifetime != sessile.NoMaxLifetime || got.MaxSessionsPerUser != sessile.Unlimited || got.CleanupInterval != sessile.Never {
+		t.Errorf("%v %v %v", got.MaxLifetime, got.MaxSessionsPerUser, got.CleanupInterval)
+	}
+	if got := sessile.DefaultsOf(sessile.Config{CleanupInterval: -time.Hour}).CleanupInterval; got != sessile.Never {
+		t.Errorf("a negative clean-up interval is %v, want Never", got)
+	}
+}
+
+func TestAShortTTLBringsItsTouchInterval(t *testing.T) {
+	c := sessile.Config{TTL: time.Minute}
+	if err := sessile.FaultsOf(c); err != nil || sessile.DefaultsOf(c).TouchInterval != 30*time.Second {
+		t.Errorf("touch interval %v, %v", sessile.DefaultsOf(c).TouchInterval, err)
+	}
+}
+
+// invalid are values that no field may have: negative, beyond what a time can
+// say, or at odds with another field.
+var invalid = map[string][]sessile.Config{
+	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}},
+	"max_lifetime":          {{MaxLifetime: -2}, {MaxLifetime: -time.Hour}, {MaxLifetime: 1}, {MaxLifetime: math.MaxInt64}, {MaxLifetime: math.MinInt64}}, // A19
+	"touch_interval":        {{TouchInterval: -1}, {TTL: time.Hour, TouchInterval: time.Hour + 1}},
+	"rotate_grace":          {{RotateGrace: -1}, {RotateGrace: 1}, {RotateGrace: 2 * time.Hour}}, // S24
+	"max_sessions_per_user": {{MaxSessionsPerUser: -2}, {MaxSessionsPerUser: math.MinInt}},
+	"on_limit":              {{OnLimit: "x"}, {OnLimit: "Evict_Oldest"}},
+	"max_guests":            {{MaxGuests: -1}},
+	"cache_size":            {{CacheSize: -1}, {CacheSize: math.MaxInt}},
+	"cache_bytes":           {{CacheBytes: -1}, {CacheBytes: math.MinInt64}},
+	"batch_interval":        {{BatchInterval: -1}, {BatchInterval: 1}, {BatchInterval: 2 * time.Hour}},
+	"batch_size":            {{BatchSize: -1}, {BatchSize: 1 << 17}},
+	"max_pending":           {{MaxPending: -1}, {MaxPending: math.MaxInt}},
+	"max_pending_bytes":     {{MaxPendingBytes: -1}, {MaxPendingBytes: 1}, {MaxPendingBytes: 1 << 20, MaxDataBytes: 1<<20 + 1}},
+	"cleanup_interval":      {{CleanupInterval: 1}, {CleanupInterval: math.MaxInt64}},
+	"max_data_bytes":        {{MaxDataBytes: -1}, {MaxDataBytes: 1}, {MaxDataBytes: 1 << 25}},
+	"close_timeout":         {{CloseTimeout: -1}, {CloseTimeout: 1}, {CloseTimeout: math.MaxInt64}},
+}
+
+func TestEveryFaultOfAConfigNamesItsField(t *testing.T) {
+	for field, configs := range invalid {
+		for i, c := range configs {
+			err := sessile.FaultsOf(c)
+			if !errors.Is(err, sessile.ErrInvalidConfig) || !strings.Contains(err.Error(), "\n"+field+": ") {
+				t.Errorf("%s, %d: %v", field, i, err)
+			}
+			if err != nil && strings.Count(err.Error(), "\n") != 1 {
+				t.Errorf("%s, %d: one fault, but: %v", field, i, err)
+			}
+		}
+	}
+}
+
+func TestAllFaultsOfAConfigAreReportedAtOnce(t *testing.T) {
+	var all sessile.Config
+	for field, configs := range invalid {
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[sessile.Config]()) {
+			if f.Tag.Get("yaml") == field {
+				reflect.ValueOf(&all).Elem().FieldByIndex(f.Index).Set(reflect.ValueOf(configs[0]).FieldByIndex(f.Index))
+			}
+		}
+	}
+	err := sessile.FaultsOf(all)
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	for field := range invalid {
+		if !strings.Contains(err.Error(), "\n"+field+": ") {
+			t.Errorf("%s is missing in %v", field, err)
+		}
+	}
+	if _, joined := errors.Unwrap(err), errors.Is(err, sessile.ErrInvalidConfig); !joined {
+		t.Error("the faults are no ErrInvalidConfig")
+	}
+}
+
+func TestConfigIsASectionOfAFile(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[sessile.Config]()) {
+		tag := f.Tag.Get("yaml")
+		switch {
+		case !f.IsExported():
+		case f.Name == "Logger" || f.Name == "Events":
+			if tag != "-" {
+				t.Errorf("%s has the tag %q, want -", f.Name, tag)
+			}
+		case seen[tag] || !regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`).MatchString(tag) || strings.ReplaceAll(tag, "_", "") != strings.ToLower(f.Name):
+			t.Errorf("%s has the tag %q", f.Name, tag)
+		case strings.Contains("string int int64 time.Duration sessile.LimitPolicy", f.Type.String()):
+			if f.Name != "Path" && invalid[tag] == nil {
+				t.Errorf("%s: no value of it is refused", f.Name)
+			}
+		default:
+			t.Errorf("%s is a %s, which no file can hold", f.Name, f.Type)
+		}
+		seen[tag] = true
+	}
+}

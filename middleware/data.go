@@ -1,0 +1,192 @@
+package middleware
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/sessile/sessile"
+)
+
+// change is a pending change of one key; a nil value deletes it.
+type change struct {
+	key   string
+	value json.RawMessage
+}
+
+// Get returns the value of a key, pending changes included. A key that is not
+// there, and a request without a session, is zero, false and no error.
+func Get[T any](h *Handle, key string) (T, bool, error) {
+	h.enter()
+	defer h.mu.Unlock()
+	return get[T](h, key)
+}
+
+// Pop is [Get], and removes the key.
+func Pop[T any](h *Handle, key string) (T, bool, error) {
+	h.enter()
+	defer h.mu.Unlock()
+	v, ok, err := get[T](h, key)
+	if err != nil || !ok {
+		return v, ok, err
+	}
+	if err := h.put(change{key: key}); err != nil {
+		var zero T
+		return zero, true, err
+	}
+	return v, true, nil
+}
+
+func get[T any](h *Handle, key string) (T, bool, error) {
+	var v T
+	if h.m == nil {
+		return v, false, ErrNoMiddleware
+	}
+	for _, c := range h.pending {
+		if c.key != key {
+			continue
+		}
+		if c.value == nil {
+			return v, false, nil
+		}
+		if err := json.Unmarshal(c.value, &v); err != nil {
+			var zero T // the decoder's error quotes the value
+			return zero, true, fmt.Errorf("session data: key %q does not decode as %T", key, zero)
+		}
+		return v, true, nil
+	}
+	if !h.has {
+		return v, false, nil
+	}
+	return sessile.Get[T](h.session, key)
+}
+
+// Set sets a key to what v encodes to as JSON; nil is null. Without a session it
+// is [ErrNoSession], unless guests are on: then the commit creates one. After the
+// response has begun it is [ErrHeadersSent]; use [Handle.Update] then. A value
+// that is no JSON or does not fit is [sessile.ErrInvalidData] or
+// [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
+// the commit.
+func (h *Handle) Set(key string, v any) error {
+	raw, err := encode(v)
+	if err != nil || key == "" || !utf8.ValidString(key) {
+		return fmt.Errorf("session data: key %q: %w", key, errors.Join(err, sessile.ErrInvalidData))
+	}
+	h.enter()
+	defer h.mu.Unlock()
+	return h.put(change{key, raw})
+}
+
+// Remove removes a key, under the rules of Set. A key that is not there is no error.
+func (h *Handle) Remove(key string) error {
+	h.enter()
+	defer h.mu.Unlock()
+	return h.put(change{key: key})
+}
+
+// put adds a pending change, or replaces the one of the same key.
+func (h *Handle) put(c change) error {
+	if err := h.changeable(); err != nil {
+		return err
+	}
+	switch {
+	case h.fault != nil:
+		return h.fault
+	case !h.has && !h.mayBeGuest():
+		return ErrNoSession
+	case !h.has && c.value == nil && len(h.pending) == 0:
+		return nil // there is nothing to remove, and no reason for a guest session
+	case !h.fits(c):
+		return fmt.Errorf("session data: key %q: %w", c.key, sessile.ErrDataTooLarge)
+	}
+	for i := range h.pending {
+		if h.pending[i].key == c.key {
+			h.pending[i].value = c.value
+			return nil
+		}
+	}
+	h.pending = append(h.pending, c)
+	return nil
+}
+
+// mayBeGuest reports whether the request may begin a guest session: not if it
+// came with a token that may be good, nor if it keeps its token itself.
+func (h *Handle) mayBeGuest() bool { return h.m.opts.Guests && !h.reserved && !h.bearer }
+
+// fits reports whether the data may be within its bound with c in it. It errs, by
+// a few bytes, on the side of yes; the store decides.
+func (h *Handle) fits(c change) bool {
+	if c.value == nil {
+		return true
+	}
+	size := h.session.Data.Len() + h.growth(c)
+	for _, p := range h.pending {
+		if p.key != c.key {
+			size += h.growth(p)
+		}
+	}
+	return size <= h.m.maxData
+}
+
+// growth is how many bytes a change adds to the stored data, without the comma.
+func (h *Handle) growth(c change) int {
+	n := 0
+	if c.value != nil {
+		n = len(c.key) + len(`"":`) + len(c.value)
+	}
+	if old, ok, err := sessile.Get[json.RawMessage](h.session, c.key); err == nil && ok && h.has {
+		n -= len(c.key) + len(`"":,`) + len(old)
+	}
+	return n
+}
+
+// changes are the pending changes as the store takes them.
+func (h *Handle) changes() *sessile.Changes {
+	c := new(sessile.Changes)
+	for _, p := range h.pending {
+		if p.value == nil {
+			c.Delete(p.key)
+			continue
+		}
+		c.Set(p.key, p.value)
+	}
+	return c
+}
+
+// encode encodes a value compactly, with the characters of HTML as they are. Bad
+// UTF-8 is an error rather than repaired.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("%T does not encode", v) // the encoder's error may quote the value
+	}
+	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if !utf8.Valid(raw) || repaired(raw) {
+		return nil, errors.New("bad UTF-8")
+	}
+	return raw, nil
+}
+
+// repaired reports whether the encoder has put the escape of U+FFFD in place of
+// bad UTF-8. It never writes that escape otherwise: U+FFFD itself it leaves as it is.
+func repaired(raw []byte) bool {
+	const escape = `\ufffd`
+	for {
+		i := bytes.Index(raw, []byte(escape))
+		if i < 0 {
+			return false
+		}
+		slashes := 0
+		for i-slashes > 0 && raw[i-slashes-1] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return true
+		}
+		raw = raw[i+len(escape):]
+	}
+}

@@ -1,0 +1,53 @@
+package middleware
+
+import (
+	"sync"
+	"time"
+)
+
+// maxRecent bounds what one half of a recent set holds; at 16 bytes each the
+// whole is some hundred kilobytes.
+const maxRecent = 4096
+
+// recent remembers, for at least justNow unless there are very many, what has
+// happened to a session, by a seeded hash: no secret is in it. A collision or a
+// forgotten entry costs a removal cookie too few or too many. The zero value is
+// ready to use. It is safe for concurrent use.
+type recent struct {
+	mu        sync.Mutex
+	now, past map[uint64]time.Time
+	began     time.Time // of now
+}
+
+// add notes key, and reports whether it is new.
+func (r *recent) add(key uint64, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(key, at) {
+		return false
+	}
+	if len(r.now) >= maxRecent || at.Sub(r.began) >= justNow {
+		r.past, r.now, r.began = r.now, nil, at
+	}
+	if r.now == nil {
+		r.now = make(map[uint64]time.Time)
+	}
+	r.now[key] = at
+	return true
+}
+
+// contains reports whether key was added less than justNow ago.
+func (r *recent) contains(key uint64, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.has(key, at)
+}
+
+func (r *recent) has(key uint64, at time.Time) bool {
+	for _, half := range [...]map[uint64]time.Time{r.now, r.past} {
+		if t, ok := half[key]; ok && at.Sub(t) < justNow {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// Sessions is the middleware. Get one from [New]; it is safe for concurrent use.
+type Sessions struct {
+	store    *sessile.Store
+	opts     Options
+	cookie   cookiePolicy
+	proxies  proxies
+	touch    time.Duration
+	inFlight time.Duration // how long a request with a replaced token may be under way
+	maxData  int
+	seed     maphash.Seed
+	replaced recent // tokens of sessions that a login replaced
+	noticed  recent // sessions whose change of browser was told
+}
+
+// New builds the middleware over store. Options that browsers would refuse, or
+// that are unsafe, are a [sessile.ErrInvalidConfig] that lists every fault.
+func New(store *sessile.Store, opts Options) (*Sessions, error) {
+	if store == nil {
+		return nil, fmt.Errorf("session middleware: %w: no store", sessile.ErrInvalidConfig)
+	}
+	opts = opts.withDefaults()
+	policy, err1 := newCookiePolicy(opts.Cookie, opts.Insecure)
+	trusted, err2 := newProxies(opts.TrustedProxies, opts.ProxyHeader)
+	if err := errors.Join(err1, err2, opts.check()); err != nil {
+		return nil, fmt.Errorf("session middleware: %w:\n%w", sessile.ErrInvalidConfig, err)
+	}
+	cfg := store.Config()
+	return &Sessions{
+		store: store, opts: opts, cookie: policy, proxies: trusted,
+		touch: cfg.TouchInterval, inFlight: max(justNow, 2*cfg.RotateGrace), maxData: cfg.MaxDataBytes,
+		seed: maphash.MakeSeed(),
+	}, nil
+}
+
+// Store returns the store.
+func (m *Sessions) Store() *sessile.Store { return m.store }
+
+// CookieName returns the name of the cookie.
+func (m *Sessions) CookieName() string { return m.cookie.name }
+
+// ClientIP returns the client's address as sessions record it: that of the
+// connection, or, behind a proxy of Options.TrustedProxies, the one which that
+// proxy vouches for. It is "" if nothing is known.
+func (m *Sessions) ClientIP(r *http.Request) string { return m.proxies.clientIP(r) }
+
+// Handler gives next the session of each request.
+//
+// The session is looked up before next runs, from memory in about a microsecond,
+// so that next is never entered with a session that could not be read.
+func (m *Sessions) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.of(r.Context()) != nil { // wrapped twice: the outer one has the session
+			next.ServeHTTP(w, r)
+			return
+		}
+		x := &exchange{Context: r.Context()}
+		h := &x.handle
+		h.m, h.req = m, r
+		if err := h.load(x.Context); err != nil {
+			if !m.opts.AllowAnonymousOnError {
+				m.fail(w, r, err)
+				return
+			}
+			h.fault, h.fate = err, keepCookie
+		}
+		x.writer = responseWriter{ResponseWriter: w, handle: h}
+		inner := r.WithContext(x)
+		defer h.leave(inner)
+		next.ServeHTTP(wrap(&x.writer), inner)
+		x.writer.finish()
+	})
+}
+
+// leave is the end of the request, also after a panic: then nothing is committed.
+// What net/http and a logger around us look for in the request they know, they
+// find there: the multipart files to delete, and the pattern that matched.
+func (h *Handle) leave(inner *http.Request) {
+	h.req.MultipartForm, h.req.Pattern = inner.MultipartForm, inner.Pattern
+	h.abandon()
+}
+
+// fail answers with the application's error page.
+func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error) {
+	header := w.Header()
+	// What a handler said of the answer that it had in mind.
+	for _, name := range [...]string{
+		"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Content-Disposition",
+		"Etag", "Last-Modified", "Location",
+	} {
+		header.Del(name)
+	}
+	header.Set("Cache-Control", "no-store")
+	m.vary(header)
+	m.opts.ErrorHandler(w, r, err)
+}

@@ -1,0 +1,176 @@
+package persisttest
+
+import (
+	"context"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// broken is a Memory with one fault.
+type broken struct {
+	*Memory
+	dead  map[persist.ID]*persist.Record // everything that ever was there
+	fault fault
+}
+
+// fault spoils an Apply: it runs before it, and what it returns runs after it.
+type fault func(b *broken, batch *persist.Batch) func(*persist.Result)
+
+func (b *broken) Apply(ctx context.Context, batch *persist.Batch) (persist.Result, error) {
+	own := *batch
+	own.Ops = slices.Clone(batch.Ops)
+	after := b.fault(b, &own)
+	res, err := b.Memory.Apply(ctx, &own)
+	if err == nil && after != nil {
+		after(&res)
+	}
+	for _, r := range b.rows {
+		old := clone(r)
+		b.dead[r.ID] = &old
+	}
+	return res, err
+}
+
+// revive brings a session back as it last was.
+func (b *broken) revive(id persist.ID) {
+	if r := b.dead[id]; r != nil && b.rows[id] == nil {
+		back := clone(r)
+		b.rows[id], b.tokens[back.Hash] = &back, &back
+	}
+}
+
+func faults() map[string]fault {
+	return map[string]fault{
+		"touch upserts": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			return func(res *persist.Result) {
+				for i, o := range res.Touches {
+					if o.Status == persist.Gone {
+						b.revive(batch.Touches[i].Ref.ID)
+					}
+				}
+			}
+		},
+		"write upserts": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			return func(res *persist.Result) {
+				for i, o := range res.Writes {
+					if o.Status == persist.Gone {
+						b.revive(batch.Writes[i].Ref.ID)
+					}
+				}
+			}
+		},
+		"write ignores the version": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Writes {
+				if r := b.rows[batch.Writes[i].Ref.ID]; r != nil {
+					r.Version = batch.Writes[i].If
+				}
+			}
+			return nil
+		},
+		"last active goes back": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			for _, x := range batch.Touches {
+				if r := b.rows[x.Ref.ID]; r != nil {
+					r.LastActive = 0
+				}
+			}
+			return nil
+		},
+		"create overwrites": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			for _, op := range batch.Ops {
+				if op.Kind == persist.Create && op.Record != nil && op.Record.Identity != nil {
+					if r := b.tokens[op.Record.Hash]; r != nil && r.ID != op.Record.ID {
+						b.remove([]*persist.Record{r})
+					}
+				}
+			}
+			return nil
+		},
+		"no limit": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				batch.Ops[i].Limit = persist.Limit{}
+			}
+			return nil
+		},
+		"destroys are acknowledged and not done": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			return func(*persist.Result) {
+				for _, op := range batch.Ops {
+					if op.Kind == persist.Destroy {
+						b.revive(op.Ref.ID)
+					}
+				}
+			}
+		},
+		"spares nobody": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				batch.Ops[i].Except = persist.ID{}
+			}
+			return nil
+		},
+		"expire asks nothing": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				if batch.Ops[i].Kind == persist.Expire {
+					batch.Ops[i].Kind = persist.Destroy
+				}
+			}
+			return nil
+		},
+		"rotation leaves the old hash": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			return func(*persist.Result) {
+				for _, op := range batch.Ops {
+					if r := b.rows[op.Ref.ID]; op.Kind == persist.Rotate && r != nil && b.dead[r.ID] != nil {
+						b.tokens[b.dead[r.ID].Hash] = r
+						if b.dead[r.ID].Rotation != nil {
+							b.tokens[b.dead[r.ID].Previous] = r
+						}
+					}
+				}
+			}
+		},
+		"operations run backwards": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			slices.Reverse(batch.Ops)
+			return func(res *persist.Result) { slices.Reverse(res.Ops) }
+		},
+		"outcomes are not aligned": func(*broken, *persist.Batch) func(*persist.Result) {
+			return func(res *persist.Result) { slices.Reverse(res.Writes) }
+		},
+	}
+}
+
+// The negative control: a backend with any one fault fails the suite (A2, R3). The
+// suite runs in a process of its own, since a test cannot expect to fail.
+func TestABrokenBackendFailsTheSuite(t *testing.T) {
+	const env = "PERSISTTEST_FAULT"
+	if name, ok := os.LookupEnv(env); ok {
+		Run(t, func(*testing.T) persist.Backend {
+			return &broken{Memory: NewMemory(), dead: map[persist.ID]*persist.Record{}, fault: faults()[name]}
+		})
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(faults())) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(os.Args[0], "-test.run=^TestABrokenBackendFailsTheSuite$", "-test.v", "-rapid.nofailfile", "-rapid.checks=20", "-rapid.shrinktime=0s")
+			cmd.Env = append(os.Environ(), env+"="+name)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL") {
+				t.Fatalf("the suite found nothing (%v)", err)
+			}
+			var found []string
+			for line := range strings.Lines(string(out)) {
+				if at, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: TestABrokenBackendFailsTheSuite/"); ok && strings.Count(at, "/") == 1 {
+					found = append(found, strings.Fields(at)[0])
+				}
+			}
+			if len(found) == 0 {
+				t.Fatal("only the random comparison found it")
+			}
+			t.Logf("found by %v", found)
+		})
+	}
+}

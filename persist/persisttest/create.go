@@ -1,0 +1,148 @@
+package persisttest
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/sessile/sessile/persist"
+)
+
+func createContract() []contract {
+	return []contract{
+		{"stores every field", func(f *fixture) {
+			r := f.record("ann")
+			f.stored(f.create(r))
+			f.stored(f.create(f.record("ann")))
+			f.stored(f.create(f.record("")))
+		}},
+		{"stores a session without data, names and deadline", func(f *fixture) {
+			r := f.record("ann")
+			*r.Identity = persist.Identity{ID: r.ID, UserID: "ann", Deadline: persist.NoDeadline}
+			r.Data, r.Version = []byte{}, math.MaxUint64
+			r.ExpiresAt = persist.NoDeadline
+			f.stored(f.create(r))
+		}},
+		{"stores a session that was rotated before", func(f *fixture) {
+			r := f.record("ann")
+			r.Rotation = &persist.Rotation{Previous: f.newHash(), Until: persist.Unseen, At: now - 5, AuthAt: now - 9}
+			f.stored(f.create(r))
+		}},
+		{"keeps any text as it is", func(f *fixture) {
+			for _, user := range []string{
+				"ünïcödé 用户 🙂", "nul\x00inside", `quote ' " ; -- DROP TABLE session`, "../../etc/passwd", " space ", "%_?",
+				strings.Repeat("long ", 200),
+			} {
+				r := f.record(user)
+				r.UserAgent, r.DeviceName, r.IPAddress = user, user, user
+				f.stored(f.create(r))
+				if l := f.list(user); len(l) != 1 || l[0].UserID != user {
+					f.Fatalf("user %q has %d sessions", user, len(l))
+				}
+			}
+			f.removed(f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "nul"}}))
+		}},
+		{"keeps any bytes as data", func(f *fixture) {
+			r := f.record("ann")
+			r.Data = []byte("\x00\xff{}'\n" + strings.Repeat("x", 100_000))
+			f.stored(f.create(r))
+		}},
+		{"gives every session a key of its own", func(f *fixture) {
+			seen := map[int64]bool{0: true}
+			for range 5 {
+				r := f.create(f.record("ann"))
+				if seen[r.Key] {
+					f.Fatalf("key %d again", r.Key)
+				}
+				seen[r.Key] = true
+				f.is(f.op(destroyOp(r.ID)), persist.Applied) // a key is not used again (D4)
+			}
+		}},
+		{"applied again changes nothing", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: now + 2*hour}), persist.Applied)
+			r.LastActive, r.ExpiresAt = now, now+2*hour
+			other := f.create(f.record("ann"))
+			again := clone(r)
+			again.Key, again.Data, again.LastActive = 0, []byte("{}"), now-hour
+			o := f.op(createOp(&again, persist.Limit{Max: 1}))
+			f.is(o, persist.Applied)
+			f.removed(o)
+			if o.Key != r.Key {
+				f.Fatalf("key %d, want %d", o.Key, r.Key)
+			}
+			f.stored(r)
+			f.stored(other)
+		}},
+		{"applied twice in one batch is applied once", func(f *fixture) { // D9
+			r := f.record("ann")
+			res := f.apply(persist.Batch{Ops: []persist.Op{createOp(r, persist.Limit{}), createOp(r, persist.Limit{})}})
+			f.is(res.Ops[0], persist.Applied)
+			f.is(res.Ops[1], persist.Applied)
+			if res.Ops[0].Key != res.Ops[1].Key || len(f.list("ann")) != 1 {
+				f.Fatal("there are two")
+			}
+		}},
+		{"refuses the id of another session", func(f *fixture) { // A30, S23
+			victim := f.create(f.record("ann"))
+			r := f.record("bob")
+			r.ID = victim.ID
+			f.is(f.op(createOp(r, persist.Limit{Max: 1})), persist.Conflict)
+			f.stored(victim)
+			f.noHash(r.Hash)
+		}},
+		{"refuses the hash of another session", func(f *fixture) { // A30, S23
+			victim := f.create(f.record("ann"))
+			bob := f.create(f.record("bob"))
+			r := f.record("bob")
+			r.Hash = victim.Hash
+			o := f.op(createOp(r, persist.Limit{Max: 1}))
+			f.is(o, persist.Conflict)
+			f.removed(o)
+			f.stored(victim)
+			f.stored(bob)
+			if _, err := f.b.ByID(context.Background(), r.ID); err == nil {
+				f.Fatal("it was stored")
+			}
+		}},
+		{"refuses the previous hash of another session", func(f *fixture) { // I2
+			victim := f.create(f.record("ann"))
+			old := victim.Hash
+			f.is(f.op(persist.Op{Kind: persist.Rotate, Ref: victim.Ref(), From: old, To: f.newHash()}), persist.Applied)
+			r := f.record("bob")
+			r.Hash = old
+			f.is(f.op(createOp(r, persist.Limit{})), persist.Conflict)
+		}},
+		{"refuses a record that is none, alone", func(f *fixture) {
+			good, zero := f.record("ann"), f.record("ann")
+			zero.ID = persist.ID{}
+			res := f.apply(persist.Batch{Ops: []persist.Op{
+				createOp(nil, persist.Limit{}), createOp(zero, persist.Limit{}), createOp(good, persist.Limit{}), {Kind: 99},
+			}})
+			f.is(res.Ops[0], persist.Failed)
+			f.is(res.Ops[1], persist.Failed)
+			f.is(res.Ops[2], persist.Applied)
+			f.is(res.Ops[3], persist.Failed)
+			good.Key = res.Ops[2].Key
+			f.stored(good)
+		}},
+		{"never ends after the deadline", func(f *fixture) { // I6, S27
+			r := f.record("ann")
+			r.ExpiresAt = r.Deadline + 1
+			f.create(r)
+			r.ExpiresAt = r.Deadline
+			f.stored(r)
+			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: r.Deadline + hour}), persist.Applied)
+			r.LastActive = now
+			f.stored(r)
+			next := r.Version + 1
+			f.is(f.write(persist.Write{
+				Ref: r.Ref(), If: r.Version, Next: next, Data: data("{}"), LastActive: now, ExpiresAt: persist.NoDeadline,
+			}), persist.Applied)
+			r.Version, r.Data = next, []byte("{}")
+			f.stored(r)
+		}},
+	}
+}
+
+func data(s string) func() []byte { return func() []byte { return []byte(s) } }

@@ -1,0 +1,122 @@
+package persisttest
+
+import (
+	"github.com/sessile/sessile/persist"
+)
+
+func limitContract() []contract {
+	return []contract{
+		{"evicts the least recently active", func(f *fixture) { // A17, S37
+			a, b, c := f.record("ann"), f.record("ann"), f.record("ann")
+			a.LastActive, b.LastActive, c.LastActive = now-3, now-9, now-6
+			f.create(a)
+			f.create(b)
+			f.create(c)
+			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
+			f.is(o, persist.Applied)
+			f.removed(o, b, c)
+			f.gone(b)
+			f.gone(c)
+			f.stored(a)
+		}},
+		{"evicts the lower id among equals", func(f *fixture) {
+			a, b, c := f.create(f.record("ann")), f.create(f.record("ann")), f.create(f.record("ann"))
+			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
+			f.removed(o, a, b)
+			f.stored(c)
+		}},
+		{"never evicts the new one, even after a step of the clock", func(f *fixture) {
+			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
+			r := f.record("ann")
+			r.LastActive = now - 30*24*hour
+			o := f.op(createOp(r, persist.Limit{Max: 1}))
+			f.removed(o, a, b)
+			r.Key = o.Key
+			f.stored(r)
+		}},
+		{"does not count expired sessions", func(f *fixture) {
+			a, old, edge := f.record("ann"), f.record("ann"), f.record("ann")
+			old.ExpiresAt, edge.ExpiresAt = now-1, now
+			f.create(a)
+			f.create(old)
+			f.create(edge)
+			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
+			f.removed(o)
+			f.stored(a)
+			f.stored(old)
+			f.is(f.op(createOp(f.record("bob"), persist.Limit{Max: 1, Refuse: true})), persist.Applied)
+		}},
+		{"does not touch other users", func(f *fixture) {
+			bob, guest, upper := f.create(f.record("bob")), f.create(f.record("")), f.create(f.record("ANN"))
+			f.create(f.record("ann"))
+			f.op(createOp(f.record("ann"), persist.Limit{Max: 1}))
+			f.stored(bob)
+			f.stored(guest)
+			f.stored(upper)
+		}},
+		{"refuses instead, if it says so", func(f *fixture) { // S38
+			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
+			r := f.record("ann")
+			o := f.op(createOp(r, persist.Limit{Max: 2, Refuse: true}))
+			f.is(o, persist.Full)
+			f.removed(o)
+			f.gone(r)
+			f.stored(a)
+			f.stored(b)
+			f.is(f.op(createOp(r, persist.Limit{Max: 3, Refuse: true})), persist.Applied)
+			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.Applied) // again: there already
+		}},
+		{"is exact within a batch", func(f *fixture) { // A17
+			var ops []persist.Op
+			for range 50 {
+				ops = append(ops, createOp(f.record("ann"), persist.Limit{Max: 5}))
+			}
+			gone := 0
+			for _, o := range f.apply(persist.Batch{Ops: ops}).Ops {
+				f.is(o, persist.Applied)
+				gone += len(o.Removed)
+			}
+			if n := len(f.list("ann")); n != 5 || gone != 45 {
+				f.Fatalf("%d sessions are left and %d were removed", n, gone)
+			}
+			if o := f.op(createOp(f.record("ann"), persist.Limit{})); len(o.Removed) != 0 || len(f.list("ann")) != 6 {
+				f.Fatal("Max 0 is no limit")
+			}
+		}},
+		{"bounds all guests together, the oldest go first", func(f *fixture) { // S39
+			ann := f.create(f.record("ann"))
+			first, second := f.record(""), f.create(f.record(""))
+			first.ID = idOf(1 << 40) // created later, in spite of its id
+			third := f.create(first)
+			f.is(f.touch(persist.Touch{Ref: second.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.Applied)
+			second.LastActive = now
+			o := f.op(createOp(f.record(""), persist.Limit{Max: 2}))
+			f.is(o, persist.Applied)
+			f.removed(o, second)
+			f.stored(third)
+			f.stored(ann)
+		}},
+		{"counts guests as they come and go", func(f *fixture) {
+			var guests []*persist.Record
+			for range 4 {
+				guests = append(guests, f.create(f.record("")))
+			}
+			f.is(f.op(destroyOp(guests[0].ID)), persist.Applied)
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.Full)
+			f.is(f.op(persist.Op{Kind: persist.Expire, Ref: guests[1].Ref()}), persist.Conflict)
+			f.is(f.op(createOp(guests[1], persist.Limit{Max: 1})), persist.Applied) // again
+			o := f.op(createOp(f.record(""), persist.Limit{Max: 2}))
+			f.removed(o, guests[1], guests[2])
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 2, Refuse: true})), persist.Full)
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.Applied)
+		}},
+		{"sees the touches of its batch", func(f *fixture) {
+			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
+			res := f.apply(persist.Batch{
+				Touches: []persist.Touch{{Ref: a.Ref(), LastActive: now, ExpiresAt: now + hour}},
+				Ops:     []persist.Op{createOp(f.record("ann"), persist.Limit{Max: 2})},
+			})
+			f.removed(res.Ops[0], b)
+		}},
+	}
+}

@@ -1,0 +1,142 @@
+package persisttest
+
+import (
+	"context"
+
+	"github.com/sessile/sessile/persist"
+)
+
+func rotateOp(r *persist.Record, to persist.Hash) persist.Op {
+	return persist.Op{Kind: persist.Rotate, Ref: r.Ref(), From: r.Hash, To: to}
+}
+
+func (f *fixture) byHash(h persist.Hash) persist.Record {
+	f.Helper()
+	r, err := f.b.ByHash(context.Background(), persist.TokenKey{Hash: h})
+	if err != nil {
+		f.Fatalf("ByHash: %v", err)
+	}
+	return r
+}
+
+func rotateContract() []contract {
+	return []contract{
+		{"replaces the hash and remembers the one before", func(f *fixture) { // S20
+			r := f.create(f.record("ann"))
+			from, to := r.Hash, f.newHash()
+			op := rotateOp(r, to)
+			op.Until, op.AuthAt = now+30*second, now-5
+			f.is(f.op(op), persist.Applied)
+			r.Hash = to
+			r.Rotation = &persist.Rotation{Previous: from, Until: now + 30*second, At: now, AuthAt: now - 5}
+			f.stored(r)
+			f.same(f.byHash(from), *r)
+		}},
+		{"finds the session by its last two hashes only", func(f *fixture) { // I2
+			r := f.create(f.record("ann"))
+			first, second, third := r.Hash, f.newHash(), f.newHash()
+			f.is(f.op(rotateOp(r, second)), persist.Applied)
+			r.Hash = second
+			f.is(f.op(rotateOp(r, third)), persist.Applied)
+			f.noHash(first)
+			if f.byHash(second).Hash != third || f.byHash(third).Hash != third {
+				f.Fatal("it has another hash")
+			}
+		}},
+		{"keeps AuthAt if it is given none", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			op.AuthAt = now - 7
+			f.is(f.op(op), persist.Applied)
+			r.Hash = op.To
+			f.is(f.op(rotateOp(r, f.newHash())), persist.Applied)
+			if got := f.byHash(r.Hash).AuthAt; got != now-7 {
+				f.Fatalf("AuthAt is %d", got)
+			}
+		}},
+		{"applied again changes nothing", func(f *fixture) { // D9
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			op.Until, op.AuthAt = 5, 6
+			f.is(f.op(op), persist.Applied)
+			want := f.byHash(op.To)
+			op.Until, op.AuthAt = 7, 8
+			res := f.apply(persist.Batch{Now: now + 9, Ops: []persist.Op{op}})
+			f.is(res.Ops[0], persist.Applied)
+			f.same(f.byHash(op.To), want)
+		}},
+		{"has one winner", func(f *fixture) { // A25, S21
+			r := f.create(f.record("ann"))
+			winner, loser := rotateOp(r, f.newHash()), rotateOp(r, f.newHash())
+			res := f.apply(persist.Batch{Ops: []persist.Op{winner, loser}})
+			f.is(res.Ops[0], persist.Applied)
+			f.is(res.Ops[1], persist.Conflict)
+			f.is(f.op(loser), persist.Conflict)
+			f.noHash(loser.To)
+			if f.byHash(r.Hash).Hash != winner.To {
+				f.Fatal("the loser won")
+			}
+		}},
+		{"refuses a hash that is or was in use", func(f *fixture) { // A30
+			victim, r := f.create(f.record("ann")), f.create(f.record("bob"))
+			f.is(f.op(rotateOp(r, victim.Hash)), persist.Conflict)
+			f.stored(victim)
+			f.stored(r)
+			op := rotateOp(victim, f.newHash())
+			f.is(f.op(op), persist.Applied)
+			f.is(f.op(rotateOp(r, op.From)), persist.Conflict)
+			f.stored(r)
+			victim.Hash = op.To
+			f.is(f.op(rotateOp(victim, op.From)), persist.Conflict) // its own, from before
+		}},
+		{"is gone with its session", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(op), persist.Gone)
+			f.noHash(op.From)
+			f.noHash(op.To)
+		}},
+		{"leaves data, times and version alone", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			f.is(f.op(op), persist.Applied)
+			got := f.byHash(op.To)
+			if got.Version != r.Version || got.ExpiresAt != r.ExpiresAt || got.LastActive != r.LastActive || got.Deadline != r.Deadline {
+				f.Fatal("something else changed")
+			}
+		}},
+		{"seen ends the grace, and only ever sooner", func(f *fixture) { // S24
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			op.Until = persist.Unseen
+			f.is(f.op(op), persist.Applied)
+			seen := persist.Op{Kind: persist.Seen, Ref: r.Ref(), To: op.To, Until: now + 30*second}
+			f.is(f.op(seen), persist.Applied)
+			if got := f.byHash(op.To).Until; got != now+30*second {
+				f.Fatalf("Until is %d", got)
+			}
+			seen.Until = now + 60*second
+			f.is(f.op(seen), persist.Applied)
+			seen.To, seen.Until = op.From, now
+			f.is(f.op(seen), persist.Applied) // not the current hash
+			if got := f.byHash(op.To).Until; got != now+30*second {
+				f.Fatalf("Until is %d", got)
+			}
+			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(seen), persist.Gone)
+		}},
+		{"seen leaves a session that was never rotated alone", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			f.is(f.op(persist.Op{Kind: persist.Seen, Ref: r.Ref(), To: r.Hash, Until: -1}), persist.Applied)
+			f.stored(r)
+		}},
+		{"works by id alone", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			op := rotateOp(r, f.newHash())
+			op.Ref.Key = 0
+			f.is(f.op(op), persist.Applied)
+			f.is(f.op(persist.Op{Kind: persist.Seen, Ref: op.Ref, To: op.To}), persist.Applied)
+		}},
+	}
+}

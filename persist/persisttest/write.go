@@ -1,0 +1,153 @@
+package persisttest
+
+import (
+	"github.com/sessile/sessile/persist"
+)
+
+// writeTo writes {"w":1} over a version.
+func writeTo(r *persist.Record, from, to persist.Version) persist.Write {
+	return persist.Write{
+		Ref: r.Ref(), If: from, Next: to, Data: data(`{"w":1}`), LastActive: now, ExpiresAt: now + 2*hour,
+	}
+}
+
+func writeContract() []contract {
+	return []contract{
+		{"replaces data, version and times", func(f *fixture) {
+			for _, byID := range []bool{false, true} {
+				r := f.create(f.record("ann"))
+				w := writeTo(r, r.Version, 77)
+				if byID {
+					w.Ref.Key = 0
+				}
+				f.is(f.write(w), persist.Applied)
+				r.Data, r.Version, r.LastActive, r.ExpiresAt = []byte(`{"w":1}`), 77, now, now+2*hour
+				f.stored(r)
+			}
+		}},
+		{"compares versions for equality only", func(f *fixture) { // D3
+			r := f.create(f.record("ann"))
+			f.is(f.write(writeTo(r, r.Version, 1<<63)), persist.Applied)
+			f.is(f.write(writeTo(r, 1<<63, 3)), persist.Applied)
+			if got := f.list("ann")[0].Version; got != 3 {
+				f.Fatalf("version %d", got)
+			}
+		}},
+		{"conflicts with another version, and says which", func(f *fixture) { // S44, I5
+			r := f.create(f.record("ann"))
+			o := f.write(writeTo(r, r.Version+1, r.Version+2))
+			f.is(o, persist.Conflict)
+			if o.Version != r.Version {
+				f.Fatalf("version %d, want %d", o.Version, r.Version)
+			}
+			f.stored(r)
+		}},
+		{"applied again is applied", func(f *fixture) { // D9
+			r := f.create(f.record("ann"))
+			w := writeTo(r, r.Version, 77)
+			f.is(f.write(w), persist.Applied)
+			f.is(f.write(w), persist.Applied)
+			r.Data, r.Version, r.LastActive, r.ExpiresAt = []byte(`{"w":1}`), 77, now, now+2*hour
+			f.stored(r)
+		}},
+		{"never inserts", func(f *fixture) { // A1, A2, D3
+			r := f.create(f.record("ann"))
+			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.write(writeTo(r, r.Version, 77)), persist.Gone)
+			w := writeTo(r, r.Version, 77)
+			w.Ref.Key = 0
+			f.is(f.write(w), persist.Gone)
+			f.is(f.write(writeTo(f.record("ann"), 1, 2)), persist.Gone)
+			f.gone(r)
+			if n := len(f.list("ann")); n != 0 {
+				f.Fatalf("%d sessions", n)
+			}
+		}},
+		{"moves last active forward only, and the end as given", func(f *fixture) { // S29
+			r := f.create(f.record("ann"))
+			w := writeTo(r, r.Version, 77)
+			w.LastActive, w.ExpiresAt = r.LastActive-hour, now-5
+			f.is(f.write(w), persist.Applied)
+			r.Data, r.Version, r.ExpiresAt = []byte(`{"w":1}`), 77, now-5
+			f.stored(r)
+		}},
+		{"asks for its data at most once", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			calls := 0
+			w := writeTo(r, r.Version, 77)
+			w.Data = func() []byte { calls++; return []byte("{}") }
+			clash := f.record("bob") // refused: may have the batch run again
+			clash.Hash = r.Hash
+			f.apply(persist.Batch{Writes: []persist.Write{w}, Ops: []persist.Op{createOp(nil, persist.Limit{}), createOp(clash, persist.Limit{})}})
+			if calls > 1 {
+				f.Fatalf("%d calls", calls)
+			}
+		}},
+		{"takes large data", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			w := writeTo(r, r.Version, 77)
+			w.Data = func() []byte { return make([]byte, 1<<20) }
+			f.is(f.write(w), persist.Applied)
+			if n := len(f.byHash(r.Hash).Data); n != 1<<20 {
+				f.Fatalf("%d bytes", n)
+			}
+		}},
+	}
+}
+
+func touchContract() []contract {
+	touch := func(r *persist.Record, at int64) persist.Touch {
+		return persist.Touch{Ref: r.Ref(), LastActive: at, ExpiresAt: at + hour}
+	}
+	return []contract{
+		{"replaces both times", func(f *fixture) {
+			for _, byID := range []bool{false, true} {
+				r := f.create(f.record("ann"))
+				x := touch(r, now+5)
+				if byID {
+					x.Ref.Key = 0
+				}
+				f.is(f.touch(x), persist.Applied)
+				r.LastActive, r.ExpiresAt = now+5, now+5+hour
+				f.stored(r)
+			}
+		}},
+		{"older than what is stored changes nothing", func(f *fixture) { // S29
+			r := f.create(f.record("ann"))
+			f.is(f.touch(touch(r, now+5)), persist.Applied)
+			f.is(f.touch(touch(r, now+4)), persist.Applied)
+			r.LastActive, r.ExpiresAt = now+5, now+5+hour
+			f.stored(r)
+		}},
+		{"of the same age replaces the end", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			x := touch(r, r.LastActive)
+			x.ExpiresAt = now + 3
+			f.is(f.touch(x), persist.Applied)
+			r.ExpiresAt = now + 3
+			f.stored(r)
+		}},
+		{"never inserts", func(f *fixture) { // A2, D3
+			r := f.create(f.record("ann"))
+			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.touch(touch(r, now)), persist.Gone)
+			x := touch(r, now)
+			x.Ref.Key = 0
+			f.is(f.touch(x), persist.Gone)
+			f.is(f.touch(touch(f.record("ann"), now)), persist.Gone)
+			f.gone(r)
+		}},
+		{"of a destroyed session touches no other", func(f *fixture) { // D4
+			r := f.create(f.record("ann"))
+			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			other := f.create(f.record("ann"))
+			f.is(f.touch(touch(r, now+5)), persist.Gone)
+			f.stored(other)
+		}},
+		{"leaves the version alone", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			f.is(f.touch(touch(r, now)), persist.Applied)
+			f.is(f.write(writeTo(r, r.Version, 77)), persist.Applied)
+		}},
+	}
+}

@@ -1,0 +1,110 @@
+package sqlite
+
+import (
+	"cmp"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// create inserts a session and evicts others beyond the limit, in this order so
+// that the new one is never among them.
+func (t *transaction) create(r *persist.Record, l persist.Limit) (persist.Outcome, error) {
+	if r == nil || r.Identity == nil || r.ID.IsZero() {
+		return failed(errRecord), nil
+	}
+	if o, err := t.created(r); err != nil || o.Status != 0 {
+		return o, err
+	}
+	if l.Max > 0 && l.Refuse {
+		if full, err := t.full(r.UserID, l.Max); err != nil || full {
+			return persist.Outcome{Status: persist.Full}, err
+		}
+	}
+	key, err := t.insert(r)
+	if err != nil {
+		return persist.Outcome{}, err
+	}
+	o := persist.Outcome{Status: persist.Applied, Key: key}
+	if r.UserID == "" {
+		t.guests++
+	}
+	if l.Max > 0 {
+		o.Removed, err = t.evict(r.UserID, key, l.Max)
+	}
+	return o, err
+}
+
+// created tells what is there under a new session's id or hash: itself, from an
+// attempt whose outcome was unknown, or another (S23, A30). Nothing is status 0.
+func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) {
+	err = query(t.c, `SELECT key, token_hash FROM session WHERE id = ?`).blob(r.ID[:]).rows(func(s *sqlite.Stmt) error {
+		var h persist.Hash
+		s.ColumnBytes(1, h[:])
+		o = persist.Outcome{Status: persist.Conflict}
+		if h == r.Hash {
+			o = persist.Outcome{Status: persist.Applied, Key: s.ColumnInt64(0)}
+		}
+		return nil
+	})
+	if err != nil || o.Status != 0 {
+		return o, err
+	}
+	if used, err := t.used(r.Hash); err != nil || used {
+		return persist.Outcome{Status: persist.Conflict}, err
+	}
+	return o, nil
+}
+
+// insert adds a session. A plain INSERT: whatever is there stays there.
+func (t *transaction) insert(r *persist.Record) (int64, error) {
+	rot := cmp.Or(r.Rotation, &persist.Rotation{})
+	var previous []byte
+	if r.Rotation != nil {
+		previous = rot.Previous[:]
+	}
+	_, err := query(t.c, `INSERT INTO session (id, token_hash, previous_hash, rotated_until, rotated_at, auth_at,
+		user_id, ip_address, user_agent, device_name, device_type, fingerprint, created_at, ttl, version, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
+		blob(r.ID[:]).blob(r.Hash[:]).hash(previous).int(rot.Until).int(rot.At).int(rot.AuthAt).
+		text(r.UserID).text(r.IPAddress).text(r.UserAgent).text(r.DeviceName).text(r.DeviceType).text(r.Fingerprint).
+		int(r.CreatedAt).int(r.TTL).int(int64(r.Version)).blob(r.Data).change()
+	if err != nil {
+		return 0, err
+	}
+	key := t.c.LastInsertRowID()
+	_, err = query(t.c, `INSERT INTO activity (key, last_active, expires_at, deadline) VALUES (?1, ?2, min(?3, ?4), ?4)`).
+		int(key).int(r.LastActive).int(r.ExpiresAt).int(r.Deadline).change()
+	return key, err
+}
+
+// full reports whether a user has as many active sessions as allowed.
+func (t *transaction) full(user string, most int) (bool, error) {
+	if user == "" {
+		return t.guests >= most, nil
+	}
+	n := 0
+	err := query(t.c, `SELECT count(*) FROM session s JOIN activity a ON a.key = s.key
+		WHERE s.user_id = ? AND a.expires_at > ?`).text(user).int(t.b.Now).rows(
+		func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil })
+	return n >= most, err
+}
+
+// evict ends the least recently active active sessions of a user beyond the
+// limit, but not the new one. Of guests the oldest go.
+func (t *transaction) evict(user string, newest int64, most int) ([]persist.Removed, error) {
+	if user != "" {
+		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
+			SELECT s.key FROM session s JOIN activity a ON a.key = s.key
+			WHERE s.user_id = ? AND s.key <> ? AND a.expires_at > ?
+			ORDER BY a.last_active DESC, s.id DESC LIMIT -1 OFFSET ?)
+			RETURNING key, id, token_hash, user_id`).text(user).int(newest).int(t.b.Now).int(int64(most - 1)))
+	}
+	if t.guests <= most {
+		return nil, nil
+	}
+	return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
+		SELECT key FROM session WHERE user_id = '' AND key <> ? ORDER BY key LIMIT ?)
+		RETURNING key, id, token_hash, user_id`).int(newest).int(int64(t.guests - most)))
+}

@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// prepareFile makes sure that there is a file that is ours and can be written,
+// with mode 0600 whatever the umask: SQLite gives the same to its WAL (S51).
+// Until it is sure it reads only. It returns the connection that looked, if any.
+func (d *DB) prepareFile() (*sqlite.Conn, error) {
+	if err := d.lookAtFile(); err != nil {
+		return nil, err
+	}
+	c, err := d.lookInside()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{d.cfg.Path, d.cfg.Path + "-wal", d.cfg.Path + "-shm"} {
+		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
+			if c != nil {
+				err = errors.Join(err, c.Close())
+			}
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// lookAtFile opens or creates the file and judges its first bytes. The lock is
+// ours, so no connection of this process has locks on the file that closing it
+// would drop.
+func (d *DB) lookAtFile() (err error) {
+	f, err := os.OpenFile(d.cfg.Path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.EISDIR) {
+		return fmt.Errorf("%w: it is a directory", persist.ErrNotStore)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if d.file, err = f.Stat(); err != nil {
+		return err
+	}
+	if !d.file.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is not a regular file", persist.ErrNotStore)
+	}
+	return checkHeader(f, d.file.Size())
+}
+
+// headerBytes is the length of the header of an SQLite file. Its fields are at
+// the offsets that https://sqlite.org/fileformat2.html gives.
+const headerBytes = 100
+
+// checkHeader judges the bytes of a file before SQLite sees it.
+func checkHeader(f io.ReaderAt, size int64) error {
+	if size == 0 {
+		return nil
+	}
+	var h [headerBytes]byte
+	if n, err := f.ReadAt(h[:], 0); n < len(h) {
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: it is too short for a database", persist.ErrNotStore)
+		}
+		return fmt.Errorf("reading the header: %w", err)
+	}
+	if string(h[:16]) != "SQLite format 3\x00" {
+		return fmt.Errorf("%w: it is not an SQLite database", persist.ErrNotStore)
+	}
+	return checkMarks(int64(int32(binary.BigEndian.Uint32(h[68:]))), int64(binary.BigEndian.Uint32(h[60:])))
+}
+
+// checkMarks judges an application id and a schema version. A database without
+// either may be new: lookInside tells.
+func checkMarks(app, version int64) error {
+	switch {
+	case app != applicationID && app != 0:
+		return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+	case app == applicationID && version > int64(len(migrations())):
+		return fmt.Errorf("%w: its schema is %d, this version knows %d", persist.ErrNewer, version, len(migrations()))
+	case app == 0 && version != 0:
+		return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+	default:
+		return nil
+	}
+}
+
+// lookInside reads a database that is not empty through a connection that
+// cannot write: what is only in its WAL yet counts, and stays there.
+func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
+	if d.file.Size() == 0 && size(d.cfg.Path+"-wal") == 0 {
+		return nil, nil
+	}
+	c, err := connect(d.cfg, sqlite.OpenReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkContent(c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// checkContent judges a database by what is in it: nothing at all, or a store.
+func checkContent(c *sqlite.Conn) error {
+	app, err := queryInt(c, `PRAGMA application_id`)
+	if err != nil {
+		return err
+	}
+	version, err := queryInt(c, `PRAGMA user_version`)
+	if err != nil {
+		return err
+	}
+	if err := checkMarks(app, version); err != nil {
+		return err
+	}
+	things, err := queryInt(c, `SELECT count(*) FROM sqlite_schema`)
+	if err != nil {
+		return err
+	}
+	if app == 0 {
+		if things > 0 {
+			return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+		}
+		return nil
+	}
+	_, err = storeKey(c)
+	return err
+}

@@ -1,0 +1,136 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Open opens or creates the file, takes its lock and brings its schema up to
+// date. Its errors are persist.ErrLocked, with the pid of who has it,
+// persist.ErrNewer, ErrNotStore, ErrReadOnly and ErrUnavailable. After the first
+// three not a byte of the file has changed. What Open writes is on disk when it
+// returns.
+func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
+	if cfg, err = cfg.complete(); err != nil {
+		return nil, err
+	}
+	if err := supported(sqlite.VersionNumber); err != nil {
+		return nil, err
+	}
+	d := &DB{cfg: cfg, roomy: walRoom}
+	if err := d.open(ctx); err != nil {
+		err = fmt.Errorf("opening %s: %w", cfg.Path, openError(err))
+		if left := d.Close(); left != nil {
+			err = errors.Join(err, left)
+		}
+		return nil, err
+	}
+	return d, nil
+}
+
+// complete fills in the defaults and finds the file that is meant: two names of
+// one file must have one lock.
+func (c Config) complete() (Config, error) {
+	if c.Path == "" {
+		return c, errors.New("sqlite: the path is empty")
+	}
+	if c.Readers < 0 || c.BusyTimeout < 0 {
+		return c, errors.New("sqlite: Readers and BusyTimeout must not be negative")
+	}
+	c.Readers = cmp.Or(c.Readers, 4)
+	c.BusyTimeout = min(cmp.Or(c.BusyTimeout, time.Second), time.Second)
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return c, fmt.Errorf("finding %s: %w", c.Path, err)
+	}
+	c.Path = path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		c.Path = real
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		c.Path = filepath.Join(dir, filepath.Base(path))
+	}
+	return c, nil
+}
+
+// supported refuses an SQLite in which the end of a checkpoint can meet a write
+// and lose it: 3.7.0 to 3.51.2.
+func supported(version int) error {
+	if version < 3_051_003 {
+		return fmt.Errorf("SQLite %s can corrupt a database in WAL mode: 3.51.3 or newer is needed", sqlite.Version)
+	}
+	return nil
+}
+
+func (d *DB) open(ctx context.Context) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
+		return fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
+	}
+	if d.lock, err = takeLock(d.cfg.Path); err != nil {
+		return err
+	}
+	c, err := d.prepareFile()
+	if err != nil {
+		if errors.Is(err, persist.ErrNotStore) {
+			d.lock.forget() // what is not ours gets no file of ours beside it
+		}
+		return err
+	}
+	err = d.openWriter(ctx)
+	if c != nil { // closed only now, so that a long WAL is recovered once
+		err = errors.Join(err, c.Close())
+	}
+	if err != nil {
+		return err
+	}
+	d.readers, err = newReaders(d.connectReader, d.cfg.Readers)
+	return err
+}
+
+// openWriter opens the connection that writes, migrates, and learns what the DB
+// must know of the file.
+func (d *DB) openWriter(ctx context.Context) (err error) {
+	if d.writer, err = d.connectWriter(); err != nil {
+		return err
+	}
+	if err := migrate(ctx, d.writer, migrations()); err != nil {
+		return err
+	}
+	if d.key, err = storeKey(d.writer); err != nil {
+		return err
+	}
+	return d.learn()
+}
+
+// learn reads what only a new writer connection does not know yet.
+func (d *DB) learn() error {
+	guests, err := queryInt(d.writer, countGuests)
+	if err != nil {
+		return fmt.Errorf("counting the guests: %w", err)
+	}
+	if d.seen, err = queryInt(d.writer, dataVersion); err != nil {
+		return fmt.Errorf("reading the data version: %w", err)
+	}
+	d.guests = int(guests)
+	if d.wal, err = os.Stat(d.cfg.Path + "-wal"); err != nil {
+		d.wal = nil
+	}
+	return nil
+}
+
+// countGuests is needed at Open, and again when the file may have changed under us.
+const countGuests = `SELECT count(*) FROM session WHERE user_id = ''`
+
+// dataVersion changes with every commit of another connection, and not with our own.
+const dataVersion = `PRAGMA data_version`

@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// readers is a pool of connections that read. One that has met an I/O error is
+// replaced when it is next needed.
+type readers struct {
+	open func() (*sqlite.Conn, error)
+	idle chan *sqlite.Conn // nil stands for one that must be opened anew
+	size int
+}
+
+func newReaders(open func() (*sqlite.Conn, error), n int) (*readers, error) {
+	r := &readers{open: open, idle: make(chan *sqlite.Conn, n), size: n}
+	for range n {
+		c, err := open()
+		if err != nil {
+			for range n - len(r.idle) {
+				r.idle <- nil
+			}
+			return nil, errors.Join(err, r.close())
+		}
+		r.idle <- c
+	}
+	return r, nil
+}
+
+// with runs fn on a connection. It waits for one, and runs, no longer than ctx.
+func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var c *sqlite.Conn
+	select {
+	case c = <-r.idle:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c, err := r.use(ctx, c, fn)
+	r.idle <- c
+	return err
+}
+
+// use returns the connection to keep, nil if it must be opened anew.
+func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn) error) (*sqlite.Conn, error) {
+	if c == nil {
+		var err error
+		if c, err = r.open(); err != nil {
+			return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+		}
+	}
+	c.SetInterrupt(ctx.Done())
+	err := fn(c)
+	c.SetInterrupt(nil)
+	switch {
+	case err == nil, errors.Is(err, persist.ErrNotFound):
+		return c, err
+	case codeOf(err) == sqlite.ResultInterrupt && ctx.Err() != nil:
+		return c, ctx.Err()
+	case ownFault(err):
+		return c, damaged(err)
+	case harmless(err):
+		return c, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+	default:
+		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, errors.Join(err, c.Close()))
+	}
+}
+
+// close closes every connection. A read that is under way is waited for.
+func (r *readers) close() error {
+	var errs []error
+	for range r.size {
+		if c := <-r.idle; c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,176 @@
+package sqlite
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// transaction is the attempt to commit a batch. The first run has no savepoints
+// and ends at the first item that fails by itself; the careful one then gives
+// every item a savepoint and leaves that one out.
+type transaction struct {
+	db         *DB
+	c          *sqlite.Conn
+	b          *persist.Batch
+	res        persist.Result
+	data       [][]byte // of the writes: encoded once for both runs
+	guests     int      // sessions without a user, if this is committed
+	careful    bool
+	committing bool // it came as far as COMMIT
+}
+
+func newTransaction(d *DB, b *persist.Batch) *transaction {
+	return &transaction{
+		db: d, c: d.writer, b: b, data: make([][]byte, len(b.Writes)),
+		res: persist.Result{
+			Ops:     make([]persist.Outcome, len(b.Ops)),
+			Writes:  make([]persist.Outcome, len(b.Writes)),
+			Touches: make([]persist.Outcome, len(b.Touches)),
+		},
+	}
+}
+
+func (t *transaction) run() (err error) {
+	t.guests = t.db.guests
+	if err := t.exec(`BEGIN IMMEDIATE`); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if !t.c.AutocommitEnabled() { // some errors have rolled back already
+			t.c.SetInterrupt(nil)
+			err = errors.Join(err, t.exec(`ROLLBACK`))
+		}
+	}()
+	if err := t.notice(); err != nil {
+		return err
+	}
+	if err := t.items(); err != nil {
+		return err
+	}
+	t.c.SetInterrupt(nil) // from here on it is done or it is not: no context ends it half way
+	t.committing = true
+	if err := t.exec(`COMMIT`); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// judge tells a failure that surely did nothing from one that may have. A COMMIT
+// that found a lock in its way was not begun.
+func (t *transaction) judge(err error) error {
+	if t.committing && codeOf(err) != sqlite.ResultBusy {
+		return fmt.Errorf("%w: %w", persist.ErrUnknown, err)
+	}
+	return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+}
+
+// notice looks whether another program has written since our last commit. Then
+// the guests must be counted again, and Watch tells of it (D27).
+func (t *transaction) notice() error {
+	seen := t.db.seen
+	err := query(t.c, dataVersion).rows(func(s *sqlite.Stmt) error { seen = s.ColumnInt64(0); return nil })
+	if err != nil || seen == t.db.seen {
+		return err
+	}
+	t.db.seen = seen
+	t.db.foreign.Store(true)
+	return t.recount()
+}
+
+func (t *transaction) recount() error {
+	return query(t.c, countGuests).rows(func(s *sqlite.Stmt) error {
+		t.db.guests = s.ColumnInt(0)
+		t.guests = t.db.guests
+		return nil
+	})
+}
+
+// items applies everything: writes and touches in the order of their keys, so
+// that a page is visited once, then the operations in theirs.
+func (t *transaction) items() error {
+	order, err := t.inOrder(len(t.b.Writes), func(i int) persist.Ref { return t.b.Writes[i].Ref })
+	if err != nil {
+		return err
+	}
+	for _, k := range order {
+		if err := t.item(&t.res.Writes[k.item], func() (persist.Outcome, error) { return t.write(k) }); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+	order, err = t.inOrder(len(t.b.Touches), func(i int) persist.Ref { return t.b.Touches[i].Ref })
+	if err != nil {
+		return err
+	}
+	for _, k := range order {
+		if err := t.item(&t.res.Touches[k.item], func() (persist.Outcome, error) { return t.touch(k) }); err != nil {
+			return fmt.Errorf("touch: %w", err)
+		}
+	}
+	for i := range t.b.Ops {
+		if err := t.item(&t.res.Ops[i], func() (persist.Outcome, error) { return t.op(&t.b.Ops[i]) }); err != nil {
+			return fmt.Errorf("security operation: %w", err)
+		}
+	}
+	return nil
+}
+
+// keyed is the key of an item of the batch, 0 if its session is not there.
+type keyed struct {
+	key  int64
+	item int
+}
+
+// inOrder finds the keys of n items and sorts the items by them.
+func (t *transaction) inOrder(n int, ref func(int) persist.Ref) ([]keyed, error) {
+	order := make([]keyed, n)
+	for i := range order {
+		r := ref(i)
+		if r.Key == 0 {
+			err := query(t.c, `SELECT key FROM session WHERE id = ?`).blob(r.ID[:]).rows(
+				func(s *sqlite.Stmt) error { r.Key = s.ColumnInt64(0); return nil })
+			if err != nil && !ownFault(err) { // who is on a damaged page fails when its turn comes
+				return nil, fmt.Errorf("finding a session by its id: %w", err)
+			}
+		}
+		order[i] = keyed{r.Key, i}
+	}
+	slices.SortFunc(order, func(a, b keyed) int { return cmp.Compare(a.key, b.key) })
+	return order, nil
+}
+
+// item applies one item. In the careful run its failure is its outcome.
+func (t *transaction) item(out *persist.Outcome, apply func() (persist.Outcome, error)) error {
+	if !t.careful {
+		o, err := apply()
+		*out = o
+		return err
+	}
+	guests := t.guests
+	if err := t.exec(`SAVEPOINT item`); err != nil {
+		return err
+	}
+	o, err := apply()
+	if ownFault(err) && !t.c.AutocommitEnabled() {
+		t.guests = guests
+		o, err = failed(damaged(err)), t.exec(`ROLLBACK TO item`)
+	}
+	if err != nil {
+		return err
+	}
+	*out = o
+	return t.exec(`RELEASE item`)
+}
+
+func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
+
+// exec runs a statement without parameters and rows.
+func (t *transaction) exec(sql string) error {
+	_, err := query(t.c, sql).change()
+	return err
+}

@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// write replaces a session's data if its version is the expected one. It never
+// inserts (A1, A2, D3).
+func (t *transaction) write(k keyed) (persist.Outcome, error) {
+	w := &t.b.Writes[k.item]
+	if k.key == 0 {
+		return t.conflict(w.Ref.ID)
+	}
+	if t.data[k.item] == nil {
+		t.data[k.item] = w.Data()
+	}
+	n, err := query(t.c, `UPDATE session SET data = ?1, version = ?2 WHERE key = ?3 AND id = ?4 AND version IN (?2, ?5)`).
+		blob(t.data[k.item]).int(int64(w.Next)).int(k.key).blob(w.Ref.ID[:]).int(int64(w.If)).change()
+	if err != nil {
+		return persist.Outcome{}, err
+	}
+	if n == 0 {
+		return t.conflict(w.Ref.ID)
+	}
+	n, err = query(t.c, `UPDATE activity SET last_active = max(last_active, ?), expires_at = min(?, deadline) WHERE key = ?`).
+		int(w.LastActive).int(w.ExpiresAt).int(k.key).change()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
+	}
+	return persist.Outcome{Status: persist.Applied}, err
+}
+
+// conflict tells a session of another version from one that is gone.
+func (t *transaction) conflict(id persist.ID) (persist.Outcome, error) {
+	o := persist.Outcome{Status: persist.Gone}
+	err := query(t.c, `SELECT version FROM session WHERE id = ?`).blob(id[:]).rows(func(s *sqlite.Stmt) error {
+		o = persist.Outcome{Status: persist.Conflict, Version: persist.Version(s.ColumnInt64(0))}
+		return nil
+	})
+	return o, err
+}
+
+// touch replaces a session's times, unless those stored are younger. It never
+// inserts. Its key alone decides: no other session ever has it.
+func (t *transaction) touch(k keyed) (persist.Outcome, error) {
+	w := &t.b.Touches[k.item]
+	n, err := query(t.c, `UPDATE activity SET last_active = ?1, expires_at = min(?2, deadline) WHERE key = ?3 AND last_active <= ?1`).
+		int(w.LastActive).int(w.ExpiresAt).int(k.key).change()
+	if err != nil || n > 0 {
+		return persist.Outcome{Status: persist.Applied}, err
+	}
+	o := persist.Outcome{Status: persist.Gone}
+	err = query(t.c, `SELECT 1 FROM activity WHERE key = ?`).int(k.key).rows(func(*sqlite.Stmt) error {
+		o.Status = persist.Applied // it is older than what is stored
+		return nil
+	})
+	return o, err
+}

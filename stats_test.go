@@ -1,0 +1,31 @@
+package sessile_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/sessile/sessile"
+)
+
+func TestHealthStatesHaveNames(t *testing.T) {
+	for state, want := range map[sessile.HealthState]string{
+		sessile.OK: "ok", sessile.Degraded: "degraded", sessile.Failed: "failed", 200: "failed", // never better than it may be
+	} {
+		if got := fmt.Sprint(state); got != want {
+			t.Errorf("state %d is %q, want %q", uint8(state), got, want)
+		}
+	}
+	if (sessile.Health{}).State != sessile.OK {
+		t.Error("a health without a fault is not OK")
+	}
+}
+
+func TestStatsAreNumbersOnly(t *testing.T) { // S4: no token in a metric
+	for i := range reflect.TypeFor[sessile.Stats]().NumField() {
+		f := reflect.TypeFor[sessile.Stats]().Field(i)
+		if !f.Type.ConvertibleTo(reflect.TypeFor[float64]()) {
+			t.Errorf("%s is a %s", f.Name, f.Type)
+		}
+	}
+}
