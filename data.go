@@ -109,8 +109,8 @@ func decodeAny[T any](raw json.RawMessage) (T, error) {
 
 // decodePlain decodes what needs no decoder: strings without escapes, numbers and
 // booleans. What it is not sure of it leaves to package json: false. raw is valid
-// JSON, but its strings may hold bad UTF-8, which json repairs. [measured: 3 to 30
-// ns against 100 to 150, and no allocation but that of a string]
+// JSON, but its strings may hold bad UTF-8, which json repairs. Measured: a Get takes
+// 30 to 60 ns instead of 130, and allocates nothing but a string.
 func decodePlain[T any](raw json.RawMessage) (T, bool) {
 	var v T
 	ok := false

@@ -23,11 +23,11 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-func someID(t testing.TB) sessile.ID {
-	t.Helper()
+func someID(tb testing.TB) sessile.ID {
+	tb.Helper()
 	id, err := sessile.NewID(someTime, 0xabcd, rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return id
 }

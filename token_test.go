@@ -17,11 +17,11 @@ import (
 	"github.com/sessile/sessile"
 )
 
-func someToken(t testing.TB) sessile.Token {
-	t.Helper()
+func someToken(tb testing.TB) sessile.Token {
+	tb.Helper()
 	tok, err := sessile.NewToken(0xabcd, rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tok
 }
@@ -138,7 +138,7 @@ func TestTokenIsNotReadFromItsPrintedForm(t *testing.T) {
 	tok := someToken(t)
 	kept := tok
 	raw, err := json.Marshal(tok)
-	if err != nil || json.Unmarshal(raw, &kept) == nil || !kept.Equal(tok) {
+	if err != nil || json.Unmarshal(raw, &kept) == nil || !kept.Equal(tok) { //nolint:staticcheck // that it cannot be decoded is the point
 		t.Errorf("%s, %v", raw, err)
 	}
 }
@@ -218,7 +218,7 @@ func FuzzParseToken(f *testing.F) { // S7
 			}
 			return
 		}
-		if err != sessile.ErrInvalidToken || !tok.IsZero() { // the very variable: nothing of s is in it
+		if err != sessile.ErrInvalidToken || !tok.IsZero() { //nolint:errorlint // the very variable: nothing of s is in it
 			t.Fatalf("%q gave zero %t, %v", s, tok.IsZero(), err)
 		}
 	})

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -59,13 +60,10 @@ func beginsPair(before string) bool {
 }
 
 func (c *candidates) add(value string) {
-	for _, v := range c.values[:c.n] {
-		if v == value {
-			return
-		}
+	if !slices.Contains(c.values[:c.n], value) {
+		c.values[c.n] = value
+		c.n++
 	}
-	c.values[c.n] = value
-	c.n++
 }
 
 // bearer is the token text of an Authorization header (RFC 6750).

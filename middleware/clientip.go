@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -116,9 +117,8 @@ func (p *proxies) hops(h http.Header) []string {
 		name = "Forwarded"
 	}
 	var hops []string
-	lines := h.Values(name)
-	for i := len(lines) - 1; i >= 0; i-- {
-		for line := lines[i]; line != "" && len(hops) < maxHops; {
+	for _, line := range slices.Backward(h.Values(name)) {
+		for line != "" && len(hops) < maxHops {
 			at := strings.LastIndexByte(line, ',')
 			item := line[at+1:]
 			line = line[:max(at, 0)]

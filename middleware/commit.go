@@ -2,14 +2,11 @@ package middleware
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
 	"github.com/sessile/sessile"
 )
-
-func encode(v any) (json.RawMessage, error) { return json.Marshal(v) }
 
 //nolint:gochecknoglobals // constants in all but name; appending to them copies
 var (
@@ -18,34 +15,73 @@ var (
 )
 
 // commit makes the request's changes permanent and writes the session's headers.
-// It runs once, when the response begins. Its error says that the store failed.
+// It runs once, when the response begins. Its error says that the changes are
+// lost, and so the response is another one than the handler wanted.
 func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	err := h.settle()
 	h.sent = true
-	ended, err := h.store()
 	if err != nil {
-		return err
+		// A login whose data is lost is none: it might lack what restricts it.
+		h.discard()
 	}
-	h.headers(header, ended)
-	return nil
+	h.fresh = false
+	h.headers(header)
+	return err
 }
 
-// due reports whether the store has to be asked for anything.
-func (h *Handle) due() bool {
-	if len(h.pending) > 0 {
-		return true
+// settle sends the store what is due. It does not die with the client.
+func (h *Handle) settle() error {
+	changed := len(h.pending) > 0
+	if !changed && !h.touchDue() && !h.rotationDue() {
+		return nil
 	}
-	return h.has && (h.touchDue() || h.rotationDue())
+	ctx, cancel := h.detached()
+	defer cancel()
+	var err error
+	if changed {
+		err = h.flush(ctx)
+	} else if h.touchDue() {
+		err = h.touch(ctx)
+	}
+	switch {
+	case errors.Is(err, sessile.ErrNotFound): // ended by a parallel request, which wins
+		return nil
+	case errors.Is(err, sessile.ErrCorrupt):
+		h.giveUp(ctx)
+		return err
+	case err == nil && h.rotationDue():
+		h.rotateGently(ctx)
+	}
+	return err
+}
+
+// detached is a context for what must be done whatever becomes of the client.
+func (h *Handle) detached() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(h.req.Context()), h.m.opts.CommitTimeout)
 }
 
 func (h *Handle) touchDue() bool {
-	return h.m.store.Now().Sub(h.session.LastActiveAt) >= h.m.touch
+	return h.has && h.m.store.Now().Sub(h.session.LastActiveAt) >= h.m.touch
 }
 
+// touch records the access. Losing one is no reason to fail the request, as long
+// as the session is there.
+func (h *Handle) touch(ctx context.Context) error {
+	s, err := h.m.store.Renew(ctx, h.session.ID)
+	if err = h.accessedAs(s, err); errors.Is(err, sessile.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// rotationDue reports whether it is time for another token. A client that keeps
+// its token itself would not hear of it, and one whose token has been replaced
+// already gets no second successor.
 func (h *Handle) rotationDue() bool {
 	every := h.m.opts.RotateEvery
-	if every == 0 || h.bearer || h.issue {
+	if every == 0 || !h.has || h.bearer || h.superseded {
 		return false
 	}
 	since := h.session.CreatedAt
@@ -55,94 +91,92 @@ func (h *Handle) rotationDue() bool {
 	return h.m.store.Now().Sub(since) >= every
 }
 
-// store flushes or touches, and rotates if it is time. It reports whether the
-// session turned out to have ended meanwhile. It does not die with the client.
-func (h *Handle) store() (ended bool, err error) {
-	if !h.due() {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.req.Context()), h.m.opts.CommitTimeout)
-	defer cancel()
-	switch {
-	case len(h.pending) > 0:
-		h.sent = false // a guest may still be created: this is the beginning
-		err = h.flush(ctx)
-		h.sent = true
-	case h.touchDue():
-		err = h.renew(ctx)
-	}
-	if errors.Is(err, sessile.ErrNotFound) { // logged out by a parallel request: nothing is revived
-		h.end()
-		return true, nil
-	}
-	if err == nil && h.has && h.rotationDue() {
-		h.rotateGently(ctx)
-	}
-	return false, err
-}
-
-// renew records the access. Losing one is no reason to fail the request.
-func (h *Handle) renew(ctx context.Context) error {
-	s, err := h.m.store.Renew(ctx, h.session.ID)
-	if err == nil {
-		h.session = s
-		// The cookie's Max-Age slides along; but a token in its grace must not push
-		// its successor out of the browser.
-		h.issue = h.issue || !h.bearer && !h.m.cookie.session && !h.superseded
-		return nil
-	}
-	if errors.Is(err, sessile.ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
 // rotateGently replaces the token with a grace for the old one. If a parallel
 // request was faster, or the store fails, the old token stays good and the next
 // request tries again.
 func (h *Handle) rotateGently(ctx context.Context) {
 	t, err := h.m.store.Rotate(ctx, h.session.ID, sessile.Rotation{From: h.token, Grace: true})
 	if err == nil {
-		h.token, h.issue = t, true
+		h.token, h.fate = t, sendCookie
 	}
 }
 
-// headers writes Set-Cookie, Cache-Control and Vary.
-func (h *Handle) headers(header http.Header, ended bool) {
-	set := ""
-	switch {
-	case h.bearer && !h.issueCookie():
-	case h.issue && h.has:
-		set = h.m.cookie.set(h.token, h.session.ExpiresAt.Sub(h.m.store.Now()))
-	case h.left || ended || h.stale && !h.inFlight && !h.has:
-		set = h.m.cookie.remove()
-		if h.left && !ended && h.m.opts.ClearSiteData != "" {
-			header.Set("Clear-Site-Data", h.m.opts.ClearSiteData)
+// discard destroys a session that was created in this request and whose token
+// nobody gets.
+func (h *Handle) discard() {
+	if !h.fresh {
+		return
+	}
+	ctx, cancel := h.detached()
+	defer cancel()
+	_ = h.m.store.Destroy(ctx, h.session.ID) // nobody can use it; the store retries and reports
+	h.end()
+	h.fate = keepCookie
+}
+
+// abandon ends a request that never got an answer from its handler.
+func (h *Handle) abandon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.sent {
+		h.sent = true
+		h.discard()
+	}
+}
+
+// headers writes Set-Cookie, Cache-Control, Vary and Clear-Site-Data.
+func (h *Handle) headers(header http.Header) {
+	if h.bearer {
+		if h.fate == sendCookie { // the application tells the client its token
+			header["Cache-Control"] = noStore
 		}
-	}
-	if set != "" {
-		header.Add("Set-Cookie", set)
+	} else if h.fate != keepCookie {
+		header.Add("Set-Cookie", h.setCookie())
 		header["Cache-Control"] = noStore
+		h.accessed = true
 	}
-	if set != "" || h.accessed {
-		addVary(header)
+	if h.loggedOut && h.m.opts.ClearSiteData != "" {
+		header.Set("Clear-Site-Data", h.m.opts.ClearSiteData)
+	}
+	if h.accessed {
+		h.m.vary(header)
 	}
 }
 
-// issueCookie: a client that brought its token in a header keeps it itself.
-func (h *Handle) issueCookie() bool { return !h.bearer }
+func (h *Handle) setCookie() string {
+	if h.fate == removeCookie {
+		return h.m.cookie.remove()
+	}
+	return h.m.cookie.set(h.token, h.session.ExpiresAt.Sub(h.m.store.Now()))
+}
 
-// addVary says, once, that the response depends on the cookie (A13).
-func addVary(header http.Header) {
-	old := header["Vary"]
-	if len(old) == 0 {
+// vary says, once, what the response depends on (A13).
+func (m *Sessions) vary(header http.Header) {
+	if len(header["Vary"]) == 0 && !m.opts.Bearer {
 		header["Vary"] = varyCookie
 		return
 	}
-	for _, v := range old {
-		if v == "*" || listHas(v, "Cookie") {
+	addVary(header, "Cookie")
+	if m.opts.Bearer {
+		addVary(header, "Authorization")
+	}
+}
+
+func addVary(header http.Header, name string) {
+	for _, v := range header["Vary"] {
+		if listHas(v, name) || listHas(v, "*") {
 			return
 		}
 	}
-	header.Add("Vary", "Cookie")
+	header.Add("Vary", name)
+}
+
+// giveUp ends a session whose stored data turns out to be damaged: every later
+// request would fail like this one.
+func (h *Handle) giveUp(ctx context.Context) {
+	h.m.store.Emit(sessile.Event{
+		Kind: sessile.EventUnreadable, SessionID: h.session.ID, UserID: h.session.UserID, Reason: "the stored data is unreadable",
+	})
+	_ = h.m.store.Destroy(ctx, h.session.ID) // refused from now on in any case; the store retries and reports
+	h.end()
 }

@@ -51,7 +51,7 @@ func newCookiePolicy(c Cookie, insecure bool) (cookiePolicy, error) {
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
-	p := cookiePolicy{name: c.Name, session: c.SessionCookie, base: http.Cookie{
+	p := cookiePolicy{name: c.Name, session: c.SessionCookie, base: http.Cookie{ //nolint:gosec // Insecure is for development, and says so
 		Name: c.Name, Path: c.Path, Domain: c.Domain, SameSite: c.SameSite,
 		Partitioned: c.Partitioned, Secure: !insecure, HttpOnly: true,
 	}}
@@ -67,7 +67,7 @@ func (p *cookiePolicy) check() error {
 			errs = append(errs, fmt.Errorf("cookie: "+format, args...))
 		}
 	}
-	c := p.base
+	c := p.base //nolint:gosec // as above
 	c.Value = strings.Repeat("x", tokenLength)
 	// net/http has its own word on Partitioned, below.
 	c.Partitioned = false
@@ -97,7 +97,7 @@ func hasPrefix(s, prefix string) bool {
 // set is the Set-Cookie value that gives a browser a token, for what is left of
 // its session.
 func (p *cookiePolicy) set(t sessile.Token, left time.Duration) string {
-	c := p.base
+	c := p.base //nolint:gosec // as above
 	c.Value = t.Reveal()
 	if !p.session {
 		c.MaxAge = int(max(min(left, maxAge), time.Second) / time.Second)
@@ -108,7 +108,7 @@ func (p *cookiePolicy) set(t sessile.Token, left time.Duration) string {
 // remove is the Set-Cookie value that takes it away, with the same attributes:
 // with others a browser would keep it.
 func (p *cookiePolicy) remove() string {
-	c := p.base
+	c := p.base //nolint:gosec // as above
 	c.MaxAge = -1
 	return c.String()
 }

@@ -1,13 +1,18 @@
 package middleware
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sessile/sessile"
 )
 
-// FlashKey is the key of the session's data that holds the flash messages. Name
-// it in Options.CarryOver if they are to survive a login.
+// FlashKey begins the keys of the session's data that hold flash messages, one
+// each. As an entry of Options.CarryOver it stands for all of them: then they
+// survive a login.
 const FlashKey = "_flash"
 
 // Flash is a message that is shown once, usually after a redirect.
@@ -17,24 +22,67 @@ type Flash struct {
 }
 
 // AddFlash keeps a message for the next [Handle.Flashes], under the rules of
-// [Handle.Set]. Parallel requests that add one each may lose one of them.
+// [Handle.Set]. Messages of parallel requests do not get lost: each has a key of
+// its own.
 func (h *Handle) AddFlash(kind, text string) error {
-	h.enter()
-	defer h.mu.Unlock()
-	all, _, err := get[[]Flash](h, FlashKey)
-	if err != nil {
-		all = nil // what is there is not ours to keep
-	}
-	raw, err := encode(append(all, Flash{kind, text}))
+	raw, err := encode(Flash{kind, text})
 	if err != nil {
 		return fmt.Errorf("flash message: %w", sessile.ErrInvalidData)
 	}
-	return h.put(change{FlashKey, raw})
+	h.enter()
+	defer h.mu.Unlock()
+	if err := h.changeable(); err != nil {
+		return err
+	}
+	var unique [4]byte
+	if _, err := rand.Read(unique[:]); err != nil {
+		return fmt.Errorf("flash message: %w", err)
+	}
+	// Keys sort by time; what is added in the same microsecond of one request, by number.
+	key := fmt.Sprintf("%s.%014x%04x%s", FlashKey, h.m.store.Now().UnixMicro(), len(h.pending), hex.EncodeToString(unique[:]))
+	return h.put(change{key, raw})
 }
 
 // Flashes takes the messages out of the session, the oldest first. Call it before
-// the response begins.
+// the response begins. What is not a message is dropped.
 func (h *Handle) Flashes() ([]Flash, error) {
-	all, _, err := Pop[[]Flash](h, FlashKey)
-	return all, err
+	h.enter()
+	defer h.mu.Unlock()
+	if h.m == nil {
+		return nil, ErrNoMiddleware
+	}
+	var all []Flash
+	for _, key := range h.flashKeys() {
+		f, ok, err := get[Flash](h, key)
+		if !ok {
+			continue
+		}
+		if err := h.put(change{key: key}); err != nil {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// flashKeys are the keys of messages, in order, pending ones included.
+func (h *Handle) flashKeys() []string {
+	var keys []string
+	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }
+	if h.has {
+		for _, key := range h.session.Data.Keys() {
+			if own(key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	for _, c := range h.pending {
+		if own(c.key) && !slices.Contains(keys, c.key) {
+			keys = append(keys, c.key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -9,9 +9,19 @@ import (
 
 // RequireUser lets only requests with a logged-in user through. Others get 401;
 // a browser that asks for a page is led to loginPath, if that is not "", with
-// the page it wanted in the parameter "next".
+// the page it wanted in the parameter "next": read that with [LocalPath].
 func RequireUser(loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusUnauthorized, (*Handle).IsAuthenticated)
+}
+
+// RequireFresh lets only requests through whose user proved who they are less
+// than d ago: by the login or [Handle.Reauthenticated]. Others are led to
+// loginPath like with [RequireUser], or get 403. Put RequireUser before it.
+func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
+	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {
+		s, ok := h.Current()
+		return ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt) < d
+	})
 }
 
 // RequireGuest lets only requests without a logged-in user through, for example
@@ -19,8 +29,10 @@ func RequireUser(loginPath string) func(http.Handler) http.Handler {
 func RequireGuest(homePath string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case !FromRequest(r).IsAuthenticated():
+			switch h := FromRequest(r); {
+			case h.m == nil:
+				noMiddleware(w)
+			case !h.IsAuthenticated():
 				next.ServeHTTP(w, r)
 			case homePath != "":
 				http.Redirect(w, r, homePath, http.StatusSeeOther)
@@ -31,29 +43,30 @@ func RequireGuest(homePath string) func(http.Handler) http.Handler {
 	}
 }
 
-// RequireFresh lets only requests through whose user proved who they are within
-// d: by the login or [Handle.Reauthenticated]. Others are led to loginPath like
-// with RequireUser, or get 403. Put RequireUser before it.
-func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
-	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {
-		s, ok := h.Current()
-		return ok && s.UserID != "" && h.m.store.Now().Sub(s.AuthenticatedAt) < d
-	})
-}
-
 func guard(loginPath string, status int, allowed func(*Handle) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case allowed(FromRequest(r)):
+			switch h := FromRequest(r); {
+			case h.m == nil:
+				noMiddleware(w)
+			case allowed(h):
 				next.ServeHTTP(w, r)
 			case loginPath != "" && wantsPage(r):
-				http.Redirect(w, r, loginPath+"?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+				//nolint:gosec // it leads to loginPath, with a parameter that is escaped
+				http.Redirect(w, r, withNext(loginPath, r.URL.RequestURI()), http.StatusSeeOther)
 			default:
+				if status == http.StatusUnauthorized && h.m.opts.Bearer {
+					w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
+				}
 				http.Error(w, http.StatusText(status), status)
 			}
 		})
 	}
+}
+
+// noMiddleware answers what a mistake in the routes leads to: nobody gets through.
+func noMiddleware(w http.ResponseWriter) {
+	http.Error(w, ErrNoMiddleware.Error(), http.StatusInternalServerError)
 }
 
 // wantsPage reports whether a browser is navigating.
@@ -61,3 +74,31 @@ func wantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
+
+// withNext adds where to go on to a path.
+func withNext(path, next string) string {
+	if LocalPath(next, "") == "" {
+		return path
+	}
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return path + separator + "next=" + url.QueryEscape(next)
+}
+
+// LocalPath returns next if it is a path of this site, and otherwise the other
+// one. It is for the parameter that [RequireUser] adds: what a browser could take
+// for another site ("//host", "/\host") is no path (CWE-601: open redirect).
+func LocalPath(next, otherwise string) string {
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsFunc(next, unsafeInPath) {
+		return otherwise
+	}
+	if u, err := url.Parse(next); err != nil || u.IsAbs() || u.Host != "" {
+		return otherwise
+	}
+	return next
+}
+
+// unsafeInPath reports what browsers drop from a URL, or take for a slash.
+func unsafeInPath(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// responseWriter commits the session when the response begins.
+// responseWriter commits the session when the response begins. Its optional
+// interfaces are those of wrap.
 type responseWriter struct {
 	http.ResponseWriter
 	handle *Handle
@@ -25,13 +26,13 @@ func (w *responseWriter) begin() error {
 	w.begun = true
 	if err := w.handle.commit(w.Header()); err != nil {
 		w.failed = err
-		w.handle.m.opts.ErrorHandler(w.ResponseWriter, w.handle.req, err)
+		w.handle.m.fail(w.ResponseWriter, w.handle.req, err)
 	}
 	return w.failed
 }
 
 // finish commits the session of a handler that wrote nothing.
-func (h *Handle) finish(w *responseWriter) { _ = w.begin() } // the error handler has answered
+func (w *responseWriter) finish() { _ = w.begin() } // the error handler has answered
 
 // WriteHeader commits and sends the header. Informational responses come before
 // it and commit nothing.
@@ -64,9 +65,36 @@ func (w *responseWriter) WriteString(s string) (int, error) {
 // Unwrap leads http.ResponseController to the connection.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// FlushError commits and flushes. It is here, whether the inner writer is a
+// Flusher or only leads to one, because http.ResponseController would otherwise
+// flush past us and send the headers without the session's.
+func (w *responseWriter) FlushError() error {
+	if !flushes(w.ResponseWriter) {
+		return http.ErrNotSupported
+	}
+	if err := w.begin(); err != nil {
+		return err
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// flushes reports whether http.ResponseController can flush a writer.
+func flushes(w http.ResponseWriter) bool {
+	for {
+		switch inner := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = inner.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
 func (w *responseWriter) flush() {
 	if w.begin() == nil {
-		w.ResponseWriter.(http.Flusher).Flush()
+		w.ResponseWriter.(http.Flusher).Flush() //nolint:errcheck,forcetypeassert // wrap has looked
 	}
 }
 
@@ -74,25 +102,23 @@ func (w *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.begin(); err != nil {
 		return nil, nil, err
 	}
-	return w.ResponseWriter.(http.Hijacker).Hijack()
+	return w.ResponseWriter.(http.Hijacker).Hijack() //nolint:errcheck,forcetypeassert // wrap has looked
 }
 
 func (w *responseWriter) readFrom(r io.Reader) (int64, error) {
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
-	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r) //nolint:errcheck,forcetypeassert // wrap has looked
 }
 
 func (w *responseWriter) push(target string, opts *http.PushOptions) error {
-	return w.ResponseWriter.(http.Pusher).Push(target, opts)
+	return w.ResponseWriter.(http.Pusher).Push(target, opts) //nolint:errcheck,forcetypeassert // wrap has looked
 }
 
 // listHas reports whether a header's list of tokens has one, in any case.
 func listHas(list, token string) bool {
-	for list != "" {
-		var item string
-		item, list, _ = strings.Cut(list, ",")
+	for item := range strings.SplitSeq(list, ",") {
 		if strings.EqualFold(trimSpace(item), token) {
 			return true
 		}

@@ -22,7 +22,8 @@ func (c *checker) size(f *source) {
 			return true
 		}
 		first, last := f.fset.Position(fn.Pos()).Line, f.fset.Position(fn.End()).Line
-		if lines := last - first + 1; lines > maxFuncLines {
+		// The conformance suite is tests by another name: one function lists the sentences of one noun.
+		if lines := last - first + 1; lines > maxFuncLines && f.room != "persist/persisttest" {
 			c.report(f.line(fn.Pos()), "func-length", "%s has %d lines, %d are allowed", fn.Name.Name, lines, maxFuncLines)
 		}
 		return true

@@ -127,7 +127,9 @@ func (w *worker) destroy(ctx context.Context, id sessile.ID) error {
 	say("d %s", id)
 	if w.variant == "early" {
 		say("D %s", id)
-		time.Sleep(time.Millisecond) //nolint:forbidigo // the control's broken store thinks before it acts
+		if _, err := w.store.ListForUser(ctx, w.user()); err != nil { // it has something else to do first
+			return err
+		}
 	}
 	err := w.store.Destroy(ctx, id)
 	if err == nil && w.variant != "early" {

@@ -1,0 +1,58 @@
+package middleware
+
+import (
+	"context"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// Device is a session as its user may see it: without fingerprint, data and raw
+// user agent.
+type Device struct {
+	ID           sessile.ID `json:"id"`
+	DeviceName   string     `json:"device_name"` // like "Firefox on Windows"
+	DeviceType   string     `json:"device_type"`
+	IPAddress    string     `json:"ip_address"` // of the login
+	CreatedAt    time.Time  `json:"created_at"`
+	LastActiveAt time.Time  `json:"last_active_at"`
+	ExpiresAt    time.Time  `json:"expires_at"`
+	Current      bool       `json:"current"` // this request's
+}
+
+// Sessions returns the user's devices, the most recently active first.
+func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
+	h.enter()
+	defer h.mu.Unlock()
+	if err := h.needsUser(); err != nil {
+		return nil, err
+	}
+	list, err := h.m.store.ListForUser(ctx, h.session.UserID)
+	if err != nil {
+		return nil, err
+	}
+	devices := make([]Device, len(list))
+	for i, s := range list {
+		devices[i] = Device{
+			ID: s.ID, DeviceName: s.DeviceName, DeviceType: s.DeviceType, IPAddress: s.IPAddress,
+			CreatedAt: s.CreatedAt, LastActiveAt: s.LastActiveAt, ExpiresAt: s.ExpiresAt,
+			Current: s.ID == h.session.ID,
+		}
+	}
+	return devices, nil
+}
+
+// Revoke ends one of the user's own sessions. Another user's gives the same
+// [sessile.ErrNotFound] as one that there is not; the current one is
+// [Handle.Logout]. Durable like Logout.
+func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
+	h.enter()
+	defer h.mu.Unlock()
+	if err := h.needsUser(); err != nil {
+		return err
+	}
+	if id == h.session.ID {
+		return h.logout(ctx)
+	}
+	return h.m.store.DestroyForUser(ctx, h.session.UserID, id)
+}

@@ -1,0 +1,147 @@
+package middlewaretest
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// Client is a browser: it has a cookie jar, follows redirects, and speaks HTTPS
+// to the application, which runs behind a real server. The fields may be changed
+// before the first request.
+type Client struct {
+	*http.Client
+	URL    string      // of the application, without a slash at the end
+	Header http.Header // sent with every request of Get and Post
+
+	tb       testing.TB
+	sessions *middleware.Sessions
+	server   *httptest.Server
+}
+
+// Response is a response that was read to its end.
+type Response struct {
+	*http.Response
+	Text string
+}
+
+// NewClient starts app, which is the whole application with m.Handler somewhere
+// in it, and returns a client of it. The server ends with the test.
+func NewClient(tb testing.TB, m *middleware.Sessions, app http.Handler) *Client {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(app)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	tb.Cleanup(server.Close)
+	c := &Client{URL: server.URL, tb: tb, sessions: m, server: server}
+	return c.NewDevice()
+}
+
+// NewDevice returns another browser of the same application, with an empty jar.
+func (c *Client) NewDevice() *Client {
+	c.tb.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		c.tb.Fatalf("making a cookie jar: %v", err)
+	}
+	d := *c
+	d.Client = &http.Client{Jar: jar, Transport: c.server.Client().Transport}
+	d.Header = make(http.Header)
+	c.tb.Cleanup(d.CloseIdleConnections)
+	return &d
+}
+
+// Get gets a path.
+func (c *Client) Get(path string) Response {
+	c.tb.Helper()
+	return c.Send(http.MethodGet, path, nil)
+}
+
+// Post posts a form to a path.
+func (c *Client) Post(path string, form url.Values) Response {
+	c.tb.Helper()
+	return c.Send(http.MethodPost, path, form)
+}
+
+// Send sends a request, with a form as its body unless that is nil.
+func (c *Client) Send(method, path string, form url.Values) Response {
+	c.tb.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(c.tb.Context(), method, c.URL+path, body)
+	if err != nil {
+		c.tb.Fatalf("making a request: %v", err)
+	}
+	for name, values := range c.Header {
+		r.Header[name] = values
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := c.Do(r)
+	if err != nil {
+		c.tb.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.tb.Fatalf("reading the answer to %s %s: %v", method, path, err)
+	}
+	return Response{resp, string(text)}
+}
+
+// LogIn puts a new session of a user into the jar, past the application's login.
+func (c *Client) LogIn(userID string) sessile.Session {
+	c.tb.Helper()
+	r := httptest.NewRequestWithContext(c.tb.Context(), http.MethodGet, c.URL, nil)
+	for name, values := range c.Header {
+		r.Header[name] = values
+	}
+	if r.Header.Get("User-Agent") == "" {
+		r.Header.Set("User-Agent", "Go-http-client/2.0") // what Get will send
+	}
+	s := LogIn(c.tb, c.sessions, r, sessile.NewSession{UserID: userID})
+	cookies := r.Cookies()
+	for _, cookie := range cookies {
+		cookie.Secure, cookie.HttpOnly, cookie.Path = true, true, "/"
+	}
+	c.Jar.SetCookies(c.root(), cookies)
+	return s
+}
+
+// Cookie is the session cookie in the jar, nil if there is none.
+func (c *Client) Cookie() *http.Cookie {
+	for _, cookie := range c.Jar.Cookies(c.root()) {
+		if cookie.Name == c.sessions.CookieName() {
+			return cookie
+		}
+	}
+	return nil
+}
+
+// Session is the session that the cookie in the jar opens.
+func (c *Client) Session() (sessile.Session, bool) {
+	c.tb.Helper()
+	cookie := c.Cookie()
+	if cookie == nil {
+		return sessile.Session{}, false
+	}
+	return open(c.tb, c.sessions, cookie.Value)
+}
+
+func (c *Client) root() *url.URL {
+	u, err := url.Parse(c.URL + "/")
+	if err != nil {
+		c.tb.Fatalf("parsing the server's URL: %v", err)
+	}
+	return u
+}

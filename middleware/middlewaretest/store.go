@@ -1,0 +1,69 @@
+package middlewaretest
+
+import (
+	"cmp"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// NewStore opens a store and closes it when the test ends. Its file, unless cfg
+// names one, is in the test's own directory.
+func NewStore(tb testing.TB, cfg sessile.Config) *sessile.Store {
+	tb.Helper()
+	cfg.Path = cmp.Or(cfg.Path, filepath.Join(tb.TempDir(), "sessions.db"))
+	store, err := sessile.Open(tb.Context(), cfg)
+	if err != nil {
+		tb.Fatalf("opening a store for the test: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Errorf("closing the test's store: %v", err)
+		}
+	})
+	return store
+}
+
+// New builds the middleware over a store of its own, see [NewStore].
+func New(tb testing.TB, opts middleware.Options) *middleware.Sessions {
+	tb.Helper()
+	return Over(tb, NewStore(tb, sessile.Config{}), opts)
+}
+
+// Over builds the middleware over store.
+func Over(tb testing.TB, store *sessile.Store, opts middleware.Options) *middleware.Sessions {
+	tb.Helper()
+	m, err := middleware.New(store, opts)
+	if err != nil {
+		tb.Fatalf("building the middleware for the test: %v", err)
+	}
+	return m
+}
+
+// Request is a request of a user who is logged in, for a handler below m.Handler.
+func Request(tb testing.TB, m *middleware.Sessions, method, target, userID string) *http.Request {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), method, target, nil)
+	LogIn(tb, m, r, sessile.NewSession{UserID: userID})
+	return r
+}
+
+// LogIn creates a session and adds its cookie to r. Without a Meta it gets that of
+// the request, as a login through the middleware would.
+func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.NewSession) sessile.Session {
+	tb.Helper()
+	if n.Meta == (sessile.Meta{}) {
+		h := r.Header
+		n.Meta = sessile.NewMeta(m.ClientIP(r), h.Get("User-Agent"), h.Get("Accept-Language"), h.Get("Accept-Encoding"))
+	}
+	s, token, err := m.Store().CreateWith(tb.Context(), n)
+	if err != nil {
+		tb.Fatalf("creating a session for the test: %v", err)
+	}
+	r.AddCookie(&http.Cookie{Name: m.CookieName(), Value: token.Reveal()})
+	return s
+}
