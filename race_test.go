@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func TestADestroyThatCannotBeWrittenIsDeniedAndRetried(t *testing.T) {
 	if err := s.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.DB.ByID(t.Context(), persist.ID(x.ID)); !errors.Is(err, persist.ErrNotFound) {
+	if _, err := g.ByID(t.Context(), persist.ID(x.ID)); !errors.Is(err, persist.ErrNotFound) {
 		t.Fatalf("the deletion was not written: %v", err)
 	}
 	if h := s.Health(); h.State != sessile.OK {
@@ -410,7 +411,7 @@ func TestParallelRotationsLeaveOneToken(t *testing.T) {
 	}
 	all.Wait()
 	live := 0
-	for _, tok := range append(tokens, first) {
+	for _, tok := range slices.Concat(tokens, []sessile.Token{first}) {
 		if readErr(t, s, tok) == nil {
 			live++
 		}

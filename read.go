@@ -55,12 +55,11 @@ func (s *Store) find(ctx context.Context, t Token, h persist.Hash) (*actor.View,
 	if err == nil {
 		return v, nil
 	}
-	var r *actor.RotatedError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*actor.RotatedError](err); ok {
 		return nil, rotatedError(r.ID, r.At)
 	}
-	if err == persist.ErrNotFound {
-		return nil, err
+	if errors.Is(err, persist.ErrNotFound) {
+		return nil, ErrNotFound
 	}
 	return nil, fmt.Errorf("reading session by token: %w", err)
 }

@@ -68,8 +68,7 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
 		spin.Until = persist.Unseen
 	}
 	if _, err := s.actor.Rotate(ctx, persist.ID(id), spin); err != nil {
-		var old *actor.RotatedError
-		if errors.As(err, &old) {
+		if old, ok := errors.AsType[*actor.RotatedError](err); ok {
 			err = rotatedError(old.ID, old.At)
 		}
 		return Token{}, fmt.Errorf("rotating the token of session %s: %w", id, err)

@@ -62,7 +62,10 @@ func (c *fakeClock) set(t time.Time) { c.t = t; c.shared.Store(t.UnixMicro()) }
 func (c *fakeClock) advance(d time.Duration) { c.set(c.t.Add(d)) }
 
 // suite runs a test once per configuration.
-func suite(t *testing.T, test func(f *fixture)) { suiteWith(t, func(*sessile.Config) {}, test) }
+func suite(t *testing.T, test func(f *fixture)) {
+	t.Helper()
+	suiteWith(t, func(*sessile.Config) {}, test)
+}
 
 func suiteWith(t *testing.T, adjust func(*sessile.Config), test func(f *fixture)) {
 	t.Helper()

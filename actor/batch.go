@@ -31,7 +31,7 @@ func (s *state) nextBatch() *persist.Batch {
 	s.boardDurable(f)
 	if due {
 		for s.queue.Len() > 0 && f.batch.Len() < s.cfg.BatchSize {
-			s.board(f, s.queue.Front().Value.(*dirty))
+			s.board(f, queued(s.queue.Front()))
 		}
 	}
 	if f.batch.Len() == 0 {
@@ -56,9 +56,9 @@ func (s *state) urgent() bool {
 
 // oldest is the time of the oldest change that waits for a batch.
 func (s *state) oldest() int64 {
-	at := int64(forever - int64(1<<40))
+	at := int64(forever - 1<<40)
 	if e := s.queue.Front(); e != nil {
-		at = e.Value.(*dirty).since
+		at = queued(e).since
 	}
 	if len(s.ops) > 0 {
 		at = min(at, s.ops[0].since)

@@ -11,12 +11,10 @@ import (
 
 // requests are reused together with their reply channel, but only those that
 // were answered: nobody else can hold them then.
-//
-//nolint:gochecknoglobals // a pool has no state that anybody can observe
 var requests = sync.Pool{New: func() any { return &request{reply: make(chan response, 1)} }}
 
 func newRequest(k kind) *request {
-	r := requests.Get().(*request)
+	r := requests.Get().(*request) //nolint:forcetypeassert,errcheck // the pool holds nothing else
 	*r = request{kind: k, reply: r.reply}
 	return r
 }

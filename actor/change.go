@@ -33,6 +33,11 @@ type flown struct {
 	wait  []*request
 }
 
+// queued is the dirty session of an element of the queue.
+func queued(e *list.Element) *dirty {
+	return e.Value.(*dirty) //nolint:forcetypeassert,errcheck // the queue holds nothing else
+}
+
 // change publishes a new version of e and marks it for the disk.
 func (s *state) change(e *entry, v *View, data bool) *dirty {
 	d := s.dirty[v.ID]

@@ -150,7 +150,7 @@ func (s *state) requeue(d *dirty) {
 	d.first, d.since = d.fly.first, d.fly.since
 	d.fly = flown{}
 	d.elem = s.queue.PushFront(d)
-	for e := d.elem; e.Next() != nil && e.Next().Value.(*dirty).first < d.first; {
+	for e := d.elem; e.Next() != nil && queued(e.Next()).first < d.first; {
 		s.queue.MoveAfter(e, e.Next())
 	}
 }

@@ -90,6 +90,7 @@ type sim struct {
 const simUsers = 3
 
 func newSim(t *testing.T, seed uint64, variant string, verbose bool) *sim {
+	t.Helper()
 	m := &sim{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000_000,
 		disk: persisttest.NewMemory(), variant: variant, verbose: verbose, strays: make(map[persist.ID]bool),
@@ -368,7 +369,7 @@ func (m *sim) finish() {
 			break
 		}
 		if i > 5000 {
-			m.failf("does not come to rest: %d callers wait (%s), %d changes pending", len(m.clients), m.waiting(), len(m.s.dirty)+len(m.s.ops)+len(m.s.later))
+			m.failf("does not come to rest: %d callers wait %v, %d changes pending", len(m.clients), m.waiting(), len(m.s.dirty)+len(m.s.ops)+len(m.s.later))
 			break
 		}
 		m.now += 50_000
@@ -383,6 +384,7 @@ func (m *sim) finish() {
 }
 
 func runSim(t *testing.T, seed uint64, variant string, verbose bool) (*sim, string) {
+	t.Helper()
 	m := newSim(t, seed, variant, verbose)
 	m.run()
 	return m, m.failure
@@ -429,6 +431,7 @@ func TestSimulationCatchesBrokenStores(t *testing.T) {
 
 // brokenLife reports whether a sabotaged life fails, by a check or a panic.
 func brokenLife(t *testing.T, seed uint64, variant string) (failed bool) {
+	t.Helper()
 	defer func() {
 		if recover() != nil {
 			failed = true
@@ -449,9 +452,10 @@ func TestSimulationIsDeterministic(t *testing.T) {
 	}
 }
 
-func (m *sim) waiting() (what string) {
+func (m *sim) waiting() []string {
+	var what []string
 	for _, c := range m.clients {
-		what += fmt.Sprintf("%s load=%v result=%v; ", c.what, c.load != nil, c.result != nil)
+		what = append(what, fmt.Sprintf("%s load=%v result=%v", c.what, c.load != nil, c.result != nil))
 	}
 	return what
 }

@@ -34,7 +34,7 @@ func viewOf(r persist.Record) *View {
 }
 
 // viewBytes is what a resident session costs beside its strings and data: the
-// view, identity, index node, recency element and map slots. [measured]
+// view, identity, index node, recency element and map slots, as measured.
 const viewBytes = 640
 
 // cost estimates the memory that a resident session takes, in bytes.

@@ -36,7 +36,7 @@ func (s *state) answerSyncs() {
 func (s *state) oldestSeq() uint64 {
 	oldest := s.seq + 1
 	if e := s.queue.Front(); e != nil {
-		oldest = min(oldest, e.Value.(*dirty).first)
+		oldest = min(oldest, queued(e).first)
 	}
 	for _, p := range s.ops {
 		oldest = min(oldest, p.seq)

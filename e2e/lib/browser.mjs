@@ -3,7 +3,11 @@ import { chromium } from "playwright-core";
 
 export const password = "sessile-demo";
 
-export const desktop = { viewport: { width: 1280, height: 800 } };
+// A headless Chromium says so in its user agent, and is taken for a bot.
+export const desktop = {
+  viewport: { width: 1280, height: 800 },
+  userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+};
 export const phone = {
   viewport: { width: 390, height: 844 },
   deviceScaleFactor: 2,

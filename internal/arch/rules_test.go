@@ -69,6 +69,13 @@ func house() map[string]room {
 			statics: true,
 			starts:  []string{"Open"},
 		},
+		"middleware/middlewaretest": {
+			imports: []string{".", "middleware"},
+			stdlib:  []string{"net/http"},
+			locks:   true,
+			clock:   true,
+			tokens:  true,
+		},
 		"middleware": {
 			imports: []string{"."},
 			stdlib:  []string{"net/http"},

@@ -35,7 +35,7 @@ func flat(code string) string {
 
 // TestReadmeCodeIsCompiled: every Go block of the README stands in an example test.
 func TestReadmeCodeIsCompiled(t *testing.T) {
-	examples := ""
+	var text strings.Builder
 	for _, pattern := range []string{"*example*_test.go", "middleware/*example*_test.go"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
@@ -46,9 +46,10 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			examples += flat(string(b)) + "\n"
+			text.WriteString(flat(string(b)) + "\n")
 		}
 	}
+	examples := text.String()
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
 	if len(blocks) == 0 {
 		t.Fatal("the README shows no code")
@@ -63,9 +64,7 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 // TestReadmeNamesEveryOption: the configuration table is complete.
 func TestReadmeNamesEveryOption(t *testing.T) {
 	readme := read(t, "README.md")
-	config := reflect.TypeFor[sessile.Config]()
-	for i := range config.NumField() {
-		f := config.Field(i)
+	for f := range reflect.TypeFor[sessile.Config]().Fields() {
 		if tag := f.Tag.Get("yaml"); f.IsExported() && tag != "-" && !strings.Contains(readme, "`"+tag+"`") {
 			t.Errorf("the README does not name %s (%s)", f.Name, tag)
 		}

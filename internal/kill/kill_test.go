@@ -66,7 +66,6 @@ func (l *loop) violations() int { return l.lost + l.undone + l.resurected + l.co
 
 // cycle starts the child, kills it after a while, and checks the file.
 func (l *loop) cycle() {
-	//nolint:gosec // the test runs itself
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "SESSILE_KILL_CHILD="+l.path, "SESSILE_KILL_VARIANT="+l.variant)
 	cmd.Stderr = os.Stderr
@@ -217,6 +216,7 @@ func (l *loop) checkSession(store *sessile.Store, s *told) {
 }
 
 func read(t *testing.T, store *sessile.Store, token string) (sessile.Session, bool) {
+	t.Helper()
 	tok, err := sessile.ParseToken(token)
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +245,7 @@ func integrity(path string) error {
 }
 
 func newLoop(t *testing.T, variant string) *loop {
+	t.Helper()
 	return &loop{t: t, path: filepath.Join(t.TempDir(), "kill.db"), variant: variant, sessions: make(map[string]*told)}
 }
 

@@ -92,7 +92,7 @@ func quote(key string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(key) // a string always encodes
+	_ = enc.Encode(key) //nolint:errchkjson // a string always encodes
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 

@@ -2,6 +2,7 @@ package middlewaretest
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -81,9 +82,7 @@ func (c *Client) Send(method, path string, form url.Values) Response {
 	if err != nil {
 		c.tb.Fatalf("making a request: %v", err)
 	}
-	for name, values := range c.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.Header)
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -103,9 +102,7 @@ func (c *Client) Send(method, path string, form url.Values) Response {
 func (c *Client) LogIn(userID string) sessile.Session {
 	c.tb.Helper()
 	r := httptest.NewRequestWithContext(c.tb.Context(), http.MethodGet, c.URL, nil)
-	for name, values := range c.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.Header)
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", "Go-http-client/2.0") // what Get will send
 	}

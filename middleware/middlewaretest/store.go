@@ -64,6 +64,6 @@ func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.New
 	if err != nil {
 		tb.Fatalf("creating a session for the test: %v", err)
 	}
-	r.AddCookie(&http.Cookie{Name: m.CookieName(), Value: token.Reveal()})
+	r.AddCookie(&http.Cookie{Name: m.CookieName(), Value: token.Reveal()}) //nolint:gosec // a request's cookie has no attributes
 	return s
 }

@@ -63,7 +63,7 @@ func readContract() []contract {
 			r := f.create(f.record("ann"))
 			a := f.byHash(r.Hash)
 			a.Data[0] = 'X'
-			a.Identity.UserID = "eve"
+			a.UserID = "eve"
 			f.stored(r)
 			r.Data[0] = 'Y'
 			if got := f.byHash(r.Hash).Data[0]; got != '{' {

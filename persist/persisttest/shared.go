@@ -104,9 +104,11 @@ func (l *listener) note(change func()) {
 	}
 }
 
-func (l *listener) Reset(string)                    { l.note(func() { l.resets++ }) }
-func (l *listener) Fresh(time.Duration)             { l.note(func() { l.fresh = true }) }
-func (l *listener) Invalidate(what []persist.Event) { l.note(func() { l.events = append(l.events, what...) }) }
+func (l *listener) Reset(string)        { l.note(func() { l.resets++ }) }
+func (l *listener) Fresh(time.Duration) { l.note(func() { l.fresh = true }) }
+func (l *listener) Invalidate(what []persist.Event) {
+	l.note(func() { l.events = append(l.events, what...) })
+}
 
 // until waits for something to have been told.
 func (l *listener) until(f *fixture, what string, told func() bool) {

@@ -34,5 +34,8 @@ func openNew(tb testing.TB) *sqlite.DB {
 }
 
 func TestSQLiteKeepsTheContract(t *testing.T) {
-	persisttest.Run(t, func(t *testing.T) persist.Backend { return openNew(t) })
+	persisttest.Run(t, func(t *testing.T) persist.Backend {
+		t.Helper()
+		return openNew(t)
+	})
 }

@@ -53,8 +53,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("finding %s: %w", c.Path, err)
 	}
 	c.Path = path
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		c.Path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		c.Path = target
 	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		c.Path = filepath.Join(dir, filepath.Base(path))
 	}

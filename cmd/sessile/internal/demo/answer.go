@@ -43,10 +43,11 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 	v := view{Title: title, Path: r.URL.Path, Body: body}
 	v.User, _ = h.UserID()
 	_, v.HasSession = h.Current()
-	v.Nav = []link{{Name: "Shop", Path: "/"}}
 	if v.User != "" {
-		v.Nav = append(v.Nav, link{Name: "Session", Path: "/session"}, link{Name: "Devices", Path: "/devices"},
-			link{Name: "Live", Path: "/live"}, link{Name: "Account", Path: "/account"})
+		v.Nav = []link{
+			{Name: "Shop", Path: "/"}, {Name: "Session", Path: "/session"}, {Name: "Devices", Path: "/devices"},
+			{Name: "Live", Path: "/live"}, {Name: "Account", Path: "/account"},
+		}
 	}
 	for i := range v.Nav {
 		v.Nav[i].Here = v.Nav[i].Path == r.URL.Path
@@ -96,7 +97,7 @@ func (a *App) json(w http.ResponseWriter, status int, v any) {
 func (a *App) failPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle, err error) {
 	status, text := a.explain(r, err)
 	if status == http.StatusUnauthorized {
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		lead(w, r, "/login")
 		return
 	}
 	a.errorPage(w, status, a.view(r, h, http.StatusText(status), text))
@@ -111,17 +112,15 @@ func (a *App) errorPage(w http.ResponseWriter, status int, v view) {
 // explain turns an error into a status and a sentence for the user. What the
 // user cannot help is logged.
 func (a *App) explain(r *http.Request, err error) (int, string) {
-	var own *refusal
-	var tooLarge *http.MaxBytesError
-	var rotated *sessile.RotatedError
-	switch {
-	case errors.As(err, &own):
+	if own, ok := errors.AsType[*refusal](err); ok {
 		return own.status, own.text
-	case errors.As(err, &tooLarge):
+	}
+	switch {
+	case isType[*http.MaxBytesError](err):
 		return http.StatusRequestEntityTooLarge, "That is more than this page takes."
 	case errors.Is(err, middleware.ErrNoSession):
 		return http.StatusUnauthorized, "You are not logged in."
-	case errors.As(err, &rotated):
+	case isType[*sessile.RotatedError](err):
 		return http.StatusConflict, "Another request has just changed this session. Please try again."
 	case errors.Is(err, sessile.ErrLimitReached):
 		return http.StatusConflict, "You are logged in on as many devices as is allowed. Log one of them out first."
@@ -143,6 +142,11 @@ func (a *App) explain(r *http.Request, err error) (int, string) {
 	}
 }
 
+func isType[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 func (a *App) missing(http.ResponseWriter, *http.Request, *middleware.Handle) error {
 	return &refusal{http.StatusNotFound, "There is nothing at this address."}
 }
@@ -161,7 +165,7 @@ func (a *App) plainFailure(w http.ResponseWriter, r *http.Request, err error) {
 		a.json(w, status, map[string]string{"error": text})
 		return
 	}
-	a.errorPage(w, status, view{Title: http.StatusText(status), Path: r.URL.Path, Nav: []link{{Name: "Shop", Path: "/"}}, Body: text})
+	a.errorPage(w, status, view{Title: http.StatusText(status), Path: r.URL.Path, Body: text})
 }
 
 func isScript(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
@@ -175,4 +179,10 @@ func local(next, otherwise string) string {
 		return otherwise
 	}
 	return next
+}
+
+// lead answers a form, or a page that is not for now, with another page to get.
+// What comes from a request has been through local.
+func lead(w http.ResponseWriter, r *http.Request, path string) {
+	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // G710: see above
 }

@@ -38,12 +38,9 @@ func (a *App) apiLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 		Name, Password string
 		Remember       bool
 	}
-	decoder := json.NewDecoder(r.Body)
-	if err := decoder.Decode(&in); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return err
-		}
+	if err := json.NewDecoder(r.Body).Decode(&in); isType[*http.MaxBytesError](err) {
+		return err
+	} else if err != nil {
 		return &refusal{http.StatusBadRequest, "The body is not the JSON that was expected."}
 	}
 	id, err := a.users.Verify(r.Context(), in.Name, in.Password)

@@ -29,7 +29,7 @@ func (b *browser) sessionID() string {
 // stream opens the live stream; next returns the next event's name and data.
 func (b *browser) stream() (next func() (string, string)) {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), "GET", b.url+"/live/stream", nil)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, b.url+"/live/stream", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type loginBody struct {
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	next := local(r.URL.Query().Get("next"), "/")
 	if h.IsAuthenticated() {
-		http.Redirect(w, r, next, http.StatusSeeOther)
+		lead(w, r, next)
 		return nil
 	}
 	return a.askLogin(w, r, h, http.StatusOK, loginBody{Next: next})
@@ -52,7 +52,7 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	if err := a.begin(r, h, id, r.PostFormValue("remember") != ""); err != nil {
 		return err
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	lead(w, r, next)
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 
 // goodbye leads to the login page, which says that it was done.
 func goodbye(w http.ResponseWriter, r *http.Request) error {
-	http.Redirect(w, r, "/login?bye", http.StatusSeeOther)
+	lead(w, r, "/login?bye")
 	return nil
 }
 
@@ -109,7 +109,7 @@ func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err := h.Reauthenticated(r.Context()); err != nil {
 		return err
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	lead(w, r, next)
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (a *App) politely(guarded http.Handler, instead func(*middleware.Handle) st
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if path := instead(middleware.FromRequest(r)); path != "" {
-				http.Redirect(w, r, path, http.StatusSeeOther)
+				lead(w, r, path)
 				return
 			}
 		}

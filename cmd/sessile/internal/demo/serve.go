@@ -50,7 +50,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // serve listens and serves until ctx ends. It joins the goroutine that it starts.
 func (a *App) serve(ctx context.Context, stdout io.Writer) error {
-	listener, err := net.Listen("tcp", a.settings.Addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.settings.Addr)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", a.settings.Addr, err)
 	}

@@ -113,7 +113,7 @@ func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle,
 	if err := h.AddFlash("good", text); err != nil {
 		return err
 	}
-	http.Redirect(w, r, path, http.StatusSeeOther)
+	lead(w, r, path)
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (a *App) changed(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err := a.noteChange(r, h, text); err != nil {
 		return err
 	}
-	http.Redirect(w, r, path, http.StatusSeeOther)
+	lead(w, r, path)
 	return nil
 }
 

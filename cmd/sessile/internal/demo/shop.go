@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -41,9 +42,7 @@ const cartMax = 99
 // decoded anew for each caller, but a cart that is never changed in place is easier to trust.
 func (c cart) with(id string) cart {
 	more := make(cart, len(c)+1)
-	for k, n := range c {
-		more[k] = n
-	}
+	maps.Copy(more, c)
 	more[id] = min(more[id]+1, cartMax)
 	return more
 }

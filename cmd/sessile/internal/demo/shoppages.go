@@ -45,7 +45,7 @@ func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 		}
 		return a.changed(w, r, h, "/", "The cart is empty.")
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	lead(w, r, "/")
 	return nil
 }
 

@@ -65,11 +65,11 @@ func Load(src Sources) (Settings, []string, error) {
 
 // decoded is the decoder's error without its headline, one fault a line.
 func decoded(err error) error {
-	var each interface {
+	type list interface {
 		error
 		Unwrap() []error
 	}
-	if errors.As(err, &each) {
+	if each, ok := errors.AsType[list](err); ok {
 		return each
 	}
 	return err
