@@ -135,7 +135,7 @@ func readWhileApplying(f *fixture) {
 			}
 		})
 	}
-	for i := range 200 {
+	for i := range 50 {
 		op := rotateOp(r, f.newHash())
 		op.Until = persist.Unseen
 		f.is(f.op(op), persist.Applied)

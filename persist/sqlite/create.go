@@ -85,8 +85,8 @@ func (t *transaction) full(user string, most int) (bool, error) {
 		return t.guests >= most, nil
 	}
 	n := 0
-	err := query(t.c, `SELECT count(*) FROM session s JOIN activity a ON a.key = s.key
-		WHERE s.user_id = ? AND a.expires_at > ?`).text(user).int(t.b.Now).rows(
+	err := query(t.c, `SELECT count(*) FROM session s
+		WHERE s.user_id = ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?`).text(user).int(t.b.Now).rows(
 		func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil })
 	return n >= most, err
 }
@@ -96,9 +96,9 @@ func (t *transaction) full(user string, most int) (bool, error) {
 func (t *transaction) evict(user string, newest int64, most int) ([]persist.Removed, error) {
 	if user != "" {
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
-			SELECT s.key FROM session s JOIN activity a ON a.key = s.key
-			WHERE s.user_id = ? AND s.key <> ? AND a.expires_at > ?
-			ORDER BY a.last_active DESC, s.id DESC LIMIT -1 OFFSET ?)
+			SELECT s.key FROM session s
+			WHERE s.user_id = ? AND s.key <> ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?
+			ORDER BY (SELECT last_active FROM activity a WHERE a.key = s.key) DESC, s.id DESC LIMIT -1 OFFSET ?)
 			RETURNING key, id, token_hash, user_id`).text(user).int(newest).int(t.b.Now).int(int64(most - 1)))
 	}
 	if t.guests <= most {

@@ -80,7 +80,7 @@ func (t *transaction) remove(q bound) ([]persist.Removed, error) {
 // expire deletes a session if its end has come by what is on disk now.
 func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
 	o := persist.Outcome{Status: persist.Gone}
-	err := query(t.c, `SELECT a.expires_at FROM session s LEFT JOIN activity a ON a.key = s.key WHERE s.id = ?`).
+	err := query(t.c, `SELECT (SELECT expires_at FROM activity a WHERE a.key = s.key) FROM session s WHERE s.id = ?`).
 		blob(id[:]).rows(func(s *sqlite.Stmt) error {
 		if s.ColumnIsNull(0) {
 			return fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)

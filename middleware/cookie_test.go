@@ -1,0 +1,246 @@
+package middleware_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+const day = 24 * time.Hour
+
+// golden is the one Set-Cookie header of an answer, with TOKEN for the token.
+func golden(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	lines := resp.Header.Values("Set-Cookie")
+	if len(lines) == 0 {
+		return ""
+	}
+	if len(lines) > 1 {
+		t.Errorf("%d cookies are set: %q", len(lines), lines)
+	}
+	name, rest, _ := strings.Cut(lines[0], "=")
+	value, attributes, _ := strings.Cut(rest, ";")
+	if value != "" {
+		if _, err := sessile.ParseToken(value); err != nil {
+			t.Errorf("the cookie's value is no token")
+		}
+		value = "TOKEN"
+	}
+	return name + "=" + value + ";" + attributes
+}
+
+func TestGoldenCookies(t *testing.T) { // S11, S14, S17, A22, A27: byte for byte, and removal with identical attributes
+	type o = middleware.Options
+	type c = middleware.Cookie
+	for name, tt := range map[string]struct {
+		opts        o
+		set, remove string
+	}{
+		"default": {
+			o{},
+			"__Host-session=TOKEN; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
+			"__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
+		},
+		"plain HTTP": {
+			o{Insecure: true},
+			"session=TOKEN; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax",
+			"session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax",
+		},
+		"everything": {
+			o{Cookie: c{Name: "__Secure-s", Path: "/app", Domain: "example.com", SameSite: http.SameSiteNoneMode, Partitioned: true}},
+			"__Secure-s=TOKEN; Path=/app; Domain=example.com; Max-Age=2592000; HttpOnly; Secure; SameSite=None; Partitioned",
+			"__Secure-s=; Path=/app; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=None; Partitioned",
+		},
+		"session cookie": {
+			o{Cookie: c{SessionCookie: true, SameSite: http.SameSiteStrictMode}},
+			"__Host-session=TOKEN; Path=/; HttpOnly; Secure; SameSite=Strict",
+			"__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, tt.opts)
+				b := f.browser()
+				resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					f.must(h.Authenticate(r.Context(), "alice"))
+				})
+				f.want(golden(t, resp), tt.set)
+				resp = b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) })
+				f.want(golden(t, resp), tt.remove)
+				b.cookie = strings.Repeat("x", 47)
+				f.want(golden(t, b.do(nothing)), tt.remove)
+			})
+		})
+	}
+}
+
+func TestMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
+	for name, tt := range map[string]struct {
+		ttl, life time.Duration
+		want      int
+	}{
+		"sliding":  {ttl: time.Hour, life: day, want: 3600},
+		"absolute": {ttl: 2 * day, life: day, want: 86400},
+		"bounded":  {ttl: 5000 * day, life: sessile.NoMaxLifetime, want: 400 * 86400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, middleware.Options{})
+				resp := f.browser().do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					f.must(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "alice", TTL: tt.ttl, MaxLifetime: tt.life}))
+				})
+				f.want(resp.Cookies()[0].MaxAge, tt.want)
+			})
+		})
+	}
+}
+
+func TestTheCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on renewal
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TTL: 10 * day, MaxLifetime: 15 * day, TouchInterval: time.Hour}, middleware.Options{})
+		b := f.login("alice")
+		f.want(golden(t, b.do(nothing)), "")
+		time.Sleep(59 * time.Minute)
+		f.want(golden(t, b.do(nothing)), "")
+		time.Sleep(time.Minute)
+		f.want(b.do(nothing).Cookies()[0].MaxAge, 10*86400)
+		time.Sleep(9 * day)
+		f.want(b.do(nothing).Cookies()[0].MaxAge, 6*86400-3600) // the deadline is nearer than the TTL
+		time.Sleep(6*day - time.Hour - time.Second)
+		f.want(b.user(), "alice")
+		time.Sleep(time.Second)
+		f.want(b.user(), "")
+		f.want(b.cookie, "")
+	})
+}
+
+func TestASessionThatIsWrittenAllTheTimeRenewsItsCookieToo(t *testing.T) {
+	// A session whose every request sets something is never old enough for a touch;
+	// its cookie must not run out all the same.
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TTL: day, TouchInterval: time.Hour}, middleware.Options{})
+		b := f.login("alice")
+		renewed := 0
+		for i := range 48 {
+			time.Sleep(25 * time.Minute)
+			if golden(t, b.do(set(f, "n", i))) != "" {
+				renewed++
+			}
+		}
+		f.want(renewed, 48*25/60)
+	})
+}
+
+func TestASessionCookieIsNotSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TouchInterval: time.Hour}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
+		b := f.login("alice")
+		before := b.session().LastActiveAt
+		time.Sleep(2 * time.Hour)
+		f.want(golden(t, b.do(nothing)), "")
+		f.want(b.session().LastActiveAt.Sub(before), 2*time.Hour)
+	})
+}
+
+func TestResponsesSayWhatTheyDependOn(t *testing.T) { // S15, S16, A13: Vary and Cache-Control exactly; semantics §5: "no Vary/Cache-Control"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	anonymous, member := f.browser(), f.login("alice")
+	cached := func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "public, max-age=60") }
+	for name, tt := range map[string]struct {
+		b     *browser
+		do    action
+		vary  []string
+		cache string
+	}{
+		"untouched":               {member, nothing, nil, ""},
+		"untouched and cacheable": {member, func(w http.ResponseWriter, _ *http.Request, _ *middleware.Handle) { cached(w) }, nil, "public, max-age=60"},
+		"anonymous, looked at":    {anonymous, look, []string{"Cookie"}, ""},
+		"looked at": {member, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			cached(w)
+			look(w, r, h)
+		}, []string{"Cookie"}, "public, max-age=60"},
+		"304": {member, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			look(w, r, h)
+			w.WriteHeader(http.StatusNotModified)
+		}, []string{"Cookie"}, ""},
+		"named already": {member, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			w.Header().Set("Vary", "Accept, cookie")
+			look(w, r, h)
+		}, []string{"Accept, cookie"}, ""},
+		"another named": {member, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			w.Header().Set("Vary", "Accept-Encoding")
+			look(w, r, h)
+		}, []string{"Accept-Encoding", "Cookie"}, ""},
+		"everything named": {member, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			w.Header().Set("Vary", "*")
+			look(w, r, h)
+		}, []string{"*"}, ""},
+		"cookie set, handler would cache": {f.browser(), func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Authenticate(r.Context(), "bob"))
+			cached(w)
+		}, []string{"Cookie"}, "no-store"},
+		"cookie removed": {&browser{f: f, cookie: strings.Repeat("A", 47)}, nothing, []string{"Cookie"}, "no-store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp := tt.b.serve(tt.b.request(), tt.do)
+			if !slices.Equal(resp.Header.Values("Vary"), tt.vary) {
+				t.Errorf("Vary is %q, not %q", resp.Header.Values("Vary"), tt.vary)
+			}
+			f.want(strings.Join(resp.Header.Values("Cache-Control"), "|"), tt.cache)
+		})
+	}
+}
+
+func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every accessor"
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	for name, do := range map[string]action{
+		"UserID":          func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.UserID() },
+		"IsAuthenticated": look,
+		"Current":         func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Current() },
+		"Token":           func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Token() },
+		"Get":             func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _, _ = middleware.Get[int](h, "k") },
+		"Pop":             func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _, _ = middleware.Pop[int](h, "k") },
+		"Flashes":         func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _ = h.Flashes() },
+		"Remove":          func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
+		"Done":            func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { h.Done(r.Context()) },
+		"Sessions":        func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { _, _ = h.Sessions(r.Context()) },
+		"Logout":          func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
+		"Save":            func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
+	} {
+		if got := f.browser().do(do).Header.Get("Vary"); got != "Cookie" {
+			t.Errorf("%s: Vary is %q", name, got)
+		}
+	}
+}
+
+func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22; semantics §5: "dead cookies never cleared"
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TTL: time.Hour}, middleware.Options{})
+		good := f.login("alice")
+		f.want(golden(t, good.do(nothing)), "")
+		f.want(golden(t, f.browser().do(nothing)), "") // nothing was sent: nothing to remove
+
+		expired := f.login("bob")
+		revoked := f.login("carol")
+		_, err := f.store.DestroyAllForUser(t.Context(), "carol")
+		f.must(err)
+		time.Sleep(time.Hour)
+		for name, b := range map[string]*browser{
+			"expired":   expired,
+			"revoked":   revoked,
+			"unknown":   {f: f, cookie: "AQAA" + strings.Repeat("A", 43)},
+			"malformed": {f: f, cookie: "nonsense"},
+			"too long":  {f: f, cookie: strings.Repeat("A", 5000)},
+		} {
+			resp := b.do(nothing)
+			if got := golden(t, resp); got != "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
+				t.Errorf("%s: the answer sets %q", name, got)
+			}
+		}
+	})
+}

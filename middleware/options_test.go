@@ -1,0 +1,115 @@
+package middleware_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // S12, S13; semantics §4, §5: "no prefix/SameSite validation"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	type o = middleware.Options
+	type c = middleware.Cookie
+	for name, tt := range map[string]struct {
+		opts o
+		want string
+	}{
+		"prefix over plain HTTP":       {o{Insecure: true, Cookie: c{Name: "__Host-s"}}, `"__Host-s" needs Secure`},
+		"prefix in another case":       {o{Insecure: true, Cookie: c{Name: "__hOST-s"}}, "needs Secure"},
+		"__Secure- over plain HTTP":    {o{Insecure: true, Cookie: c{Name: "__Secure-s"}}, "needs Secure"},
+		"__Http- over plain HTTP":      {o{Insecure: true, Cookie: c{Name: "__Http-s"}}, "needs Secure"},
+		"__Host- with a domain":        {o{Cookie: c{Domain: "example.com"}}, "must not have a Domain"},
+		"__Host- with a path":          {o{Cookie: c{Path: "/app"}}, "needs Path=/"},
+		"__Host-Http- with a path":     {o{Cookie: c{Name: "__Host-Http-s", Path: "/app"}}, "needs Path=/"},
+		"SameSite=None without Secure": {o{Insecure: true, Cookie: c{SameSite: http.SameSiteNoneMode}}, "SameSite=None needs Secure"},
+		"Partitioned without Secure":   {o{Insecure: true, Cookie: c{Partitioned: true}}, "Partitioned needs Secure"},
+		"unknown SameSite":             {o{Cookie: c{SameSite: 9}}, "SameSite 9 is unknown"},
+		"relative path":                {o{Cookie: c{Name: "s", Path: "app"}}, "does not begin with /"},
+		"path with a semicolon":        {o{Cookie: c{Name: "s", Path: "/a;b"}}, "invalid Cookie.Path"},
+		"name with a space":            {o{Cookie: c{Name: "a b"}}, "invalid Cookie.Name"},
+		"bad domain":                   {o{Cookie: c{Name: "s", Domain: "a_b?"}}, "invalid Cookie.Domain"},
+		"name too long":                {o{Cookie: c{Name: strings.Repeat("n", 4050)}}, "longer than 4096"},
+		"path too long":                {o{Cookie: c{Name: "s", Path: "/" + strings.Repeat("p", 1024)}}, "longer than 1024"},
+		"bad CIDR":                     {o{TrustedProxies: []string{"10.0.0.0/33"}}, `"10.0.0.0/33"`},
+		"host name as a proxy":         {o{TrustedProxies: []string{"proxy.example"}}, "proxy.example"},
+		"more than IPv4 in IPv6":       {o{TrustedProxies: []string{"::ffff:0:0/90"}}, "more than IPv4"},
+		"unknown proxy header":         {o{ProxyHeader: "X-Real-IP"}, "X-Real-IP"},
+		"unknown fingerprint mode":     {o{Fingerprint: "strict"}, `"strict"`},
+		"negative rotation":            {o{RotateEvery: -1}, "negative"},
+		"rotation all the time":        {o{RotateEvery: time.Second}, "once a minute"},
+		"negative commit timeout":      {o{CommitTimeout: -1}, "negative"},
+		"negative guest TTL":           {o{Guests: true, GuestTTL: -1}, "negative"},
+		"guest TTL without guests":     {o{GuestTTL: time.Hour}, "without guests"},
+		"empty key carried over":       {o{CarryOver: []string{""}}, "empty"},
+		"Clear-Site-Data unquoted":     {o{ClearSiteData: "cache"}, "Clear-Site-Data"},
+		"Clear-Site-Data, two lines":   {o{ClearSiteData: "\"cache\"\r\nX: y"}, "Clear-Site-Data"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := middleware.New(f.store, tt.opts)
+			if m != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q", err, tt.want)
+			}
+			f.wantErr(err, sessile.ErrInvalidConfig)
+		})
+	}
+}
+
+func TestEveryFaultOfTheOptionsIsReportedAtOnce(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	_, err := middleware.New(f.store, middleware.Options{
+		Insecure: true, Cookie: middleware.Cookie{Name: "__Host-s", Domain: "example.com", Path: "/x"},
+		TrustedProxies: []string{"nonsense", "10.0.0.0/99"}, Fingerprint: "x", RotateEvery: -1,
+	})
+	for _, want := range []string{"needs Secure", "Domain", "Path=/", "nonsense", "10.0.0.0/99", `"x"`, "rotation"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not mention %q:\n%v", want, err)
+		}
+	}
+}
+
+func TestGoodOptionsAreAccepted(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	for _, opts := range []middleware.Options{
+		{},
+		{Insecure: true},
+		{Cookie: middleware.Cookie{Name: "__Secure-s", Domain: "example.com", Path: "/app", SameSite: http.SameSiteStrictMode}},
+		{Cookie: middleware.Cookie{Name: "__Host-Http-s", SameSite: http.SameSiteNoneMode, Partitioned: true}},
+		{TrustedProxies: []string{"10.0.0.0/8", "::1", "192.0.2.7", "::ffff:10.0.0.0/104", "unix"}, ProxyHeader: "forwarded"},
+		{ClearSiteData: `"cache", "storage"`, RotateEvery: time.Minute, Fingerprint: middleware.FingerprintDestroy},
+	} {
+		if _, err := middleware.New(f.store, opts); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTheMiddlewareNeedsAStore(t *testing.T) {
+	if _, err := middleware.New(nil, middleware.Options{}); err == nil {
+		t.Error("it was built without one")
+	}
+}
+
+func TestOptionsChangedAfterNewChangeNothing(t *testing.T) {
+	keys := []string{"cart"}
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: keys})
+	keys[0] = "secret"
+	b := f.browser()
+	b.do(set(f, "cart", 1))
+	b.login("alice")
+	f.want(valueOf[int](b, "cart"), 1)
+}
+
+func TestTheMiddlewareIsPlainNetHTTP(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	var plain func(http.Handler) http.Handler = f.m.Handler
+	w := httptest.NewRecorder()
+	plain(http.NotFoundHandler()).ServeHTTP(w, f.browser().request())
+	f.want(w.Code, http.StatusNotFound)
+	f.want(f.m.CookieName(), "__Host-session")
+	f.want(f.m.Store(), f.store)
+}
