@@ -22,6 +22,15 @@ type gated struct {
 	afterRead   func() // a row has been read and is not offered yet
 	beforeApply func(*persist.Batch)
 	failApply   func() error
+	listing     func(persist.Listing) persist.Listing
+}
+
+func (g *gated) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, error) {
+	l, err := g.DB.ByUser(ctx, u)
+	if g.listing != nil {
+		l = g.listing(l)
+	}
+	return l, err
 }
 
 func (g *gated) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {

@@ -49,20 +49,21 @@ type Actor struct {
 	hot     *cache.Hot[View]
 	lease   atomic.Int64 // memory may be served before then
 
-	inbox   chan message // unbuffered: what is accepted is answered
-	growth  chan message // the same for what makes pending grow; closed to callers at the bound
-	batches chan *persist.Batch
-	results chan settled
-	events  chan Event
-	stop    chan struct{} // closed by Close
-	done    chan struct{} // closed when the loop has ended
-	quiet   chan struct{} // closed when nothing more will happen
-	group   sync.WaitGroup
-	cancel  context.CancelFunc // of the watcher and the sweeper
-	once    sync.Once
-	err     error // of Close; read after done
-	dropped atomic.Uint64
-	hits    [hitStripes]stripe
+	inbox    chan message // unbuffered: what is accepted is answered
+	growth   chan message // the same for what makes pending grow; closed to callers at the bound
+	batches  chan *persist.Batch
+	results  chan settled
+	events   chan Event
+	stop     chan struct{} // closed by Close
+	done     chan struct{} // closed when the loop has ended
+	quiet    chan struct{} // closed when nothing more will happen
+	group    sync.WaitGroup
+	cancel   context.CancelFunc // of the watcher and the sweeper
+	once     sync.Once
+	err      error     // of Close; read after done
+	requests sync.Pool // of answered requests
+	dropped  atomic.Uint64
+	hits     [hitStripes]stripe
 }
 
 // Start runs an Actor over backend. Close it.

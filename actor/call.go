@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/sessile/sessile/persist"
 )
 
-// requests are reused together with their reply channel, but only those that
-// were answered: nobody else can hold them then.
-var requests = sync.Pool{New: func() any { return &request{reply: make(chan response, 1)} }}
-
-func newRequest(k kind) *request {
-	r := requests.Get().(*request) //nolint:forcetypeassert,errcheck // the pool holds nothing else
+// request returns a fresh request. Requests are reused together with their
+// reply channel, but only those that were answered: nobody else can hold them
+// then. The pool is the actor's own, so that its channels are of its synctest bubble.
+func (a *Actor) request(k kind) *request {
+	r, ok := a.requests.Get().(*request)
+	if !ok {
+		return &request{kind: k, reply: make(chan response, 1)}
+	}
 	*r = request{kind: k, reply: r.reply}
 	return r
 }
@@ -31,7 +32,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (res
 			return response{}, err
 		}
 		if resp.load == nil {
-			requests.Put(r)
+			a.requests.Put(r)
 			return resp, resp.err
 		}
 		r.offer = a.read(ctx, r, resp.load)

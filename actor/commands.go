@@ -46,14 +46,14 @@ func (a *Actor) EventsDropped() uint64 { return a.dropped.Load() }
 // too. A token that was replaced is a *RotatedError. Errors: persist.ErrNotFound,
 // ErrOverloaded, ErrClosed, the backend's, the context's.
 func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
-	r := newRequest(kindRead)
+	r := a.request(kindRead)
 	r.key = k
 	return a.view(ctx, a.inbox, r)
 }
 
 // Read finds a session by id, expired ones too.
 func (a *Actor) Read(ctx context.Context, id persist.ID) (*View, error) {
-	r := newRequest(kindReadID)
+	r := a.request(kindReadID)
 	r.id = id
 	return a.view(ctx, a.inbox, r)
 }
@@ -61,7 +61,7 @@ func (a *Actor) Read(ctx context.Context, id persist.ID) (*View, error) {
 // List returns a user's active sessions in no particular order, with what is not
 // on disk yet, and how many rows could not be read.
 func (a *Actor) List(ctx context.Context, u persist.UserKey) ([]*View, int, error) {
-	r := newRequest(kindList)
+	r := a.request(kindList)
 	r.user = u
 	resp, err := a.call(ctx, a.inbox, r)
 	return resp.views, resp.n, err
@@ -69,7 +69,7 @@ func (a *Actor) List(ctx context.Context, u persist.UserKey) ([]*View, int, erro
 
 // Create stores a new session, whose data is doc too. It is on disk when Create returns.
 func (a *Actor) Create(ctx context.Context, rec *persist.Record, doc *object.Object, l persist.Limit) (*View, error) {
-	r := newRequest(kindCreate)
+	r := a.request(kindCreate)
 	r.record, r.doc, r.limit = rec, doc, l
 	return a.view(ctx, a.growth, r)
 }
@@ -77,7 +77,7 @@ func (a *Actor) Create(ctx context.Context, rec *persist.Record, doc *object.Obj
 // Destroy ends a session: refused in memory at once, and on disk when Destroy
 // returns nil. An unknown id is no error.
 func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
-	r := newRequest(kindDestroy)
+	r := a.request(kindDestroy)
 	r.id = id
 	_, err := a.call(ctx, a.inbox, r)
 	return err
@@ -86,7 +86,7 @@ func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
 // DestroyOwned is Destroy for a session of the user u alone; another's, like an
 // unknown one, is persist.ErrNotFound.
 func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.ID) error {
-	r := newRequest(kindDestroy)
+	r := a.request(kindDestroy)
 	r.id, r.user = id, u
 	_, err := a.call(ctx, a.inbox, r)
 	return err
@@ -95,7 +95,7 @@ func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.
 // DestroyUser ends every session of a user but except (zero = all of them) and
 // returns how many were stored. It is on disk when DestroyUser returns nil.
 func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persist.ID) (int, error) {
-	r := newRequest(kindDestroyUser)
+	r := a.request(kindDestroyUser)
 	r.user, r.id = u, except
 	resp, err := a.call(ctx, a.inbox, r)
 	return resp.n, err
@@ -112,7 +112,7 @@ type Spin struct {
 // Rotate replaces a session's token. It is on disk, and the old token dead but
 // for its grace, when Rotate returns nil.
 func (a *Actor) Rotate(ctx context.Context, id persist.ID, p Spin) (*View, error) {
-	r := newRequest(kindRotate)
+	r := a.request(kindRotate)
 	r.id, r.from, r.to, r.until, r.reauth = id, p.From, p.To, p.Until, p.Reauth
 	return a.view(ctx, a.growth, r)
 }
@@ -120,7 +120,7 @@ func (a *Actor) Rotate(ctx context.Context, id persist.ID, p Spin) (*View, error
 // Seen notes that the token with hash current has been presented: the grace of
 // its predecessor ends at until. Written behind.
 func (a *Actor) Seen(ctx context.Context, id persist.ID, current persist.Hash, until int64) error {
-	r := newRequest(kindSeen)
+	r := a.request(kindSeen)
 	r.id, r.to, r.until = id, current, until
 	_, err := a.call(ctx, a.inbox, r)
 	return err
@@ -129,21 +129,21 @@ func (a *Actor) Seen(ctx context.Context, id persist.ID, current persist.Hash, u
 // Touch records an access at the time at. Written behind; at the bound of
 // pending it is dropped.
 func (a *Actor) Touch(ctx context.Context, id persist.ID, at, expires int64) (*View, error) {
-	r := newRequest(kindTouch)
+	r := a.request(kindTouch)
 	r.id, r.at, r.expires = id, at, expires
 	return a.view(ctx, a.inbox, r)
 }
 
 // Access is Touch at the loop's time, with the session's own sliding lifetime.
 func (a *Actor) Access(ctx context.Context, id persist.ID) (*View, error) {
-	r := newRequest(kindTouch)
+	r := a.request(kindTouch)
 	r.id, r.slide = id, true
 	return a.view(ctx, a.inbox, r)
 }
 
 // Flush replaces the data and the times. Written behind, unless durable.
 func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at, expires int64, durable bool) error {
-	r := newRequest(kindFlush)
+	r := a.request(kindFlush)
 	r.id, r.doc, r.at, r.expires, r.durable = id, doc, at, expires, durable
 	_, err := a.call(ctx, a.growth, r)
 	return err
@@ -152,21 +152,21 @@ func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at
 // Update applies changes to the data, in the order in which calls arrive, and
 // counts as an access. Written behind, unless durable.
 func (a *Actor) Update(ctx context.Context, id persist.ID, c []object.Change, maxData int, durable bool) (*View, error) {
-	r := newRequest(kindUpdate)
+	r := a.request(kindUpdate)
 	r.id, r.changes, r.maxData, r.durable = id, c, maxData, durable
 	return a.view(ctx, a.growth, r)
 }
 
 // Sync returns when every change acknowledged before is on disk.
 func (a *Actor) Sync(ctx context.Context) error {
-	_, err := a.call(ctx, a.inbox, newRequest(kindSync))
+	_, err := a.call(ctx, a.inbox, a.request(kindSync))
 	return err
 }
 
 // Done returns the channel that is closed when the session ends in this process.
 // The session stays in memory until ctx ends.
 func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error) {
-	r := newRequest(kindWatch)
+	r := a.request(kindWatch)
 	r.id = id
 	resp, err := a.call(ctx, a.inbox, r)
 	if err != nil {
@@ -177,14 +177,14 @@ func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error
 }
 
 func (a *Actor) unwatch(id persist.ID) {
-	r := newRequest(kindUnwatch)
+	r := a.request(kindUnwatch)
 	r.id = id
 	_, _ = a.call(context.Background(), a.inbox, r) // after Close there is nothing to take back
 }
 
 // Stats returns the loop's counters and gauges.
 func (a *Actor) Stats(ctx context.Context) (Stats, error) {
-	resp, err := a.call(ctx, a.inbox, newRequest(kindStats))
+	resp, err := a.call(ctx, a.inbox, a.request(kindStats))
 	return resp.stats, err
 }
 

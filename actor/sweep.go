@@ -33,7 +33,7 @@ func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
 	if len(refs) == 0 {
 		return 0, nil
 	}
-	r := newRequest(kindExpire)
+	r := a.request(kindExpire)
 	r.refs = refs
 	resp, err := a.call(ctx, a.inbox, r)
 	return resp.n, err

@@ -102,18 +102,18 @@ func TestMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
 
 func TestTheCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on renewal
 	bubble(t, func(t *testing.T) {
-		f := setUp(t, sessile.Config{TTL: 10 * day, MaxLifetime: 15 * day, TouchInterval: time.Hour}, middleware.Options{})
+		f := setUp(t, sessile.Config{TTL: 10 * time.Minute, MaxLifetime: 15 * time.Minute, TouchInterval: time.Minute}, middleware.Options{})
 		b := f.login("alice")
 		f.want(golden(t, b.do(nothing)), "")
-		time.Sleep(59 * time.Minute)
+		wait(59 * time.Second)
 		f.want(golden(t, b.do(nothing)), "")
-		time.Sleep(time.Minute)
-		f.want(b.do(nothing).Cookies()[0].MaxAge, 10*86400)
-		time.Sleep(9 * day)
-		f.want(b.do(nothing).Cookies()[0].MaxAge, 6*86400-3600) // the deadline is nearer than the TTL
-		time.Sleep(6*day - time.Hour - time.Second)
+		wait(time.Second)
+		f.want(b.do(nothing).Cookies()[0].MaxAge, 600)
+		wait(9 * time.Minute)
+		f.want(b.do(nothing).Cookies()[0].MaxAge, 300) // the deadline is nearer than the TTL
+		wait(5*time.Minute - time.Microsecond)
 		f.want(b.user(), "alice")
-		time.Sleep(time.Second)
+		wait(time.Microsecond)
 		f.want(b.user(), "")
 		f.want(b.cookie, "")
 	})
@@ -123,27 +123,27 @@ func TestASessionThatIsWrittenAllTheTimeRenewsItsCookieToo(t *testing.T) {
 	// A session whose every request sets something is never old enough for a touch;
 	// its cookie must not run out all the same.
 	bubble(t, func(t *testing.T) {
-		f := setUp(t, sessile.Config{TTL: day, TouchInterval: time.Hour}, middleware.Options{})
+		f := setUp(t, sessile.Config{TTL: time.Hour, TouchInterval: time.Minute}, middleware.Options{})
 		b := f.login("alice")
 		renewed := 0
 		for i := range 48 {
-			time.Sleep(25 * time.Minute)
+			wait(25 * time.Second)
 			if golden(t, b.do(set(f, "n", i))) != "" {
 				renewed++
 			}
 		}
-		f.want(renewed, 48*25/60)
+		f.want(renewed, 48*25/60) // once a minute
 	})
 }
 
 func TestASessionCookieIsNotSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := setUp(t, sessile.Config{TouchInterval: time.Hour}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
+		f := setUp(t, sessile.Config{TouchInterval: time.Minute}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
 		b := f.login("alice")
 		before := b.session().LastActiveAt
-		time.Sleep(2 * time.Hour)
+		wait(2 * time.Minute)
 		f.want(golden(t, b.do(nothing)), "")
-		f.want(b.session().LastActiveAt.Sub(before), 2*time.Hour)
+		f.want(b.session().LastActiveAt.Sub(before), 2*time.Minute)
 	})
 }
 
@@ -203,14 +203,18 @@ func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every access
 		"IsAuthenticated": look,
 		"Current":         func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Current() },
 		"Token":           func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Token() },
-		"Get":             func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _, _ = middleware.Get[int](h, "k") },
-		"Pop":             func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _, _ = middleware.Pop[int](h, "k") },
-		"Flashes":         func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _ = h.Flashes() },
-		"Remove":          func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
-		"Done":            func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { h.Done(r.Context()) },
-		"Sessions":        func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { _, _ = h.Sessions(r.Context()) },
-		"Logout":          func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
-		"Save":            func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
+		"Get": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			_, _, _ = middleware.Get[int](h, "k")
+		},
+		"Pop": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			_, _, _ = middleware.Pop[int](h, "k")
+		},
+		"Flashes":  func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _ = h.Flashes() },
+		"Remove":   func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
+		"Done":     func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { h.Done(r.Context()) },
+		"Sessions": func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { _, _ = h.Sessions(r.Context()) },
+		"Logout":   func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
+		"Save":     func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
 	} {
 		if got := f.browser().do(do).Header.Get("Vary"); got != "Cookie" {
 			t.Errorf("%s: Vary is %q", name, got)
@@ -220,7 +224,7 @@ func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every access
 
 func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22; semantics §5: "dead cookies never cleared"
 	bubble(t, func(t *testing.T) {
-		f := setUp(t, sessile.Config{TTL: time.Hour}, middleware.Options{})
+		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
 		good := f.login("alice")
 		f.want(golden(t, good.do(nothing)), "")
 		f.want(golden(t, f.browser().do(nothing)), "") // nothing was sent: nothing to remove
@@ -229,7 +233,7 @@ func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22;
 		revoked := f.login("carol")
 		_, err := f.store.DestroyAllForUser(t.Context(), "carol")
 		f.must(err)
-		time.Sleep(time.Hour)
+		wait(time.Minute)
 		for name, b := range map[string]*browser{
 			"expired":   expired,
 			"revoked":   revoked,

@@ -218,7 +218,7 @@ func (f *fixture) count(kind sessile.EventKind) int {
 		if time.Now().After(deadline) {
 			f.Fatal("no event arrives")
 		}
-		<-time.After(time.Millisecond)
+		wait(time.Millisecond)
 	}
 }
 
@@ -264,3 +264,6 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 	}()
 	synctest.Test(t, test)
 }
+
+// wait lets time pass in a bubble.
+func wait(d time.Duration) { <-time.After(d) }

@@ -30,7 +30,7 @@ func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // 
 		"Partitioned without Secure":   {o{Insecure: true, Cookie: c{Partitioned: true}}, "Partitioned needs Secure"},
 		"unknown SameSite":             {o{Cookie: c{SameSite: 9}}, "SameSite 9 is unknown"},
 		"relative path":                {o{Cookie: c{Name: "s", Path: "app"}}, "does not begin with /"},
-		"path with a semicolon":        {o{Cookie: c{Name: "s", Path: "/a;b"}}, "invalid Cookie.Path"},
+		"path with a semicolon":        {o{Cookie: c{Name: "s", Path: "/a;b"}}, "in Cookie.Path"},
 		"name with a space":            {o{Cookie: c{Name: "a b"}}, "invalid Cookie.Name"},
 		"bad domain":                   {o{Cookie: c{Name: "s", Domain: "a_b?"}}, "invalid Cookie.Domain"},
 		"name too long":                {o{Cookie: c{Name: strings.Repeat("n", 4050)}}, "longer than 4096"},
