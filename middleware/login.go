@@ -154,13 +154,20 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	if err := h.changeable(); err != nil {
 		return err
 	}
+	if !h.superseded {
+		r.From = h.token
+	}
 	t, err := h.m.store.Rotate(ctx, h.session.ID, r)
 	if err != nil {
 		if errors.Is(err, sessile.ErrNotFound) {
 			h.ended()
+			if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
+				h.fate = keepCookie // the browser has, or gets, the winner's
+			}
 		}
 		return err
 	}
+	h.m.replace(h.token) // a request may be under way with it still after the next rotation
 	h.token, h.fate, h.superseded = t, sendCookie, false
 	h.session.RotatedAt = h.m.store.Now()
 	if r.Reauthenticated {

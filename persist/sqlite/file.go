@@ -105,9 +105,27 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 		return nil, err
 	}
 	if err := checkContent(c); err != nil {
-		return nil, errors.Join(err, c.Close())
+		err = errors.Join(err, c.Close())
+		if codeOf(err) == sqlite.ResultReadOnly && unfinished(d.cfg.Path+"-journal") {
+			return nil, nil
+		}
+		return nil, err
 	}
 	return c, nil
+}
+
+// unfinished reports whether a rollback journal takes its database back to
+// nothing: the first Open was killed before it came to use a WAL. A connection
+// that cannot write cannot follow such a journal.
+func unfinished(journal string) bool {
+	f, err := os.Open(journal)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var h [20]byte // https://sqlite.org/fileformat2.html#rollbackjournal
+	_, err = io.ReadFull(f, h[:])
+	return err == nil && binary.BigEndian.Uint32(h[16:]) == 0
 }
 
 // checkContent judges a database by what is in it: nothing at all, or a store.

@@ -82,7 +82,7 @@ func (d *DB) open(ctx context.Context) (err error) {
 	}
 	c, err := d.prepareFile()
 	if err != nil {
-		if errors.Is(err, persist.ErrNotStore) {
+		if err = openError(err); errors.Is(err, persist.ErrNotStore) {
 			d.lock.forget() // what is not ours gets no file of ours beside it
 		}
 		return err

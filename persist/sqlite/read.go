@@ -104,7 +104,7 @@ const (
 )
 
 // selectRecord has subqueries for the times instead of a join: SQLite prepares a
-// join anew at every execution. [measured: 75 µs against 15 µs]
+// join anew at every execution (75 µs against 15 µs, measured).
 const selectRecord = `SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at,
 	s.user_id, s.ip_address, s.user_agent, s.device_name, s.device_type, s.fingerprint,
 	s.created_at, s.ttl, s.version, s.data,

@@ -1,0 +1,318 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	lib "modernc.org/sqlite/lib"
+	zombie "zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+	"github.com/sessile/sessile/persist/sqlite/testdata/faultvfs"
+)
+
+// disk is a file system whose calls are counted and fail on demand.
+type disk struct {
+	*faultvfs.VFS
+	mu    sync.Mutex
+	calls []faultvfs.Call
+	fail  func(n int, c faultvfs.Call) faultvfs.Verdict // nil: nothing fails
+}
+
+// newDisk registers a disk under the name of the test.
+func newDisk(t *testing.T) *disk {
+	t.Helper()
+	d := &disk{VFS: faultvfs.New(t.Name())}
+	d.Set(func(c faultvfs.Call) faultvfs.Verdict {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		c.Data = slices.Clone(c.Data)
+		d.calls = append(d.calls, c)
+		if d.fail == nil {
+			return faultvfs.Verdict{}
+		}
+		return d.fail(len(d.calls)-1, c)
+	})
+	return d
+}
+
+// from forgets the calls so far and lets fail decide about those that follow.
+func (d *disk) from(fail func(n int, c faultvfs.Call) faultvfs.Verdict) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls, d.fail = nil, fail
+}
+
+func (d *disk) trace() []faultvfs.Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.calls)
+}
+
+func (d *disk) open(t *testing.T, path string) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, VFS: d.Name, Readers: 1})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return db
+}
+
+// once fails the first call of a kind.
+func once(op faultvfs.Op, suffix string, v faultvfs.Verdict) func(int, faultvfs.Call) faultvfs.Verdict {
+	done := false
+	return func(_ int, c faultvfs.Call) faultvfs.Verdict {
+		if done || c.Op != op || !strings.HasSuffix(c.Path, suffix) {
+			return faultvfs.Verdict{}
+		}
+		done = true
+		return v
+	}
+}
+
+func apply(d persist.Backend, ops ...persist.Op) ([]persist.Outcome, error) {
+	res, err := d.Apply(context.Background(), &persist.Batch{Now: benchNow, Ops: ops})
+	return res.Ops, err
+}
+
+func create(n int) persist.Op { return persist.Op{Kind: persist.Create, Record: sample(n)} }
+
+func destroy(n int) persist.Op {
+	return persist.Op{Kind: persist.Destroy, Ref: sample(n).Ref()}
+}
+
+func must(t *testing.T, d persist.Backend, ops ...persist.Op) {
+	t.Helper()
+	out, err := apply(d, ops...)
+	if err != nil {
+		t.Fatalf("Apply: %v", err)
+	}
+	for i, o := range out {
+		if o.Status != persist.Applied {
+			t.Fatalf("operation %d has status %d, error %v", i, o.Status, o.Err)
+		}
+	}
+}
+
+func exists(t *testing.T, d persist.Backend, n int) bool {
+	t.Helper()
+	_, err := d.ByID(context.Background(), sample(n).ID)
+	if err != nil && !errors.Is(err, persist.ErrNotFound) {
+		t.Fatalf("ByID: %v", err)
+	}
+	return err == nil
+}
+
+func TestTheWALIsSyncedBeforeApplyReturns(t *testing.T) { // D1
+	disk := newDisk(t)
+	d := disk.open(t, filepath.Join(t.TempDir(), "s.db"))
+	defer d.Close()
+	for _, op := range []persist.Op{create(1), create(2), destroy(1)} {
+		disk.from(nil)
+		must(t, d, op)
+		calls := disk.trace()
+		last := slices.IndexFunc(calls, func(c faultvfs.Call) bool {
+			return c.Op == faultvfs.Sync && strings.HasSuffix(c.Path, "-wal")
+		})
+		if last < 0 {
+			t.Fatal("the WAL was not synced")
+		}
+		for _, c := range calls[last:] {
+			if c.Op == faultvfs.Write && strings.HasSuffix(c.Path, "-wal") {
+				t.Fatal("the WAL was written after it was synced")
+			}
+		}
+	}
+}
+
+func TestAFailedSyncOfACommitIsUnknownAndRetriable(t *testing.T) { // D9, D10
+	disk := newDisk(t)
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := disk.open(t, path)
+	must(t, d, create(1))
+	disk.from(once(faultvfs.Sync, "-wal", faultvfs.Verdict{Code: lib.SQLITE_IOERR_FSYNC}))
+	_, err := apply(d, create(2))
+	if !errors.Is(err, persist.ErrUnknown) || errors.Is(err, persist.ErrUnavailable) {
+		t.Fatalf("Apply: %v", err)
+	}
+	if codeIn(err) != zombie.ResultIOErrFsync {
+		t.Fatalf("the cause is not in %v", err)
+	}
+	disk.from(nil)
+	must(t, d, create(2), destroy(1))
+	calls := disk.trace()
+	synced := slices.IndexFunc(calls, func(c faultvfs.Call) bool { return c.Op == faultvfs.Sync && c.Path == path })
+	opened := slices.IndexFunc(calls, func(c faultvfs.Call) bool { return c.Op == faultvfs.Open && c.Path == path })
+	if opened < 0 || synced < opened {
+		t.Fatal("it was acknowledged without a new connection and a checkpoint")
+	}
+	if exists(t, d, 1) || !exists(t, d, 2) {
+		t.Fatal("what was acknowledged is not there")
+	}
+	if err := d.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+}
+
+func codeIn(err error) zombie.ResultCode { return zombie.ErrCode(err) }
+
+func TestAWriterThatCannotBeReopenedIsTriedAgain(t *testing.T) { // D10
+	disk := newDisk(t)
+	d := disk.open(t, filepath.Join(t.TempDir(), "s.db"))
+	defer d.Close()
+	must(t, d, create(1))
+	broken := func(_ int, c faultvfs.Call) faultvfs.Verdict {
+		if c.Op == faultvfs.Write || c.Op == faultvfs.Sync || c.Op == faultvfs.Truncate {
+			return faultvfs.Verdict{Code: lib.SQLITE_IOERR_WRITE}
+		}
+		return faultvfs.Verdict{}
+	}
+	disk.from(broken)
+	for range 5 {
+		_, err := apply(d, destroy(1))
+		if !errors.Is(err, persist.ErrUnavailable) && !errors.Is(err, persist.ErrUnknown) {
+			t.Fatalf("Apply: %v", err)
+		}
+	}
+	if !exists(t, d, 1) {
+		t.Fatal("reads do not go on while writes fail")
+	}
+	disk.from(nil)
+	must(t, d, destroy(1))
+	if exists(t, d, 1) {
+		t.Fatal("it was not destroyed")
+	}
+}
+
+func TestAFullDiskIsUnavailableUntilThereIsRoom(t *testing.T) { // D11, R15
+	disk := newDisk(t)
+	d := disk.open(t, filepath.Join(t.TempDir(), "s.db"))
+	defer d.Close()
+	disk.from(func(_ int, c faultvfs.Call) faultvfs.Verdict {
+		if c.Op == faultvfs.Write {
+			return faultvfs.Verdict{Code: lib.SQLITE_FULL}
+		}
+		return faultvfs.Verdict{}
+	})
+	if _, err := apply(d, create(1)); err == nil || !errors.Is(err, persist.ErrUnavailable) && !errors.Is(err, persist.ErrUnknown) {
+		t.Fatalf("Apply: %v", err)
+	}
+	disk.from(nil)
+	must(t, d, create(1))
+}
+
+func TestAReaderThatMetAnIOErrorIsReplaced(t *testing.T) {
+	disk := newDisk(t)
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := disk.open(t, path)
+	fill(t, d, 1000)
+	if err := d.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	d = disk.open(t, path) // with nothing cached
+	defer d.Close()
+	disk.from(func(_ int, c faultvfs.Call) faultvfs.Verdict {
+		if c.Op == faultvfs.Read {
+			return faultvfs.Verdict{Code: lib.SQLITE_IOERR_READ}
+		}
+		return faultvfs.Verdict{}
+	})
+	for range 3 {
+		if _, err := d.ByID(context.Background(), sample(500).ID); !errors.Is(err, persist.ErrUnavailable) {
+			t.Fatalf("ByID: %v", err)
+		}
+	}
+	disk.from(nil)
+	if !exists(t, d, 500) {
+		t.Fatal("it is not there any more")
+	}
+}
+
+// Every I/O call of a short script fails once, with every kind of error, made or
+// not: nothing that was acknowledged may be lost or undone, then and after a
+// restart, and the store recovers without one (D9, D10, R4).
+func TestNoFaultUndoesWhatWasAcknowledged(t *testing.T) {
+	disk := newDisk(t)
+	dir := t.TempDir()
+	injected := 0
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	for i, v := range []faultvfs.Verdict{
+		{Code: lib.SQLITE_IOERR_FSYNC}, {Code: lib.SQLITE_IOERR_WRITE, Do: true}, {Code: lib.SQLITE_FULL}, {Code: lib.SQLITE_IOERR_READ},
+	} {
+		for at := 0; ; at += step {
+			hit := false
+			path := filepath.Join(dir, fmt.Sprintf("%d-%d.db", i, at))
+			d := disk.open(t, path)
+			disk.from(func(n int, _ faultvfs.Call) faultvfs.Verdict {
+				if n == at {
+					hit = true
+					return v
+				}
+				return faultvfs.Verdict{}
+			})
+			want := script(t, d)
+			disk.from(nil)
+			check(t, d, want, fmt.Sprintf("fault %d at call %d", i, at))
+			if err := d.Close(); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+			d = disk.open(t, path)
+			check(t, d, want, fmt.Sprintf("fault %d at call %d, reopened", i, at))
+			if err := d.Close(); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+			if !hit {
+				break
+			}
+			injected++
+		}
+	}
+	t.Logf("%d faults", injected)
+}
+
+// script creates, touches and destroys, retries what fails, and says which
+// sessions must be there.
+func script(t *testing.T, d *sqlite.DB) map[int]bool {
+	t.Helper()
+	want := map[int]bool{}
+	retry := func(b persist.Batch) {
+		for range 3 {
+			if _, err := d.Apply(context.Background(), &b); err == nil {
+				return
+			} else if !errors.Is(err, persist.ErrUnavailable) && !errors.Is(err, persist.ErrUnknown) {
+				t.Fatalf("Apply: %v", err)
+			}
+		}
+		t.Fatal("it does not recover")
+	}
+	for n := range 6 {
+		retry(persist.Batch{Now: benchNow, Ops: []persist.Op{create(n)}})
+		want[n] = true
+		retry(persist.Batch{Now: benchNow, Touches: []persist.Touch{{Ref: sample(n).Ref(), LastActive: benchNow + 1, ExpiresAt: benchNow + 2}}})
+		if n%2 == 1 {
+			retry(persist.Batch{Now: benchNow, Ops: []persist.Op{destroy(n), destroy(n - 1)}})
+			want[n], want[n-1] = false, false
+		}
+		_, _ = d.ByID(context.Background(), sample(n).ID)
+	}
+	return want
+}
+
+func check(t *testing.T, d *sqlite.DB, want map[int]bool, when string) {
+	t.Helper()
+	for n, there := range want {
+		if exists(t, d, n) != there {
+			t.Fatalf("%s: session %d exists: %v, want %v", when, n, !there, there)
+		}
+	}
+}
