@@ -132,6 +132,10 @@ func (f *faults) between(field string, d, least, most time.Duration) {
 	f.check(d >= least && d <= most, field, "%v is not between %v and %v", d, least, most)
 }
 
+// Validate reports every fault of c, as [Open] would, without opening anything.
+// The error is [ErrInvalidConfig].
+func (c Config) Validate() error { return c.withDefaults().validate() }
+
 // validate reports every fault of a Config with its defaults filled in.
 func (c Config) validate() error {
 	var f faults

@@ -89,8 +89,7 @@ func (s Settings) InsecureCookies() bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// validate reports every fault of the settings that are the command's own; the
-// store's are validated by the store.
+// validate reports every fault of the settings, the store's included.
 func (s Settings) validate() []error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
@@ -113,6 +112,9 @@ func (s Settings) validate() []error {
 	}
 	if s.RememberFor <= 0 {
 		fault("remember_for", "%v is not more than 0", s.RememberFor)
+	}
+	if err := s.Store.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("store: %w", err))
 	}
 	return faults
 }
