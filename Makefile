@@ -103,8 +103,8 @@ bench: bin/benchstat ## the numbers of the README, COUNT=6 runs and rivals in th
 	@go -C bench test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout=2h $(ARGS) ./... | tee out/bench.txt
 	@bin/benchstat out/bench.txt
 
-bench-quick: ## every benchmark once, to see that it works
-	@$(call in-modules,go test -run '^$$' -bench . -benchtime=10x $(ARGS) ./...)
+bench-quick: ## a line per ratio against other libraries and the bare steps, in half a minute
+	@go -C bench test -count=1 -run TestRatios -ratios -test.benchtime=200ms $(ARGS) . | grep '^ratio'
 
 ## ---------------------------------------------------------------- tools
 
