@@ -95,12 +95,12 @@ func hasPrefix(s, prefix string) bool {
 }
 
 // set is the Set-Cookie value that gives a browser a token, for what is left of
-// its session.
+// its session, to the nearest second.
 func (p *cookiePolicy) set(t sessile.Token, left time.Duration) string {
 	c := p.base //nolint:gosec // as above
 	c.Value = t.Reveal()
 	if !p.session {
-		c.MaxAge = int(max(min(left, maxAge), time.Second) / time.Second)
+		c.MaxAge = int(max(min(left, maxAge).Round(time.Second), time.Second) / time.Second)
 	}
 	return c.String()
 }

@@ -80,7 +80,9 @@ func TestNoDataAtALoginLosesNothingThatIsCarried(t *testing.T) {
 	for name, data := range map[string]any{"nil": nil, "nil map": map[string]int(nil), "nil pointer": (*struct{})(nil), "empty": struct{}{}} {
 		b := f.browser()
 		b.do(set(f, "cart", name))
-		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.AuthenticateWith(r.Context(), "alice", data)) })
+		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.AuthenticateWith(r.Context(), "alice", data))
+		})
 		f.want(valueOf[string](b, "cart"), name)
 	}
 }
@@ -137,10 +139,13 @@ func TestAGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, GuestTTL: time.Hour})
 	b := f.browser()
 	for name, do := range map[string]action{
-		"a visit":          nothing,
-		"a look":           look,
-		"a removal":        func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
-		"set and removed":  func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Set("k", 1)); f.must(h.Remove("k")) },
+		"a visit":   nothing,
+		"a look":    look,
+		"a removal": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
+		"set and removed": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			f.must(h.Set("k", 1))
+			f.must(h.Remove("k"))
+		},
 		"a save":           func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
 		"a logout":         func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
 		"a failed handler": func(http.ResponseWriter, *http.Request, *middleware.Handle) {},
@@ -304,7 +309,9 @@ func TestDevices(t *testing.T) { // S36; semantics §5: "lists expose fingerprin
 	})
 	f.want(laptop.user(), "")
 	f.want(stranger.user(), "bob")
-	resp := phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Revoke(r.Context(), list[0].ID)) })
+	resp := phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Revoke(r.Context(), list[0].ID))
+	})
 	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 

@@ -1,0 +1,248 @@
+package middleware_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+func rotate(f *fixture) action {
+	return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.Helper()
+		f.must(h.Rotate(r.Context()))
+	}
+}
+
+// twin is another request of the same browser, with the cookie that it has now.
+func (b *browser) twin() *browser { return &browser{f: b.f, cookie: b.cookie, header: b.header} }
+
+func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20; semantics §5: "set() after … rotation in one request lost"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	b.do(set(f, "k", 1))
+	before, old := b.session(), b.twin()
+	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("before", 1))
+		f.must(h.Rotate(r.Context()))
+		f.must(h.Set("after", 1))
+	})
+	f.want(golden(t, resp), "__Host-session=TOKEN; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
+	f.want(resp.Header.Get("Cache-Control"), "no-store")
+	after := b.session()
+	f.want(after.ID, before.ID)
+	f.want(after.Deadline, before.Deadline)
+	f.want(string(after.Data.JSON()), `{"after":1,"before":1,"k":1}`)
+	f.want(old.user(), "")
+	f.want(old.cookie != "", true) // moments ago: neither access nor a removal cookie
+}
+
+func TestTheOldTokenIsNotRemovedMomentsAfterARotation(t *testing.T) { // semantics §5: "parallel request with the pre-rotation token logs the browser out"
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+		b := f.login("alice")
+		old := b.twin()
+		b.do(rotate(f))
+		wait(59 * time.Second)
+		resp := old.serve(old.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			f.want(h.IsAuthenticated(), false)
+			f.wantErr(h.Set("k", 1), middleware.ErrNoSession) // ecosystem: an empty session's cookie logs the user out
+		})
+		f.want(golden(t, resp), "")
+		wait(time.Second)
+		f.want(golden(t, old.serve(old.request(), nothing)), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+		f.want(b.user(), "alice")
+	})
+}
+
+func TestARequestUnderWayOutlivesARotation(t *testing.T) {
+	f := setUp(t, sessile.Config{TouchInterval: time.Nanosecond}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
+	b := f.login("alice")
+	resp := b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+		b.do(rotate(f))
+		f.must(h.Set("slow", 1))
+	})
+	f.want(golden(t, resp), "")
+	f.want(valueOf[int](b, "slow"), 1)
+}
+
+func TestOfParallelRotationsOneTokenIsLeft(t *testing.T) { // S21, A25
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var twins []*browser
+	for range 10 {
+		twin := b.twin()
+		wg.Go(func() {
+			twin.serveAndTake(rotate(f))
+			mu.Lock()
+			defer mu.Unlock()
+			twins = append(twins, twin)
+		})
+	}
+	wg.Wait()
+	alive := 0
+	for _, twin := range twins {
+		if twin.user() == "alice" {
+			alive++
+		}
+	}
+	f.want(alive, 1)
+}
+
+func (b *browser) serveAndTake(a action) { b.take(b.serve(b.request(), a)) }
+
+func TestPeriodicRotationLogsNobodyOut(t *testing.T) { // S24; semantics §4: RotateEvery
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TouchInterval: 30 * time.Second, RotateGrace: 30 * time.Second},
+			middleware.Options{RotateEvery: 10 * time.Minute})
+		b := f.login("alice")
+		first := b.twin()
+		f.want(golden(t, b.do(nothing)), "")
+		wait(10 * time.Minute)
+		f.want(b.user(), "alice") // rotated by this request
+		second := b.twin()
+		if first.cookie == second.cookie {
+			t.Fatal("the token was not replaced")
+		}
+
+		// The lost response: the new token never comes back, so the old one stays good,
+		// and never leads to a second successor. Nor does it push the successor out.
+		wait(2 * time.Hour)
+		resp := first.do(look)
+		f.want(golden(t, resp), "")
+		f.want(first.session().ID, second.f.sessionOf(second).ID)
+
+		// Now it has: the old one has its grace, and then it is dead.
+		wait(29 * time.Second)
+		f.want(first.user(), "alice")
+		wait(time.Second)
+		f.want(first.user(), "")
+		f.want(b.user(), "alice")
+	})
+}
+
+// sessionOf reads a browser's session without an answer that it would keep.
+func (f *fixture) sessionOf(b *browser) (s sessile.Session) {
+	b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { s, _ = h.Current() })
+	return s
+}
+
+func TestParallelTabsSurviveAPeriodicRotation(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	// The interval is a minute at least, so time is what the store says: the
+	// session's last rotation lies back as far as its creation.
+	_ = f
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
+		b := f.login("alice")
+		wait(time.Minute)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		successors := make(map[string]bool)
+		for range 10 {
+			tab := b.twin()
+			wg.Go(func() {
+				tab.serveAndTake(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+					if !h.IsAuthenticated() {
+						t.Error("a tab was logged out")
+					}
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				if tab.cookie != b.cookie {
+					successors[tab.cookie] = true
+				}
+			})
+		}
+		wg.Wait()
+		f.want(len(successors), 1)
+		f.want(b.user(), "alice")
+	})
+}
+
+func TestAnExplicitRotationHasNoGrace(t *testing.T) { // S24: "never after privilege change"
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
+		b := f.login("alice")
+		first := b.twin()
+		wait(time.Minute)
+		b.do(nothing) // first has a grace now
+		second := b.twin()
+		b.do(rotate(f))
+		f.want(first.user(), "")
+		f.want(second.user(), "")
+		f.want(b.user(), "alice")
+	})
+}
+
+func TestAGraceDoesNotSurviveALogout(t *testing.T) { // S24: "never survives destroy"
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
+		b := f.login("alice")
+		first := b.twin()
+		wait(time.Minute)
+		b.do(nothing)
+		f.want(first.user(), "alice")
+		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) })
+		f.want(first.user(), "")
+	})
+}
+
+func TestAReplacedTokenThatComesBackIsToldAndMayEndTheSession(t *testing.T) { // S25, A24
+	for _, destroy := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute, DestroyOnReuse: destroy})
+			b := f.login("alice")
+			thief := b.twin()
+			wait(time.Minute)
+			b.do(nothing)
+			b.do(nothing) // seen: the grace runs
+			wait(29 * time.Second)
+			f.want(thief.user(), "alice") // a parallel request, as far as anybody can tell
+			f.want(f.count(sessile.EventTokenReused), 0)
+			wait(31 * time.Second)
+			f.want(thief.user(), "")
+			f.want(f.count(sessile.EventTokenReused), 1)
+			if destroy {
+				f.want(b.user(), "")
+			} else {
+				f.want(b.user(), "alice")
+			}
+		})
+	}
+}
+
+func TestReauthentication(t *testing.T) { // ASVS 7.2.4
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{})
+		b := f.login("alice")
+		old, created := b.twin(), b.session()
+		f.want(created.AuthenticatedAt, created.CreatedAt)
+		wait(2 * time.Minute)
+		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Reauthenticated(r.Context()))
+			s, _ := h.Current()
+			f.want(s.AuthenticatedAt.Sub(created.CreatedAt), 2*time.Minute)
+		})
+		f.want(b.session().AuthenticatedAt.Sub(created.CreatedAt), 2*time.Minute)
+		f.want(b.session().ID, created.ID)
+		f.want(old.user(), "")
+	})
+}
+
+func TestARotationOfAnEndedSessionSaysSo(t *testing.T) { // semantics §5: "success on missing ids in rotate"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		s, _ := h.Current()
+		f.must(f.store.Destroy(r.Context(), s.ID))
+		f.wantErr(h.Rotate(r.Context()), sessile.ErrNotFound)
+		f.want(h.IsAuthenticated(), false)
+	})
+	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+}
