@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -108,9 +109,7 @@ func (b *browser) login(user string) {
 // request is what the browser would send now.
 func (b *browser) request() *http.Request {
 	r := httptest.NewRequestWithContext(b.f.Context(), http.MethodGet, "https://example.com/", nil)
-	for k, v := range b.header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, b.header)
 	if b.cookie != "" {
 		r.Header.Add("Cookie", b.f.m.CookieName()+"="+b.cookie)
 	}

@@ -45,18 +45,22 @@ func child(t *testing.T, cred *syscall.Credential, arg string) (out string, inPa
 func TestASecondOpenIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, ok := os.LookupEnv("SQLITE_TEST_CHILD"); ok {
-		path = arg
-	} else {
-		open(t, path)
-		pid := fmt.Sprintf("(pid %d)", os.Getpid())
-		if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: path}); err == nil || !strings.Contains(err.Error(), pid) {
-			t.Errorf("in this process: %v, want %s", err, pid)
-		}
-		if out, _ := child(t, nil, path); !strings.Contains(out, pid) {
-			t.Errorf("in the child: %s, want %s", out, pid)
-		}
+		refused(t, arg)
 		return
 	}
+	open(t, path)
+	pid := fmt.Sprintf("(pid %d)", os.Getpid())
+	if err := refused(t, path); !strings.Contains(err.Error(), pid) {
+		t.Errorf("in this process: %v, want %s", err, pid)
+	}
+	if out, _ := child(t, nil, path); !strings.Contains(out, pid) {
+		t.Errorf("in the child: %s, want %s", out, pid)
+	}
+}
+
+// refused opens a file that is in use.
+func refused(t *testing.T, path string) error {
+	t.Helper()
 	start := time.Now()
 	_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
 	if !errors.Is(err, persist.ErrLocked) {
@@ -66,6 +70,7 @@ func TestASecondOpenIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
 		t.Errorf("it took %v", d)
 	}
 	t.Log(err)
+	return err
 }
 
 func TestTheLockIsFreedByCloseAndByAFailedOpen(t *testing.T) { // D30
@@ -241,7 +246,7 @@ func TestAFileThatIsNotOursIsRefusedAndUntouched(t *testing.T) { // D25
 			if after := snapshot(t, path); !bytes.Equal(after[0], before[0]) || !bytes.Equal(after[1], before[1]) {
 				t.Error("the file has changed")
 			}
-			if _, err := os.Stat(path + ".lock"); c.want == persist.ErrNotStore && err == nil {
+			if _, err := os.Stat(path + ".lock"); errors.Is(c.want, persist.ErrNotStore) && err == nil {
 				t.Error("a lock file was left beside it")
 			}
 		})
