@@ -18,6 +18,9 @@ var (
 	ErrConflict = actor.ErrConflict
 	// ErrLimitReached: the user has as many sessions as allowed, and the policy is [RefuseNew].
 	ErrLimitReached = actor.ErrLimitReached
+	// ErrInGrace: a rotation with a grace came while an earlier one has its grace
+	// still; nothing was done.
+	ErrInGrace = actor.ErrInGrace
 	// ErrDataTooLarge: the data would exceed Config.MaxDataBytes.
 	ErrDataTooLarge = actor.ErrDataTooLarge
 )

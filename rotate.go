@@ -35,7 +35,8 @@ type Rotation struct {
 	From Token
 	// Grace keeps the old token good until the new one is first seen and for
 	// Config.RotateGrace after: for periodic rotation only, never after a login or
-	// a change of privilege (OWASP: renewal timeout).
+	// a change of privilege (OWASP: renewal timeout). Only one token at a time has
+	// a grace: until it is over, another such rotation is an [ErrInGrace].
 	Grace bool
 	// Reauthenticated notes that the user has just proved who they are.
 	Reauthenticated bool

@@ -463,6 +463,8 @@ func TestAGraceEndsAfterTheNewTokenWasSeen(t *testing.T) { // S24
 		f.must(err)
 		_, err = f.s().Rotate(f.Context(), s.ID, sessile.Rotation{From: old, Grace: true})
 		f.wantErr(err, sessile.ErrNotFound) // never a second successor
+		_, err = f.s().Rotate(f.Context(), s.ID, sessile.Rotation{From: tok, Grace: true})
+		f.wantErr(err, sessile.ErrInGrace) // which would push out the token that its browser may have still
 		f.clock.advance(time.Hour)
 		f.alive(old) // the answer with the new token may have been lost
 		f.alive(tok)

@@ -156,7 +156,8 @@ func (s *state) unwritten(e *entry) uint64 {
 // rotate queues a new token. The old one is good until the new one is on disk,
 // and dead before the new one is handed out.
 func (s *state) rotate(r *request, e *entry) {
-	if !e.Value().ActiveAt(s.now) {
+	v := e.Value()
+	if !v.ActiveAt(s.now) {
 		s.fail(r, ErrExpired)
 		return
 	}
@@ -164,9 +165,13 @@ func (s *state) rotate(r *request, e *entry) {
 		s.fail(r, &RotatedError{ID: r.id, At: s.now})
 		return
 	}
+	if r.until != 0 && v.Rotation != nil && s.now < v.Until {
+		s.fail(r, ErrInGrace)
+		return
+	}
 	s.hot.Pin(e)
 	s.spins[r.id]++
-	op := persist.Op{Kind: persist.Rotate, Ref: e.Value().Ref(), To: r.to, Until: r.until}
+	op := persist.Op{Kind: persist.Rotate, Ref: v.Ref(), To: r.to, Until: r.until}
 	if r.reauth {
 		op.AuthAt = s.now
 	}

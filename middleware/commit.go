@@ -92,8 +92,8 @@ func (h *Handle) rotationDue() bool {
 }
 
 // rotateGently replaces the token with a grace for the old one. If a parallel
-// request was faster, or the store fails, the old token stays good and the next
-// request tries again.
+// request was faster, the token before has its grace still, or the store fails,
+// the token stays good and a later request tries again.
 func (h *Handle) rotateGently(ctx context.Context) {
 	t, err := h.m.store.Rotate(ctx, h.session.ID, sessile.Rotation{From: h.token, Grace: true})
 	if err == nil {
