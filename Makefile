@@ -21,6 +21,9 @@ define in-modules
 	for m in $(MODULES); do echo "--- $$m: $(1)"; (cd "$$m" && $(1)); done
 endef
 
+# some fails if no test has run.
+some = awk '{ print } /^--- PASS/ { n++ } END { exit !n }'
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -87,10 +90,10 @@ fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token pick
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
 kill: ## N=200 times kill -9 while it writes, and what it acknowledged must be there
-	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS)
+	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
-	@go test ./actor -count=1 -timeout=30m -run '^TestSimulatedLives$$' -sim.seeds=$(SEEDS) $(ARGS)
+	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done
