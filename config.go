@@ -109,9 +109,6 @@ func (c Config) withDefaults() Config {
 	c.CleanupInterval = max(cmp.Or(c.CleanupInterval, 15*time.Minute), Never)
 	c.MaxDataBytes = cmp.Or(c.MaxDataBytes, 64<<10)
 	c.CloseTimeout = cmp.Or(c.CloseTimeout, 30*time.Second)
-	if c.now == nil {
-		c.now = time.Now
-	}
 	if c.entropy == nil {
 		c.entropy = rand.Reader
 	}

@@ -30,8 +30,8 @@ func TestTheZeroConfigHasTheDocumentedDefaults(t *testing.T) {
 			t.Errorf("default %d is %v, want %v", i/2, want[i], want[i+1])
 		}
 	}
-	if got.Logger != nil || got.Events != nil || !sessile.HasHooks(got) {
-		t.Errorf("logger %v, events %t, clock and entropy %t", got.Logger, got.Events != nil, sessile.HasHooks(got))
+	if got.Logger != nil || got.Events != nil || !sessile.HasEntropy(got) {
+		t.Errorf("logger %v, events %t, entropy %t", got.Logger, got.Events != nil, sessile.HasEntropy(got))
 	}
 }
 

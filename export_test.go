@@ -64,8 +64,8 @@ func DefaultsOf(c Config) Config { return c.withDefaults() }
 // FaultsOf is what Open finds wrong with a Config.
 func FaultsOf(c Config) error { return c.withDefaults().validate() }
 
-// HasHooks reports whether a Config has a clock and entropy.
-func HasHooks(c Config) bool { return c.now != nil && c.entropy != nil }
+// HasEntropy reports whether a Config has entropy.
+func HasEntropy(c Config) bool { return c.entropy != nil }
 
 // MaxLifetime is the longest lifetime that a session can have.
 const MaxLifetime = maxLifetime

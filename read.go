@@ -21,7 +21,7 @@ import (
 // token that was replaced, as [*RotatedError]); [ErrOverloaded], [ErrUnavailable],
 // [ErrCorrupt] and the context's, which say nothing about the session and must
 // not be taken for "logged out".
-func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
+func (s *Store) ReadByToken(ctx context.Context, t Token) (out Session, err error) {
 	if s.closed.Load() {
 		return Session{}, ErrClosed
 	}
@@ -29,7 +29,6 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
 	if v == nil {
-		var err error
 		if v, err = s.find(ctx, t, h); err != nil {
 			return Session{}, err
 		}
@@ -39,7 +38,8 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 		s.clock.advance()
 		return Session{}, ErrExpired
 	}
-	out := sessionOf(v)
+	out = sessionOf(v)
+	out.TouchDue = now-v.LastActive >= s.touch
 	if v.Rotation != nil {
 		out.TokenReplaced = v.Previous == h
 		if err := s.checkRotated(ctx, v, h, now); err != nil {

@@ -31,6 +31,7 @@ type Session struct {
 	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication
 	RotatedAt       time.Time     `json:"rotated_at,omitzero"` // zero if the token was never rotated
 	TokenReplaced   bool          `json:"-"`                   // it was read by a token that has a successor, within the grace
+	TouchDue        bool          `json:"-"`                   // it was read by token, and its last access is Config.TouchInterval ago
 }
 
 // NewSession is what [Store.CreateWith] makes a session of.

@@ -26,6 +26,7 @@ type Store struct {
 	actor    *actor.Actor
 	clock    *clock
 	log      *zap.Logger
+	touch    int64 // Config.TouchInterval, microseconds
 	closed   atomic.Bool
 	close    func() error
 }
@@ -64,7 +65,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 	traits := backend.Traits()
 	s := &Store{
 		cfg: cfg, backend: backend, storeKey: traits.StoreKey,
-		clock: &clock{now: cfg.now}, log: cfg.Logger,
+		clock: newClock(cfg.now), log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
 	}
 	if s.log == nil {
 		s.log = zap.NewNop()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -112,9 +114,21 @@ func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
 	default:
 		o.listing, o.err = a.backend.ByUser(ctx, r.user)
 	}
+	o.check()
 	o.own = o.err != nil && ctx.Err() != nil
 	if o.own && !errors.Is(o.err, ctx.Err()) {
 		o.err = fmt.Errorf("%w: %w", context.Cause(ctx), o.err)
 	}
 	return o
+}
+
+// check refuses sessions whose data is damaged: whoever reads one shall know at
+// once, rather than half way through a request.
+func (o *offer) check() {
+	if o.err == nil && o.load.key.kind != byUser && !object.Valid(o.record.Data) {
+		o.err = fmt.Errorf("%w: its data is no JSON object", persist.ErrCorrupt)
+	}
+	all := len(o.listing.Records)
+	o.listing.Records = slices.DeleteFunc(o.listing.Records, func(r persist.Record) bool { return !object.Valid(r.Data) })
+	o.listing.Unreadable += all - len(o.listing.Records)
 }

@@ -47,7 +47,7 @@ func (c *candidates) scan(line, name string) {
 		value, _, _ := strings.Cut(line[at+1:], ";")
 		at += 1 + len(value)
 		c.present = true
-		if value = strings.TrimRight(value, " \t"); len(value) == tokenLength {
+		if value = trimRight(value); len(value) == tokenLength {
 			c.add(value)
 		}
 	}
@@ -55,7 +55,7 @@ func (c *candidates) scan(line, name string) {
 
 // beginsPair reports whether a cookie can begin after before.
 func beginsPair(before string) bool {
-	before = strings.TrimRight(before, " \t")
+	before = trimRight(before)
 	return before == "" || before[len(before)-1] == ';'
 }
 
@@ -74,6 +74,14 @@ func bearer(h http.Header) (string, bool) {
 		return "", false
 	}
 	return strings.TrimLeft(v[len(scheme):], " "), true
+}
+
+// trimRight removes what HTTP calls white space from the end.
+func trimRight(s string) string {
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // trimSpace removes what HTTP calls white space.

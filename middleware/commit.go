@@ -62,9 +62,7 @@ func (h *Handle) detached() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(h.req.Context()), h.m.opts.CommitTimeout)
 }
 
-func (h *Handle) touchDue() bool {
-	return h.has && h.m.store.Now().Sub(h.session.LastActiveAt) >= h.m.touch
-}
+func (h *Handle) touchDue() bool { return h.has && h.session.TouchDue }
 
 // touch records the access. Losing one is no reason to fail the request, as long
 // as the session is there.

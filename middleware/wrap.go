@@ -11,13 +11,7 @@ import (
 // handler that asks for a Flusher or Hijacker must not be promised one in vain.
 // Each combination is a type of one pointer, so that wrapping allocates nothing.
 func wrap(w *responseWriter) http.ResponseWriter {
-	kind := 0
-	for i, has := range [...]bool{is[http.Flusher](w), is[http.Hijacker](w), is[io.ReaderFrom](w), is[http.Pusher](w)} {
-		if has {
-			kind |= 1 << i
-		}
-	}
-	switch kind {
+	switch optional(w.ResponseWriter) {
 	case 1:
 		return writerF{w}
 	case 2:
@@ -53,9 +47,22 @@ func wrap(w *responseWriter) http.ResponseWriter {
 	}
 }
 
-func is[I any](w *responseWriter) bool {
-	_, ok := w.ResponseWriter.(I)
-	return ok
+// optional is the set of interfaces that w has, a bit each. Written out, because
+// only plain type assertions are cached where they stand.
+func optional(w http.ResponseWriter) (set int) {
+	if _, ok := w.(http.Flusher); ok {
+		set |= 1
+	}
+	if _, ok := w.(http.Hijacker); ok {
+		set |= 2
+	}
+	if _, ok := w.(io.ReaderFrom); ok {
+		set |= 4
+	}
+	if _, ok := w.(http.Pusher); ok {
+		set |= 8
+	}
+	return set
 }
 
 // One letter an interface: Flusher, Hijacker, ReaderFrom, Pusher.

@@ -65,6 +65,9 @@ func Parse(raw []byte) (*Object, error) {
 // is kept and must not change. If it is no object, the methods that look say so.
 func FromStored(raw []byte) *Object { return &Object{raw: raw, size: len(raw)} }
 
+// Valid reports whether raw encodes an object, without decoding it.
+func Valid(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' && json.Valid(raw) }
+
 func fromFields(fields []field) *Object {
 	size := len("{}") + max(len(fields)-1, 0)
 	for i := range fields {
