@@ -36,10 +36,11 @@ func (c *clock) wall() int64 {
 	if mono-time.Duration(c.synced.Load()) < resync {
 		return c.offset.Load() + mono.Microseconds()
 	}
-	t := time.Now().UnixMicro()
-	c.offset.Store(t - mono.Microseconds())
+	t := time.Now() // both clocks at one instant
+	mono = t.Sub(c.start)
+	c.offset.Store(t.UnixMicro() - mono.Microseconds())
 	c.synced.Store(int64(mono))
-	return t
+	return t.UnixMicro()
 }
 
 // micros is the time for a decision that changes nothing if it is active.
