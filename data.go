@@ -119,6 +119,8 @@ func decodePlain[T any](raw json.RawMessage) (T, bool) {
 		if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
 			*p, ok = string(raw[1:n-1]), true
 		}
+	case *json.RawMessage:
+		*p, ok = bytes.Clone(raw), true
 	case *bool:
 		*p = string(raw) == "true"
 		ok = *p || string(raw) == "false"

@@ -39,6 +39,12 @@ func encodeData(v any, most int) (*object.Object, error) {
 // Its errors are ErrInvalidData and quote nothing of the value.
 func encodeJSON(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
+	if raw, ok := v.(json.RawMessage); ok && raw != nil {
+		if !utf8.Valid(raw) || json.Compact(&b, raw) != nil {
+			return nil, fmt.Errorf("no JSON: %w", ErrInvalidData)
+		}
+		return b.Bytes(), nil
+	}
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
@@ -48,7 +54,7 @@ func encodeJSON(v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%T does not encode: %w", v, ErrInvalidData)
 	}
 	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(raw) { // a json.RawMessage passes through unseen
+	if !utf8.Valid(raw) { // a json.RawMessage inside passes through unseen
 		return nil, fmt.Errorf("bad UTF-8: %w", ErrInvalidData)
 	}
 	// The encoder replaces bad UTF-8 in a string by this escape, which it never

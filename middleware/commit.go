@@ -31,14 +31,13 @@ func (h *Handle) commit(header http.Header) error {
 	return err
 }
 
-// settle sends the store what is due. It does not die with the client.
+// settle sends the store what is due.
 func (h *Handle) settle() error {
 	changed := len(h.pending) > 0
 	if !changed && !h.touchDue() && !h.rotationDue() {
 		return nil
 	}
-	ctx, cancel := h.detached()
-	defer cancel()
+	ctx := h.m.deadline.at(h.m.store.Now()) // it does not die with the client
 	var err error
 	if changed {
 		err = h.flush(ctx)
@@ -55,11 +54,6 @@ func (h *Handle) settle() error {
 		h.rotateGently(ctx)
 	}
 	return err
-}
-
-// detached is a context for what must be done whatever becomes of the client.
-func (h *Handle) detached() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(h.req.Context()), h.m.opts.CommitTimeout)
 }
 
 func (h *Handle) touchDue() bool { return h.has && h.session.TouchDue }
@@ -105,8 +99,7 @@ func (h *Handle) discard() {
 	if !h.fresh {
 		return
 	}
-	ctx, cancel := h.detached()
-	defer cancel()
+	ctx := h.m.deadline.at(h.m.store.Now())
 	_ = h.m.store.Destroy(ctx, h.session.ID) // nobody can use it; the store retries and reports
 	h.end()
 	h.fate = keepCookie

@@ -16,6 +16,7 @@ type Sessions struct {
 	opts     Options
 	cookie   cookiePolicy
 	proxies  proxies
+	deadline deadline
 	touch    time.Duration
 	inFlight time.Duration // how long a request with a replaced token may be under way
 	maxData  int
@@ -39,7 +40,8 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 	cfg := store.Config()
 	return &Sessions{
 		store: store, opts: opts, cookie: policy, proxies: trusted,
-		touch: cfg.TouchInterval, inFlight: max(justNow, 2*cfg.RotateGrace), maxData: cfg.MaxDataBytes,
+		deadline: deadline{patience: opts.CommitTimeout},
+		touch:    cfg.TouchInterval, inFlight: max(justNow, 2*cfg.RotateGrace), maxData: cfg.MaxDataBytes,
 		seed: maphash.MakeSeed(),
 	}, nil
 }

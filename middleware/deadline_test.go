@@ -1,0 +1,32 @@
+package middleware
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSharedDeadlinesGiveEachRequestItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deadline{patience: 8 * time.Second}
+		first := d.at(time.Now())
+		for range 100 {
+			ctx := d.at(time.Now())
+			end, ok := ctx.Deadline()
+			if left := time.Until(end); !ok || left < 8*time.Second || left > 9*time.Second {
+				t.Fatalf("%v are left", left)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if first.Err() == nil {
+			t.Error("a deadline passed, and the context has not ended")
+		}
+		if d.at(time.Now()).Err() != nil || d.at(time.Now().Add(-time.Hour)).Err() != nil {
+			t.Error("a context had ended when it was handed out")
+		}
+		time.Sleep(time.Minute)
+		if d.at(time.Now()).Err() != nil {
+			t.Error("a context had ended when it was handed out")
+		}
+	})
+}
