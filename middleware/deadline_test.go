@@ -16,7 +16,7 @@ func TestSharedDeadlinesGiveEachRequestItsTime(t *testing.T) {
 			if left := time.Until(end); !ok || left < 8*time.Second || left > 9*time.Second {
 				t.Fatalf("%v are left", left)
 			}
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		if first.Err() == nil {
 			t.Error("a deadline passed, and the context has not ended")
@@ -24,7 +24,7 @@ func TestSharedDeadlinesGiveEachRequestItsTime(t *testing.T) {
 		if d.at(time.Now()).Err() != nil || d.at(time.Now().Add(-time.Hour)).Err() != nil {
 			t.Error("a context had ended when it was handed out")
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if d.at(time.Now()).Err() != nil {
 			t.Error("a context had ended when it was handed out")
 		}
