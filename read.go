@@ -25,6 +25,9 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (out Session, err erro
 	if s.closed.Load() {
 		return Session{}, ErrClosed
 	}
+	if t.IsZero() {
+		return Session{}, ErrNotFound
+	}
 	h := t.hash()
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
@@ -119,7 +122,7 @@ func (s *Store) ListForUser(ctx context.Context, userID string) ([]Session, erro
 // Done returns a channel that is closed when the session ends in this process:
 // destroyed, expired, evicted over the limit, put out of reach by a rotation
 // whose outcome is unknown, or the store closed. It is closed already if there
-// is no such session. The interest ends with ctx; then the channel never closes.
+// is no such session, or if it cannot be read. The interest ends with ctx; then the channel never closes.
 func (s *Store) Done(ctx context.Context, id ID) <-chan struct{} {
 	done, err := s.actor.Done(ctx, persist.ID(id))
 	if err == nil {

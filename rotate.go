@@ -46,8 +46,8 @@ type Rotation struct {
 // disk (fsync), and the old token dead, when the new one is returned. Of parallel
 // calls each leaves exactly one live token, the last one.
 //
-// After an error no token was handed out, and the old one is dead too if it is
-// not known whether the write was done ([ErrUnknown]).
+// After an error no token was handed out. If it is not known whether the write was
+// done ([ErrUnknown]), the old one is dead too, unless it was to have a grace.
 func (s *Store) RotateToken(ctx context.Context, id ID) (Token, error) {
 	return s.Rotate(ctx, id, Rotation{})
 }

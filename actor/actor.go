@@ -45,6 +45,7 @@ const eventRoom = 1024
 // Actor is the owner of the hot sessions.
 type Actor struct {
 	cfg     Config
+	began   time.Time // of the monotonic clock
 	backend persist.Backend
 	hot     *cache.Hot[View]
 	lease   atomic.Int64 // memory may be served before then
@@ -59,6 +60,9 @@ type Actor struct {
 	quiet    chan struct{} // closed when nothing more will happen
 	group    sync.WaitGroup
 	cancel   context.CancelFunc // of the watcher and the sweeper
+	writing  context.Context    //nolint:containedctx // of the writer: ends when Close gives up
+	giveUp   context.CancelFunc
+	observed chan struct{} // closed when the observer has had everything
 	once     sync.Once
 	err      error     // of Close; read after done
 	requests sync.Pool // of answered requests
@@ -71,19 +75,20 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	s := newState(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &Actor{
-		cfg: cfg, backend: backend, hot: s.hot, cancel: cancel,
+		cfg: cfg, began: time.Now(), backend: backend, hot: s.hot, cancel: cancel,
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan settled, 1), // one: the batch in flight
 		events: make(chan Event, eventRoom),
-		stop:   make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
+		stop:   make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}), observed: make(chan struct{}),
 	}
+	a.writing, a.giveUp = context.WithCancel(context.Background())
 	a.lease.Store(s.lease)
 	var feeders sync.WaitGroup // whoever may emit an event
 	feeders.Go(func() { a.sweep(ctx) })
 	feeders.Go(func() { a.watchBackend(ctx) })
 	feeders.Go(func() { a.loop(s) })
 	a.group.Go(a.write)
-	a.group.Go(a.observe)
+	go a.observe()
 	a.group.Go(func() {
 		feeders.Wait()
 		close(a.quiet)
@@ -93,13 +98,21 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 
 // Close takes nothing new in, writes everything that was acknowledged, and
 // joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout
-// and says what was lost. It is idempotent and always returns the same error.
+// and says what was lost. It waits a second at most for an observer that does
+// not return. It is idempotent and always returns the same error.
 func (a *Actor) Close() error {
 	a.once.Do(func() {
 		a.cancel()
 		close(a.stop)
 	})
 	a.group.Wait()
+	a.giveUp()
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case <-a.observed:
+	case <-patience.C:
+	}
 	return a.err
 }
 
@@ -107,7 +120,7 @@ func (a *Actor) Close() error {
 func (a *Actor) write() {
 	defer close(a.results)
 	for b := range a.batches {
-		res, err := a.backend.Apply(context.Background(), b)
+		res, err := a.backend.Apply(a.writing, b)
 		a.results <- settled{res, err}
 	}
 }
@@ -142,8 +155,7 @@ func (a *Actor) loop(s *state) {
 // step runs one step and carries out its effects. Nothing here can block: reply
 // channels have room, and the writer is idle when there is a batch.
 func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
-	now := a.cfg.Now()
-	out := s.step(m, now)
+	out := s.step(m, a.cfg.Now(), time.Since(a.began).Microseconds())
 	if a.lease.Load() != out.lease {
 		a.lease.Store(out.lease)
 	}
@@ -159,8 +171,8 @@ func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
 	if out.batch != nil {
 		a.batches <- out.batch
 	}
-	if out.wake != 0 {
-		timer.Reset(time.Duration(max(out.wake-now, 0)) * time.Microsecond)
+	if out.wake != never {
+		timer.Reset(out.wake)
 	} else {
 		timer.Stop()
 	}
@@ -176,26 +188,35 @@ func (a *Actor) drain(s *state, timer *time.Timer) error {
 		var m message
 		select {
 		case m = <-a.results:
+		case m = <-a.inbox:
+			if r, ok := m.(*request); ok {
+				r.reply <- response{err: ErrClosed}
+				continue
+			}
 		case <-timer.C:
 			m = wake{}
 		case <-limit.C:
-			return a.giveUp(s)
+			return a.surrender(s, timer)
 		}
 		a.step(s, m, timer)
 	}
 	return nil
 }
 
-// giveUp waits for the batch in flight and tells what could not be written.
-func (a *Actor) giveUp(s *state) error {
+// surrender ends the batch in flight, answers who still waits, and tells what
+// could not be written.
+func (a *Actor) surrender(s *state, timer *time.Timer) error {
+	a.giveUp()
+	s.finished = true
 	if s.flight != nil {
-		s.settle(<-a.results)
-		if s.idle() {
-			return nil
-		}
+		a.step(s, <-a.results, timer)
+	}
+	if s.idle() {
+		return nil
 	}
 	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk",
 		len(s.dirty), len(s.ops)+len(s.later))
+	a.step(s, surrender{}, timer)
 	return errors.Join(err, s.stats.LastError)
 }
 
@@ -212,6 +233,7 @@ func (a *Actor) Emit(e Event) {
 // observe hands events to the observer, one after the other. Nothing it does
 // can hold up or break an operation (S40).
 func (a *Actor) observe() {
+	defer close(a.observed)
 	for {
 		select {
 		case e := <-a.events:

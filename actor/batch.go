@@ -12,6 +12,7 @@ type flight struct {
 	ops     []*pendingOp
 	writes  []*dirty
 	touches []*dirty
+	tainted bool // another node changed something meanwhile
 }
 
 // nextBatch is the batch to commit now, nil if there is none: at once when
@@ -19,7 +20,7 @@ type flight struct {
 // BatchSize has come together. One batch is under way at a time; what arrives
 // meanwhile makes the next one (group commit).
 func (s *state) nextBatch() *persist.Batch {
-	if s.flight != nil || s.now < s.retry.at || len(s.ops)+s.queue.Len() == 0 {
+	if s.finished || s.flight != nil || s.tick < s.retry.at || len(s.ops)+s.queue.Len() == 0 {
 		return nil
 	}
 	due := s.due()
@@ -29,8 +30,9 @@ func (s *state) nextBatch() *persist.Batch {
 	f := &flight{batch: &persist.Batch{Now: s.now}}
 	s.boardOps(f)
 	s.boardDurable(f)
-	if due {
-		for s.queue.Len() > 0 && f.batch.Len() < s.cfg.BatchSize {
+	if due { // a share of the batch is theirs, or a flood of operations would starve them
+		room := max(s.cfg.BatchSize-f.batch.Len(), s.cfg.BatchSize/4, 1)
+		for ; s.queue.Len() > 0 && room > 0; room-- {
 			s.board(f, queued(s.queue.Front()))
 		}
 	}
@@ -46,7 +48,7 @@ func (s *state) nextBatch() *persist.Batch {
 // due reports whether what waits has waited long enough.
 func (s *state) due() bool {
 	return s.closing || len(s.syncs) > 0 || s.queue.Len() >= s.cfg.BatchSize ||
-		s.now >= s.oldest()+s.cfg.BatchInterval.Microseconds()
+		s.tick >= s.oldest()+s.cfg.BatchInterval.Microseconds()
 }
 
 // urgent reports whether somebody waits for the disk.
@@ -54,7 +56,7 @@ func (s *state) urgent() bool {
 	return len(s.durable) > 0 || slices.ContainsFunc(s.ops, func(p *pendingOp) bool { return !p.lazy })
 }
 
-// oldest is the time of the oldest change that waits for a batch.
+// oldest is the tick of the oldest change that waits for a batch.
 func (s *state) oldest() int64 {
 	at := int64(forever - 1<<40)
 	if e := s.queue.Front(); e != nil {
@@ -90,9 +92,13 @@ func (s *state) boardOps(f *flight) {
 func (s *state) boardRotate(f *flight, p *pendingOp) bool {
 	r := p.reqs[0]
 	p.op.From = p.entry.Key()
+	graced := false
+	if v := p.entry.Value(); v != nil {
+		graced = v.graced(s.now)
+	}
 	for _, q := range f.ops {
 		if q.op.Kind == persist.Rotate && q.op.Ref.ID == p.op.Ref.ID {
-			p.op.From = q.op.To
+			p.op.From, graced = q.op.To, q.op.Until != 0
 		}
 	}
 	switch {
@@ -100,11 +106,21 @@ func (s *state) boardRotate(f *flight, p *pendingOp) bool {
 		s.fail(r, persist.ErrNotFound)
 	case r.from != (persist.Hash{}) && r.from != p.op.From:
 		s.fail(r, &RotatedError{ID: p.op.Ref.ID, At: s.now})
+	case s.postponed(p.op.Ref.ID):
+		s.fail(r, persist.ErrUnavailable)
+	case p.op.Until != 0 && graced:
+		s.fail(r, ErrInGrace)
 	default:
 		return true
 	}
 	s.unspin(p)
 	return false
+}
+
+// postponed reports whether a rotation of a session that may have been done waits
+// for its next try: until it is known, nobody can say what another would replace.
+func (s *state) postponed(id persist.ID) bool {
+	return slices.ContainsFunc(s.later, func(p *pendingOp) bool { return p.op.Kind == persist.Rotate && p.op.Ref.ID == id })
 }
 
 // boardUser takes the changes of a user who logs in: the least recently active

@@ -64,48 +64,61 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 	}
 }
 
-// await waits for the answer to r. A caller whose time is up tells the loop, so
-// that a load it leads passes to the next in line.
+// await waits for the answer to r. A caller whose time is up asks the loop,
+// which has the last word: an answer that is on its way counts, and it knows what
+// of the command has been done.
 func (a *Actor) await(ctx context.Context, r *request) (response, error) {
 	select {
 	case resp := <-r.reply:
 		return resp, nil
 	case <-ctx.Done():
 		a.leave(r)
-		return response{}, a.unanswered(ctx, r)
 	case <-a.done:
-		select {
-		case resp := <-r.reply:
-			return resp, nil
-		default:
-			return response{}, ErrClosed
+	}
+	select {
+	case resp := <-r.reply:
+		if left, ok := errors.AsType[*leftError](resp.err); ok {
+			return response{}, left.because(context.Cause(ctx))
 		}
+		return resp, nil
+	case <-a.done:
+	}
+	select { // the loop has ended: it has answered by now, or never will
+	case resp := <-r.reply:
+		return resp, nil
+	default:
+		return response{}, ErrClosed
 	}
 }
 
 func (a *Actor) leave(r *request) {
 	select {
 	case a.inbox <- abandon{r}:
-	case <-a.stop:
+	case <-a.done:
 	}
 }
 
-// unanswered is the error of a command whose time was up: a destroy has been
-// refused in memory already.
-func (a *Actor) unanswered(ctx context.Context, r *request) error {
-	switch r.kind {
-	case kindDestroy, kindDestroyUser:
-		return fmt.Errorf("%w: %w", ErrNotDurable, context.Cause(ctx))
-	case kindCreate, kindRotate:
-		return fmt.Errorf("%w: %w", persist.ErrUnknown, context.Cause(ctx))
-	default:
-		return context.Cause(ctx)
+// leftError answers a caller whose time is up.
+type leftError struct{ state error } // of what it asked for; nil if nothing was done
+
+func (*leftError) Error() string { return "caller left" }
+
+func (e *leftError) because(cause error) error {
+	if e.state == nil {
+		return cause
 	}
+	return fmt.Errorf("%w: %w", e.state, cause)
 }
 
 // read is the cold read for a load, on the caller's goroutine.
 func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
 	o := &offer{load: l}
+	ended := false
+	defer func() {
+		if !ended { // the backend panicked: those who wait for the load must not wait for ever
+			a.leave(r)
+		}
+	}()
 	switch l.key.kind {
 	case byHash:
 		o.record, o.err = a.backend.ByHash(ctx, r.key)
@@ -114,6 +127,7 @@ func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
 	default:
 		o.listing, o.err = a.backend.ByUser(ctx, r.user)
 	}
+	ended = true
 	o.check()
 	o.own = o.err != nil && ctx.Err() != nil
 	if o.own && !errors.Is(o.err, ctx.Err()) {

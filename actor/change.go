@@ -16,7 +16,7 @@ type dirty struct {
 	data  bool            // the data changed, not only the times
 	elem  *list.Element   // its place in the queue, nil if all changes are in the flight
 	first uint64          // number of the oldest change in the queue
-	since int64           // and its time
+	since int64           // and its tick
 	bytes int64
 	tries int
 	wait  []*request // durable flushes of what is queued
@@ -47,10 +47,13 @@ func (s *state) change(e *entry, v *View, data bool) *dirty {
 		s.hot.Pin(e)
 	}
 	s.hot.Set(e, v, v.cost())
+	if s.watched[v.ID] != nil {
+		s.watchAt = min(s.watchAt, v.end()) // it may have been brought forward
+	}
 	d.data = d.data || data
 	s.account(d)
 	if d.elem == nil {
-		d.first, d.since = s.nextSeq(), s.now
+		d.first, d.since = s.nextSeq(), s.tick
 		d.elem = s.queue.PushBack(d)
 	}
 	return d
@@ -126,7 +129,7 @@ func (s *state) update(r *request, e *entry) {
 		s.fail(r, persist.ErrCorrupt)
 		return
 	}
-	if doc.Len() > r.maxData {
+	if doc.Len() > r.maxData && doc.Len() >= v.Doc.Len() { // what is too much already may shrink
 		s.fail(r, ErrDataTooLarge)
 		return
 	}

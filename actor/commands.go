@@ -172,13 +172,13 @@ func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { a.unwatch(id) })
+	context.AfterFunc(ctx, func() { a.unwatch(id, resp.done) })
 	return resp.done, nil
 }
 
-func (a *Actor) unwatch(id persist.ID) {
+func (a *Actor) unwatch(id persist.ID, done chan struct{}) {
 	r := a.request(kindUnwatch)
-	r.id = id
+	r.id, r.done = id, done
 	_, _ = a.call(context.Background(), a.inbox, r) // after Close there is nothing to take back
 }
 

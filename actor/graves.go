@@ -1,6 +1,10 @@
 package actor
 
-import "github.com/sessile/sessile/persist"
+import (
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
 
 // graves remembers what is over and must not come back: destroyed sessions,
 // replaced tokens, users who were logged out everywhere, and rows that were
@@ -13,6 +17,7 @@ type graves struct {
 	rows    map[persist.ID]*grave
 	buried  []*grave // closed but still needed, in order of burial
 	burials uint64   // closed so far
+	wiped   int      // in users
 }
 
 type grave struct {
@@ -20,6 +25,7 @@ type grave struct {
 	row    persist.ID // an older version of this row is over, its session is not
 	hash   persist.Hash
 	to     persist.Hash  // what replaces the hash, if the disk may have it or not
+	at     int64         // and when that was tried
 	rotate *RotatedError // the hash was replaced rather than destroyed
 	user   string        // every session of the user is over
 	except persist.ID    // but this one
@@ -38,7 +44,7 @@ func newGraves() graves {
 	}
 }
 
-func (g *graves) len() int { return len(g.ids) + len(g.hashes) + len(g.users) }
+func (g *graves) len() int { return len(g.ids) + len(g.hashes) + g.wiped }
 
 // open digs a grave; zero parts of it are not indexed.
 func (g *graves) open(v *grave) *grave {
@@ -53,6 +59,7 @@ func (g *graves) open(v *grave) *grave {
 	}
 	if v.user != "" {
 		g.users[v.user] = append(g.users[v.user], v)
+		g.wiped++
 	}
 	return v
 }
@@ -82,6 +89,17 @@ func (g *graves) prune(oldest uint64) {
 	}
 }
 
+// compact forgets the graves of rows that were written over again since: a load
+// that takes long would let them pile up. It costs little more than their number.
+func (g *graves) compact() {
+	if len(g.buried) < 64 || len(g.buried) < 2*(g.len()+len(g.rows)) {
+		return
+	}
+	g.buried = slices.DeleteFunc(g.buried, func(v *grave) bool {
+		return v.id.IsZero() && v.user == "" && v.hash == (persist.Hash{}) && g.rows[v.row] != v
+	})
+}
+
 func (g *graves) drop(v *grave) {
 	if g.ids[v.id] == v {
 		delete(g.ids, v.id)
@@ -101,6 +119,7 @@ func (g *graves) drop(v *grave) {
 			left = append(left, u)
 		}
 	}
+	g.wiped -= len(g.users[v.user]) - len(left)
 	if len(left) == 0 {
 		delete(g.users, v.user)
 		return
@@ -127,7 +146,7 @@ func (g *graves) refuseHash(h persist.Hash) error {
 // far, the token that nobody has: the old one opens nothing.
 func (g *graves) amend(r persist.Record) persist.Record {
 	for v := g.hashes[r.Hash]; v != nil && v.closed == 0 && v.to != (persist.Hash{}); v = g.hashes[r.Hash] {
-		r.Hash = v.to
+		r.Hash, r.Rotation = v.to, ended(r.Rotation, v.hash, v.at)
 	}
 	return r
 }

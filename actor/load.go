@@ -219,7 +219,7 @@ func (s *state) serveRead(w *request, v *View, hash persist.Hash) {
 func (s *state) admit(r persist.Record) *entry {
 	v := viewOf(r)
 	e := s.hot.Add(r.ID, r.UserID, r.Hash, v, v.cost())
-	if v.Rotation != nil && s.now < v.Until {
+	if v.graced(s.now) {
 		s.hot.Alias(e, v.Previous)
 	}
 	return e
@@ -243,7 +243,7 @@ func (s *state) offeredList(r *request, o *offer) {
 			s.handle(r)
 			return
 		case keep:
-			if e := s.hot.ByID(rec.ID); e != nil {
+			if e := s.hot.ByID(rec.ID); e != nil && (s.trusted() || e.Pinned()) {
 				v = e.Value()
 			}
 		}

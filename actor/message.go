@@ -49,6 +49,7 @@ type request struct {
 	record  *persist.Record  // Create
 	limit   persist.Limit    // Create
 	doc     *object.Object   // Flush
+	done    chan struct{}    // Unwatch: whose
 	changes []object.Change  // Update
 	maxData int              // Update: bound of the data, bytes
 	at      int64            // Touch, Flush: time of the access
@@ -58,6 +59,8 @@ type request struct {
 
 	reply chan response // room for one: the loop never waits for a caller that left
 	left  bool          // the loop's note: the caller no longer waits
+	told  bool          // the loop's note: it was answered
+	dug   bool          // the loop's note: what it destroys is refused from now on
 	count int           // the loop's note: results so far
 	open  int           // the loop's note: operations still under way
 	err   error         // the loop's note: what one of them ran into
@@ -69,7 +72,7 @@ type response struct {
 	views []*View
 	n     int
 	err   error
-	done  <-chan struct{}
+	done  chan struct{}
 	stats Stats
 	load  *load // not nil: read the disk and send the request again with an offer
 }
@@ -92,6 +95,9 @@ type settled struct {
 	err    error
 }
 
+// surrender says that nothing more will be written: answer everyone.
+type surrender struct{}
+
 // wake says that the time the state asked for has come.
 type wake struct{}
 
@@ -109,6 +115,7 @@ func (*request) message()   {}
 func (abandon) message()    {}
 func (settled) message()    {}
 func (wake) message()       {}
+func (surrender) message()  {}
 func (reset) message()      {}
 func (invalidate) message() {}
 func (fresh) message()      {}
@@ -150,9 +157,9 @@ type effects struct {
 	batch   *persist.Batch  // hand it to the writer
 	ended   []chan struct{} // close these: their sessions are over
 	events  []Event
-	wake    int64 // when to step again, 0 = no need
-	lease   int64 // memory may be served until then
-	full    bool  // accept no request that makes pending grow
+	wake    time.Duration // when to step again, or never
+	lease   int64         // memory may be served until then
+	full    bool          // accept no request that makes pending grow
 }
 
 type answer struct {

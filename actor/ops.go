@@ -10,17 +10,18 @@ import (
 type pendingOp struct {
 	op    persist.Op
 	reqs  []*request // who waits for it; nobody, if it is a retry or a clean-up
-	grave *grave     // Destroy, DestroyUser: closed when it is done
+	grave *grave     // Destroy, DestroyUser, a lost Rotate: closed when it is done
+	also  *grave     // a lost Rotate: of a token before the one that it replaces
 	entry *entry     // Rotate: pinned until it is done
 	seq   uint64
-	since int64
-	at    int64 // not before
+	since int64 // tick of its acceptance
+	at    int64 // not before that tick
 	tries int
 	lazy  bool // may wait for the next batch
 }
 
 func (s *state) enqueue(p *pendingOp) {
-	p.seq, p.since = s.nextSeq(), s.now
+	p.seq, p.since = s.nextSeq(), s.tick
 	s.ops = append(s.ops, p)
 }
 
@@ -49,12 +50,11 @@ func (s *state) destroy(r *request) {
 		}
 		return
 	}
-	e := s.hot.ByID(r.id)
-	if e == nil && s.graves.len() >= s.cfg.MaxGraves {
+	if s.hot.ByID(r.id) == nil && s.graves.len() >= s.cfg.MaxGraves {
 		s.waiting = append(s.waiting, r)
 		return
 	}
-	s.destroyNow(r, r.id, e)
+	s.destroyNow(r, r.id)
 }
 
 // destroyOwned ends a session if it is the named user's (A15, S34).
@@ -63,10 +63,12 @@ func (s *state) destroyOwned(r *request, e *entry) {
 		s.fail(r, persist.ErrNotFound)
 		return
 	}
-	s.destroyNow(r, r.id, e)
+	s.destroyNow(r, r.id)
 }
 
-func (s *state) destroyNow(r *request, id persist.ID, e *entry) {
+// destroyNow refuses a session from now on and queues its deletion.
+func (s *state) destroyNow(r *request, id persist.ID) {
+	e := s.hot.ByID(id)
 	g := &grave{id: id}
 	ref := persist.Ref{ID: id}
 	first := s.unwritten(e)
@@ -78,7 +80,7 @@ func (s *state) destroyNow(r *request, id persist.ID, e *entry) {
 	}
 	p := &pendingOp{op: persist.Op{Kind: persist.Destroy, Ref: ref}, grave: s.graves.open(g)}
 	if r != nil {
-		p.reqs = []*request{r}
+		p.reqs, r.dug = []*request{r}, true
 	}
 	s.enqueue(p)
 	p.seq = min(p.seq, first)
@@ -92,7 +94,7 @@ func (s *state) joinDestroy(r *request, g *grave) {
 	}
 	for _, p := range slices.Concat(s.ops, s.later, s.flyingOps()) {
 		if p.grave == g {
-			p.reqs = append(p.reqs, r)
+			p.reqs, r.dug = append(p.reqs, r), true
 			return
 		}
 	}
@@ -121,18 +123,36 @@ func (s *state) destroyExcept(r *request, e *entry) {
 
 // wipe ends a user's sessions: hot, cold, dirty, being loaded and being created (S31).
 func (s *state) wipe(r *request) {
-	p := &pendingOp{
-		op:   persist.Op{Kind: persist.DestroyUser, User: r.user, Except: r.id},
-		reqs: []*request{r},
+	p := s.queuedWipe(r)
+	if p == nil {
+		p = &pendingOp{op: persist.Op{Kind: persist.DestroyUser, User: r.user, Except: r.id}}
+		s.enqueue(p)
+		p.grave = s.graves.open(&grave{user: r.user.ID, except: r.id, seq: p.seq})
 	}
-	s.enqueue(p)
-	p.grave = s.graves.open(&grave{user: r.user.ID, except: r.id, seq: p.seq})
+	p.reqs, r.dug = append(p.reqs, r), true
 	for e := range s.hot.ByUser(r.user.ID) {
 		if e.ID() != r.id {
 			p.seq = min(p.seq, s.unwritten(e))
 			s.drop(e, persist.ErrNotFound)
 		}
 	}
+}
+
+// queuedWipe is an operation that is yet to do what r asks for: a disk that is
+// down would let them pile up. A session created since is not meant by it.
+func (s *state) queuedWipe(r *request) *pendingOp {
+	if len(s.graves.users[r.user.ID]) == 0 {
+		return nil
+	}
+	for _, p := range slices.Backward(s.ops) {
+		switch {
+		case p.op.Kind == persist.Create && p.op.Record.UserID == r.user.ID:
+			return nil
+		case p.op.Kind == persist.DestroyUser && p.op.User.ID == r.user.ID && p.op.Except == r.id:
+			return p
+		}
+	}
+	return nil
 }
 
 // unwritten is the number of the oldest change of e that is not on disk. A
@@ -165,7 +185,7 @@ func (s *state) rotate(r *request, e *entry) {
 		s.fail(r, &RotatedError{ID: r.id, At: s.now})
 		return
 	}
-	if r.until != 0 && v.Rotation != nil && s.now < v.Until {
+	if r.until != 0 && v.graced(s.now) {
 		s.fail(r, ErrInGrace)
 		return
 	}
@@ -185,11 +205,20 @@ func (s *state) seen(r *request, e *entry) {
 		s.reply(r, response{view: v})
 		return
 	}
+	if s.gated { // the next read notes it again
+		s.reply(r, response{view: v})
+		return
+	}
 	n, rot := *v, *v.Rotation
 	rot.Until = r.until
 	n.Rotation = &rot
 	s.hot.Set(e, &n, n.cost())
-	s.enqueue(&pendingOp{lazy: true, op: persist.Op{Kind: persist.Seen, Ref: v.Ref(), To: r.to, Until: r.until}})
+	s.hot.Pin(e) // memory alone knows it until it is on disk
+	s.spins[r.id]++
+	s.enqueue(&pendingOp{
+		lazy: true, entry: e,
+		op: persist.Op{Kind: persist.Seen, Ref: v.Ref(), To: r.to, Until: r.until},
+	})
 	s.reply(r, response{view: &n})
 }
 
@@ -210,24 +239,27 @@ func (s *state) expire(r *request) {
 	}
 }
 
-// abandonOp takes back an operation that is not under way. A destroy stays: it
-// was refused in memory already.
-func (s *state) abandonOp(r *request) {
+// abandonOp takes back an operation that is not under way, and reports whether
+// nothing of it was or will be done. A destroy stays: what it ends is refused in
+// memory already.
+func (s *state) abandonOp(r *request) bool {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *request) bool { return w == r })
 	if r.kind != kindCreate && r.kind != kindRotate {
-		return
+		return !r.dug
 	}
 	for i, p := range s.ops {
 		if slices.Contains(p.reqs, r) {
 			s.ops = slices.Delete(s.ops, i, i+1)
 			s.unspin(p)
-			return
+			return true
 		}
 	}
+	return !slices.ContainsFunc(s.flyingOps(), func(p *pendingOp) bool { return slices.Contains(p.reqs, r) })
 }
 
-// unspin releases the entry of a rotation that has ended.
+// unspin releases the entry of an operation on its token that has ended.
 func (s *state) unspin(p *pendingOp) {
-	if p.op.Kind != persist.Rotate || p.entry == nil {
+	if p.entry == nil {
 		return
 	}
 	id := p.op.Ref.ID

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -10,7 +11,7 @@ import (
 func (s *state) settleOp(f *flight, p *pendingOp, o persist.Outcome) {
 	switch p.op.Kind {
 	case persist.Create:
-		s.created(p, o)
+		s.created(f, p, o)
 	case persist.Rotate:
 		s.rotated(f, p, o)
 	case persist.Destroy, persist.DestroyUser:
@@ -18,11 +19,21 @@ func (s *state) settleOp(f *flight, p *pendingOp, o persist.Outcome) {
 	case persist.Expire:
 		s.expired(p, o)
 	case persist.Seen:
-		s.overwritten(p.op.Ref.ID)
+		s.wasSeen(p, o)
 	}
 }
 
-func (s *state) created(p *pendingOp, o persist.Outcome) {
+// wasSeen ends a note that a token has come back.
+func (s *state) wasSeen(p *pendingOp, o persist.Outcome) {
+	if o.Status == persist.Failed {
+		s.postpone(p, o.Err)
+		return
+	}
+	s.overwritten(p.op.Ref.ID)
+	s.unspin(p)
+}
+
+func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	rec := p.op.Record
 	for _, x := range o.Removed {
 		s.over(x, Evicted)
@@ -44,17 +55,17 @@ func (s *state) created(p *pendingOp, o persist.Outcome) {
 	r := p.reqs[0]
 	switch {
 	case r.left: // nobody has its token
-		s.destroyNow(nil, rec.ID, nil)
+		s.destroyNow(nil, rec.ID)
 		return
 	case s.graves.stuckUser(rec.UserID):
-		s.destroyNow(nil, rec.ID, nil)
+		s.destroyNow(nil, rec.ID)
 		s.fail(r, persist.ErrUnavailable)
 		return
 	}
 	rec.Key = o.Key
 	v := viewOf(*rec)
 	v.Doc = r.doc
-	if !s.graves.endsUser(rec.UserID, rec.ID, p.seq) {
+	if s.keeps(f, rec, p.seq) {
 		s.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
 	}
 	s.stats.Created++
@@ -62,24 +73,40 @@ func (s *state) created(p *pendingOp, o persist.Outcome) {
 	s.reply(r, response{view: v})
 }
 
+// keeps reports whether a new session may be put into memory. It was there for
+// others to see from its commit on: they may have read it, ended it, or, where
+// others write too, changed it.
+func (s *state) keeps(f *flight, rec *persist.Record, seq uint64) bool {
+	return !f.tainted && !s.graves.hasID(rec.ID) && s.hot.ByID(rec.ID) == nil &&
+		!s.graves.endsUser(rec.UserID, rec.ID, seq)
+}
+
 // rotated publishes the new token, and only then answers with it.
 func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 	e, id := p.entry, p.op.Ref.ID
+	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && s.postponed(id)) {
+		s.postpone(p, o.Err) // it may have been done before, or must wait for the one before it
+		return
+	}
 	defer s.unspin(p)
 	live := e != nil && s.hot.ByID(id) == e
 	switch {
-	case e == nil && o.Status == persist.Failed:
-		s.postpone(p, o.Err)
 	case e == nil: // a retry of what nobody waits for
 		s.graves.bury(p.grave)
+		s.graves.bury(p.also)
 	case o.Status == persist.Applied && live:
 		s.respin(f, p, e)
 	case o.Status == persist.Applied || o.Status == persist.Gone:
 		if live {
 			s.drop(e, persist.ErrNotFound)
 		}
+		// A load that began before must not bring the old token back.
+		s.graves.bury(s.graves.open(&grave{hash: p.op.From, row: id}))
 		s.failAll(p, persist.ErrNotFound)
 	case o.Status == persist.Conflict:
+		if live && !s.exclusive {
+			s.drop(e, ErrConflict) // another node has rotated it
+		}
 		s.failAll(p, ErrConflict)
 	default:
 		s.failAll(p, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
@@ -135,24 +162,27 @@ func (s *state) destroyStuck(p *pendingOp, err error) {
 
 func (s *state) postpone(p *pendingOp, err error) {
 	p.tries++
-	p.at = s.now + s.delay(p.tries)
+	p.at = s.tick + s.delay(p.tries)
 	s.later = append(s.later, p)
 	s.stats.LastError, s.stats.LastErrorAt = err, s.now
 }
 
-// promoteLater gives operations that failed by themselves their next try.
+// promoteLater gives operations that failed by themselves their next try, before
+// those that came after them.
 func (s *state) promoteLater() {
-	left := s.later[:0]
-	for _, p := range s.later {
-		if p.at <= s.now || s.closing {
-			p.since = s.now
-			s.ops = append(s.ops, p)
-			continue
-		}
-		left = append(left, p)
+	if len(s.later) == 0 {
+		return
 	}
-	clear(s.later[len(left):])
-	s.later = left
+	var due []*pendingOp
+	s.later = slices.DeleteFunc(s.later, func(p *pendingOp) bool {
+		if p.at > s.tick {
+			return false
+		}
+		p.since = s.tick
+		due = append(due, p)
+		return true
+	})
+	s.ops = append(due, s.ops...)
 }
 
 func (s *state) expired(p *pendingOp, o persist.Outcome) {

@@ -18,7 +18,7 @@ const (
 
 // backoff spaces the attempts to commit while they fail.
 type backoff struct {
-	at int64 // no attempt before then
+	at int64 // no attempt before that tick
 	n  int   // failures in a row
 }
 
@@ -103,6 +103,7 @@ func (s *state) landed(d *dirty) {
 func (s *state) overwritten(id persist.ID) {
 	if len(s.loads) > 0 {
 		s.graves.bury(s.graves.open(&grave{row: id}))
+		s.graves.compact()
 	}
 }
 
@@ -128,10 +129,10 @@ func (s *state) itemFailed(d *dirty, err error) {
 	}
 	d.fly.wait = nil
 	if d.tries++; d.tries < itemTries {
-		d.fly.first, d.fly.since = s.nextSeq(), s.now
 		s.requeue(d)
 		return
 	}
+	s.failSyncs(d.fly.first, err)
 	s.stats.Quarantined++
 	s.event(Event{Kind: Quarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
 	s.drop(d.entry, err)
@@ -163,7 +164,7 @@ func (s *state) failed(f *flight, err error) {
 		s.stats.FailingSince = s.now
 		s.event(Event{Kind: WriteFailed, Err: err})
 	}
-	s.retry.at = s.now + s.delay(s.retry.n)
+	s.retry.at = s.tick + s.delay(s.retry.n)
 	s.retry.n++
 	back := slices.Concat(f.writes, f.touches)
 	slices.SortFunc(back, func(a, b *dirty) int { return cmp.Compare(b.fly.first, a.fly.first) })
@@ -195,7 +196,7 @@ func (s *state) failedOps(f *flight, err error) {
 				s.doubt(p.op.Record.UserID)
 			}
 		case persist.Rotate:
-			if s.failedRotate(p, err, unknown) {
+			if s.failedRotate(f, p, err, unknown) {
 				again = append(again, p)
 			}
 		case persist.Expire:
@@ -209,13 +210,17 @@ func (s *state) failedOps(f *flight, err error) {
 	}
 	s.ops = append(again, s.ops...)
 	for _, id := range undo {
-		s.destroyNow(nil, id, nil)
+		s.destroyNow(nil, id)
 	}
 }
 
 // doubt forgets what memory has of a user whose sessions a create of unknown
 // outcome may have evicted: the next read asks the disk.
 func (s *state) doubt(user string) {
+	if user == "" { // guests are in no user's list
+		s.hot.Clear()
+		return
+	}
 	for e := range s.hot.ByUser(user) {
 		if !e.Pinned() {
 			s.hot.Remove(e)
@@ -224,24 +229,55 @@ func (s *state) doubt(user string) {
 }
 
 // failedRotate reports whether the rotation must be tried again. If it may have
-// been done, the old token is dead from now on, and the new one is never handed
-// out: the session is out of reach until it is destroyed or expires (I2, D9).
-func (s *state) failedRotate(p *pendingOp, err error, unknown bool) bool {
+// been done, the new token is never handed out. With a grace the old one is good
+// either way. Without, it is dead from now on: the session is out of reach until
+// it is destroyed or expires (I2, D9).
+func (s *state) failedRotate(f *flight, p *pendingOp, err error, unknown bool) bool {
 	s.failAll(p, err)
-	if !unknown && p.grave == nil {
+	switch {
+	case !unknown && p.tries == 1: // what is tried again may have been done before
 		s.unspin(p)
 		return false
+	case p.op.Until != 0:
+		return true
 	}
 	if e := p.entry; e != nil && s.hot.ByID(e.ID()) == e {
-		s.hot.Rekey(e, p.op.To)
-		s.hot.Unalias(e)
-		s.endWatch(e.ID())
+		s.lock(f, p, e)
 	}
 	s.unspin(p)
 	if p.grave == nil {
-		p.grave = s.graves.open(&grave{hash: p.op.From, to: p.op.To})
+		p.grave = s.graves.open(&grave{hash: p.op.From, to: p.op.To, at: s.now})
 	}
 	return true
+}
+
+// lock puts a session out of reach: what opened it, and what a rotation with a
+// grace before this one may have left to open it, is dead.
+func (s *state) lock(f *flight, p *pendingOp, e *entry) {
+	for _, q := range f.ops[:slices.Index(f.ops, p)] {
+		if q.op.Kind == persist.Rotate && q.op.Until != 0 && q.entry == e {
+			s.unspin(q)
+		}
+	}
+	if old := e.Key(); old != p.op.From {
+		p.also = s.graves.open(&grave{hash: old, to: p.op.To, at: s.now})
+	}
+	n := *e.Value()
+	n.Rotation = ended(n.Rotation, p.op.From, s.now)
+	s.hot.Set(e, &n, n.cost())
+	s.hot.Rekey(e, p.op.To)
+	s.hot.Unalias(e)
+	s.endWatch(e.ID())
+}
+
+// ended is the rotation of a session whose last one may have been done or not:
+// no token opens it.
+func ended(r *persist.Rotation, from persist.Hash, now int64) *persist.Rotation {
+	n := persist.Rotation{Previous: from, At: now}
+	if r != nil {
+		n.AuthAt = r.AuthAt
+	}
+	return &n
 }
 
 // failAll answers everyone who waits for p.

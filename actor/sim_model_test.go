@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
@@ -25,18 +26,21 @@ func (m *sim) begin() {
 	case k < 70:
 		m.beginUpdate(x)
 	case k < 78:
-		x.spinning++
-		x.spins++
-		c := &simClient{what: "rotate", sess: x, token: m.hash()}
-		m.start(c, &request{kind: kindRotate, id: x.id, to: c.token})
-	case k < 83:
+		m.beginRotate(x)
+	case k < 80:
+		x.hinted = true
+		c := &simClient{what: "seen", sess: x, live: x.tokens[len(x.tokens)-1]}
+		m.start(c, &request{kind: kindSeen, id: x.id, to: c.live, until: m.now + 500_000})
+	case k < 82:
+		m.beginWatch(x)
+	case k < 85:
 		x.doomed = true
 		r := &request{kind: kindDestroy, id: x.id}
 		if m.rng.IntN(2) == 0 {
 			r.user = persist.UserKey{ID: x.user}
 		}
 		m.start(&simClient{what: "destroy", sess: x}, r)
-	case k < 87:
+	case k < 88:
 		m.beginWipe(x)
 	case k < 92:
 		c := &simClient{what: "list", floors: m.floors(x.user), over: map[*simSession]bool{}}
@@ -103,15 +107,49 @@ func (m *sim) beginCreate() {
 	m.start(c, r)
 }
 
+// beginWatch asks for the end of a session, or takes such a question back.
+func (m *sim) beginWatch(x *simSession) {
+	n := len(x.watches)
+	if n == 0 || m.rng.IntN(3) > 0 {
+		m.start(&simClient{what: "watch", sess: x}, &request{kind: kindWatch, id: x.id})
+		return
+	}
+	w := x.watches[n-1]
+	x.watches = x.watches[:n-1]
+	m.start(&simClient{what: "unwatch", sess: x}, &request{kind: kindUnwatch, id: x.id, done: w})
+}
+
+// beginRotate replaces the token: any, or the one that the caller knows, at once
+// or with a grace.
+func (m *sim) beginRotate(x *simSession) {
+	x.spinning++
+	x.spins++
+	c := &simClient{what: "rotate", sess: x, token: m.hash(), live: x.tokens[len(x.tokens)-1], grace: m.rng.IntN(2) == 0}
+	r := &request{kind: kindRotate, id: x.id, to: c.token}
+	if m.rng.IntN(2) == 0 {
+		r.from = c.live
+	}
+	if c.grace {
+		x.leaning++
+		r.until = persist.Unseen
+	}
+	m.logf("rotation from %x to %x, grace %t", r.from[:2], r.to[:2], c.grace)
+	m.start(c, r)
+}
+
+// graced reports whether a token that was replaced may be good still.
+func (m *sim) graced(x *simSession, h persist.Hash) bool { return m.now < x.graces[h] }
+
 func (m *sim) beginRead(x *simSession) {
 	i := len(x.tokens) - 1
 	if m.rng.IntN(4) == 0 {
 		i = m.rng.IntN(len(x.tokens))
 	}
 	c := &simClient{what: "read", sess: x, token: x.tokens[i], spins: x.spins}
+	m.logf("read of %x with token %x, %d of %d", x.id[14:], c.token[:2], i+1, len(x.tokens))
 	replaced := i < len(x.tokens)-1
-	c.dead = x.ended || replaced || x.lost
-	c.alive = !c.dead && !x.unsure && !x.doomed && x.spinning == 0
+	c.dead = x.ended || (x.lost || replaced) && !m.graced(x, c.token)
+	c.alive = !c.dead && !x.lost && !x.unsure && !x.doomed && x.spinning == 0
 	c.floors = map[*simSession]map[string]int{x: maps.Clone(x.values)}
 	r := &request{kind: kindRead, key: persist.TokenKey{Hash: c.token}}
 	if v := m.s.hot.Get((*[32]byte)(&c.token)); v != nil { // as Peek does
@@ -179,6 +217,10 @@ func (m *sim) answered(r *request, resp response) {
 		return
 	}
 	m.remove(c)
+	if left, ok := errors.AsType[*leftError](resp.err); ok {
+		m.left(c, left.state)
+		return
+	}
 	m.acks++
 	if c.sess != nil {
 		m.logf("of %x:", c.sess.id[14:])
@@ -202,6 +244,18 @@ func (m *sim) answered(r *request, resp response) {
 		m.ackAccess(c.sess, resp)
 	case "rotate":
 		m.ackRotate(c, resp)
+	case "seen":
+		// At the bound of pending the note is dropped: the next read makes it again.
+		noted := resp.err == nil && resp.view.Rotation != nil && resp.view.Until <= r.until
+		if x := c.sess; noted && c.live == x.tokens[len(x.tokens)-1] && x.spinning == 0 && !x.unsure {
+			for h, end := range x.graces {
+				x.graces[h] = min(end, r.until)
+			}
+		}
+	case "watch":
+		if resp.err == nil {
+			c.sess.watches = append(c.sess.watches, resp.done)
+		}
 	case "destroy":
 		m.ackEnd([]*simSession{c.sess}, resp.err)
 	case "wipe":
@@ -227,7 +281,7 @@ func (m *sim) ackCreate(c *simClient, resp response) {
 	}
 	x := &simSession{
 		id: rec.ID, user: rec.UserID, tokens: []persist.Hash{rec.Hash}, doomed: c.unsure,
-		values: map[string]int{}, stored: map[string]int{}, busy: map[string]bool{},
+		values: map[string]int{}, stored: map[string]int{}, busy: map[string]bool{}, graces: map[persist.Hash]int64{},
 		born: rec.ExpiresAt, floorExp: rec.ExpiresAt, deadline: rec.Deadline,
 	}
 	m.sessions = append(m.sessions, x)
@@ -245,11 +299,27 @@ func (m *sim) ackAccess(x *simSession, resp response) {
 func (m *sim) ackRotate(c *simClient, resp response) {
 	x := c.sess
 	x.spinning--
+	if c.grace {
+		x.leaning--
+	}
 	switch {
 	case resp.err == nil:
+		clear(x.graces)
+		x.hinted = false
+		x.phantom = c.grace && x.lost
+		if c.grace && !x.lost { // else it replaced one that nobody has
+			x.graces[x.tokens[len(x.tokens)-1]] = persist.Unseen
+		}
 		x.tokens, x.lost = append(x.tokens, c.token), false
+	case errors.Is(resp.err, ErrInGrace) && (!c.grace || len(x.graces)+x.leaning == 0 && !x.unsure && !x.phantom):
+		m.failf("a rotation was refused for a grace that nobody has")
+	case errors.Is(resp.err, persist.ErrUnknown) && c.grace: // the old token is good either way
+		x.graces[x.tokens[len(x.tokens)-1]] = persist.Unseen
+		x.phantom = x.phantom || x.lost
 	case errors.Is(resp.err, persist.ErrUnknown):
 		x.lost = true
+		clear(x.graces) // nothing opens it
+		x.watches = nil // and they were told
 	}
 }
 
@@ -261,6 +331,20 @@ func (m *sim) ackEnd(targets []*simSession, err error) {
 	for _, x := range targets {
 		x.ended = true
 		x.durable = x.durable || err == nil
+		for _, w := range x.watches {
+			if !over(w) {
+				m.failf("somebody who watches session %x was not told of its end", x.id[14:])
+			}
+		}
+	}
+}
+
+func over(w chan struct{}) bool {
+	select {
+	case <-w:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -268,13 +352,17 @@ func (m *sim) ackEnd(targets []*simSession, err error) {
 func (m *sim) checkRead(c *simClient, resp response) {
 	x := c.sess
 	ok := resp.err == nil && resp.view.ActiveAt(m.now)
+	if ok && c.what == "read" && resp.view.Rotation != nil && resp.view.Previous == c.token && m.now >= resp.view.Until {
+		ok, resp.err = false, persist.ErrNotFound // as ReadByToken decides
+	}
 	if resp.err == nil && c.dead && (ok || c.what == "read id") {
-		m.failf("%s found a session that is over or whose token was replaced (I1, I2)", c.what)
+		m.failf("%s found session %x, which is over or whose token was replaced (I1, I2)", c.what, x.id[14:])
 	}
 	if ok && m.now >= x.deadline {
 		m.failf("read found a session past its deadline")
 	}
-	if !ok && c.alive && !x.doomed && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
+	current := c.token == x.tokens[len(x.tokens)-1] // the grace of the one before may have ended
+	if !ok && c.alive && (current || !x.hinted) && !x.doomed && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
 		m.failf("read lost a live session: %v", resp.err)
 	}
 	if ok {
@@ -318,6 +406,28 @@ func (m *sim) checkList(c *simClient, resp response) {
 	}
 }
 
+// left notes what the state told a caller who gave up.
+func (m *sim) left(c *simClient, state error) {
+	switch {
+	case errors.Is(state, ErrNotDurable):
+		m.logf("%s was dug", c.what)
+		targets := c.targets
+		if c.what == "destroy" {
+			targets = []*simSession{c.sess}
+		}
+		m.ackEnd(targets, state)
+	case state != nil:
+		m.gaveUp(c)
+	case c.what == "rotate": // nothing was done
+		c.sess.spinning--
+		if c.grace {
+			c.sess.leaning--
+		}
+	default:
+		m.gaveUp(c)
+	}
+}
+
 // gaveUp notes what is uncertain when a caller goes without an answer.
 func (m *sim) gaveUp(c *simClient) {
 	switch c.what {
@@ -325,6 +435,10 @@ func (m *sim) gaveUp(c *simClient) {
 		m.ghosts = append(m.ghosts, c.req.record.ID)
 	case "rotate":
 		c.sess.spinning--
+		if c.grace {
+			c.sess.leaning--
+			c.sess.graces[c.live] = persist.Unseen
+		}
 		c.sess.unsure = true
 	case "update":
 		delete(c.sess.busy, c.key)
@@ -350,9 +464,13 @@ func (m *sim) afterCrash() {
 		x.ended = x.durable || err != nil
 		x.values = maps.Clone(x.stored)
 		x.busy = map[string]bool{}
-		x.floorExp, x.spinning, x.lost = x.born, 0, false
+		x.floorExp, x.spinning, x.leaning, x.lost, x.watches = x.born, 0, 0, false, nil
 		if err == nil {
 			x.unsure = rec.Hash != x.tokens[len(x.tokens)-1]
+			clear(x.graces)
+			if rec.Rotation != nil && m.now < rec.Until {
+				x.graces[rec.Previous] = rec.Until
+			}
 		}
 	}
 }
@@ -364,6 +482,10 @@ func (m *sim) checkStored(x *simSession, rec persist.Record) {
 		if rec.Hash == old {
 			m.failf("a replaced token is live on disk (I2)")
 		}
+	}
+	known := rec.Hash == x.tokens[len(x.tokens)-1] && !x.unsure && !x.lost && x.leaning == 0
+	if known && len(x.graces) == 0 && rec.Rotation != nil && m.now < rec.Until && slices.Contains(x.tokens, rec.Previous) {
+		m.failf("session %x: a token that was replaced without a grace has one on disk (I2)", x.id[14:])
 	}
 	if rec.ExpiresAt > rec.Deadline {
 		m.failf("expiry on disk is after the deadline (I6)")
@@ -383,6 +505,7 @@ func (m *sim) afterAll() {
 			m.failf("a live session is not on disk at the end (I3)")
 		case err == nil:
 			m.checkValues(x, viewOf(rec), x.values, "disk at the end")
+			m.checkWatches(x)
 			m.checkStored(x, rec)
 		}
 	}
@@ -399,5 +522,14 @@ func (m *sim) afterAll() {
 	}
 	if n := len(m.s.graves.ids) + len(m.s.graves.hashes) + len(m.s.graves.users); n > 0 && len(m.s.loads) == 0 {
 		m.failf("%d graves are left at rest (I8)", n)
+	}
+}
+
+// checkWatches makes sure that nobody was told of the end of a session that lives.
+func (m *sim) checkWatches(x *simSession) {
+	for _, w := range x.watches {
+		if over(w) && !x.doomed && !x.lost && !x.unsure && m.now < x.floorExp {
+			m.failf("session %x lives, and a watcher was told of its end", x.id[14:])
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -42,20 +43,27 @@ type simClient struct {
 	dead    bool                           // a read must find nothing
 	alive   bool                           // a read must find the session
 	unsure  bool                           // a create that a wipe may or may not cover
+	grace   bool                           // a rotation that leaves the old token a grace
+	live    persist.Hash                   // the token when the call began
 }
 
 // simSession is what the model knows of a session.
 type simSession struct {
 	id       persist.ID
 	user     string
-	tokens   []persist.Hash // all that were ever handed out; the last is the live one
-	doomed   bool           // something that may end it has begun
-	ended    bool           // its end is acknowledged: it never comes back
-	durable  bool           // and its end is on disk
-	spinning int            // rotations under way
-	spins    int            // rotations that ever began
-	lost     bool           // a rotation of unknown outcome: no token opens it
-	unsure   bool           // which token is live is not known
+	tokens   []persist.Hash         // all that were ever handed out; the last is the live one
+	doomed   bool                   // something that may end it has begun
+	ended    bool                   // its end is acknowledged: it never comes back
+	durable  bool                   // and its end is on disk
+	spinning int                    // rotations under way
+	spins    int                    // rotations that ever began
+	lost     bool                   // a rotation of unknown outcome: no token opens it
+	unsure   bool                   // which token is live is not known
+	graces   map[persist.Hash]int64 // tokens replaced that may have a grace, and its end at most
+	leaning  int                    // rotations with a grace under way
+	hinted   bool                   // its new token may have been seen
+	phantom  bool                   // a token that nobody has may have a grace
+	watches  []chan struct{}
 	values   map[string]int // acknowledged updates
 	stored   map[string]int // those known to be on disk
 	busy     map[string]bool
@@ -69,11 +77,13 @@ type sim struct {
 	rng      *rand.Rand
 	s        *state
 	disk     *persisttest.Memory
-	now      int64
+	now      int64 // wall clock: jumps ahead, stands still
+	tick     int64 // monotonic clock
 	step     int
 	clients  []*simClient
 	sessions []*simSession
 	batch    *persist.Batch
+	late     *settled // committed, and the state has not heard of it
 	trace    uint64
 	healthy  bool
 	verbose  bool
@@ -108,7 +118,7 @@ func (m *sim) config() Config {
 	}
 }
 
-func (m *sim) boot() { m.s, m.batch = newState(m.config()), nil }
+func (m *sim) boot() { m.s, m.batch, m.late = newState(m.config()), nil, nil }
 
 func (m *sim) logf(format string, args ...any) {
 	h := fnv.New64a()
@@ -142,8 +152,11 @@ func (m *sim) sabotage() {
 
 // send gives the state one message and carries out its effects.
 func (m *sim) send(msg message) {
-	out := m.s.step(msg, m.now)
+	out := m.s.step(msg, m.now, m.tick)
 	m.sabotage()
+	for _, c := range out.ended {
+		close(c)
+	}
 	for _, a := range out.replies {
 		m.answered(a.req, a.response)
 	}
@@ -180,9 +193,17 @@ func (m *sim) run() {
 	m.finish()
 }
 
+// pass lets time pass. Now and then the wall clock stands still: it was set back.
+func (m *sim) pass(d int64) {
+	m.tick += d
+	if m.healthy || m.step%50 > 4 {
+		m.now += d
+	}
+}
+
 // act is one move of the scheduler.
 func (m *sim) act() {
-	m.now += int64(m.rng.IntN(20_000))
+	m.pass(int64(m.rng.IntN(20_000)))
 	switch k := m.rng.IntN(100); {
 	case k < 40 && len(m.clients) < 12:
 		m.begin()
@@ -192,13 +213,15 @@ func (m *sim) act() {
 		m.offerOne()
 	case k < 90:
 		m.commit()
-	case k < 94:
+	case k < 93:
 		m.send(wake{})
-	case k < 96:
+	case k < 95:
 		m.giveUp()
-	case k < 97:
-		m.now += int64(m.rng.IntN(3)) * 1_000_000
+	case k < 96:
+		m.pass(int64(m.rng.IntN(3)) * 1_000_000)
 		m.send(wake{})
+	case k < 97:
+		m.noise()
 	case k < 98:
 		m.send(reset{"foreign writer"})
 	case k == 99 && m.rng.IntN(8) == 0:
@@ -260,6 +283,13 @@ func (m *sim) offerOne() {
 
 // commit ends the batch in flight in one of the ways a disk can end it.
 func (m *sim) commit() {
+	if m.late != nil {
+		x := *m.late
+		m.late = nil
+		m.logf("settled")
+		m.send(x)
+		return
+	}
 	if m.batch == nil {
 		return
 	}
@@ -285,7 +315,7 @@ func (m *sim) commit() {
 		res, err = m.applyAll(b)
 	}
 	m.logf("commit of %d: way %d, %v", b.Len(), how, err)
-	m.send(settled{res, err})
+	m.late = &settled{res, err} // readers see it before the state hears of it
 }
 
 // applyAll commits a batch, or does so as a broken backend would.
@@ -339,9 +369,25 @@ func (m *sim) giveUp() {
 	}
 	c := m.clients[m.rng.IntN(len(m.clients))]
 	m.logf("%s gives up", c.what)
-	m.remove(c)
-	m.gaveUp(c)
+	if c.load != nil { // it is reading the disk, and comes back with its own failure
+		c.result = &offer{load: c.load, err: context.Canceled, own: true}
+		return
+	}
 	m.send(abandon{c.req})
+	if m.client(c.req) == c {
+		m.failf("%s gives up and is not answered", c.what)
+	}
+}
+
+// noise is somebody who has seen a session on disk before its creator knew of it.
+func (m *sim) noise() {
+	l, err := m.disk.ByUser(m.t.Context(), persist.UserKey{ID: fmt.Sprintf("u%d", m.rng.IntN(simUsers))})
+	if err != nil || len(l.Records) == 0 {
+		return
+	}
+	id := l.Records[m.rng.IntN(len(l.Records))].ID
+	kinds := []kind{kindReadID, kindTouch, kindWatch}
+	m.start(&simClient{what: "noise"}, &request{kind: kinds[m.rng.IntN(len(kinds))], id: id, slide: true})
 }
 
 // crash loses everything but the disk, and holds the disk to what was promised.
@@ -372,7 +418,7 @@ func (m *sim) finish() {
 			m.failf("does not come to rest: %d callers wait %v, %d changes pending", len(m.clients), m.waiting(), len(m.s.dirty)+len(m.s.ops)+len(m.s.later))
 			break
 		}
-		m.now += 50_000
+		m.pass(50_000)
 		m.readDisk()
 		m.offerOne()
 		m.commit()

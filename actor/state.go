@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"github.com/sessile/sessile/cache"
 	"github.com/sessile/sessile/persist"
@@ -16,10 +17,11 @@ const forever = math.MaxInt64
 // the time as an argument, do no I/O, wait for nothing and hold no lock, so that
 // a test can drive it step by step.
 type state struct {
-	cfg Config
-	now int64 // of the current step
-	rng *rand.Rand
-	out effects // of the current step
+	cfg  Config
+	now  int64 // wall clock of the current step: decides what has expired
+	tick int64 // monotonic clock of the current step: decides when something is written
+	rng  *rand.Rand
+	out  effects // of the current step
 
 	hot     *cache.Hot[View]
 	dirty   map[persist.ID]*dirty // changes that are not on disk yet
@@ -42,6 +44,7 @@ type state struct {
 	lease     int64 // memory may be served before then
 	gated     bool
 	closing   bool
+	finished  bool       // nothing more is written
 	waiting   []*request // destroys that wait for room among the graves
 	stats     Stats
 }
@@ -65,10 +68,12 @@ func newState(cfg Config) *state {
 	return s
 }
 
-// step handles one message at the time now and returns what must be done
-// about it. The effects are valid until the next step.
-func (s *state) step(m message, now int64) *effects {
+// step handles one message at the time now, by the wall clock, and tick, by the
+// monotonic one, and returns what must be done about it. The effects are valid
+// until the next step.
+func (s *state) step(m message, now, tick int64) *effects {
 	s.now = max(s.now, now) // a clock that jumps back revives nothing (S29)
+	s.tick = tick
 	clear(s.out.replies)
 	clear(s.out.events)
 	s.out = effects{replies: s.out.replies[:0], events: s.out.events[:0]}
@@ -87,6 +92,8 @@ func (s *state) step(m message, now int64) *effects {
 		s.renewLease(m.age.Microseconds())
 	case closing:
 		s.close()
+	case surrender:
+		s.surrender()
 	case wake:
 	}
 	s.promoteLater()
@@ -103,7 +110,7 @@ func (s *state) step(m message, now int64) *effects {
 // request handles a command, or a command that comes back with what the disk said.
 func (s *state) request(r *request) {
 	if o := r.offer; o != nil {
-		r.offer = nil
+		r.offer, r.told = nil, false // it was told to read the disk
 		s.offered(r, o)
 		return
 	}
@@ -164,9 +171,10 @@ func (s *state) onResident(r *request, e *entry) {
 	}
 }
 
-// reply answers r. A caller that left is not answered.
+// reply answers r, once.
 func (s *state) reply(r *request, resp response) {
-	if r != nil && !r.left {
+	if r != nil && !r.told {
+		r.told = true
 		s.out.replies = append(s.out.replies, answer{r, resp})
 	}
 }
@@ -184,9 +192,21 @@ func (s *state) nextSeq() uint64 { s.seq++; return s.seq }
 // abandon forgets the caller of r. Its load passes to the next in line; a
 // durable operation that is not under way yet is not executed (D17).
 func (s *state) abandon(r *request) {
-	r.left = true
 	s.abandonLoad(r)
-	s.abandonOp(r)
+	if r.told {
+		return
+	}
+	left := new(leftError)
+	switch taken := s.abandonOp(r); {
+	case r.dug:
+		left.state = ErrNotDurable
+	case r.kind == kindCreate || r.kind == kindRotate:
+		if !taken {
+			left.state = persist.ErrUnknown
+		}
+	}
+	s.fail(r, left)
+	r.left = true
 }
 
 // full reports whether pending is at a bound.
@@ -205,23 +225,32 @@ func (s *state) gate() bool {
 	return s.gated
 }
 
-// nextWake is the next time at which something is due, 0 if nothing is.
-func (s *state) nextWake() int64 {
+// never is the nextWake of a state in which nothing will be due.
+const never = time.Duration(-1)
+
+// nextWake is how long nothing is due.
+func (s *state) nextWake() time.Duration {
 	at := int64(forever)
 	if s.flight == nil && (s.queue.Len() > 0 || len(s.ops) > 0) {
 		at = min(at, max(s.oldest()+s.cfg.BatchInterval.Microseconds(), s.retry.at))
 		if s.urgent() || s.due() {
-			at = max(s.now, s.retry.at)
+			at = max(s.tick, s.retry.at)
 		}
 	}
 	for _, p := range s.later {
 		at = min(at, p.at)
 	}
-	if len(s.watched) > 0 {
-		at = min(at, s.watchAt)
+	wait := never
+	if at != forever {
+		wait = max(time.Duration(at-s.tick)*time.Microsecond, 0)
 	}
-	if at == forever {
-		return 0
+	if len(s.watched) == 0 {
+		return wait
 	}
-	return at
+	// The wall clock may be set: look at it now and then, and not in a frenzy while it stands.
+	end := time.Duration(min(max(s.watchAt-s.now, 10_000), 60_000_000)) * time.Microsecond
+	if wait == never {
+		return end
+	}
+	return min(wait, end)
 }

@@ -39,12 +39,12 @@ func (s *state) snapshot() Stats {
 
 // age is how long the oldest change has waited for the disk, the flight included.
 func (s *state) age() int64 {
-	at := s.now
+	at := s.tick
 	if s.queue.Len() > 0 || len(s.ops) > 0 {
 		at = min(at, s.oldest())
 	}
 	if s.flight == nil {
-		return s.now - at
+		return s.tick - at
 	}
 	for _, p := range s.flight.ops {
 		at = min(at, p.since)
@@ -56,5 +56,5 @@ func (s *state) age() int64 {
 			}
 		}
 	}
-	return s.now - at
+	return s.tick - at
 }

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sessile/sessile/persist"
@@ -12,9 +13,11 @@ import (
 const sweepChunk = 256
 
 // Sweep deletes what has expired, in chunks, and returns how many sessions that
-// were. A session whose extension is not on disk yet is left alone (D8).
+// were. A session whose extension is not on disk yet is left alone (D8). One that
+// cannot be deleted does not hold up the others.
 func (a *Actor) Sweep(ctx context.Context) (int, error) {
 	total, after := 0, int64(0)
+	var first error
 	for {
 		refs, next, err := a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
 		if err != nil {
@@ -22,11 +25,20 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 		}
 		n, err := a.expire(ctx, refs)
 		total += n
-		if err != nil || next == 0 {
-			return total, err
+		if first == nil {
+			first = err
+		}
+		if next == 0 || err != nil && (ctx.Err() != nil || wholesale(err)) {
+			return total, first
 		}
 		after = next
 	}
+}
+
+// wholesale reports an error that the next chunk would meet too.
+func wholesale(err error) bool {
+	return errors.Is(err, persist.ErrUnavailable) || errors.Is(err, persist.ErrUnknown) ||
+		errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded)
 }
 
 func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {

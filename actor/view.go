@@ -20,6 +20,9 @@ type View struct {
 // ActiveAt reports whether the session has not ended at now.
 func (v *View) ActiveAt(now int64) bool { return now < v.ExpiresAt && now < v.Deadline }
 
+// graced reports whether the token before the current one is good still.
+func (v *View) graced(now int64) bool { return v.Rotation != nil && now < v.Until }
+
 // end is the instant from which the session is no longer active.
 func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
 

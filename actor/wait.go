@@ -1,6 +1,9 @@
 package actor
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/sessile/sessile/persist"
 )
 
@@ -21,7 +24,7 @@ func (s *state) answerSyncs() {
 	left := s.syncs[:0]
 	for _, b := range s.syncs {
 		switch {
-		case b.req.left:
+		case b.req.told:
 		case b.seq < oldest:
 			s.reply(b.req, response{})
 		default:
@@ -30,6 +33,17 @@ func (s *state) answerSyncs() {
 	}
 	clear(s.syncs[len(left):])
 	s.syncs = left
+}
+
+// failSyncs tells the barriers that cover a change given up that it is not on disk.
+func (s *state) failSyncs(seq uint64, err error) {
+	s.syncs = slices.DeleteFunc(s.syncs, func(b barrier) bool {
+		if b.seq < seq {
+			return false
+		}
+		s.fail(b.req, err)
+		return true
+	})
 }
 
 // oldestSeq is the number of the oldest change that is not on disk.
@@ -87,7 +101,7 @@ func (s *state) watch(r *request, e *entry) {
 }
 
 func (s *state) unwatch(r *request) {
-	if w := s.watched[r.id]; w != nil {
+	if w := s.watched[r.id]; w != nil && w.done == r.done {
 		if w.n--; w.n == 0 {
 			delete(s.watched, r.id)
 			s.release(w.entry)
@@ -127,6 +141,7 @@ func (s *state) reset(reason string) {
 		l.tainted = true
 	}
 	if !s.exclusive {
+		s.taintFlight()
 		s.lease = 0
 	}
 	s.event(Event{Kind: CacheReset, Reason: reason})
@@ -150,6 +165,14 @@ func (s *state) invalidate(events []persist.Event) {
 	}
 	for _, l := range s.loads {
 		l.tainted = true
+	}
+	s.taintFlight()
+}
+
+// taintFlight notes that another node may have changed what the flight creates.
+func (s *state) taintFlight() {
+	if s.flight != nil {
+		s.flight.tainted = true
 	}
 }
 
@@ -175,5 +198,22 @@ func (s *state) close() {
 	}
 	for id := range s.watched {
 		s.endWatch(id)
+	}
+}
+
+// surrender answers everyone who still waits for the disk, which had its chance.
+func (s *state) surrender() {
+	for _, p := range slices.Concat(s.ops, s.later) {
+		err := ErrClosed
+		if p.grave != nil && p.op.Kind != persist.Rotate {
+			err = fmt.Errorf("%w: %w", ErrNotDurable, ErrClosed)
+		}
+		s.failAll(p, err)
+	}
+	for _, d := range s.dirty {
+		for _, w := range d.wait {
+			s.fail(w, ErrClosed)
+		}
+		d.wait = nil
 	}
 }

@@ -15,11 +15,12 @@ import (
 type readers struct {
 	open func() (*sqlite.Conn, error)
 	idle chan *sqlite.Conn // nil stands for one that must be opened anew
+	over chan struct{}     // closed by close
 	size int
 }
 
 func newReaders(open func() (*sqlite.Conn, error), n int) (*readers, error) {
-	r := &readers{open: open, idle: make(chan *sqlite.Conn, n), size: n}
+	r := &readers{open: open, idle: make(chan *sqlite.Conn, n), over: make(chan struct{}), size: n}
 	for range n {
 		c, err := open()
 		if err != nil {
@@ -43,6 +44,8 @@ func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	case c = <-r.idle:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-r.over:
+		return fmt.Errorf("%w: the file has been closed", persist.ErrUnavailable)
 	}
 	c, err := r.use(ctx, c, fn)
 	r.idle <- c
@@ -74,8 +77,10 @@ func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn)
 	}
 }
 
-// close closes every connection. A read that is under way is waited for.
+// close closes every connection. A read that is under way is waited for; one that
+// comes later is refused.
 func (r *readers) close() error {
+	close(r.over)
 	var errs []error
 	for range r.size {
 		if c := <-r.idle; c != nil {
