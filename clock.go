@@ -43,6 +43,9 @@ func (c *clock) wall() int64 {
 	return t.UnixMicro()
 }
 
+// tick is the monotonic clock, microseconds.
+func (c *clock) tick() int64 { return time.Since(c.start).Microseconds() }
+
 // micros is the time for a decision that changes nothing if it is active.
 func (c *clock) micros() int64 { return max(c.wall(), c.high.Load()) }
 

@@ -16,8 +16,6 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	sqlitedb "zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/persist"
@@ -233,12 +231,14 @@ func (sameReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestACollisionHarmsNobody: A30, S23.
 func TestACollisionHarmsNobody(t *testing.T) {
+	clock := newClock()
 	cfg := sessile.WithEntropy(sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")}, sameReader{})
-	s, err := sessile.Open(t.Context(), cfg)
+	s, err := sessile.Open(t.Context(), sessile.WithClock(cfg, clock.now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	victim, tok := login(t, s, "ann")
+	clock.advance(time.Millisecond) // another id, with the same token
 	if _, _, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrConflict) {
 		t.Errorf("create: %v", err)
 	}
@@ -350,44 +350,27 @@ func TestOneUnreadableRowDoesNotBreakAList(t *testing.T) {
 // TestDamagedDataIsFoundWhenTheSessionIsRead, not half way through a request. The others are left in peace.
 func TestDamagedDataIsFoundWhenTheSessionIsRead(t *testing.T) {
 	for _, damage := range []string{``, `{"a":`, `[]`, `null`, "{\"a\":\"\x01\"}"} {
-		path := filepath.Join(t.TempDir(), "s.db")
-		s := opened(t, path)
-		_, bad := login(t, s, "ann")
-		_, good := login(t, s, "ann")
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
+		s, g := openGated(t, sessile.Config{})
+		bad, badToken := login(t, s, "ann")
+		_, token := login(t, s, "ann")
+		g.record = func(r persist.Record) persist.Record {
+			if r.ID == persist.ID(bad.ID) {
+				r.Data = []byte(damage)
+			}
+			return r
 		}
-		c, err := sqlitedb.OpenConn(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = sqlitex.Execute(c, "UPDATE session SET data = ? WHERE key = 1", &sqlitex.ExecOptions{Args: []any{[]byte(damage)}})
-		if err = errors.Join(err, c.Close()); err != nil {
-			t.Fatal(err)
-		}
-		s = opened(t, path)
-		if _, err := s.ReadByToken(t.Context(), bad); !errors.Is(err, sessile.ErrCorrupt) || errors.Is(err, sessile.ErrNotFound) {
+		if _, err := s.ReadByToken(t.Context(), badToken); !errors.Is(err, sessile.ErrCorrupt) || errors.Is(err, sessile.ErrNotFound) {
 			t.Errorf("%q: %v", damage, err)
 		}
 		list, err := s.ListForUser(t.Context(), "ann")
 		if err != nil || len(list) != 1 || s.Stats().Unreadable != 1 {
 			t.Errorf("%q: a list of %d, %v", damage, len(list), err)
 		}
-		if _, err := s.ReadByToken(t.Context(), good); err != nil {
+		if _, err := s.ReadByToken(t.Context(), token); err != nil {
 			t.Error(err)
 		}
 		if n, err := s.DestroyAllForUser(t.Context(), "ann"); n != 2 || err != nil {
 			t.Errorf("%q: %d destroyed, %v", damage, n, err)
 		}
 	}
-}
-
-func opened(t *testing.T, path string) *sessile.Store {
-	t.Helper()
-	s, err := sessile.Open(t.Context(), sessile.Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
 }

@@ -23,12 +23,18 @@ type gated struct {
 	beforeApply func(*persist.Batch)
 	failApply   func() error
 	listing     func(persist.Listing) persist.Listing
+	record      func(persist.Record) persist.Record
 }
 
 func (g *gated) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, error) {
 	l, err := g.DB.ByUser(ctx, u)
 	if g.listing != nil {
 		l = g.listing(l)
+	}
+	for i := range l.Records {
+		if g.record != nil {
+			l.Records[i] = g.record(l.Records[i])
+		}
 	}
 	return l, err
 }
@@ -37,6 +43,9 @@ func (g *gated) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record,
 	r, err := g.DB.ByHash(ctx, k)
 	if g.afterRead != nil {
 		g.afterRead()
+	}
+	if g.record != nil && err == nil {
+		r = g.record(r)
 	}
 	return r, err
 }

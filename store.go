@@ -77,7 +77,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		MaxGraves: maxGraves, MaxLoads: maxLoads,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
 		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
-		Now: s.clock.advance, Observe: s.observe,
+		Now: s.clock.advance, Tick: s.clock.tick, Observe: s.observe,
 	})
 	s.close = sync.OnceValue(s.shutdown)
 	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))

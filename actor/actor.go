@@ -35,7 +35,8 @@ type Config struct {
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
 	Exclusive       bool          // nobody else writes: the lease never ends
 	Seed            uint64        // of the retry jitter
-	Now             func() int64  // the clock, Unix microseconds
+	Now             func() int64  // the wall clock, Unix microseconds
+	Tick            func() int64  // a monotonic clock, microseconds
 	Observe         func(Event)   // called on a goroutine of its own; optional
 }
 
@@ -45,7 +46,6 @@ const eventRoom = 1024
 // Actor is the owner of the hot sessions.
 type Actor struct {
 	cfg     Config
-	began   time.Time // of the monotonic clock
 	backend persist.Backend
 	hot     *cache.Hot[View]
 	lease   atomic.Int64 // memory may be served before then
@@ -75,7 +75,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	s := newState(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &Actor{
-		cfg: cfg, began: time.Now(), backend: backend, hot: s.hot, cancel: cancel,
+		cfg: cfg, backend: backend, hot: s.hot, cancel: cancel,
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan settled, 1), // one: the batch in flight
 		events: make(chan Event, eventRoom),
@@ -155,7 +155,7 @@ func (a *Actor) loop(s *state) {
 // step runs one step and carries out its effects. Nothing here can block: reply
 // channels have room, and the writer is idle when there is a batch.
 func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
-	out := s.step(m, a.cfg.Now(), time.Since(a.began).Microseconds())
+	out := s.step(m, a.cfg.Now(), a.cfg.Tick())
 	if a.lease.Load() != out.lease {
 		a.lease.Store(out.lease)
 	}

@@ -29,12 +29,14 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (res
 		if err := a.send(ctx, mailbox, r); err != nil {
 			return response{}, err
 		}
-		resp, err := a.await(ctx, r)
+		resp, asked, err := a.await(ctx, r)
 		if err != nil {
 			return response{}, err
 		}
 		if resp.load == nil {
-			a.requests.Put(r)
+			if !asked { // else the loop may be looking at it still
+				a.requests.Put(r)
+			}
 			return resp, resp.err
 		}
 		r.offer = a.read(ctx, r, resp.load)
@@ -54,7 +56,7 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 		return nil
 	case <-done:
 		if r.offer != nil {
-			a.leave(r)
+			a.tell(abandon{req: r, gone: true})
 		} else if mailbox == a.growth {
 			return fmt.Errorf("%w: %w", ErrOverloaded, context.Cause(ctx))
 		}
@@ -67,33 +69,33 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 // await waits for the answer to r. A caller whose time is up asks the loop,
 // which has the last word: an answer that is on its way counts, and it knows what
 // of the command has been done.
-func (a *Actor) await(ctx context.Context, r *request) (response, error) {
+func (a *Actor) await(ctx context.Context, r *request) (resp response, asked bool, err error) {
 	select {
-	case resp := <-r.reply:
-		return resp, nil
+	case resp = <-r.reply:
+		return resp, false, nil
 	case <-ctx.Done():
-		a.leave(r)
+		a.tell(abandon{req: r})
 	case <-a.done:
 	}
 	select {
-	case resp := <-r.reply:
-		if left, ok := errors.AsType[*leftError](resp.err); ok {
-			return response{}, left.because(context.Cause(ctx))
-		}
-		return resp, nil
+	case resp = <-r.reply:
 	case <-a.done:
+		select { // the loop has ended: it has answered by now, or never will
+		case resp = <-r.reply:
+		default:
+			return response{}, true, ErrClosed
+		}
 	}
-	select { // the loop has ended: it has answered by now, or never will
-	case resp := <-r.reply:
-		return resp, nil
-	default:
-		return response{}, ErrClosed
+	if left, ok := errors.AsType[*leftError](resp.err); ok {
+		return response{}, true, left.because(context.Cause(ctx))
 	}
+	return resp, true, nil
 }
 
-func (a *Actor) leave(r *request) {
+// tell sends the loop what it need not answer.
+func (a *Actor) tell(m message) {
 	select {
-	case a.inbox <- abandon{r}:
+	case a.inbox <- m:
 	case <-a.done:
 	}
 }
@@ -116,7 +118,7 @@ func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
 	ended := false
 	defer func() {
 		if !ended { // the backend panicked: those who wait for the load must not wait for ever
-			a.leave(r)
+			a.tell(abandon{req: r, gone: true})
 		}
 	}()
 	switch l.key.kind {

@@ -86,8 +86,12 @@ type offer struct {
 	own     bool // err is the caller's own context, not the disk's
 }
 
-// abandon says that the caller of a request no longer waits.
-type abandon struct{ req *request }
+// abandon says that the time of a request's caller is up. It waits for the loop's
+// last word, unless it is gone.
+type abandon struct {
+	req  *request
+	gone bool
+}
 
 // settled is the end of a commit.
 type settled struct {

@@ -129,6 +129,7 @@ func (s *state) itemFailed(d *dirty, err error) {
 	}
 	d.fly.wait = nil
 	if d.tries++; d.tries < itemTries {
+		d.fly.since = s.tick // not at once
 		s.requeue(d)
 		return
 	}

@@ -369,11 +369,17 @@ func (m *sim) giveUp() {
 	}
 	c := m.clients[m.rng.IntN(len(m.clients))]
 	m.logf("%s gives up", c.what)
+	if c.load != nil && m.rng.IntN(3) == 0 { // it never comes back
+		m.remove(c)
+		m.gaveUp(c)
+		m.send(abandon{req: c.req, gone: true})
+		return
+	}
 	if c.load != nil { // it is reading the disk, and comes back with its own failure
 		c.result = &offer{load: c.load, err: context.Canceled, own: true}
 		return
 	}
-	m.send(abandon{c.req})
+	m.send(abandon{req: c.req})
 	if m.client(c.req) == c {
 		m.failf("%s gives up and is not answered", c.what)
 	}

@@ -81,7 +81,11 @@ func (s *state) step(m message, now, tick int64) *effects {
 	case *request:
 		s.request(m)
 	case abandon:
-		s.abandon(m.req)
+		if m.gone {
+			s.abandonLoad(m.req)
+		} else {
+			s.abandon(m.req)
+		}
 	case settled:
 		s.settle(m)
 	case reset:
@@ -189,12 +193,11 @@ func (s *state) event(e Event) {
 // nextSeq numbers an accepted change.
 func (s *state) nextSeq() uint64 { s.seq++; return s.seq }
 
-// abandon forgets the caller of r. Its load passes to the next in line; a
+// abandon answers a caller whose time is up with what became of its command. A
 // durable operation that is not under way yet is not executed (D17).
 func (s *state) abandon(r *request) {
-	s.abandonLoad(r)
 	if r.told {
-		return
+		return // the answer is on its way
 	}
 	left := new(leftError)
 	switch taken := s.abandonOp(r); {

@@ -1,0 +1,380 @@
+// Reproductions of defects that reviews have found. Each failed before its fix;
+// RELIABILITY.md lists them.
+
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+)
+
+// rig drives a state by hand over a memory backend.
+type rig struct {
+	*testing.T
+	s     *state
+	disk  *persisttest.Memory
+	now   int64
+	batch *persist.Batch
+	n     byte
+}
+
+func newRig(t *testing.T, adjust func(*Config)) *rig {
+	c := Config{
+		Entries: 1000, Bytes: 1 << 30, BatchInterval: 100 * time.Millisecond, BatchSize: 100, MaxPending: 1000,
+		MaxPendingBytes: 1 << 20, MaxGraves: 100, MaxLoads: 100, Exclusive: true,
+	}
+	if adjust != nil {
+		adjust(&c)
+	}
+	return &rig{T: t, s: newState(c), disk: persisttest.NewMemory(), now: 1_000_000_000}
+}
+
+func (g *rig) req(k kind) *request { return &request{kind: k, reply: make(chan response, 1)} }
+
+func (g *rig) send(m message) []answer {
+	out := g.s.step(m, g.now, g.now)
+	if out.batch != nil {
+		g.batch = out.batch
+	}
+	return append([]answer(nil), out.replies...)
+}
+
+// commit applies the batch in flight and returns the result, unsettled.
+func (g *rig) commit() settled {
+	g.Helper()
+	if g.batch == nil {
+		g.Fatal("no batch")
+	}
+	b := g.batch
+	g.batch = nil
+	res, err := g.disk.Apply(context.Background(), b)
+	return settled{res, err}
+}
+
+func (g *rig) record(user string) *persist.Record {
+	g.n++
+	id := persist.ID{1, g.n}
+	return &persist.Record{
+		Identity: &persist.Identity{ID: id, UserID: user, CreatedAt: g.now, Deadline: persist.NoDeadline, TTL: 3_600_000_000},
+		Hash:     persist.Hash{1, g.n}, Version: 1, Data: []byte("{}"), LastActive: g.now, ExpiresAt: g.now + 3_600_000_000,
+	}
+}
+
+func (g *rig) createReq(user string) *request {
+	r := g.req(kindCreate)
+	r.record, r.doc = g.record(user), object.Empty()
+	return r
+}
+
+func (g *rig) create(user string) *persist.Record {
+	g.Helper()
+	r := g.createReq(user)
+	g.send(r)
+	if a := g.send(g.commit()); len(a) != 1 || a[0].err != nil {
+		g.Fatal(a)
+	}
+	return r.record
+}
+
+// a session that is read by id between the commit of its create and its
+// settling panics the loop, and so the process.
+func TestAReadBeforeTheCreateSettlesPanicsTheLoop(t *testing.T) {
+	g := newRig(t, nil)
+	c := g.createReq("u")
+	g.send(c)
+	done := g.commit() // on disk and visible; the writer has not reported yet
+	l, err := g.disk.ByUser(context.Background(), persist.UserKey{ID: "u"})
+	if err != nil || len(l.Records) != 1 {
+		t.Fatal(err)
+	}
+	r := g.req(kindReadID) // ListForUser has told the id
+	r.id = l.Records[0].ID
+	a := g.send(r)
+	if len(a) != 1 || a[0].load == nil {
+		t.Fatal(a)
+	}
+	r.offer = &offer{load: a[0].load, record: l.Records[0]}
+	if a := g.send(r); len(a) != 1 || a[0].err != nil {
+		t.Fatal(a)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			t.Fatalf("the loop panics: %v", p)
+		}
+	}()
+	g.send(done)
+}
+
+// a destroy that waits for room among the graves and gives up was not refused.
+func TestAWaitingDestroyClaimsNotDurable(t *testing.T) {
+	disk := persisttest.NewMemory()
+	b := &bent{Memory: disk}
+	a := Start(b, Config{
+		Entries: 1, Bytes: 1 << 20, BatchInterval: time.Millisecond, BatchSize: 10, MaxPending: 100, MaxPendingBytes: 1 << 20,
+		MaxGraves: 1, MaxLoads: 10, CloseTimeout: 10 * time.Millisecond, Exclusive: true, Now: func() int64 { return time.Now().UnixMicro() }, Tick: func() int64 { return time.Now().UnixMicro() },
+	})
+	defer a.Close()
+	g := newRig(t, nil)
+	g.now = time.Now().UnixMicro()
+	rec := g.record("u")
+	if _, err := a.Create(context.Background(), rec, object.Empty(), persist.Limit{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Create(context.Background(), g.record("v"), object.Empty(), persist.Limit{}); err != nil { // evicts u's
+		t.Fatal(err)
+	}
+	b.fail(persist.ErrUnavailable)
+	if err := a.Destroy(context.Background(), persist.ID{9}); !errors.Is(err, ErrNotDurable) { // one grave: the bound
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	err := a.Destroy(ctx, rec.ID)
+	_, rerr := a.Find(context.Background(), persist.TokenKey{Hash: rec.Hash})
+	if errors.Is(err, ErrNotDurable) && rerr == nil {
+		t.Errorf("Destroy: %v; and the session opens", err)
+	}
+	b.fail(nil)
+	if err := a.Sync(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// log-outs of one user pile up without bound while the disk fails.
+func TestRepeatedLogOutsPileUp(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.MaxGraves, c.MaxPending = 10, 10 })
+	for range 5000 {
+		r := g.req(kindDestroyUser)
+		r.user.ID = "u"
+		g.send(r)
+		if g.batch != nil {
+			g.batch = nil
+			g.send(settled{err: persist.ErrUnavailable})
+		}
+		g.now += 10_000
+	}
+	if n := len(g.s.ops); n > 100 {
+		t.Fatalf("%d operations and %d graves (counted as %d) for one user, though MaxGraves and MaxPending are 10", n, len(g.s.graves.users["u"]), g.s.graves.len())
+	}
+}
+
+// while one cold read is slow, every write of a session digs another grave.
+func TestASlowReadLetsRowGravesGrow(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	slow := g.req(kindRead)
+	slow.key.Hash = persist.Hash{99} // of an unknown token, say
+	g.send(slow)
+	for i := range 5000 {
+		r := g.req(kindTouch)
+		r.id, r.at, r.expires = rec.ID, g.now, g.now+3_600_000_000
+		g.send(r)
+		g.now += 200_000
+		g.send(wake{})
+		g.send(g.commit())
+		_ = i
+	}
+	if n := len(g.s.graves.buried); n > 1000 {
+		t.Fatalf("%d graves of one session's row; Stats.Tombstones says %d", n, g.s.graves.len())
+	}
+}
+
+// the end of an old interest takes a newer one away.
+func TestAnOldInterestEndsANewOne(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	w1 := g.req(kindWatch)
+	w1.id = rec.ID
+	g.send(w1)
+	rot := g.req(kindRotate)
+	rot.id, rot.to = rec.ID, persist.Hash{50}
+	g.send(rot)
+	g.batch = nil
+	g.send(settled{err: persist.ErrUnknown}) // closes the first channel
+	g.now += 5_000_000
+	g.send(wake{})
+	g.send(g.commit()) // done at last
+	w2 := g.req(kindWatch)
+	w2.id = rec.ID
+	a := g.send(w2)
+	if len(a) != 1 || a[0].done == nil {
+		t.Fatal(a)
+	}
+	un := g.req(kindUnwatch) // the context of the first call ends
+	un.id = rec.ID
+	g.send(un)
+	d := g.req(kindDestroy)
+	d.id = rec.ID
+	out := g.s.step(d, g.now, g.now)
+	if len(out.ended) != 1 {
+		t.Fatal("the session is destroyed, and the second Done never closes")
+	}
+}
+
+// operations starve the write-behind when batches are small.
+func TestOperationsStarveWrites(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 4 })
+	rec := g.create("u")
+	r := g.req(kindTouch)
+	r.id, r.at, r.expires = rec.ID, g.now, g.now+3_600_000_000
+	g.send(r)
+	for i := range 100 {
+		for range 8 {
+			d := g.req(kindDestroy) // of unknown sessions: anybody's logout with a stale id
+			g.n++
+			d.id = persist.ID{7, byte(i), g.n}
+			g.send(d)
+		}
+		g.now += 100_000
+		if g.batch != nil {
+			g.send(g.commit())
+		}
+	}
+	if g.s.queue.Len() > 0 {
+		t.Fatalf("a touch has waited for %v with BatchInterval 100ms", time.Duration(g.s.age())*time.Microsecond)
+	}
+}
+
+// shared backend: with the lease over, a list shows what memory has rather than what it has just read.
+func TestListAfterTheLeaseShowsOldMemory(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Second })
+	g.send(fresh{0})
+	rec := g.create("u")
+	g.now += 10_000_000 // no news: the lease is over
+	r := g.req(kindList)
+	r.user.ID = "u"
+	a := g.send(r)
+	if len(a) != 1 || a[0].load == nil {
+		t.Fatal(a)
+	}
+	l, _ := g.disk.ByUser(context.Background(), r.user)
+	l.Records[0].Version, l.Records[0].Data = 77, []byte(`{"by":"another node"}`)
+	r.offer = &offer{load: a[0].load, listing: l}
+	a = g.send(r)
+	if len(a) != 1 || len(a[0].views) != 1 {
+		t.Fatal(a)
+	}
+	if v := a[0].views[0]; v.Version != 77 {
+		t.Fatalf("the list shows version %d of %x from untrusted memory, the disk just said 77", v.Version, rec.ID)
+	}
+}
+
+type bent struct {
+	*persisttest.Memory
+	err error
+}
+
+func (b *bent) fail(err error) { lockB <- struct{}{}; b.err = err; <-lockB }
+
+var lockB = make(chan struct{}, 1)
+
+func (b *bent) Apply(ctx context.Context, x *persist.Batch) (persist.Result, error) {
+	lockB <- struct{}{}
+	err := b.err
+	<-lockB
+	if err != nil {
+		return persist.Result{}, fmt.Errorf("bent: %w", err)
+	}
+	return b.Memory.Apply(ctx, x)
+}
+
+// a rotation that is committed while its entry is dropped leaves no grave: a slow
+// cold read brings the replaced token back.
+func TestARotatedOutTokenComesBack(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	old := rec.Hash
+	g.s.hot.Clear() // evicted
+	slow := g.req(kindRead)
+	slow.key.Hash = old
+	ld := g.send(slow)[0].load
+	row, _ := g.disk.ByHash(context.Background(), slow.key) // and now the caller is slow
+	r := g.req(kindReadID)
+	r.id = rec.ID
+	l2 := g.send(r)[0].load
+	row2, _ := g.disk.ByID(context.Background(), rec.ID)
+	r.offer = &offer{load: l2, record: row2}
+	g.send(r)
+	up := g.req(kindUpdate) // its write fails by itself, five times
+	up.id, up.maxData, up.changes = rec.ID, 1<<20, []object.Change{{Key: "k", Value: []byte("1")}}
+	g.send(up)
+	var rot *request
+	for i := range itemTries {
+		g.now += 200_000
+		if i == itemTries-1 {
+			rot = g.req(kindRotate)
+			rot.id, rot.to = rec.ID, persist.Hash{50}
+			// together with the write: both are due
+			out := g.s.step(rot, g.now, g.now)
+			g.batch = out.batch
+		} else {
+			g.send(wake{})
+		}
+		b := g.batch
+		if b == nil || len(b.Writes) != 1 {
+			t.Fatalf("try %d: %+v", i, b)
+		}
+		g.batch = nil
+		rest := *b
+		rest.Writes = nil
+		res, err := g.disk.Apply(context.Background(), &rest)
+		res.Writes = []persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}
+		g.send(settled{res, err})
+	}
+	if d, _ := g.disk.ByID(context.Background(), rec.ID); d.Hash != rot.to {
+		t.Fatal("not rotated")
+	}
+	slow.offer = &offer{load: ld, record: row}
+	a := g.send(slow)
+	if len(a) == 1 && a[0].view != nil {
+		t.Fatal("the replaced token opens the session")
+	}
+}
+
+// guests that a create of unknown outcome evicted stay in memory.
+func TestDoubtForgetsNoGuests(t *testing.T) {
+	g := newRig(t, nil)
+	first := g.create("")
+	c := g.createReq("")
+	c.limit.Max = 1
+	g.send(c)
+	g.commit() // done on disk: first is gone,
+	g.send(settled{err: persist.ErrUnknown})
+	if _, err := g.disk.ByID(context.Background(), first.ID); err == nil {
+		t.Fatal("not evicted")
+	}
+	up := g.req(kindUpdate)
+	up.id, up.maxData, up.changes = first.ID, 1<<20, []object.Change{{Key: "k", Value: []byte("1")}}
+	if a := g.send(up); len(a) == 1 && a[0].err == nil && a[0].load == nil {
+		t.Fatal("an Update of a guest that is not there is acknowledged, and will be lost")
+	}
+}
+
+// shared backend: another node destroys the session between our commit and its settling.
+func TestAnInvalidationBeforeTheCreateSettlesIsLost(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Hour })
+	g.send(fresh{0})
+	c := g.createReq("u")
+	g.send(c)
+	done := g.commit()
+	_, err := g.disk.Apply(context.Background(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.DestroyUser, User: persist.UserKey{ID: "u"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.send(invalidate{[]persist.Event{{Kind: persist.UserChanged, UserID: "u"}}}) // delivered before the other's Apply returned
+	g.send(done)
+	for range 10 {
+		g.now += 1_000_000
+		g.send(fresh{0})
+	}
+	if g.s.hot.Get((*[32]byte)(&c.record.Hash)) != nil {
+		t.Fatal("the other node's log-out was acknowledged, and this node serves the session from memory for ever")
+	}
+}
