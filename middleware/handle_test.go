@@ -433,3 +433,20 @@ func TestAnErrorPageAfterAPanicCommitsNothing(t *testing.T) {
 		})
 	}
 }
+
+// Gin's Context.Stream panics over a writer without it.
+func TestTheWriterTellsWhenTheClientHasGone(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.browser().serve(f.browser().request().WithContext(ctx), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Handle) {
+		gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+		select {
+		case <-gone:
+			t.Error("the client is still there")
+		default:
+		}
+		cancel()
+		f.want(<-gone, true)
+	})
+}

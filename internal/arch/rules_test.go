@@ -80,6 +80,7 @@ func house() map[string]room {
 			imports: []string{"."},
 			stdlib:  []string{"net/http"},
 			shuns:   []string{"database/sql"},
+			starts:  []string{"responseWriter.CloseNotify"}, // a callback at the end of the request
 			clock:   true, locks: true, tokens: true,
 		},
 	}
