@@ -97,7 +97,7 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware"},
 		"cmd":        {".", "middleware"},
-		"middleware": {".", "middleware"}, // examples in a module of their own
+		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
 		"tools":      nil,
 	}
 }
