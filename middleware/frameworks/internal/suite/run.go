@@ -34,6 +34,15 @@ func Run(t *testing.T, mount Mount) {
 	}
 }
 
+// Names are all sentences of the table.
+func Names() []string {
+	var names []string
+	for _, c := range cases() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // Lost are the names of what does not hold under a framework: for negative
 // controls, and to tell what an adapter loses.
 func Lost(t *testing.T, mount Mount) []string {
