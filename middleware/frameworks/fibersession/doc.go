@@ -11,7 +11,8 @@
 // later, and uses [middleware.Handle.Update].
 //
 // Strings that Fiber hands out are good until the handler returns, unless
-// fiber.Config.Immutable is set. Clone what you give to a session: a user's id, a key.
+// fiber.Config.Immutable is set. The store copies the id of a user; clone the
+// keys that you make of such strings.
 //
 // The package knows Fiber; it refuses to know what a session is.
 package fibersession

@@ -143,3 +143,22 @@ func TestAGuardOfNetHTTPWorks(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, resp.Text)
 	}
 }
+
+// Who is logged in must not follow what the next request says.
+func TestAUserStaysTheSameThoughFiberReusesTheirName(t *testing.T) {
+	m := middlewaretest.New(t, middleware.Options{})
+	c := one(t, m, fiber.Config{}, func(c fiber.Ctx) error {
+		user := c.FormValue("user") // not cloned
+		if native(c).IsAuthenticated() {
+			return nil
+		}
+		return native(c).Authenticate(c.Context(), user)
+	})
+	c.Post("/", map[string][]string{"user": {"alice"}})
+	for range 20 {
+		c.Post("/", map[string][]string{"user": {"admin"}})
+	}
+	if s, ok := c.Session(); !ok || s.UserID != "alice" {
+		t.Errorf("the session is of %q", s.UserID)
+	}
+}
