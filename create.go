@@ -3,6 +3,7 @@ package sessile
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -83,7 +84,9 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	}
 	return &persist.Record{
 		Identity: &persist.Identity{
-			UserID: n.UserID, IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
+			// A copy: the id decides who somebody is, and callers above fasthttp have it in
+			// a buffer that is the next request's.
+			UserID: strings.Clone(n.UserID), IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
 			DeviceType: m.DeviceType, Fingerprint: m.Fingerprint,
 			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(),
 		},

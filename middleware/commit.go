@@ -105,12 +105,15 @@ func (h *Handle) discard() {
 	h.fate = keepCookie
 }
 
-// abandon ends a request that never got an answer from its handler.
+// abandon ends a request that never got an answer from its handler. Nothing of it
+// may be left for whoever answers in its place: Echo's recovery does so through
+// our writer, after the panic has passed us.
 func (h *Handle) abandon() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.sent {
 		h.sent = true
+		h.pending = nil
 		h.discard()
 	}
 }

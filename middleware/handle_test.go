@@ -399,3 +399,54 @@ func TestWhatOthersReadFromTheRequestIsThere(t *testing.T) {
 	}
 	f.must(r.MultipartForm.RemoveAll())
 }
+
+// A recovery outside may still have our writer (Echo's does): its error page must
+// not commit what the panic has undone.
+func TestAnErrorPageAfterAPanicCommitsNothing(t *testing.T) {
+	for name, do := range map[string]func(h *middleware.Handle) error{
+		"change": func(h *middleware.Handle) error { return h.Set("k", 2) },
+		"login":  func(h *middleware.Handle) error { return h.Authenticate(t.Context(), "bob") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			b := f.login("alice")
+			b.do(set(f, "k", 1))
+			outer := httptest.NewRecorder()
+			var ours http.ResponseWriter
+			func() {
+				defer func() { _ = recover() }()
+				f.m.Handler(handler(func(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+					ours = w
+					f.must(do(h))
+					panic(name)
+				})).ServeHTTP(outer, b.request())
+			}()
+			ours.WriteHeader(http.StatusInternalServerError)
+			resp := b.take(outer.Result())
+			f.want(resp.StatusCode, http.StatusInternalServerError)
+			list, err := f.store.ListForUser(t.Context(), "bob")
+			f.must(err)
+			f.want(len(list), 0)
+			if name == "change" {
+				f.want(valueOf[int](b, "k"), 1)
+			}
+		})
+	}
+}
+
+// Gin's Context.Stream panics over a writer without it.
+func TestTheWriterTellsWhenTheClientHasGone(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.browser().serve(f.browser().request().WithContext(ctx), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Handle) {
+		gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+		select {
+		case <-gone:
+			t.Error("the client is still there")
+		default:
+		}
+		cancel()
+		f.want(<-gone, true)
+	})
+}

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -90,6 +91,15 @@ func flushes(w http.ResponseWriter) bool {
 			return false
 		}
 	}
+}
+
+// CloseNotify tells when the client has gone. net/http has given it up for the
+// request's context, but some still ask for it without looking whether it is there:
+// Gin's Context.Stream. It needs nothing of the inner writer.
+func (w *responseWriter) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.handle.req.Context(), func() { gone <- true })
+	return gone
 }
 
 func (w *responseWriter) flush() {

@@ -80,6 +80,7 @@ func house() map[string]room {
 			imports: []string{"."},
 			stdlib:  []string{"net/http"},
 			shuns:   []string{"database/sql"},
+			starts:  []string{"responseWriter.CloseNotify"}, // a callback at the end of the request
 			clock:   true, locks: true, tokens: true,
 		},
 	}
@@ -96,7 +97,7 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware"},
 		"cmd":        {".", "middleware"},
-		"middleware": {".", "middleware"}, // examples in a module of their own
+		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
 		"tools":      nil,
 	}
 }

@@ -1,0 +1,98 @@
+package fibersession
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v3"
+)
+
+const setCookie = "Set-Cookie"
+
+// request is Fiber's request without its body. Everything is copied, unlike in
+// Fiber's own adaptor: a session keeps the name of its browser, and the buffer that
+// it stands in is the next request's.
+func request(c fiber.Ctx) (*http.Request, error) {
+	target := strings.Clone(c.OriginalURL())
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil, err
+	}
+	header := make(http.Header)
+	for name, value := range c.Request().Header.All() {
+		header.Add(string(name), string(value))
+	}
+	header.Del("Host")
+	conn := c.RequestCtx()
+	r := &http.Request{
+		Method: strings.Clone(c.Method()), URL: u, RequestURI: target, Host: string(c.Request().Host()),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: http.NoBody,
+		RemoteAddr: conn.RemoteAddr().String(), TLS: conn.TLSConnectionState(),
+	}
+	return r.WithContext(c.Context()), nil
+}
+
+// takeHeader shows the middleware what Fiber's handlers have said in the header,
+// beside what it has said itself.
+func (x *exchange) takeHeader() {
+	x.before = make(http.Header)
+	for name, value := range x.c.Response().Header.All() {
+		x.before.Add(string(name), string(value))
+	}
+	for name, values := range x.before {
+		x.answer.header[name] = append(x.answer.header[name], values...)
+	}
+}
+
+// putHeader tells Fiber what the middleware has changed in the header.
+func (x *exchange) putHeader() {
+	h := &x.c.Response().Header
+	for name, values := range x.answer.header {
+		old := x.before[name]
+		if slices.Equal(old, values) {
+			continue
+		}
+		if name == setCookie && len(old) <= len(values) && slices.Equal(old, values[:len(old)]) {
+			values = values[len(old):]
+		} else {
+			h.Del(name)
+		}
+		for _, v := range values {
+			h.Add(name, v)
+		}
+	}
+	for name := range x.before {
+		if _, kept := x.answer.header[name]; !kept {
+			h.Del(name)
+		}
+	}
+}
+
+// answer is what the middleware answers itself.
+type answer struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= http.StatusOK {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	a.body = append(a.body, b...)
+	return len(b), nil
+}
+
+func (a *answer) code() int {
+	a.WriteHeader(http.StatusOK)
+	return a.status
+}

@@ -1,0 +1,57 @@
+package fibersession
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v3"
+
+	"github.com/sessile/sessile/middleware"
+)
+
+// Middleware gives the handlers after it the session of each request: get it with
+// [middleware.From] of c.Context(). Put it after Fiber's recover, so that a handler
+// which panics commits nothing.
+func Middleware(m *middleware.Sessions) fiber.Handler { return Guard(m.Handler) }
+
+// Guard makes a Fiber handler of net/http middleware that looks at a request,
+// answers it itself or lets it through, and adds to the header: of
+// [middleware.RequireUser], for example, or of [http.CrossOriginProtection]. It does
+// not see the bodies of request and response, and cannot stream.
+func Guard(mw func(http.Handler) http.Handler) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		r, err := request(c)
+		if err != nil {
+			return fiber.NewError(fiber.StatusBadRequest, "the address cannot be read")
+		}
+		x := &exchange{c: c, answer: answer{header: make(http.Header)}}
+		mw(x).ServeHTTP(&x.answer, r)
+		x.putHeader()
+		if x.passed {
+			return x.err
+		}
+		c.Response().SetBody(x.answer.body)
+		c.Status(x.answer.code())
+		return nil
+	}
+}
+
+// exchange is a request on its way through a middleware. It is the handler that the
+// middleware calls.
+type exchange struct {
+	c      fiber.Ctx
+	answer answer
+	before http.Header // what Fiber's handlers have said
+	passed bool        // the response is that of Fiber's handlers
+	err    error       // theirs
+}
+
+// ServeHTTP runs Fiber's handlers. Their response is complete when they return,
+// and has not been sent. An empty write tells the middleware that it begins now, and
+// tells us whether the middleware lets it.
+func (x *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x.c.SetContext(r.Context())
+	x.err = x.c.Next()
+	x.takeHeader()
+	_, err := w.Write(nil)
+	x.passed = err == nil
+}
