@@ -13,9 +13,9 @@ import (
 	lib "modernc.org/sqlite/lib"
 	zombie "zombiezen.com/go/sqlite"
 
+	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
-	"github.com/sessile/sessile/persist/sqlite/testdata/faultvfs"
 )
 
 // disk is a file system whose calls are counted and fail on demand.

@@ -18,9 +18,9 @@ import (
 	zombie "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
-	"github.com/sessile/sessile/persist/sqlite/testdata/faultvfs"
 )
 
 // child runs this test in a process of its own, with an argument. In the child it
