@@ -50,7 +50,7 @@ func New(name string) *VFS {
 	if err != nil {
 		panic(err)
 	}
-	c.FpNext, c.FzName, c.FxOpen, c.FxDelete = 0, zName, address(xOpen), address(xDelete)
+	c.FpNext, c.FzName, c.FxOpen, c.FxDelete, c.FxSleep = 0, zName, address(xOpen), address(xDelete), address(xSleep)
 	if rc := lib.Xsqlite3_vfs_register(tls, p, 0); rc != 0 {
 		panic(rc)
 	}
@@ -123,6 +123,13 @@ func xDelete(tls *libc.TLS, vfs, name uintptr, dir int32) int32 {
 	return system(vfs).do(Call{Op: Delete, Path: libc.GoString(name), Dir: dir != 0}, func() int32 {
 		return function[func(*libc.TLS, uintptr, uintptr, int32) int32](all.base.FxDelete)(tls, vfs, name, dir)
 	})
+}
+
+// xSleep is how SQLite waits for a lock of the WAL's index: up to ten seconds,
+// by the clock of the machine and with locks of ours held, which a synctest
+// bubble cannot shorten. Here it waits as often, and not as long.
+func xSleep(tls *libc.TLS, vfs uintptr, microseconds int32) int32 {
+	return function[func(*libc.TLS, uintptr, int32) int32](all.base.FxSleep)(tls, vfs, min(microseconds, 100))
 }
 
 func xRead(tls *libc.TLS, f, buf uintptr, n int32, off int64) int32 {
