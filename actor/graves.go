@@ -124,10 +124,17 @@ func (g *graves) refuseHash(h persist.Hash) error {
 }
 
 // amend gives a row whose token is being replaced, with an unknown outcome so
-// far, the token that nobody has: the old one opens nothing.
+// far, the token that nobody has: the old one opens nothing, and the grace of the
+// one before it is over.
 func (g *graves) amend(r persist.Record) persist.Record {
+	old := r.Hash
 	for v := g.hashes[r.Hash]; v != nil && v.closed == 0 && v.to != (persist.Hash{}); v = g.hashes[r.Hash] {
 		r.Hash = v.to
+	}
+	if r.Hash != old && r.Rotation != nil {
+		rot := *r.Rotation
+		rot.Until = 0
+		r.Rotation = &rot
 	}
 	return r
 }

@@ -233,6 +233,7 @@ func (s *state) failedRotate(p *pendingOp, err error, unknown bool) bool {
 		return false
 	}
 	if e := p.entry; e != nil && s.hot.ByID(e.ID()) == e {
+		s.endGrace(e)
 		s.hot.Rekey(e, p.op.To)
 		s.hot.Unalias(e)
 		s.endWatch(e.ID())
@@ -242,6 +243,19 @@ func (s *state) failedRotate(p *pendingOp, err error, unknown bool) bool {
 		p.grave = s.graves.open(&grave{hash: p.op.From, to: p.op.To})
 	}
 	return true
+}
+
+// endGrace ends the life that e's previous token has left: what comes after its
+// successor may be on disk.
+func (s *state) endGrace(e *entry) {
+	v := e.Value()
+	if v.Rotation == nil || v.Until == 0 {
+		return
+	}
+	n, rot := *v, *v.Rotation
+	rot.Until = 0
+	n.Rotation = &rot
+	s.hot.Set(e, &n, n.cost())
 }
 
 // failAll answers everyone who waits for p.
