@@ -19,6 +19,7 @@ import (
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/internal/life"
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
 )
 
 var (
@@ -126,7 +127,7 @@ func (i *injector) lift() {
 type lab struct {
 	vfs   *faultvfs.VFS
 	dir   string
-	twist func(persist.Backend) persist.Backend
+	twist func(*sqlite.DB) persist.Backend
 }
 
 func newLab(t *testing.T) *lab {

@@ -15,10 +15,10 @@ import (
 // Setup says how a store under test is opened.
 type Setup struct {
 	Path  string
-	VFS   string                                // empty = SQLite's own
-	Hot   int                                   // Config.CacheSize: small, so that reads are cold
-	Max   int                                   // Config.MaxSessionsPerUser
-	Twist func(persist.Backend) persist.Backend // breaks the store for a negative control; nil = none
+	VFS   string                           // empty = SQLite's own
+	Hot   int                              // Config.CacheSize: small, so that reads are cold
+	Max   int                              // Config.MaxSessionsPerUser
+	Twist func(*sqlite.DB) persist.Backend // breaks the store for a negative control; nil = none
 }
 
 // Open does what sessile.Open does, over the VFS and with few connections.
