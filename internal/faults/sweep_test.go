@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,7 @@ func (i *injector) lift() {
 type lab struct {
 	vfs   *faultvfs.VFS
 	dir   string
+	tries int
 	twist func(*sqlite.DB) persist.Backend
 }
 
@@ -144,8 +146,9 @@ func newLab(t *testing.T) *lab {
 // It returns the breaches, and what was hit.
 func (l *lab) try(t *testing.T, f fault) (found []life.Breach, in *injector) {
 	t.Helper()
-	dir, err := os.MkdirTemp(l.dir, "")
-	if err != nil {
+	l.tries++
+	dir := filepath.Join(l.dir, strconv.Itoa(l.tries))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
@@ -222,7 +225,7 @@ func TestNoFaultBreaksAPromise(t *testing.T) {
 	var next, hits atomic.Int64
 	t.Run("sweep", func(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {
-			t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				newLab(t).sweep(t, list, &next, &hits)
 			})

@@ -34,12 +34,11 @@ type Client struct {
 	Faulty   bool                         // the disk fails now: errors are no breach
 	Trace    func(call string, err error) // hears every call; nil = nobody
 
-	live    []*own
-	gone    []dead
-	short   []sessile.ID
-	n       int64
-	found   []Breach
-	elapsed time.Duration // of the slowest call
+	live  []*own
+	gone  []dead
+	short []sessile.ID
+	n     int64
+	found []Breach
 }
 
 // Found returns the breaches that the client itself has noticed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/sessile/sessile"
@@ -62,7 +61,7 @@ func Copy(from, to string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Clean(to+suffix), b, 0o600); err != nil {
+		if err := os.WriteFile(to+suffix, b, 0o600); err != nil { //nolint:gosec // the paths are a test's own
 			return err
 		}
 	}

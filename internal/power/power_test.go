@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/sessile/sessile/internal/faultvfs"
@@ -26,7 +27,7 @@ func runs(t *testing.T, n int, first uint64, like run, flags string) {
 	for i := range n {
 		u := like
 		u.seed = first + uint64(i)
-		t.Run(fmt.Sprint(u.seed), func(t *testing.T) { u.do(t, vfs) })
+		t.Run(strconv.FormatUint(u.seed, 10), func(t *testing.T) { u.do(t, vfs) })
 		did, acks, events = did+u.cutsDid, acks+u.acks, events+u.events
 		if u.broken > 0 {
 			t.Errorf("seed %d: %d of %d cuts broke a promise: %v; the first, %s\nagain: go test ./internal/power -run '^%s$' %s -cuts.seed=%d",
