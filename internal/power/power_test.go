@@ -40,14 +40,14 @@ func runs(t *testing.T, n int, first uint64, like run, flags string) {
 // A power cut at any moment undoes nothing that was acknowledged, and leaves no
 // file that is damaged (R2, D23; I1, I2, I3).
 func TestNoPowerCutBreaksAPromise(t *testing.T) {
-	runs(t, (*cuts+cutsPerRun-1)/cutsPerRun, firstSeed(), run{}, fmt.Sprintf("-cuts=%d", cutsPerRun))
+	runs(t, (*cuts+cutsPerRun-1)/cutsPerRun, firstSeed(), run{cuts: cutsPerRun}, fmt.Sprintf("-cuts=%d", cutsPerRun))
 }
 
 // A sync that failed is never trusted, not even if it succeeds when it is tried
 // again: what it covered is acknowledged only when it was written anew. When the
 // disk is well again the store is, too (R5, D9, D10).
 func TestNoFailedSyncIsTrusted(t *testing.T) {
-	runs(t, *gates, firstSeed(), run{gate: true}, "-gates=1")
+	runs(t, *gates, firstSeed(), run{cuts: cutsPerRun, gate: true}, "-gates=1")
 }
 
 // The negative controls: what is broken on purpose is noticed.
@@ -66,7 +66,7 @@ func TestThePowerCutsNoticeABrokenStore(t *testing.T) {
 			found, did, broken := make(map[life.Kind]int), 0, 0
 			for i := range uint64(10) {
 				u := c.run
-				u.seed = i + 1
+				u.seed, u.cuts = i+1, 40
 				t.Run("", func(t *testing.T) { u.do(t, vfs) })
 				did, broken = did+u.cutsDid, broken+u.broken
 				for k, n := range u.found {

@@ -35,7 +35,7 @@ type Recorder struct {
 
 // Times that the disk takes.
 const (
-	writeTime = time.Microsecond
+	writeTime = 50 * time.Microsecond
 	syncTime  = time.Millisecond
 )
 

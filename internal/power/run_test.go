@@ -23,7 +23,7 @@ import (
 var (
 	cuts  = flag.Int("cuts", 400, "power cuts")
 	seed  = flag.Uint64("cuts.seed", 0, "seed of the first run; 0 = another one every time")
-	gates = flag.Int("gates", 10, "runs with failing syncs")
+	gates = flag.Int("gates", 3, "runs with failing syncs")
 )
 
 const (
@@ -36,6 +36,7 @@ const (
 // run is one recorded life of a store, and what came of it.
 type run struct {
 	seed  uint64
+	cuts  int
 	gate  bool // syncs fail now and then
 	deaf  bool
 	bold  bool
@@ -79,7 +80,7 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		clients[i] = &life.Client{
 			User: fmt.Sprint("user", i), Max: setup.Max, Patience: 2 * time.Second, Faulty: u.gate || u.twist != nil,
 			Say: func(n life.Note) {
-				<-time.After(time.Duration(101+106*i) * time.Nanosecond) // so that no two speak at once
+				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two speak at once
 				u.rec.Say(n)
 			},
 		}
@@ -182,7 +183,7 @@ func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 			u.acks++
 		}
 	}
-	moments := make([]int, cutsPerRun)
+	moments := make([]int, u.cuts)
 	for i := range moments {
 		moments[i] = r.IntN(len(events) + 1)
 	}
