@@ -9,6 +9,8 @@ FUZZJOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ ?= .
 N ?= 200
 SEEDS ?= 10000
+CUTS ?= 20000
+FAULTS ?= 0
 COUNT ?= 6
 ARGS ?=
 
@@ -85,7 +87,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill sim mutants
+.PHONY: fuzz kill sim faults cuts mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
@@ -94,6 +96,12 @@ kill: ## N=200 times kill -9 while it writes, and what it acknowledged must be t
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
+
+faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
+	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall' -faults=$(FAULTS) $(ARGS) | grep -v '^=== '
+
+cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with failing syncs
+	@go test ./internal/power -count=1 -timeout=60m -v -run '^TestNo|^TestThePower' -cuts=$(CUTS) -gates=$$(( $(CUTS) / 100 )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done

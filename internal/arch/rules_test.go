@@ -91,6 +91,10 @@ func house() map[string]room {
 // its like may import it.
 const testRooms = "internal/"
 
+// unsafeRoom alone may import unsafe: SQLite's file system is a table of C
+// function pointers. Nothing but tests can import it.
+const unsafeRoom = testRooms + "faultvfs"
+
 // nested are the modules that build upon this one, by directory, and what they
 // may import of it.
 func nested() map[string][]string {

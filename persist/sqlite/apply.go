@@ -31,7 +31,7 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	}
 	d.writer.SetInterrupt(nil)
 	if err != nil {
-		d.broken = !harmless(err) || !d.writer.AutocommitEnabled()
+		d.broken = t.committing || !harmless(err) || !d.writer.AutocommitEnabled()
 		return persist.Result{}, t.judge(err)
 	}
 	d.guests = t.guests

@@ -16,7 +16,7 @@ import (
 // Backup writes a copy to path, which must not exist: consistent under load,
 // checked, with mode 0600, and on disk when Backup returns. It appears at path
 // only when it is whole. Without what was deleted: that is not copied. One backup
-// runs at a time.
+// runs at a time. What SQLite cannot read or write is persist.ErrUnavailable.
 func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("backing up to %s: %w", path, os.ErrExist)
@@ -30,6 +30,8 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	if err := d.copyTo(ctx, path); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
+		} else if codeOf(err) != sqlite.ResultError { // else it is the file system's: a directory that is not there, for example
+			err = fmt.Errorf("%w: %w", persist.ErrUnavailable, damaged(err))
 		}
 		return fmt.Errorf("backing up to %s: %w", path, err)
 	}

@@ -13,9 +13,9 @@ import (
 	lib "modernc.org/sqlite/lib"
 	zombie "zombiezen.com/go/sqlite"
 
+	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
-	"github.com/sessile/sessile/persist/sqlite/testdata/faultvfs"
 )
 
 // disk is a file system whose calls are counted and fail on demand.
@@ -158,6 +158,33 @@ func TestAFailedSyncOfACommitIsUnknownAndRetriable(t *testing.T) { // D9, D10
 	}
 	if err := d.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
+	}
+}
+
+// Whatever a COMMIT fails with, its frames may be in the WAL, whole: a crash now
+// would make them true.
+func TestACommitThatSaysBusyIsUnknownToo(t *testing.T) { // D9
+	disk := newDisk(t)
+	d := disk.open(t, filepath.Join(t.TempDir(), "s.db"))
+	defer d.Close()
+	disk.from(once(faultvfs.Sync, "-wal", faultvfs.Verdict{Code: lib.SQLITE_BUSY}))
+	if _, err := apply(d, create(1)); !errors.Is(err, persist.ErrUnknown) || errors.Is(err, persist.ErrUnavailable) {
+		t.Fatalf("Apply: %v", err)
+	}
+	disk.from(nil)
+	must(t, d, create(1))
+}
+
+func TestABackupThatMeetsAnIOErrorIsUnavailable(t *testing.T) { // D26
+	disk := newDisk(t)
+	dir := t.TempDir()
+	d := disk.open(t, filepath.Join(dir, "s.db"))
+	defer d.Close()
+	must(t, d, create(1))
+	disk.from(once(faultvfs.Write, ".partial", faultvfs.Verdict{Code: lib.SQLITE_FULL}))
+	err := d.Backup(context.Background(), filepath.Join(dir, "copy.db"))
+	if !errors.Is(err, persist.ErrUnavailable) || codeIn(err) != zombie.ResultFull {
+		t.Fatalf("Backup: %v", err)
 	}
 }
 

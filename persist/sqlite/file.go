@@ -54,7 +54,18 @@ func (d *DB) lookAtFile() (err error) {
 	if !d.file.Mode().IsRegular() {
 		return fmt.Errorf("%w: it is not a regular file", persist.ErrNotStore)
 	}
-	return checkHeader(f, d.file.Size())
+	err = checkHeader(f, d.file.Size())
+	if errors.Is(err, persist.ErrNotStore) && d.recoverable() {
+		return nil // lookInside judges what SQLite makes of it
+	}
+	return err
+}
+
+// recoverable reports whether SQLite may have its reasons not to find a header: a
+// power cut can leave anything of a page that was being written, and the page is
+// in the WAL then, or a journal takes the file back.
+func (d *DB) recoverable() bool {
+	return size(d.cfg.Path+"-wal") > 0 || unfinished(d.cfg.Path+"-journal")
 }
 
 // headerBytes is the length of the header of an SQLite file. Its fields are at

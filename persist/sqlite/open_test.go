@@ -18,9 +18,9 @@ import (
 	zombie "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
-	"github.com/sessile/sessile/persist/sqlite/testdata/faultvfs"
 )
 
 // child runs this test in a process of its own, with an argument. In the child it
@@ -439,4 +439,64 @@ func openFiles(t *testing.T) int {
 		t.Skip("no /proc")
 	}
 	return len(l)
+}
+
+// crashed copies the database of an open store as a power cut may leave it: with
+// anything at all where the first page of the file was being written.
+func crashed(t *testing.T, from string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s.db")
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(from + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if suffix == "" {
+			for i := range 512 {
+				b[i] = byte(i * 7)
+			}
+		}
+		if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func TestAHeaderThatAPowerCutHasTornIsTakenFromTheWAL(t *testing.T) { // D23
+	path := filepath.Join(t.TempDir(), "s.db")
+	d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, d, create(1))
+	torn := crashed(t, path)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err = sqlite.Open(context.Background(), sqlite.Config{Path: torn})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	defer d.Close()
+	if !exists(t, d, 1) {
+		t.Fatal("what was acknowledged is not there")
+	}
+}
+
+func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAWAL(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "letter.txt")
+	for _, name := range []string{path, path + "-wal"} {
+		if err := os.WriteFile(name, []byte(strings.Repeat("Dear diary. ", 500)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: path}); !errors.Is(err, persist.ErrNotStore) {
+		t.Fatalf("Open: %v", err)
+	}
+	for _, name := range []string{path, path + "-wal"} {
+		if b, err := os.ReadFile(name); err != nil || string(b) != strings.Repeat("Dear diary. ", 500) {
+			t.Fatalf("%s was changed: %v", name, err)
+		}
+	}
 }

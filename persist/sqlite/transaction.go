@@ -61,10 +61,10 @@ func (t *transaction) run() (err error) {
 	return nil
 }
 
-// judge tells a failure that surely did nothing from one that may have. A COMMIT
-// that found a lock in its way was not begun.
+// judge tells a failure that surely did nothing from one that may have: whatever
+// the code, a COMMIT that fails may have written.
 func (t *transaction) judge(err error) error {
-	if t.committing && codeOf(err) != sqlite.ResultBusy {
+	if t.committing {
 		return fmt.Errorf("%w: %w", persist.ErrUnknown, err)
 	}
 	return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)

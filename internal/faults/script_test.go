@@ -1,0 +1,225 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
+)
+
+const (
+	patience = 2 * time.Second // of every call
+	recovery = 5 * time.Second // the longest that a store may need once the disk is back
+)
+
+// script is the life that the faults meet.
+type script struct {
+	in     *injector
+	setup  life.Setup
+	store  *sessile.Store // nil while it is not open
+	book   *life.Book
+	client *life.Client // does everything
+	other  *life.Client // logs in once, and must be left alone
+	lossy  bool         // a Close has failed: what waited may be lost
+	found  []life.Breach
+}
+
+func (s *script) report(k life.Kind, format string, args ...any) {
+	s.found = append(s.found, life.Breach{Kind: k, What: fmt.Sprintf(format, args...)})
+}
+
+// run leads the life and checks what is left of it.
+func (s *script) run(crash bool) []life.Breach {
+	s.book = life.NewBook()
+	faulty := s.in.fault.call >= 0
+	s.client = &life.Client{User: "ann", Max: s.setup.Max, Patience: patience, Say: s.book.Hear, Faulty: faulty}
+	s.other = &life.Client{User: "bob", Max: s.setup.Max, Patience: patience, Say: s.book.Hear, Faulty: faulty}
+	if *trace {
+		s.client.Trace = func(call string, err error) { fmt.Println(len(s.in.calls), time.Now().Format("05.000"), call, err) }
+	}
+	if s.open() {
+		s.firstDay()
+		s.stop()
+	}
+	if s.store != nil || s.open() {
+		s.secondDay()
+	}
+	if crash {
+		s.crash()
+	}
+	s.in.lift()
+	s.client.Faulty, s.other.Faulty = false, false
+	if !crash {
+		s.recover()
+	}
+	s.end(crash)
+	return append(append(s.found, s.client.Found()...), s.other.Found()...)
+}
+
+// open opens the store; under a fault it may need a second try, and may fail.
+func (s *script) open() bool {
+	var err error
+	for range 2 {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		s.store, err = s.setup.Open(ctx)
+		cancel()
+		if d := time.Since(began); d > 2*patience {
+			s.report(life.Late, "Open took %v", d)
+		}
+		if err == nil {
+			s.client.Restart(s.store, s.lossy)
+			s.other.Restart(s.store, s.lossy)
+			return true
+		}
+		s.store = nil
+		if !life.Clear(err) {
+			s.report(life.Unclear, "Open: %v", err)
+		}
+	}
+	if !s.client.Faulty {
+		s.report(life.Unreadable, "it does not open: %v", err)
+	}
+	return false
+}
+
+// stop closes the store.
+func (s *script) stop() {
+	began := time.Now()
+	err := s.store.Close()
+	if d := time.Since(began); d > 2*recovery {
+		s.report(life.Late, "Close took %v", d)
+	}
+	s.store = nil
+	if err != nil {
+		s.lossy = true
+		if !s.client.Faulty {
+			s.report(life.Unreadable, "Close: %v", err)
+		}
+	}
+}
+
+func wait() { <-time.After(100 * time.Millisecond) } // longer than BatchInterval
+
+func (s *script) firstDay() {
+	c := s.client
+	s.other.Create(0)
+	for range 3 {
+		c.Create(0)
+		wait()
+	}
+	c.Read(0) // cold: others were used since
+	c.Update(0, false)
+	c.Touch(1)
+	c.Rotate(0, false)
+	c.Read(0)
+	wait()
+	c.Rotate(1, true)
+	c.Read(1)
+	c.Update(2, true)
+	c.Destroy(2)
+	c.Read(1)
+	for range 4 { // the last ones evict
+		c.Create(0)
+		wait()
+	}
+	c.Update(1, false)
+	_ = c.Sync()
+	c.DestroyOthers(1)
+	c.Read(0)
+	c.Create(time.Second)
+	c.Expire(2 * time.Second)
+	s.backup()
+	c.Create(0)
+	c.Update(0, false)
+	c.Touch(1)
+}
+
+func (s *script) secondDay() {
+	c := s.client
+	c.Read(0)
+	c.Rotate(1, false)
+	c.Create(0)
+	c.Update(0, false)
+	c.Destroy(1)
+	wait()
+	c.Update(0, true)
+	c.Touch(0)
+	s.other.Read(0)
+}
+
+// backup checks a copy against what has been promised until then.
+func (s *script) backup() {
+	path := s.setup.Path + ".backup"
+	if s.client.Backup(path) {
+		s.check(path, life.Crashed)
+	}
+}
+
+// check opens a file on a disk without faults and holds it to the book.
+func (s *script) check(path string, when life.When) {
+	ctx := context.Background()
+	store, err := life.Setup{Path: path, Hot: 100, Max: s.setup.Max}.Open(ctx)
+	if err != nil {
+		s.report(life.Corrupt, "%s does not open: %v", filepath.Base(path), err)
+		return
+	}
+	for _, b := range s.book.Check(ctx, store, when) {
+		s.report(b.Kind, "in %s: %s", filepath.Base(path), b.What)
+	}
+	if err := store.Close(); err != nil {
+		s.report(life.Corrupt, "%s does not close: %v", filepath.Base(path), err)
+	}
+	s.found = append(s.found, life.Integrity(path)...)
+}
+
+// crash looks at the file as if the process were killed now.
+func (s *script) crash() {
+	path := s.setup.Path + ".crash"
+	if err := life.Copy(s.setup.Path, path); err != nil {
+		s.report(life.Unreadable, "copying: %v", err)
+		return
+	}
+	s.check(path, life.Crashed)
+}
+
+// recover works on the same store, now that the disk is back.
+func (s *script) recover() {
+	if s.store == nil && !s.open() {
+		return
+	}
+	c := s.client
+	c.Patience = recovery
+	if err := c.Sync(); err != nil {
+		s.report(life.Late, "it has not recovered after %v: %v", recovery, err)
+	}
+	c.Read(0)
+	c.Create(0)
+	c.Create(0)
+	c.Update(0, true)
+	c.Rotate(0, false)
+	c.Destroy(1)
+	for _, b := range s.book.Check(context.Background(), s.store, s.when()) {
+		s.report(b.Kind, "recovered: %s", b.What)
+	}
+}
+
+func (s *script) when() life.When {
+	if s.lossy {
+		return life.Crashed
+	}
+	return life.Settled
+}
+
+// end closes the store and looks at what it has left.
+func (s *script) end(crash bool) {
+	if s.store != nil {
+		s.stop()
+	}
+	if !crash {
+		s.check(s.setup.Path, s.when())
+	}
+}

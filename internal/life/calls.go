@@ -1,0 +1,178 @@
+package life
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// Update changes the i-th session's data, on disk when it returns if wait is set.
+func (c *Client) Update(i int, wait bool) {
+	o := c.pick(i)
+	if o == nil {
+		return
+	}
+	c.n++
+	n := Note{Op: Update, IDs: []sessile.ID{o.id}, N: c.n, Wait: wait}
+	update := c.Store.Update
+	if wait {
+		update = c.Store.UpdateDurable
+	}
+	c.change(o, n, func(ctx context.Context) error {
+		_, err := update(ctx, o.id, new(sessile.Changes).Set("n", n.N))
+		return err
+	})
+}
+
+// Touch notes an access to the i-th session.
+func (c *Client) Touch(i int) {
+	o := c.pick(i)
+	if o == nil {
+		return
+	}
+	now := time.Now()
+	c.change(o, Note{Op: Touch, IDs: []sessile.ID{o.id}, N: now.UnixMicro()}, func(ctx context.Context) error {
+		return c.Store.Touch(ctx, o.id, now, now.Add(time.Hour))
+	})
+}
+
+func (c *Client) change(o *own, n Note, f func(context.Context) error) {
+	applied := false
+	err := c.note(n, func(ctx context.Context) error {
+		err := f(ctx)
+		applied = err == nil
+		return c.expected(o, err)
+	})
+	c.lost(o, err)
+	if n.User, n.Stage = c.User, Done; err == nil && applied {
+		c.Say(n)
+	}
+}
+
+// lost reports a session that is not found and must be there.
+func (c *Client) lost(o *own, err error) {
+	if errors.Is(err, sessile.ErrNotFound) && !o.unsure {
+		c.report(Lost, "session %s is not found", o.id)
+	}
+}
+
+// Rotate gives the i-th session a new token.
+func (c *Client) Rotate(i int, grace bool) {
+	o := c.pick(i)
+	if o == nil {
+		return
+	}
+	var t sessile.Token
+	n := Note{Op: Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: grace, Stage: Begun}
+	c.Say(n)
+	err := c.call("rotate", func(ctx context.Context) (err error) {
+		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{Grace: grace})
+		return c.expected(o, err)
+	})
+	c.lost(o, err)
+	switch n.Stage = stageOf(err); {
+	case err == nil && t.IsZero(): // it was not found, and may be
+		n.Stage = Refused
+	case err == nil:
+		n.Token = t
+		if !grace {
+			c.gone = append(c.gone, dead{o.token, true})
+		}
+		o.token, o.unsure = t, false
+	case n.Stage == Unknown && !errors.Is(err, context.DeadlineExceeded): // then it is dead, whatever the disk did
+		n.Stage = Dead
+		o.unsure = true
+		c.refused(o.token)
+	case n.Stage == Unknown:
+		o.unsure = true
+	}
+	c.Say(n)
+}
+
+// Destroy ends the i-th session. It is refused from then on, also after an error.
+func (c *Client) Destroy(i int) {
+	o := c.pick(i)
+	if o == nil {
+		return
+	}
+	c.destroy([]sessile.ID{o.id}, func(ctx context.Context) error { return c.Store.Destroy(ctx, o.id) })
+}
+
+// DestroyAll ends them all.
+func (c *Client) DestroyAll() {
+	c.destroy(c.ids(sessile.ID{}), func(ctx context.Context) error {
+		_, err := c.Store.DestroyAllForUser(ctx, c.User)
+		return err
+	})
+}
+
+// DestroyOthers ends all but the i-th.
+func (c *Client) DestroyOthers(i int) {
+	o := c.pick(i)
+	if o == nil || o.unsure {
+		return
+	}
+	c.destroy(c.ids(o.id), func(ctx context.Context) error {
+		_, err := c.Store.DestroyAllExcept(ctx, c.User, o.id)
+		c.lost(o, err)
+		return err
+	})
+}
+
+func (c *Client) ids(but sessile.ID) []sessile.ID {
+	ids := slices.Clone(c.short)
+	for _, o := range c.live {
+		ids = append(ids, o.id)
+	}
+	return slices.DeleteFunc(ids, func(id sessile.ID) bool { return id == but })
+}
+
+func (c *Client) destroy(ids []sessile.ID, f func(context.Context) error) {
+	var tokens []sessile.Token
+	for _, o := range c.live {
+		if slices.Contains(ids, o.id) {
+			tokens = append(tokens, o.token)
+		}
+	}
+	n := Note{Op: Destroy, IDs: ids}
+	err := c.note(n, f)
+	if stageOf(err) == Refused {
+		return
+	}
+	c.forget(ids, err == nil)
+	for _, t := range tokens {
+		c.refused(t)
+	}
+	if n.User, n.Stage = c.User, Done; err == nil {
+		c.Say(n)
+	}
+}
+
+// Expire waits until short-lived sessions have ended, and has them deleted.
+func (c *Client) Expire(d time.Duration) {
+	<-time.After(d)
+	c.Say(Note{Op: Expire, Stage: Done, User: c.User, IDs: c.short})
+	c.short = nil
+	_ = c.call("clean-up", func(ctx context.Context) error {
+		_, err := c.Store.CleanupExpired(ctx)
+		return err
+	})
+}
+
+// Sync makes everything durable.
+func (c *Client) Sync() error {
+	n := Note{Op: Sync}
+	err := c.note(n, c.Store.Sync)
+	if n.User, n.Stage = c.User, Done; err == nil {
+		c.Say(n)
+	}
+	return err
+}
+
+// Backup copies the store to a path. It reports whether there is a copy.
+func (c *Client) Backup(path string) bool {
+	return c.call("backup", func(ctx context.Context) error { return c.Store.Backup(ctx, path) }) == nil
+}

@@ -1,0 +1,128 @@
+package power
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/sessile/sessile/internal/faultvfs"
+	"github.com/sessile/sessile/internal/life"
+)
+
+// Event is what happened: a call to the file system, or a note.
+type Event struct {
+	Call   faultvfs.Call // Op is empty for a note
+	Failed bool          // Call is a Sync that failed
+	Note   life.Note
+}
+
+// Recorder is the hook that records a run. In a synctest bubble the order of its
+// events depends on the seed alone: what changes a file begins a moment later
+// than everything that the store does meanwhile.
+type Recorder struct {
+	Deaf bool // control: syncs are not passed on, as with synchronous=OFF
+	Bold bool // control: a failed sync is reported as done
+
+	mu     sync.Mutex
+	events []Event
+	fail   func(path string) bool // whether this sync fails; nil = none does
+}
+
+// Times that the disk takes.
+const (
+	writeTime = 50 * time.Microsecond
+	syncTime  = time.Millisecond
+)
+
+// Hook records a call.
+func (rec *Recorder) Hook(c faultvfs.Call) faultvfs.Verdict {
+	if c.Path == "" || c.Op == faultvfs.Read || c.Op == faultvfs.Lock || c.Op == faultvfs.Open {
+		return faultvfs.Verdict{}
+	}
+	e := Event{Call: c}
+	e.Call.Data = slices.Clone(c.Data)
+	<-time.After(writeTime)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if c.Op != faultvfs.Sync {
+		rec.events = append(rec.events, e)
+		return faultvfs.Verdict{}
+	}
+	if rec.Deaf && strings.HasSuffix(c.Path, "-wal") {
+		return faultvfs.Verdict{Delay: syncTime, Drop: true}
+	}
+	e.Failed = rec.fail != nil && rec.fail(c.Path)
+	rec.events = append(rec.events, e)
+	v := faultvfs.Verdict{Delay: syncTime}
+	if e.Failed && !rec.Bold {
+		v.Code = lib.SQLITE_IOERR_FSYNC
+	}
+	return v
+}
+
+// Break sets what fails from now on, and returns what did before.
+func (rec *Recorder) Break(fail func(path string) bool) (before func(path string) bool) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	before, rec.fail = rec.fail, fail
+	return before
+}
+
+// Say records a note.
+func (rec *Recorder) Say(n life.Note) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	n.IDs = slices.Clone(n.IDs)
+	rec.events = append(rec.events, Event{Note: n})
+}
+
+// Events are those so far.
+func (rec *Recorder) Events() []Event {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.events
+}
+
+// Player plays a record: it knows the disk and the book at one moment of it.
+type Player struct {
+	Disk *Disk
+	Book *life.Book
+	At   int
+	r    *rand.Rand
+}
+
+// NewPlayer returns a player at the beginning. r decides what is left of failed syncs.
+func NewPlayer(r *rand.Rand) *Player {
+	return &Player{Disk: NewDisk(), Book: life.NewBook(), r: r}
+}
+
+// Play goes on to the n-th event.
+func (p *Player) Play(events []Event, n int) {
+	for ; p.At < n; p.At++ {
+		switch e := events[p.At]; {
+		case e.Call.Op == "":
+			p.Book.Hear(e.Note)
+		case e.Failed:
+			p.Disk.FailSync(e.Call.Path, p.r)
+		default:
+			p.Disk.Do(e.Call)
+		}
+	}
+}
+
+// Shape is the events without their bytes: the same seed gives the same shape.
+func Shape(events []Event) (list []string) {
+	for _, e := range events {
+		if e.Call.Op == "" {
+			list = append(list, string(e.Note.Op)+" "+string(e.Note.Stage)+" "+e.Note.User)
+			continue
+		}
+		list = append(list, string(e.Call.Op)+" "+filepath.Base(e.Call.Path)+" "+time.Duration(e.Call.Off).String())
+	}
+	return list
+}

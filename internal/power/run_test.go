@@ -1,0 +1,237 @@
+package power
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/faultvfs"
+	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+var (
+	cuts  = flag.Int("cuts", 400, "power cuts")
+	seed  = flag.Uint64("cuts.seed", 0, "seed of the first run; 0 = another one every time")
+	gates = flag.Int("gates", 3, "runs with failing syncs")
+)
+
+const (
+	cutsPerRun = 100
+	lives      = 3  // of the store in a run: closed and opened again in between
+	steps      = 50 // of a life
+	users      = 3
+)
+
+// run is one recorded life of a store, and what came of it.
+type run struct {
+	seed  uint64
+	cuts  int
+	gate  bool // syncs fail now and then
+	deaf  bool
+	bold  bool
+	twist func(*sqlite.DB) persist.Backend
+
+	rec     *Recorder
+	events  int
+	acks    int
+	found   map[life.Kind]int // cuts that showed it
+	first   string
+	broken  int // cuts that showed anything
+	cutsDid int
+}
+
+// do records the run, then cuts it at random moments.
+func (u *run) do(t *testing.T, vfs *faultvfs.VFS) {
+	t.Helper()
+	dir, err := life.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	u.found = make(map[life.Kind]int)
+	u.rec = &Recorder{Deaf: u.deaf, Bold: u.bold}
+	vfs.Set(u.rec.Hook)
+	defer vfs.Set(nil)
+	cryptotest.SetGlobalRandom(t, u.seed)
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(u.seed, 1))
+		found := u.live(r, life.Setup{Path: filepath.Join(dir, "s.db"), VFS: vfs.Name, Hot: 4, Max: 4, Twist: u.twist})
+		u.note("while it ran", found)
+		vfs.Set(nil)
+		u.cut(t, dir, rand.New(rand.NewPCG(u.seed, 3)))
+	})
+}
+
+// live leads the life of some users on a store that is opened several times.
+func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
+	clients := make([]*life.Client, users)
+	for i := range clients {
+		clients[i] = &life.Client{
+			User: fmt.Sprint("user", i), Max: setup.Max, Patience: 2 * time.Second, Faulty: u.gate || u.twist != nil,
+			Say: func(n life.Note) {
+				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two speak at once
+				u.rec.Say(n)
+			},
+		}
+	}
+	lossy := false
+	for n := range lives {
+		store, err := open(setup, u.gate)
+		if err != nil {
+			return append(found, life.Breach{Kind: life.Unreadable, What: err.Error()})
+		}
+		if n == 0 && u.gate { // a disk that fails while the file is made leaves one that promises nothing
+			fails := rand.New(rand.NewPCG(u.seed, 2))
+			u.rec.Break(func(string) bool { return fails.IntN(12) == 0 })
+		}
+		for _, c := range clients {
+			c.Restart(store, lossy)
+		}
+		day(r, clients)
+		if u.gate {
+			found = append(found, u.recovers(store)...)
+		}
+		if err := store.Close(); err != nil {
+			if !u.gate {
+				found = append(found, life.Breach{Kind: life.Unreadable, What: err.Error()})
+			}
+			lossy = true
+		}
+	}
+	for _, c := range clients {
+		found = append(found, c.Found()...)
+	}
+	return found
+}
+
+// open opens the store, with some patience if the disk fails now and then.
+func open(setup life.Setup, again bool) (store *sessile.Store, err error) {
+	for range 20 {
+		if store, err = setup.Open(context.Background()); err == nil || !again {
+			return store, err
+		}
+	}
+	return nil, err
+}
+
+// recovers has the syncs succeed for a while: then the store must come round by itself.
+func (u *run) recovers(store *sessile.Store) []life.Breach {
+	fail := u.rec.Break(nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := store.Sync(ctx)
+	u.rec.Break(fail)
+	if err != nil {
+		return []life.Breach{{Kind: life.Late, What: "it has not recovered: " + err.Error()}}
+	}
+	return nil
+}
+
+// day has the clients call at random, several at once: while the disk syncs, the
+// next ones come.
+func day(r *rand.Rand, clients []*life.Client) {
+	done := make(chan int, len(clients))
+	var idle []int
+	for i := range clients {
+		idle = append(idle, i)
+	}
+	for range steps {
+		for len(idle) == 0 || len(idle) < len(clients) && r.IntN(3) == 0 {
+			idle = append(idle, <-done)
+			synctest.Wait()
+			for len(done) > 0 {
+				idle = append(idle, <-done)
+			}
+			slices.Sort(idle)
+		}
+		k := r.IntN(len(idle))
+		i, own := idle[k], rand.New(rand.NewPCG(r.Uint64(), 0))
+		idle = slices.Delete(idle, k, k+1)
+		go func() {
+			clients[i].Step(own)
+			done <- i
+		}()
+		synctest.Wait()
+		if r.IntN(4) == 0 {
+			<-time.After(time.Duration(r.IntN(60_000)) * time.Microsecond)
+			synctest.Wait()
+		}
+	}
+	for len(idle) < len(clients) {
+		idle = append(idle, <-done)
+	}
+}
+
+// cut makes the cuts, in the order of their moments, and holds each to its book.
+func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
+	t.Helper()
+	events := u.rec.Events()
+	u.events = len(events)
+	for _, e := range events {
+		if e.Call.Op == "" && e.Note.Stage == life.Done {
+			u.acks++
+		}
+	}
+	moments := make([]int, u.cuts)
+	for i := range moments {
+		moments[i] = r.IntN(len(events) + 1)
+	}
+	slices.Sort(moments)
+	p := NewPlayer(rand.New(rand.NewPCG(u.seed, 4)))
+	for i, at := range moments {
+		p.Play(events, at)
+		where := filepath.Join(dir, fmt.Sprint("cut", i))
+		if err := os.Mkdir(where, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Disk.Cut(r, where); err != nil {
+			t.Fatal(err)
+		}
+		u.cutsDid++
+		u.note(fmt.Sprintf("cut %d at event %d of %d", i, at, len(events)), judge(where, p.Book))
+		_ = os.RemoveAll(where)
+	}
+}
+
+// judge opens what a cut has left and holds it to the book.
+func judge(dir string, book *life.Book) []life.Breach {
+	ctx, path := context.Background(), filepath.Join(dir, "s.db")
+	store, err := life.Setup{Path: path, Hot: 100, Max: 4}.Open(ctx)
+	if err != nil {
+		return []life.Breach{{Kind: life.Corrupt, What: err.Error()}}
+	}
+	found := book.Check(ctx, store, life.Crashed)
+	if err := store.Close(); err != nil {
+		found = append(found, life.Breach{Kind: life.Corrupt, What: err.Error()})
+	}
+	return append(found, life.Integrity(path)...)
+}
+
+// note counts breaches.
+func (u *run) note(where string, found []life.Breach) {
+	if len(found) == 0 {
+		return
+	}
+	u.broken++
+	kinds := make(map[life.Kind]bool)
+	for _, b := range found {
+		kinds[b.Kind] = true
+	}
+	for k := range kinds {
+		u.found[k]++
+	}
+	if u.first == "" {
+		u.first = fmt.Sprintf("%s: %v", where, found)
+	}
+}
