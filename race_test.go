@@ -460,3 +460,22 @@ func TestAHotReadAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// TestAColdReadEndsWithItsContext although the disk does not answer (I9); whoever
+// else waits for the same reads again.
+func TestAColdReadEndsWithItsContext(t *testing.T) {
+	s, g := openGated(t, sessile.Config{})
+	_, tok := login(t, s, "ann")
+	login(t, s, "bob") // memory holds one session
+	disk := make(chan struct{})
+	g.afterRead = func() { <-disk }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := s.ReadByToken(ctx, tok); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the disk stalls: %v", err)
+	}
+	close(disk)
+	if _, err := s.ReadByToken(t.Context(), tok); err != nil {
+		t.Error(err)
+	}
+}

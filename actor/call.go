@@ -112,29 +112,65 @@ func (e *leftError) because(cause error) error {
 	return fmt.Errorf("%w: %w", e.state, cause)
 }
 
-// read is the cold read for a load, on the caller's goroutine.
+// read is the cold read for a load. A disk that stalls holds up its caller no
+// longer than ctx (I9), so it is done on a goroutine of its own where ctx can end.
 func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
-	o := &offer{load: l}
 	ended := false
 	defer func() {
 		if !ended { // the backend panicked: those who wait for the load must not wait for ever
 			a.tell(abandon{req: r, gone: true})
 		}
 	}()
-	switch l.key.kind {
-	case byHash:
-		o.record, o.err = a.backend.ByHash(ctx, r.key)
-	case byID:
-		o.record, o.err = a.backend.ByID(ctx, l.key.id)
-	default:
-		o.listing, o.err = a.backend.ByUser(ctx, r.user)
-	}
+	o := a.fetched(ctx, r.key, r.user, l)
 	ended = true
-	o.check()
 	o.own = o.err != nil && ctx.Err() != nil
 	if o.own && !errors.Is(o.err, ctx.Err()) {
 		o.err = fmt.Errorf("%w: %w", context.Cause(ctx), o.err)
 	}
+	return o
+}
+
+// fetched is fetch, no longer than ctx.
+func (a *Actor) fetched(ctx context.Context, k persist.TokenKey, u persist.UserKey, l *load) *offer {
+	if ctx.Done() == nil {
+		return a.fetch(ctx, k, u, l)
+	}
+	type result struct {
+		offer *offer
+		panic any
+	}
+	done := make(chan result, 1)
+	go func() {
+		var x result
+		defer func() {
+			x.panic = recover()
+			done <- x
+		}()
+		x.offer = a.fetch(ctx, k, u, l)
+	}()
+	select {
+	case x := <-done:
+		if x.panic != nil {
+			panic(x.panic) // the caller's, as if it had read itself
+		}
+		return x.offer
+	case <-ctx.Done():
+		return &offer{load: l, err: context.Cause(ctx)}
+	}
+}
+
+// fetch asks the backend.
+func (a *Actor) fetch(ctx context.Context, k persist.TokenKey, u persist.UserKey, l *load) *offer {
+	o := &offer{load: l}
+	switch l.key.kind {
+	case byHash:
+		o.record, o.err = a.backend.ByHash(ctx, k)
+	case byID:
+		o.record, o.err = a.backend.ByID(ctx, l.key.id)
+	default:
+		o.listing, o.err = a.backend.ByUser(ctx, u)
+	}
+	o.check()
 	return o
 }
 

@@ -70,11 +70,14 @@ func (c *Client) Rotate(i int, grace bool) {
 	c.Say(n)
 	err := c.call("rotate", func(ctx context.Context) (err error) {
 		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{Grace: grace})
+		if grace && errors.Is(err, sessile.ErrInGrace) {
+			return nil
+		}
 		return c.expected(o, err)
 	})
 	c.lost(o, err)
 	switch n.Stage = stageOf(err); {
-	case err == nil && t.IsZero(): // it was not found, and may be
+	case err == nil && t.IsZero(): // it was not found, and may be so; or it has a grace
 		n.Stage = Refused
 	case err == nil:
 		n.Token = t
@@ -82,6 +85,7 @@ func (c *Client) Rotate(i int, grace bool) {
 			c.gone = append(c.gone, dead{o.token, true})
 		}
 		o.token, o.unsure = t, false
+	case n.Stage == Unknown && grace: // the old token is good, whatever the disk did
 	case n.Stage == Unknown && !errors.Is(err, context.DeadlineExceeded): // then it is dead, whatever the disk did
 		n.Stage = Dead
 		o.unsure = true

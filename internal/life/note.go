@@ -59,7 +59,7 @@ func stageOf(err error) Stage {
 		return Done
 	case isAny(err, sessile.ErrUnknown, sessile.ErrNotDurable):
 		return Unknown
-	case isAny(err, sessile.ErrUnavailable, sessile.ErrOverloaded, sessile.ErrCorrupt, sessile.ErrNotFound):
+	case isAny(err, sessile.ErrUnavailable, sessile.ErrOverloaded, sessile.ErrCorrupt, sessile.ErrNotFound, sessile.ErrInGrace):
 		return Refused
 	default:
 		return Unknown
@@ -69,7 +69,7 @@ func stageOf(err error) Stage {
 // Clear reports whether an error is one that the package's documentation names.
 func Clear(err error) bool {
 	return err == nil || isAny(err,
-		sessile.ErrNotFound, sessile.ErrConflict, sessile.ErrClosed, sessile.ErrOverloaded, sessile.ErrNotDurable,
+		sessile.ErrNotFound, sessile.ErrConflict, sessile.ErrInGrace, sessile.ErrClosed, sessile.ErrOverloaded, sessile.ErrNotDurable,
 		sessile.ErrUnavailable, sessile.ErrUnknown, sessile.ErrCorrupt,
 		sessile.ErrLocked, sessile.ErrNewer, sessile.ErrNotStore, sessile.ErrReadOnly,
 		context.DeadlineExceeded, context.Canceled)
