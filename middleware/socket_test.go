@@ -294,6 +294,28 @@ func (w *wire) expect(t *testing.T, tt hostile) {
 	}
 }
 
+func TestHostileBearersOnTheSocket(t *testing.T) { // S9, S7, A14
+	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
+	w := f.listen(whoever)
+	good := f.login("alice").cookie
+	const no, yes = http.StatusUnauthorized, http.StatusOK
+	for name, tt := range map[string]hostile{
+		"good":                          {get("Authorization: Bearer " + good), yes, 1, keptCookie},
+		"any case, many spaces":         {get("authorization: bEARER     " + good), yes, 1, keptCookie},
+		"unknown, in front of a cookie": {get("Authorization: Bearer "+forged(1), cookies(good)), no, 1, keptCookie},
+		"malformed, the cookie as well": {get("Authorization: Bearer x", cookies("x")), no, 0, keptCookie},
+		"a megabyte":                    {get("Authorization: Bearer " + good + strings.Repeat("A", 1<<20-300)), no, 0, keptCookie},
+		"a list of tokens":              {get("Authorization: Bearer " + good + ", Bearer " + good), no, 0, keptCookie},
+		"3,000 lines":                   {get(strings.TrimSuffix(repeat(3000, func(i int) string { return "Authorization: Bearer " + forged(i) + "\r\n" }), "\r\n")), no, 1, keptCookie},
+		"another scheme":                {get("Authorization: Basic "+good, "Authorization: Bearer "+good), no, 0, keptCookie},
+		"another scheme, and a cookie":  {get("Authorization: Basic "+good, cookies(good)), yes, 1, keptCookie},
+		"bytes that are no UTF-8":       {get("Authorization: Bearer " + strings.Repeat("\xff", 47)), no, 0, keptCookie},
+		"NUL":                           {get("Authorization: Bearer \x00" + good), http.StatusBadRequest, 0, keptCookie},
+	} {
+		t.Run(name, func(t *testing.T) { w.expect(t, tt) })
+	}
+}
+
 func TestPipelinedRequestsDoNotMix(t *testing.T) { // A26
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	w := f.listen(whoever)
