@@ -20,8 +20,10 @@ func TestCWE_384_SessionFixation(t *testing.T) { // S20, S39, A18
 			return errors.New("there is no guest's token to plant")
 		}
 		own := s.logIn("alice", planted)
-		return errors.Join(s.isUser("", planted), s.isUser("alice", own))
-	}, faults{keepsToken: true})
+		err := errors.Join(s.isUser("", planted), s.isUser("alice", own))
+		again := s.logIn("alice", own) // who looked over her shoulder has the token before
+		return errors.Join(err, s.isUser("", own), s.isUser("alice", again))
+	}, faults{keepsToken: true}, faults{oldTokenLives: true})
 }
 
 func TestCVE_2024_38513_ATokenOfTheClientsChoice(t *testing.T) { // A3, S6

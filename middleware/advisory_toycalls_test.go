@@ -41,7 +41,7 @@ func (y *toy) login(r *http.Request, user string) error {
 		v.row.user, y.memory[y.key(v.token)].user = user, user
 		return nil
 	}
-	if v.row != nil {
+	if v.row != nil && !y.oldTokenLives {
 		delete(y.memory, y.key(v.token))
 		delete(y.disk, y.key(v.token))
 	}
