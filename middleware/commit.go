@@ -37,7 +37,7 @@ func (h *Handle) settle() error {
 	if !changed && !h.touchDue() && !h.rotationDue() {
 		return nil
 	}
-	ctx := h.m.deadline.at(h.m.store.Now()) // it does not die with the client
+	ctx := h.m.deadline.next() // it does not die with the client
 	var err error
 	if changed {
 		err = h.flush(ctx)
@@ -99,7 +99,7 @@ func (h *Handle) discard() {
 	if !h.fresh {
 		return
 	}
-	ctx := h.m.deadline.at(h.m.store.Now())
+	ctx := h.m.deadline.next()
 	_ = h.m.store.Destroy(ctx, h.session.ID) // nobody can use it; the store retries and reports
 	h.end()
 	h.fate = keepCookie

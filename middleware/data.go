@@ -115,31 +115,47 @@ func (h *Handle) put(c change) error {
 // came with a token that may be good, nor if it keeps its token itself.
 func (h *Handle) mayBeGuest() bool { return h.m.opts.Guests && !h.reserved && !h.bearer }
 
-// fits reports whether the data may be within its bound with c in it. It errs, by
-// a few bytes, on the side of yes; the store decides.
+// fits reports whether the data is within its bound with c in it, if no parallel
+// request changes it meanwhile.
 func (h *Handle) fits(c change) bool {
 	if c.value == nil {
 		return true
 	}
-	size := h.session.Data.Len() + h.growth(c)
+	size := h.growth(c)
 	for _, p := range h.pending {
 		if p.key != c.key {
 			size += h.growth(p)
 		}
 	}
+	if stored := h.session.Data.Len(); stored > len("{}") {
+		size += stored
+	} else {
+		size += len("{}") - len(",") // the first member has none
+	}
 	return size <= h.m.maxData
 }
 
-// growth is how many bytes a change adds to the stored data, without the comma.
+// growth is how many bytes a change adds to the stored data, with a comma.
 func (h *Handle) growth(c change) int {
 	n := 0
 	if c.value != nil {
-		n = len(c.key) + len(`"":`) + len(c.value)
+		n = quoted(c.key) + len(`:,`) + len(c.value)
 	}
 	if old, ok, err := sessile.Get[json.RawMessage](h.session, c.key); err == nil && ok && h.has {
-		n -= len(c.key) + len(`"":,`) + len(old)
+		n -= quoted(c.key) + len(`:,`) + len(old)
 	}
 	return n
+}
+
+// quoted is the length of a key as JSON writes it.
+func quoted(key string) int {
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			raw, _ := encode(key) // Set has looked at it
+			return len(raw)
+		}
+	}
+	return len(key) + len(`""`)
 }
 
 // changes are the pending changes as the store takes them.

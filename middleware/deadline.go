@@ -18,17 +18,20 @@ type deadline struct {
 type term struct {
 	ctx    context.Context //nolint:containedctx // what is shared
 	cancel context.CancelFunc
-	from   time.Time
+	from   time.Time // monotonic
 }
 
-// at returns a context that ends within patience of now, or up to an eighth of it later.
-func (d *deadline) at(now time.Time) context.Context {
+// next returns a context that ends in patience, or up to an eighth of it later. It
+// does not ask the store's clock, which stands still while the wall clock is set
+// back: a context that has ended would be handed out all that time.
+func (d *deadline) next() context.Context {
+	now := time.Now()
 	c := d.current.Load()
-	if c != nil && now.Sub(c.from) < d.patience/8 && !now.Before(c.from) {
+	if c != nil && now.Sub(c.from) < d.patience/8 {
 		return c.ctx
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d.patience+d.patience/8)
-	if next := (&term{ctx, cancel, now}); d.current.CompareAndSwap(c, next) {
+	if d.current.CompareAndSwap(c, &term{ctx, cancel, now}) {
 		return ctx
 	}
 	cancel()

@@ -225,6 +225,7 @@ func (f *fixture) count(kind sessile.EventKind) int {
 type disk struct {
 	persist.Backend
 	reading atomic.Pointer[error]
+	garbled atomic.Bool
 	reads   atomic.Int64
 }
 
@@ -237,7 +238,11 @@ func (d *disk) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, 
 	if err := d.reading.Load(); err != nil {
 		return persist.Record{}, *err
 	}
-	return d.Backend.ByHash(ctx, k)
+	r, err := d.Backend.ByHash(ctx, k)
+	if d.garbled.Load() {
+		r.Data = []byte(`{"user":`)
+	}
+	return r, err
 }
 
 // coldToken is the token of a session that is on disk and not in memory.
