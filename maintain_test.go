@@ -348,7 +348,7 @@ func TestOneUnreadableRowDoesNotBreakAList(t *testing.T) {
 }
 
 // TestDamagedDataIsFoundWhenTheSessionIsRead, not half way through a request. The others are left in peace.
-func TestDamagedDataIsFoundWhenTheSessionIsRead(t *testing.T) {
+func TestDamagedDataIsFoundWhenTheSessionIsRead(t *testing.T) { // D28
 	for _, damage := range []string{``, `{"a":`, `[]`, `null`, "{\"a\":\"\x01\"}"} {
 		s, g := openGated(t, sessile.Config{})
 		bad, badToken := login(t, s, "ann")

@@ -295,7 +295,7 @@ func TestListLeavesOutExpiredAndDestroyed(t *testing.T) { // S36
 	})
 }
 
-func TestLimitEvictsTheLeastRecentlyActive(t *testing.T) { // A17, S37
+func TestLimitEvictsTheLeastRecentlyActive(t *testing.T) { // A17, S37, S38
 	suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser = 3 }, func(f *fixture) {
 		var toks []sessile.Token
 		var ids []sessile.ID
@@ -382,7 +382,7 @@ func TestDestroyForUserRefusesForeignSessions(t *testing.T) { // A15, S34
 	})
 }
 
-func TestDestroyAllForUserCountsAndSparesOthers(t *testing.T) { // A23
+func TestDestroyAllForUserCountsAndSparesOthers(t *testing.T) { // A23, S35
 	suite(t, func(f *fixture) {
 		_, a := f.login("ann")
 		_, b := f.login("ann")

@@ -442,7 +442,7 @@ func runSim(t *testing.T, seed uint64, variant string, verbose bool) (*sim, stri
 	return m, m.failure
 }
 
-// TestSimulatedLivesKeepEveryPromise checks I1–I6 and I9 in seeded lives (R8).
+// TestSimulatedLivesKeepEveryPromise checks I1–I6 and I9 in seeded lives (R8): D5, D7, D9, D11, D12, D17, S29.
 func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 	if *simSeed != 0 {
 		if _, failure := runSim(t, *simSeed, "", true); failure != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestAFailedReadIsNoGuest(t *testing.T) { // S18; semantics §5: "store error treated as guest"
+func TestAFailedReadIsNoGuest(t *testing.T) { // S48; semantics §5: "store error treated as guest"
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")

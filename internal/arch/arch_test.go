@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The arrows, the clock, the goroutines and the sizes are as drawn (A6, D3, D29).
+// The arrows, the clock, the goroutines and the sizes are as drawn (A6, D3, D15, D29, S47).
 func TestTheHouseIsAsDrawn(t *testing.T) {
 	faults, files, err := check(filepath.Join("..", ".."), house())
 	if err != nil {
