@@ -2,7 +2,9 @@ package middleware_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/sessile/sessile"
@@ -38,4 +40,45 @@ func TestAnApplicationMayServeGuestsWhileTheStoreIsDown(t *testing.T) { // seman
 	f.want(len(resp.Header["Set-Cookie"]), 0)
 	f.disk.heal()
 	f.want(b.user(), "alice")
+}
+
+func TestAHandlerThatLeavesItsSessionAloneCostsOneLookup(t *testing.T) { // the issue: "no store call beyond the lookup"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	before, reads := f.store.Stats(), f.disk.reads.Load()
+	b.do(nothing)
+	after := f.store.Stats()
+	f.want(after.Hits-before.Hits, uint64(1))
+	f.want(f.disk.reads.Load()-reads, int64(0))
+	after.Hits = before.Hits
+	f.want(after, before)
+}
+
+func TestACommitThatFailsIsTheWholeAnswer(t *testing.T) { // semantics §5: "failed flush hidden and cookie re-sent"
+	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
+	b := f.login("alice")
+	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("a", 1))
+		// A parallel request fills the session meanwhile.
+		f.must(f.fill(r, h))
+		w.Header().Set("Content-Type", "text/secret")
+		w.WriteHeader(http.StatusAccepted)
+		if _, err := w.Write([]byte("done")); err == nil {
+			t.Error("the handler is told that all is well")
+		}
+	})
+	f.want(resp.StatusCode, http.StatusInternalServerError)
+	f.want(strings.Contains(resp.Header.Get("Content-Type"), "secret"), false)
+	body, err := io.ReadAll(resp.Body)
+	f.must(err)
+	f.want(strings.Contains(string(body), "done"), false)
+	f.want(len(resp.Header["Set-Cookie"]), 0)
+	f.want(valueOf[int](b, "a"), 0)
+}
+
+// fill leaves no room in the session of a request.
+func (f *fixture) fill(r *http.Request, h *middleware.Handle) error {
+	s, _ := h.Current()
+	_, err := f.store.Update(r.Context(), s.ID, new(sessile.Changes).Set("x", strings.Repeat("y", 92)))
+	return err
 }

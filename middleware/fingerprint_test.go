@@ -1,0 +1,80 @@
+package middleware_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+const (
+	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	updated = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
+	safari  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+)
+
+// as is the browser under another name.
+func (b *browser) as(agent, language string) *browser {
+	b.header = http.Header{"User-Agent": {agent}, "Accept-Language": {language}}
+	return b
+}
+
+func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41; semantics §4: modes
+	for mode, want := range map[middleware.FingerprintMode]struct{ there, back string }{
+		middleware.FingerprintOff:     {"alice", "alice"},
+		middleware.FingerprintObserve: {"alice", "alice"},
+		middleware.FingerprintReject:  {"", "alice"},
+		middleware.FingerprintDestroy: {"", ""},
+		"":                            {"alice", "alice"}, // observe
+	} {
+		f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: mode})
+		b := f.browser().as(firefox, "en")
+		b.login("alice")
+		stolen := b.twin().as(safari, "en")
+		f.want(stolen.user(), want.there)
+		f.want(b.twin().as(firefox, "en").user(), want.back)
+		told := 1
+		if mode == middleware.FingerprintOff {
+			told = 0
+		}
+		f.want(f.count(sessile.EventFingerprintMismatch), told)
+	}
+}
+
+func TestABrowserUpdateIsNoChange(t *testing.T) { // semantics §5: "fingerprint deleting sessions on a browser update"
+	f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: middleware.FingerprintDestroy})
+	b := f.browser().as(firefox, "en-GB,en;q=0.8")
+	b.login("alice")
+	f.want(b.as(updated, "en-GB,en;q=0.9").user(), "alice")
+	f.want(f.count(sessile.EventFingerprintMismatch), 0)
+	f.want(b.as(updated, "fr").user(), "")
+	f.want(f.count(sessile.EventFingerprintMismatch), 1)
+}
+
+func TestAChangeIsToldOnceAMinute(t *testing.T) { // S41: a stream of events is none
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{})
+		b := f.browser().as(firefox, "en")
+		b.login("alice")
+		b.as(safari, "en")
+		for range 10 {
+			f.want(b.user(), "alice")
+		}
+		f.want(f.count(sessile.EventFingerprintMismatch), 1)
+		wait(3 * time.Minute)
+		f.want(b.user(), "alice")
+		f.want(f.count(sessile.EventFingerprintMismatch), 2)
+	})
+}
+
+func TestDevicesHaveNames(t *testing.T) { // semantics §4: "Device name like …"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	for agent, want := range map[string]string{firefox: "Firefox on Linux desktop", safari: "Safari on iPhone mobile", "": "Unknown device "} {
+		b := f.browser().as(agent, "")
+		b.login("alice")
+		s := b.session()
+		f.want(s.DeviceName+" "+s.DeviceType, want)
+	}
+}
