@@ -87,7 +87,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill sim faults cuts mutants
+.PHONY: fuzz kill sim faults cuts prove prove-controls mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
@@ -102,6 +102,13 @@ faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 trie
 
 cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with failing syncs
 	@go test ./internal/power -count=1 -timeout=60m -v -run '^TestNo|^TestThePower' -cuts=$(CUTS) -gates=$$(( $(CUTS) / 100 )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
+
+prove: ## the long versions of all of these (hours); the scorecard is out/scorecard.md
+	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
+
+prove-controls: ## what is broken on purpose, and must be noticed
+	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/arch ./persist/persisttest \
+	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl|^TestABrokenBackend' $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done

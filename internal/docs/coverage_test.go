@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -56,6 +55,17 @@ func TestEveryItemOfTheChecklistHasATest(t *testing.T) {
 	}
 }
 
+// TestReliabilityNamesOnlyTestsThatExist: its reproductions are there to be run.
+func TestReliabilityNamesOnlyTestsThatExist(t *testing.T) {
+	tests := make(map[string]bool)
+	walkTests(t, func(f *ast.FuncDecl, _ []*ast.CommentGroup) { tests[f.Name.Name] = true })
+	for _, m := range regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(read(t, "RELIABILITY.md"), -1) {
+		if !tests[m[1]] {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+}
+
 // coverage is the table, and the items that are missing in it.
 func coverage(t *testing.T) (table string, missing []string) {
 	t.Helper()
@@ -79,28 +89,42 @@ func coverage(t *testing.T) (table string, missing []string) {
 func citations(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	found := make(map[string]map[string]bool)
+	walkTests(t, func(f *ast.FuncDecl, comments []*ast.CommentGroup) {
+		for _, group := range comments {
+			for _, name := range item.FindAllString(group.Text(), -1) {
+				if found[name] == nil {
+					found[name] = make(map[string]bool)
+				}
+				found[name][f.Name.Name] = true
+			}
+		}
+	})
+	return found
+}
+
+// walkTests shows every test of every module to fn, with the comments at and in it.
+func walkTests(t *testing.T, fn func(*ast.FuncDecl, []*ast.CommentGroup)) {
+	t.Helper()
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		hidden := strings.HasPrefix(d.Name(), ".") && path != root
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && path != root && d.Name() != ".."):
+		case d.IsDir() && (d.Name() == "node_modules" || hidden):
 			return fs.SkipDir
 		case strings.HasSuffix(path, "_test.go"):
-			return cited(path, found)
+			return walkFile(path, fn)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found
 }
 
-// cited adds what one file cites.
-func cited(path string, found map[string]map[string]bool) error {
-	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+func walkFile(path string, fn func(*ast.FuncDecl, []*ast.CommentGroup)) error {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 	if err != nil {
 		return err
 	}
@@ -113,17 +137,9 @@ func cited(path string, found map[string]map[string]bool) error {
 		if f.Doc != nil {
 			from = f.Doc.Pos()
 		}
-		for _, group := range file.Comments {
-			if group.Pos() < from || group.Pos() > f.End() {
-				continue
-			}
-			for _, name := range item.FindAllString(group.Text(), -1) {
-				if found[name] == nil {
-					found[name] = make(map[string]bool)
-				}
-				found[name][cmp.Or(f.Name.Name, name)] = true
-			}
-		}
+		fn(f, slices.DeleteFunc(slices.Clone(file.Comments), func(g *ast.CommentGroup) bool {
+			return g.Pos() < from || g.Pos() > f.End()
+		}))
 	}
 	return nil
 }
