@@ -12,6 +12,8 @@ SEEDS ?= 10000
 CUTS ?= 20000
 FAULTS ?= 0
 COUNT ?= 6
+SESSIONS ?= 100000
+REF ?= HEAD~1
 ARGS ?=
 
 # Every module of the repository, the root first. tools has no code of its own.
@@ -115,14 +117,15 @@ mutants: bin/gremlins ## changes the code a little, one place at a time: a test 
 
 ## -------------------------------------------------------------- measure
 
-.PHONY: bench bench-quick
-bench: bin/benchstat ## the numbers of the README, COUNT=6 runs and rivals in the same run (long)
-	@mkdir -p out
-	@go -C bench test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout=2h $(ARGS) ./... | tee out/bench.txt
-	@bin/benchstat out/bench.txt
+.PHONY: bench bench-quick bench-compare
+bench: ## rivals and bare steps beside Sessile in one run, SESSIONS=100000; writes bench/results (half an hour)
+	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== '
 
 bench-quick: ## a line per ratio against other libraries and the bare steps, in half a minute
-	@go -C bench test -count=1 -run TestRatios -ratios -test.benchtime=200ms $(ARGS) . | grep '^ratio'
+	@go -C bench test -count=1 -timeout=10m -run '^TestQuick$$' -quick $(ARGS) . | grep '^ratio'
+
+bench-compare: bin/benchstat ## the same benchmarks at REF=HEAD~1 and now, COUNT=6 runs of each
+	@.ci/compare '$(REF)' '$(COUNT)'
 
 ## ---------------------------------------------------------------- tools
 

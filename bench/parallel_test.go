@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -17,16 +16,8 @@ const writers = 64
 func TestParallelWriters(t *testing.T) {
 	for name, together := range map[string]bool{"as they come": false, "all read before one writes": true} {
 		t.Run(name, func(t *testing.T) {
-			c, err := newSessile(filepath.Join(t.TempDir(), "s.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := c.store.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			own, rival := keysKept(t, c, together), keysKept(t, newSCSMemory(), together)
+			c := newSessile(t, options{})
+			own, rival := keysKept(t, c, together), keysKept(t, newSCSMemory(t, options{}), together)
 			t.Logf("of %d keys Sessile keeps %d, alexedwards/scs keeps %d", writers, own, rival)
 			if own != writers {
 				t.Errorf("Sessile keeps %d keys of %d", own, writers)

@@ -3,18 +3,28 @@ package bench
 import (
 	"context"
 	"net/http"
+	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 )
 
-// scsClient is alexedwards/scs over its memory store, which keeps nothing on disk.
+// scsClient is alexedwards/scs over one of its stores.
 type scsClient struct{ m *scs.SessionManager }
 
-func newSCSMemory() *scsClient {
+func newSCS(store scs.Store, o options) client {
 	m := scs.New()
-	m.Store = memstore.NewWithCleanupInterval(0)
+	m.Store = store
+	if o.touch {
+		m.IdleTimeout = 24 * time.Hour // then every request is saved
+	}
 	return &scsClient{m}
+}
+
+// newSCSMemory keeps nothing on disk.
+func newSCSMemory(_ testing.TB, o options) client {
+	return newSCS(memstore.NewWithCleanupInterval(0), o)
 }
 
 func (c *scsClient) Wrap(app http.Handler) http.Handler { return c.m.LoadAndSave(app) }

@@ -1,8 +1,12 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -14,17 +18,33 @@ type sessileClient struct {
 	sessions *middleware.Sessions
 }
 
-func newSessile(path string) (*sessileClient, error) {
-	store, err := sessile.Open(context.Background(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.Unlimited, CacheSize: 200_000})
-	if err != nil {
-		return nil, err
+func newSessile(tb testing.TB, o options) client {
+	tb.Helper()
+	cfg := sessile.Config{
+		Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited,
+		CacheSize: cmp.Or(o.hot, 2_000_000), CacheBytes: 4 << 30,
 	}
+	if o.touch {
+		cfg.TouchInterval = time.Nanosecond // every request is a new access
+	}
+	store, err := sessile.Open(context.Background(), cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	sessions, err := middleware.New(store, middleware.Options{})
-	return &sessileClient{store, sessions}, err
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &sessileClient{store, sessions}
 }
 
 func (c *sessileClient) Wrap(app http.Handler) http.Handler { return c.sessions.Handler(app) }
-func (c *sessileClient) CookieName() string                 { return "__Host-session" }
+func (c *sessileClient) CookieName() string                 { return c.sessions.CookieName() }
 
 func (c *sessileClient) Login(ctx context.Context, user string) error {
 	return middleware.From(ctx).Authenticate(ctx, user)

@@ -1,0 +1,158 @@
+package bench
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// work is a kind of request, or a mix: of each hundred, sets and logins are so many.
+type work struct {
+	name   string
+	target string
+	touch  bool
+	mixed  bool // 95 reads, 4 sets, 1 login with a logout
+	churn  bool // a login and its logout
+	slow   bool // it waits for a disk: measured for longer
+}
+
+func works() []work {
+	return []work{
+		{name: "read", target: "/read"},
+		{name: "set", target: "/set?value"},
+		{name: "touch", target: "/read", touch: true, slow: true},
+		{name: "mix", target: "/read", mixed: true, slow: true},
+		{name: "login+logout", target: "/read", churn: true, slow: true},
+	}
+}
+
+// sink is a response writer that costs nothing.
+type sink struct{ h http.Header }
+
+func (s *sink) Header() http.Header         { return s.h }
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) WriteHeader(int)             {}
+
+// worker is one client that asks as fast as it can.
+type worker struct {
+	s        *site
+	w        work
+	rng      *rand.Rand
+	sink     sink
+	requests []*http.Request
+	sets     []*http.Request
+}
+
+// crew is the clients of one work at one contestant.
+type crew struct{ workers []*worker }
+
+// window is how many requests a client has ready. Each round it takes others.
+const window = 1024
+
+func newCrew(s *site, w work, clients int) *crew {
+	c := new(crew)
+	for i := range clients {
+		x := &worker{s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}}}
+		for range min(window, len(s.cookies)) {
+			x.requests = append(x.requests, s.request(w.target, "-"))
+			x.sets = append(x.sets, s.request("/set?value", "-"))
+		}
+		c.workers = append(c.workers, x)
+		x.shuffle()
+	}
+	return c
+}
+
+// shuffle has the client's requests come from other sessions.
+func (x *worker) shuffle() {
+	for i := range x.requests {
+		cookie := x.s.c.CookieName() + "=" + x.s.cookies[x.rng.IntN(len(x.s.cookies))]
+		x.requests[i].Header["Cookie"][0], x.sets[i].Header["Cookie"][0] = cookie, cookie
+	}
+}
+
+func (x *worker) step() {
+	list := x.requests
+	if k := x.rng.Uint32N(100); x.w.mixed && k < 5 || x.w.churn {
+		if k == 0 || x.w.churn {
+			_, cookie := x.s.do("/login?user", "")
+			x.s.do("/logout", cookie)
+			return
+		}
+		list = x.sets
+	}
+	clear(x.sink.h)
+	x.s.handler.ServeHTTP(&x.sink, list[x.rng.IntN(len(list))])
+}
+
+// round is the time of a request, nanoseconds, all clients together.
+func (c *crew) round(d time.Duration) float64 {
+	for _, x := range c.workers {
+		x.shuffle()
+	}
+	var group sync.WaitGroup
+	counts := make([]int, len(c.workers))
+	began := time.Now()
+	for i, x := range c.workers {
+		group.Go(func() {
+			for time.Since(began) < d {
+				for range 8 {
+					x.step()
+				}
+				counts[i] += 8
+			}
+		})
+	}
+	group.Wait()
+	n := 0
+	for _, k := range counts {
+		n += k
+	}
+	return float64(time.Since(began).Nanoseconds()) / float64(n)
+}
+
+// result is what a request costs, nanoseconds.
+type result struct {
+	Work       string  `json:"work"`
+	Contestant string  `json:"contestant"`
+	Clients    int     `json:"clients"`
+	Sessions   int     `json:"sessions"`
+	Median     float64 `json:"median_ns"`
+	Best       float64 `json:"best_ns"`
+}
+
+// sites makes every contestant that can run here, with so many users logged in.
+func sites(tb testing.TB, users int, o options) (list []*site) {
+	tb.Helper()
+	for _, k := range contestants() {
+		if s := newSite(tb, k, users, o); s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// compare measures a work for all contestants in turns, so that what else the
+// machine does hits all alike.
+func compare(list []*site, w work, clients, rounds int, each time.Duration) []result {
+	var crews []*crew
+	var results []result
+	for _, s := range list {
+		crews = append(crews, newCrew(s, w, clients))
+		results = append(results, result{Work: w.name, Contestant: s.name, Clients: clients, Sessions: len(s.cookies)})
+	}
+	times := make([][]float64, len(crews))
+	for range rounds {
+		for i, c := range crews {
+			times[i] = append(times[i], c.round(each))
+		}
+	}
+	for i, t := range times {
+		slices.Sort(t)
+		results[i].Median, results[i].Best = t[len(t)/2], t[0]
+	}
+	return results
+}

@@ -1,0 +1,44 @@
+package bench
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/redisstore"
+	"github.com/gomodule/redigo/redis"
+)
+
+// newSCSRedis is scs over a redis-server of its own on a Unix socket, which keeps
+// nothing on disk. nil without the program.
+func newSCSRedis(tb testing.TB, o options) client {
+	tb.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil
+	}
+	dir := tb.TempDir()
+	socket := filepath.Join(dir, "redis.sock")
+	server := exec.CommandContext(tb.Context(), program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+	if err := server.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	pool := &redis.Pool{MaxIdle: 64, DialContext: nil, Dial: func() (redis.Conn, error) { return redis.Dial("unix", socket) }}
+	tb.Cleanup(func() {
+		_ = pool.Close()
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	for range 500 {
+		c := pool.Get()
+		_, err = c.Do("PING")
+		_ = c.Close()
+		if err == nil {
+			return newSCS(redisstore.New(pool), o)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	tb.Fatal("redis-server does not answer: ", err)
+	return nil
+}
