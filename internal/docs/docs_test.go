@@ -82,3 +82,17 @@ func TestReadmeNamesOnlyTargetsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// TestDesignGivesAReasonForEveryDependency: of the root module, whose users pay for it.
+func TestDesignGivesAReasonForEveryDependency(t *testing.T) {
+	design := read(t, "DESIGN.md")
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1)
+	if len(direct) == 0 {
+		t.Fatal("go.mod names no dependency")
+	}
+	for _, m := range direct {
+		if !strings.Contains(design, m[1]) {
+			t.Errorf("DESIGN.md has no reason for %s", m[1])
+		}
+	}
+}
