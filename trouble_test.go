@@ -1,0 +1,136 @@
+package sessile_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/sessile/sessile"
+)
+
+var strangers = flag.Int("strangers", 20_000, "unknown tokens that are presented")
+
+// TestUnknownTokensLeaveNothing: R23, S8, A9. A flood of tokens that nobody was given
+// leaves no row and no entry, and pushes nobody out of memory.
+func TestUnknownTokensLeaveNothing(t *testing.T) {
+	s, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), CacheSize: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	other, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "other.db"), MaxSessionsPerUser: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	_, tok := login(t, s, "ann")
+	_, unknown := login(t, other, "ann")
+	before, began := s.Stats(), time.Now()
+	for i := range *strangers {
+		if i%1000 == 0 { // they are all different to the store, which knows none
+			_, unknown = login(t, other, "ann")
+		}
+		if _, err := s.ReadByToken(t.Context(), unknown); !errors.Is(err, sessile.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	took := time.Since(began) / time.Duration(*strangers)
+	after := s.Stats()
+	if after.Hot != before.Hot || after.Created != before.Created || after.Tombstones != 0 || after.Loads != 0 || after.Evictions != 0 {
+		t.Errorf("%+v", after)
+	}
+	if after.UnknownTokens-before.UnknownTokens != uint64(*strangers) {
+		t.Errorf("%d were counted", after.UnknownTokens-before.UnknownTokens)
+	}
+	hits := s.Stats().Hits
+	if _, err := s.ReadByToken(t.Context(), tok); err != nil || s.Stats().Hits != hits+1 {
+		t.Errorf("the hot session is not hot: %v", err)
+	}
+	if n, err := s.CleanupExpired(t.Context()); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	t.Logf("%d unknown tokens, %v each", *strangers, took)
+}
+
+// TestClockJumpsReviveNothing: R18, S26, S27, S29: however the wall clock jumps, a
+// session is never valid past its deadline, never again once it was seen expired,
+// and its last activity never goes back.
+func TestClockJumpsReviveNothing(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		clock := newClock()
+		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.Never}, clock.now)
+		s, _ := hookedStore(t, cfg)
+		x, tok, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
+		if err != nil {
+			r.Fatal(err)
+		}
+		over, last, high := false, x.LastActiveAt, x.CreatedAt
+		r.Repeat(map[string]func(*rapid.T){
+			"jump": func(r *rapid.T) {
+				hours := rapid.OneOf(rapid.IntRange(-20, 20), rapid.IntRange(-87_600, 87_600)).Draw(r, "hours")
+				clock.advance(time.Duration(hours) * time.Hour)
+			},
+			"access": func(*rapid.T) { _, _ = s.Renew(t.Context(), x.ID) },
+			"": func(r *rapid.T) {
+				if clock.now().After(high) {
+					high = clock.now()
+				}
+				got, err := s.ReadByToken(t.Context(), tok)
+				if err != nil {
+					over = true
+					return
+				}
+				if over {
+					r.Fatal("a session that was seen expired is valid again")
+				}
+				if !high.Before(x.Deadline) && !clock.now().Before(x.Deadline) {
+					r.Fatal("a session is valid past its deadline")
+				}
+				if got.ExpiresAt.After(x.Deadline) || got.LastActiveAt.Before(last) {
+					r.Fatalf("expires %v, last active %v after %v", got.ExpiresAt, got.LastActiveAt, last)
+				}
+				last = got.LastActiveAt
+			},
+		})
+		if err := s.Close(); err != nil {
+			r.Fatal(err)
+		}
+	})
+}
+
+// TestASecondStoreWaitsForNothing: R16, D24, D16: while another process has the lock a
+// store is refused at once, and it is opened when the lock is free.
+func TestASecondStoreWaitsForNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	lock, err := os.Create(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	began := time.Now()
+	if _, err := sessile.Open(ctx, sessile.Config{Path: path}); !errors.Is(err, sessile.ErrLocked) || time.Since(began) > time.Second {
+		t.Fatalf("%v after %v", err, time.Since(began))
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sessile.Open(ctx, sessile.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
