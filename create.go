@@ -52,7 +52,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	if err != nil {
 		return Session{}, Token{}, err
 	}
-	v, err := s.actor.Create(ctx, rec, doc, limit)
+	v, err := s.actor.Create(ctx, rec, limit)
 	if err != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
 	}

@@ -67,10 +67,10 @@ func (a *Actor) List(ctx context.Context, u persist.UserKey) ([]*View, int, erro
 	return resp.views, resp.n, err
 }
 
-// Create stores a new session, whose data is doc too. It is on disk when Create returns.
-func (a *Actor) Create(ctx context.Context, rec *persist.Record, doc *object.Object, l persist.Limit) (*View, error) {
+// Create stores a new session. It is on disk when Create returns.
+func (a *Actor) Create(ctx context.Context, rec *persist.Record, l persist.Limit) (*View, error) {
 	r := a.request(kindCreate)
-	r.record, r.doc, r.limit = rec, doc, l
+	r.record, r.limit = rec, l
 	return a.view(ctx, a.growth, r)
 }
 

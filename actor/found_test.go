@@ -69,7 +69,7 @@ func (g *rig) record(user string) *persist.Record {
 
 func (g *rig) createReq(user string) *request {
 	r := g.req(kindCreate)
-	r.record, r.doc = g.record(user), object.Empty()
+	r.record = g.record(user)
 	return r
 }
 
@@ -124,10 +124,10 @@ func TestAWaitingDestroyClaimsNotDurable(t *testing.T) {
 	g := newRig(t, nil)
 	g.now = time.Now().UnixMicro()
 	rec := g.record("u")
-	if _, err := a.Create(context.Background(), rec, object.Empty(), persist.Limit{}); err != nil {
+	if _, err := a.Create(context.Background(), rec, persist.Limit{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Create(context.Background(), g.record("v"), object.Empty(), persist.Limit{}); err != nil { // evicts u's
+	if _, err := a.Create(context.Background(), g.record("v"), persist.Limit{}); err != nil { // evicts u's
 		t.Fatal(err)
 	}
 	b.fail(persist.ErrUnavailable)

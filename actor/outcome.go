@@ -64,7 +64,6 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	}
 	rec.Key = o.Key
 	v := viewOf(*rec)
-	v.Doc = r.doc
 	if s.keeps(f, rec, p.seq) {
 		s.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
 	}

@@ -87,7 +87,7 @@ func (m *sim) beginCreate() {
 	}
 	rec.ID[0], rec.ID[15], rec.ID[14] = 1, byte(m.serial), byte(m.serial>>8)
 	m.created[rec.ID] = rec
-	r := &request{kind: kindCreate, record: rec, doc: object.Empty()}
+	r := &request{kind: kindCreate, record: rec}
 	if m.rng.IntN(6) == 0 {
 		r.limit.Max = 2
 		for _, x := range m.sessions {

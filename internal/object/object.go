@@ -54,7 +54,7 @@ func Parse(raw []byte) (*Object, error) {
 	if err := json.Compact(&compact, raw); err != nil {
 		return nil, ErrInvalid // the decoder's error quotes the input
 	}
-	fields, err := split(compact.Bytes())
+	fields, err := split(bytes.Clone(compact.Bytes())) // at its true size: it is kept
 	if err != nil {
 		return nil, err
 	}
@@ -74,20 +74,6 @@ func fromFields(fields []field) *Object {
 		size += len(fields[i].quoted) + 1 + len(fields[i].value)
 	}
 	return &Object{fields: fields, size: size}
-}
-
-// split decodes the members of a compact object.
-func split(raw []byte) ([]field, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, ErrInvalid
-	}
-	fields := make([]field, 0, len(members))
-	for k, v := range members {
-		fields = append(fields, field{k, quote(k), v})
-	}
-	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
-	return fields, nil
 }
 
 // quote encodes a key; characters of HTML stay as they are.

@@ -1,6 +1,7 @@
 package object_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -127,8 +128,24 @@ func FuzzObject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, key string, value []byte) {
 		o, err := object.Parse(raw)
+		var want map[string]json.RawMessage // what package json finds
+		if jsonErr := json.Unmarshal(raw, &want); (jsonErr == nil && want != nil && utf8.Valid(raw)) != (err == nil) {
+			t.Fatalf("%v, package json: %v", err, jsonErr)
+		}
 		if err != nil {
 			return
+		}
+		for k, v := range want {
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, v); err != nil {
+				t.Fatal(err)
+			}
+			if got, ok, err := o.Get(k); err != nil || !ok || !bytes.Equal(got, compact.Bytes()) {
+				t.Fatalf("%q is %s, package json: %s", k, got, v)
+			}
+		}
+		if keys, err := o.Keys(); err != nil || len(keys) != len(want) {
+			t.Fatalf("%d keys, package json: %d", len(keys), len(want))
 		}
 		again, err := object.Parse(o.JSON())
 		if err != nil || string(again.JSON()) != string(o.JSON()) || o.Len() != len(o.JSON()) {

@@ -1,0 +1,112 @@
+package object
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// split finds the members of an object, sorted by key; of a key that occurs twice
+// the last one counts. Keys and values are parts of raw wherever they can be, so a
+// session in memory holds its data once.
+func split(raw []byte) ([]field, error) {
+	if !Valid(raw) {
+		return nil, ErrInvalid
+	}
+	var fields []field
+	for at := space(raw, 1); raw[at] != '}'; {
+		begin := at
+		at = end(raw, at)
+		name := raw[begin:at:at]
+		begin = space(raw, space(raw, at)+1) // behind the colon
+		at = end(raw, begin)
+		f, err := member(name, raw[begin:at:at])
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, f)
+		if at = space(raw, at); raw[at] == ',' {
+			at = space(raw, at+1)
+		}
+	}
+	return lastOfEach(fields), nil
+}
+
+// member is the field of a key as it is written and its value.
+func member(name, value []byte) (field, error) {
+	if plain(name) {
+		return field{string(name[1 : len(name)-1]), name, value}, nil
+	}
+	var key string
+	if err := json.Unmarshal(name, &key); err != nil {
+		return field{}, ErrInvalid
+	}
+	return field{key, quote(key), value}, nil
+}
+
+// plain reports whether a key is written as quote would write it.
+func plain(name []byte) bool {
+	return !slices.ContainsFunc(name, func(c byte) bool { return c >= 0x7f || c < ' ' || c == '\\' })
+}
+
+// lastOfEach sorts fields by key and drops those that a later one replaces.
+func lastOfEach(fields []field) []field {
+	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
+	out := make([]field, 0, len(fields))
+	for i, f := range fields {
+		if i+1 == len(fields) || fields[i+1].key != f.key {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// space is the place of the next character that is none.
+func space(raw []byte, at int) int {
+	for bytes.IndexByte([]byte(" \t\r\n"), raw[at]) >= 0 {
+		at++
+	}
+	return at
+}
+
+// end is the place behind the value that begins at at. raw is valid.
+func end(raw []byte, at int) int {
+	switch raw[at] {
+	case '"':
+		return endOfString(raw, at)
+	case '{', '[':
+		return endOfNest(raw, at)
+	default:
+		for at < len(raw) && bytes.IndexByte([]byte(",]} \t\r\n"), raw[at]) < 0 {
+			at++
+		}
+		return at
+	}
+}
+
+func endOfString(raw []byte, at int) int {
+	for at++; raw[at] != '"'; at++ {
+		if raw[at] == '\\' {
+			at++
+		}
+	}
+	return at + 1
+}
+
+func endOfNest(raw []byte, at int) int {
+	for depth := 0; ; {
+		switch raw[at] {
+		case '"':
+			at = endOfString(raw, at)
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if at++; depth == 0 {
+			return at
+		}
+	}
+}
