@@ -220,25 +220,37 @@ func writeBehind(t *testing.T) (list []writeRate) {
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), func(c *sessile.Config) { c.MaxPending = 1 << 20; c.MaxPendingBytes = 1 << 30 })
 	ids, _ := fill(t, s, n)
 	began := time.Now()
-	for _, i := range order {
-		if err := s.Touch(context.Background(), ids[i], began, began.Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	inParallel(t, order, func(i int) error { return s.Touch(context.Background(), ids[i], began, began.Add(time.Hour)) })
 	sync1(t, s)
 	list = append(list, rate("sessile touches", n, began))
 	began = time.Now()
-	for _, i := range order {
-		if _, err := s.Update(context.Background(), ids[i], new(sessile.Changes).Set("n", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	inParallel(t, order, func(i int) error {
+		_, err := s.Update(context.Background(), ids[i], new(sessile.Changes).Set("n", i))
+		return err
+	})
 	sync1(t, s)
 	list = append(list, rate("sessile updates", n, began))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return append(list, rawRates(t, order)...)
+}
+
+// inParallel is what the requests of 64 clients do.
+func inParallel(t *testing.T, order []int, change func(int) error) {
+	t.Helper()
+	var group sync.WaitGroup
+	for part := range slices.Chunk(order, (len(order)+63)/64) {
+		group.Go(func() {
+			for _, i := range part {
+				if err := change(i); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func sync1(t *testing.T, s *sessile.Store) {
