@@ -9,12 +9,6 @@ import (
 	"testing"
 )
 
-// options are what a work asks of a contestant.
-type options struct {
-	touch bool // every request renews the session
-	hot   int  // sessions that memory may hold, 0 = all
-}
-
 // contestant makes a fresh client for one work, or nil if it cannot run here.
 type contestant struct {
 	name string

@@ -22,3 +22,9 @@ type client interface {
 	// CookieName is the cookie that the library sets.
 	CookieName() string
 }
+
+// options are what a work asks of a contestant.
+type options struct {
+	touch bool // every request renews the session
+	hot   int  // sessions that memory may hold, 0 = all
+}
