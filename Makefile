@@ -10,6 +10,7 @@ FUZZ ?= .
 N ?= 200
 SEEDS ?= 10000
 CUTS ?= 20000
+HISTORIES ?= 2000
 FAULTS ?= 0
 COUNT ?= 6
 SESSIONS ?= 100000
@@ -89,7 +90,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill sim faults cuts prove prove-controls mutants
+.PHONY: fuzz kill sim faults cuts lin prove prove-controls mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
@@ -105,11 +106,14 @@ faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 trie
 cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with failing syncs
 	@go test ./internal/power -count=1 -timeout=60m -v -run '^TestNo|^TestThePower' -cuts=$(CUTS) -gates=$$(( $(CUTS) / 100 )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
 
+lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
+	@go test ./internal/lin -count=1 -timeout=120m -run '^TestCallsLook' -v -lin.histories=$(HISTORIES) $(ARGS) | $(some)
+
 prove: ## the long versions of all of these (hours); the scorecard is out/scorecard.md
 	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
 
 prove-controls: ## what is broken on purpose, and must be noticed
-	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/arch ./persist/persisttest \
+	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/lin ./internal/arch ./persist/persisttest \
 	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl|^TestABrokenBackend' $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)

@@ -1,0 +1,77 @@
+package lin
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/sessile/sessile"
+)
+
+// stale answers reads from what it has seen before: a logout does not reach it.
+type stale struct {
+	*sessile.Store
+	mu   sync.Mutex
+	seen map[string]sessile.Session
+}
+
+func (s *stale) ReadByToken(ctx context.Context, t sessile.Token) (sessile.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x, ok := s.seen[t.Reveal()]; ok {
+		return x, nil
+	}
+	x, err := s.Store.ReadByToken(ctx, t)
+	if err == nil {
+		s.seen[t.Reveal()] = x
+	}
+	return x, err
+}
+
+// forgetful acknowledges an update now and then that it does not make.
+type forgetful struct {
+	*sessile.Store
+	mu sync.Mutex
+	n  int
+}
+
+func (s *forgetful) UpdateDurable(ctx context.Context, id sessile.ID, c *sessile.Changes) (sessile.Session, error) {
+	s.mu.Lock()
+	s.n++
+	skip := s.n%5 == 0
+	s.mu.Unlock()
+	if skip {
+		return s.Read(ctx, id)
+	}
+	return s.Store.UpdateDurable(ctx, id, c)
+}
+
+// lenient gives every rotation a grace.
+type lenient struct{ *sessile.Store }
+
+func (s lenient) RotateToken(ctx context.Context, id sessile.ID) (sessile.Token, error) {
+	return s.Rotate(ctx, id, sessile.Rotation{Grace: true})
+}
+
+// TestImpossibleHistoriesAreNoticed is the negative control.
+func TestImpossibleHistoriesAreNoticed(t *testing.T) {
+	for name, broken := range map[string]func(*sessile.Store) store{
+		"stale reads":    func(s *sessile.Store) store { return &stale{Store: s, seen: make(map[string]sessile.Session)} },
+		"lost updates":   func(s *sessile.Store) store { return &forgetful{Store: s} },
+		"tokens live on": func(s *sessile.Store) store { return lenient{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const tries = 20
+			noticed := 0
+			for i := range uint64(tries) {
+				if !run(t, 1+i, broken) {
+					noticed++
+				}
+			}
+			t.Logf("noticed in %d of %d histories", noticed, tries)
+			if noticed == 0 {
+				t.Error("not noticed")
+			}
+		})
+	}
+}

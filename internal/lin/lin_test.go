@@ -1,0 +1,322 @@
+package lin
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"go.uber.org/goleak"
+
+	"github.com/sessile/sessile"
+)
+
+var (
+	histories = flag.Int("lin.histories", 60, "histories to check")
+	seed      = flag.Uint64("lin.seed", 0, "check one history alone")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	users   = 3
+	clients = 8
+	calls   = 40 // of each client, in each half
+
+	tick  = 2 * time.Millisecond // how exactly a session expires
+	never = time.Duration(1 << 62)
+)
+
+// store is what a history calls: the real one, or one that is broken on purpose.
+type store interface {
+	CreateWith(ctx context.Context, n sessile.NewSession) (sessile.Session, sessile.Token, error)
+	ReadByToken(ctx context.Context, t sessile.Token) (sessile.Session, error)
+	UpdateDurable(ctx context.Context, id sessile.ID, c *sessile.Changes) (sessile.Session, error)
+	Update(ctx context.Context, id sessile.ID, c *sessile.Changes) (sessile.Session, error)
+	RotateToken(ctx context.Context, id sessile.ID) (sessile.Token, error)
+	Destroy(ctx context.Context, id sessile.ID) error
+	DestroyAllForUser(ctx context.Context, userID string) (int, error)
+}
+
+// lab makes one history.
+type lab struct {
+	t     *testing.T
+	store store
+	real  *sessile.Store
+	began time.Time
+
+	mu      sync.Mutex
+	ids     [users][perUser]sessile.ID
+	tokens  map[int]sessile.Token // by their numbers
+	known   [users][perUser][]int // numbers of a session's tokens that somebody has
+	claimed [users]bool           // somebody creates the session that expires
+	history []porcupine.Operation
+	next    atomic.Int64 // number of the next token
+	value   atomic.Int64
+}
+
+// open starts a store that keeps only some of the sessions in memory.
+func (l *lab) open(path string, broken func(*sessile.Store) store) {
+	l.t.Helper()
+	s, err := sessile.Open(l.t.Context(), sessile.Config{Path: path, CacheSize: 3, BatchInterval: time.Millisecond, CleanupInterval: sessile.Never})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.real, l.store = s, s
+	if broken != nil {
+		l.store = broken(s)
+	}
+}
+
+func (l *lab) create() {
+	l.t.Helper()
+	for u := range users {
+		for i := range lasting {
+			s, tok, err := l.real.Create(l.t.Context(), sessile.Meta{}, name(u), nil)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			l.learn(s.ID, input{user: u, session: i, token: int(l.next.Add(1)) - 1}, tok)
+		}
+	}
+}
+
+// learn lets the clients know a session's token.
+func (l *lab) learn(id sessile.ID, in input, tok sessile.Token) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids[in.user][in.session] = id
+	l.tokens[in.token] = tok
+	l.known[in.user][in.session] = append(l.known[in.user][in.session], in.token)
+}
+
+func name(user int) string { return fmt.Sprint("user", user) }
+
+// half lets the clients call for a while.
+func (l *lab) half(seed uint64, base int) {
+	var group sync.WaitGroup
+	for c := range clients {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(base+c)))
+			for range calls {
+				l.call(rng, base+c)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// call makes one call and notes it. Some callers are impatient.
+func (l *lab) call(rng *rand.Rand, client int) {
+	in := l.draw(rng)
+	ctx, cancel := context.WithCancel(l.t.Context())
+	if rng.IntN(10) == 0 {
+		ctx, cancel = context.WithTimeout(l.t.Context(), time.Duration(rng.IntN(400))*time.Microsecond)
+	}
+	defer cancel()
+	from := time.Since(l.began)
+	out := l.do(ctx, in, rng)
+	l.note(client, in, from, out, time.Since(l.began))
+}
+
+// draw chooses a call.
+func (l *lab) draw(rng *rand.Rand) input {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	in := input{user: rng.IntN(users), session: rng.IntN(perUser)}
+	if in.session == lasting && !l.claimed[in.user] {
+		l.claimed[in.user] = true
+		in.kind, in.token = create, int(l.next.Add(1))-1
+		return in
+	}
+	known := l.known[in.user][in.session]
+	if len(known) == 0 {
+		in.session = 0 // the other one is being created
+		known = l.known[in.user][0]
+	}
+	switch k := rng.IntN(100); {
+	case k < 55:
+		in.kind = read
+		in.token = known[len(known)-1-rng.IntN(min(len(known), 3))]
+	case k < 68:
+		in.kind, in.value = update, int(l.value.Add(1))
+	case k < 80:
+		in.kind, in.value = flush, int(l.value.Add(1))
+	case k < 96:
+		in.kind, in.token = rotate, int(l.next.Add(1))-1
+	case k < 99:
+		in.kind = destroy
+	default:
+		in.kind = destroyAll
+	}
+	return in
+}
+
+func (l *lab) do(ctx context.Context, in input, rng *rand.Rand) output {
+	l.mu.Lock()
+	id, tok := l.ids[in.user][in.session], l.tokens[in.token]
+	l.mu.Unlock()
+	var err error
+	switch in.kind {
+	case create:
+		lifetime := time.Duration(2+rng.IntN(20)) * time.Millisecond
+		return l.createBrief(ctx, in, lifetime)
+	case read:
+		s, err := l.store.ReadByToken(ctx, tok)
+		v, _, _ := sessile.Get[int](s, "v")
+		return output{outcomeOf(err), v}
+	case update:
+		_, err = l.store.UpdateDurable(ctx, id, new(sessile.Changes).Set("v", in.value))
+		if err != nil && outcomeOf(err) == nothing {
+			return output{outcome: unknown} // a change is accepted before it is durable
+		}
+	case flush:
+		_, err = l.store.Update(ctx, id, new(sessile.Changes).Set("v", in.value))
+	case rotate:
+		tok, err = l.store.RotateToken(ctx, id)
+		if err == nil {
+			l.learn(id, in, tok)
+		}
+	case destroy:
+		err = l.store.Destroy(ctx, id)
+	default:
+		_, err = l.store.DestroyAllForUser(ctx, name(in.user))
+	}
+	return output{outcome: outcomeOf(err)}
+}
+
+// createBrief makes the session that soon expires, and notes when it will.
+func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
+	s, tok, err := l.store.CreateWith(ctx, sessile.NewSession{UserID: name(in.user), MaxLifetime: lifetime})
+	if err != nil {
+		return output{outcome: nothing} // or nobody knows of it
+	}
+	l.learn(s.ID, in, tok)
+	end := s.Deadline.Sub(l.began)
+	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
+	return output{}
+}
+
+// note writes down a call from one time to another one.
+func (l *lab) note(client int, in input, from time.Duration, out output, to time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if out.outcome == unknown {
+		to = never // it may be done at any time from now on
+		client = clients*2 + len(l.history)
+	}
+	l.history = append(l.history, porcupine.Operation{ClientId: client, Input: in, Call: from.Nanoseconds(), Output: out, Return: to.Nanoseconds()})
+}
+
+// outcomeOf sorts errors by what they say of the call.
+func outcomeOf(err error) outcome {
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, sessile.ErrUnknown), errors.Is(err, sessile.ErrNotDurable):
+		return unknown
+	case errors.Is(err, sessile.ErrNotFound):
+		return notFound
+	default:
+		return nothing
+	}
+}
+
+// crash goes on with what a process that is killed leaves.
+func (l *lab) crash(path string) string {
+	l.t.Helper()
+	next := path + ".crashed"
+	for _, suffix := range []string{"", "-wal"} {
+		if err := duplicate(path+suffix, next+suffix); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if err := l.real.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+	return next
+}
+
+func duplicate(from, to string) error {
+	in, err := os.Open(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	return out.Close()
+}
+
+// tooLate ends what was under way: a killed process does nothing more.
+func (l *lab) tooLate(now time.Duration) {
+	for i := range l.history {
+		if op := &l.history[i]; op.Return == never.Nanoseconds() {
+			op.Return = now.Nanoseconds() - 1
+		}
+	}
+}
+
+// run makes one history and checks it.
+func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
+	t.Helper()
+	l := &lab{t: t, began: time.Now(), tokens: make(map[int]sessile.Token)}
+	path := filepath.Join(t.TempDir(), "s.db")
+	l.open(path, broken)
+	l.create()
+	l.half(seed, 0)
+	if seed%2 == 0 {
+		next := l.crash(path)
+		l.open(next, broken)
+		now := time.Since(l.began)
+		l.tooLate(now)
+		for u := range users {
+			l.note(-10-u, input{kind: crash, user: u}, now, output{}, now)
+		}
+		l.half(seed, clients)
+	}
+	if err := l.real.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verdict, info := porcupine.CheckOperationsVerbose(model(), l.history, time.Minute)
+	if verdict != porcupine.Ok && broken == nil {
+		if f, err := os.CreateTemp("", "history-*.html"); err == nil {
+			_ = porcupine.Visualize(model(), info, f)
+			t.Logf("the history is drawn in %s", f.Name())
+			_ = f.Close()
+		}
+	}
+	return verdict == porcupine.Ok
+}
+
+// TestCallsLookAsIfOneCameAfterTheOther: R6, A2, I1, I2: also when callers give up, and
+// across a crash.
+func TestCallsLookAsIfOneCameAfterTheOther(t *testing.T) {
+	first, n := uint64(time.Now().UnixNano())>>20, *histories
+	if *seed != 0 {
+		first, n = *seed, 1
+	}
+	for i := range n {
+		if !run(t, first+uint64(i), nil) {
+			t.Fatalf("history %d cannot have happened one after the other\nagain: go test ./internal/lin -lin.seed=%d", i, first+uint64(i))
+		}
+	}
+	t.Logf("%d histories of %d and %d calls from seed %d", n, clients*calls, 2*clients*calls, first)
+}
