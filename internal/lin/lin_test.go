@@ -297,7 +297,7 @@ func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	}
 	verdict, info := porcupine.CheckOperationsVerbose(model(), l.history, time.Minute)
 	if verdict != porcupine.Ok && broken == nil {
-		if f, err := os.CreateTemp("", "history-*.html"); err == nil {
+		if f, err := os.CreateTemp("", "history-*.html"); err == nil { //nolint:usetesting // it outlives the test
 			_ = porcupine.Visualize(model(), info, f)
 			t.Logf("the history is drawn in %s", f.Name())
 			_ = f.Close()

@@ -155,7 +155,7 @@ func model() porcupine.Model {
 		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 			users := make(map[int][]porcupine.Operation)
 			for _, op := range history {
-				u := op.Input.(input).user //nolint:forcetypeassert,errcheck // nothing else is in it
+				u := op.Input.(input).user
 				users[u] = append(users[u], op)
 			}
 			var parts [][]porcupine.Operation
@@ -166,12 +166,12 @@ func model() porcupine.Model {
 		},
 		Init: func() []any { return []any{nil} },
 		Step: func(state, in, out any) (next []any) {
-			call := in.(input) //nolint:forcetypeassert,errcheck // nothing else is in it
+			call := in.(input)
 			a, ok := state.(account)
 			if !ok {
 				a = begin(call.user)
 			}
-			for _, x := range after(a, call, out.(output)) { //nolint:forcetypeassert,errcheck // nothing else is in it
+			for _, x := range after(a, call, out.(output)) {
 				next = append(next, x)
 			}
 			return next
