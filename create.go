@@ -131,7 +131,7 @@ func (s *Store) mintToken(rec *persist.Record) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := newToken(tag, s.cfg.entropy)
+	t, err := newToken(s.sealKey, tag, s.cfg.entropy)
 	if err != nil {
 		return Token{}, err
 	}

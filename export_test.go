@@ -23,7 +23,12 @@ func WithVFS(c Config, name string) Config { c.vfs = name; return c }
 func NewID(now time.Time, tag uint16, entropy io.Reader) (ID, error) { return newID(now, tag, entropy) }
 
 // NewToken makes a token.
-func NewToken(tag uint16, entropy io.Reader) (Token, error) { return newToken(tag, entropy) }
+func NewToken(storeKey []byte, tag uint16, entropy io.Reader) (Token, error) {
+	return newToken(newSealKey(storeKey), tag, entropy)
+}
+
+// MadeWith reports whether a token was made with a store's key.
+func MadeWith(storeKey []byte, t Token) bool { return t.sealedBy(newSealKey(storeKey)) }
 
 // HashOf is what is stored of a token.
 func HashOf(t Token) persist.Hash { return t.hash() }

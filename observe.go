@@ -27,7 +27,7 @@ func (s *Store) Stats() Stats {
 	t, _ := s.actor.Stats(context.Background()) // the loop never waits, so this does not either
 	return Stats{
 		Hits: s.actor.Hits(), EventsDropped: s.actor.EventsDropped(),
-		ColdReads: t.ColdReads, UnknownTokens: t.UnknownTokens, Unreadable: t.Unreadable,
+		ColdReads: t.ColdReads, UnknownTokens: t.UnknownTokens + s.forged.Load(), Unreadable: t.Unreadable,
 		Created: t.Created, Destroyed: t.Destroyed, Evicted: t.Evicted, Expired: t.Expired, Rotated: t.Rotated,
 		Touches: t.Touches, TouchesDropped: t.TouchesDropped, Flushes: t.Flushes,
 		Batches: t.Batches, BatchItems: t.BatchItems, BatchFailures: t.BatchFailures,

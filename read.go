@@ -52,8 +52,13 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (out Session, err erro
 	return out, nil
 }
 
-// find is the read of what is not in memory.
+// find is the read of what is not in memory. A token that this store cannot have
+// made is not looked for.
 func (s *Store) find(ctx context.Context, t Token, h persist.Hash) (*actor.View, error) {
+	if !t.sealedBy(s.sealKey) {
+		s.forged.Add(1)
+		return nil, ErrNotFound
+	}
 	v, err := s.actor.Find(ctx, persist.TokenKey{Tag: t.tag(), Hash: h})
 	if err == nil {
 		return v, nil

@@ -242,7 +242,7 @@ const marker = "Marker-e2b7c0ffee-of-secret-data"
 func hiddenToken(tb testing.TB) sessile.Token {
 	tb.Helper()
 	entropy := sha256.Sum256([]byte(marker))
-	tok, err := sessile.NewToken(0xabcd, bytes.NewReader(entropy[:]))
+	tok, err := sessile.NewToken(nil, 0xabcd, bytes.NewReader(entropy[:]))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
 	if s.closed.Load() {
 		return Token{}, ErrClosed
 	}
-	t, err := newToken(persist.ID(id).Tag(), s.cfg.entropy)
+	t, err := newToken(s.sealKey, persist.ID(id).Tag(), s.cfg.entropy)
 	if err != nil {
 		return Token{}, err
 	}

@@ -6,7 +6,7 @@ import "time"
 type Stats struct {
 	Hits          uint64 // reads answered from memory
 	ColdReads     uint64 // reads that went to the disk
-	UnknownTokens uint64 // reads whose token no session has
+	UnknownTokens uint64 // reads whose token no session has; most never come to the disk
 	Unreadable    uint64 // rows left out of lists because they could not be read
 
 	Created        uint64

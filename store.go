@@ -23,6 +23,8 @@ type Store struct {
 	cfg      Config
 	backend  persist.Backend
 	storeKey []byte
+	sealKey  sealKey
+	forged   atomic.Uint64 // tokens that no store with this key has made
 	actor    *actor.Actor
 	clock    *clock
 	log      *zap.Logger
@@ -64,7 +66,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 	}
 	traits := backend.Traits()
 	s := &Store{
-		cfg: cfg, backend: backend, storeKey: traits.StoreKey,
+		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
 		clock: newClock(cfg.now), log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
 	}
 	if s.log == nil {

@@ -19,7 +19,7 @@ import (
 
 func someToken(tb testing.TB) sessile.Token {
 	tb.Helper()
-	tok, err := sessile.NewToken(0xabcd, rand.Reader)
+	tok, err := sessile.NewToken(nil, 0xabcd, rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -28,23 +28,24 @@ func someToken(tb testing.TB) sessile.Token {
 
 func TestTokenHasTheFormOfVersion1(t *testing.T) { // S1
 	entropy := bytes.Repeat([]byte{0x5a}, 32)
-	tok, err := sessile.NewToken(0xabcd, bytes.NewReader(entropy))
+	tok, err := sessile.NewToken(nil, 0xabcd, bytes.NewReader(entropy))
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw := append([]byte{1, 0xab, 0xcd}, entropy...)
+	raw = append(raw, sessile.RawOf(tok)[35:]...) // the seal
 	if !bytes.Equal(sessile.RawOf(tok), raw) {
 		t.Errorf("bytes are %x, want %x", sessile.RawOf(tok), raw)
 	}
 	text := tok.Reveal()
-	if text != base64.RawURLEncoding.EncodeToString(raw) || !regexp.MustCompile(`^[A-Za-z0-9_-]{47}$`).MatchString(text) {
+	if text != base64.RawURLEncoding.EncodeToString(raw) || !regexp.MustCompile(`^[A-Za-z0-9_-]{52}$`).MatchString(text) {
 		t.Errorf("text is %q", text)
 	}
 	if back, err := sessile.ParseToken(text); err != nil || !back.Equal(tok) {
 		t.Errorf("the text does not come back: %v", err)
 	}
 	if sessile.HashOf(tok) != sha256.Sum256(raw) { // S4
-		t.Error("the hash is not the SHA-256 of all 35 bytes")
+		t.Error("the hash is not the SHA-256 of all 39 bytes")
 	}
 	if sessile.TagOf(tok) != 0xabcd || tok.IsZero() || !(sessile.Token{}).IsZero() {
 		t.Errorf("tag %x, zero %t", sessile.TagOf(tok), tok.IsZero())
@@ -56,15 +57,15 @@ func TestTokensHave256BitsOfRandomness(t *testing.T) { // S1, S3, A6
 	if testing.Short() {
 		n = 20_000
 	}
-	seen := make(map[[35]byte]struct{}, n)
+	seen := make(map[[39]byte]struct{}, n)
 	var ones [32 * 8]int
 	for range n { // all of one user
-		raw := [35]byte(sessile.RawOf(someToken(t)))
+		raw := [39]byte(sessile.RawOf(someToken(t)))
 		if _, twice := seen[raw]; twice {
 			t.Fatal("a token came twice")
 		}
 		seen[raw] = struct{}{}
-		for i, b := range raw[3:] {
+		for i, b := range raw[3:35] {
 			for ; b != 0; b &= b - 1 {
 				ones[i*8+bits.TrailingZeros8(b)]++
 			}
@@ -86,14 +87,14 @@ func TestTokenIsRefusedWithoutEntropy(t *testing.T) { // S2, A5
 		"late error":  io.MultiReader(strings.NewReader("xxxxxxxx"), iotest.ErrReader(errors.New("no entropy"))),
 		"silent stop": iotest.TimeoutReader(iotest.OneByteReader(rand.Reader)),
 	} {
-		if tok, err := sessile.NewToken(1, r); err == nil || !tok.IsZero() {
+		if tok, err := sessile.NewToken(nil, 1, r); err == nil || !tok.IsZero() {
 			t.Errorf("%s: zero %t, %v", name, tok.IsZero(), err)
 		}
 		if _, err := sessile.RandomTag(iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {
 			t.Errorf("%s: a tag without entropy", name)
 		}
 	}
-	if tok, err := sessile.NewToken(1, iotest.OneByteReader(rand.Reader)); err != nil || tok.IsZero() {
+	if tok, err := sessile.NewToken(nil, 1, iotest.OneByteReader(rand.Reader)); err != nil || tok.IsZero() {
 		t.Errorf("entropy in small pieces is entropy: %v", err)
 	}
 }
@@ -104,11 +105,11 @@ func TestParseTokenRefusesEveryOtherText(t *testing.T) { // S5, S7, A29
 	raw := sessile.RawOf(someToken(t))
 	version2 := base64.RawURLEncoding.EncodeToString(append([]byte{2}, raw[1:]...))
 	for name, s := range map[string]string{
-		"empty": "", "short": valid[:46], "long": valid + "A", "padded": valid + "=", "double": valid + valid,
-		"line break at the end": valid[:46] + "\n", "carriage return": with(5, "\r"), "line break after": valid + "\n",
-		"line break and all characters": valid[:20] + "\n" + valid[20:], "space": with(7, " "), "quotes": `"` + valid[:45] + `"`,
-		"standard alphabet +": with(8, "+"), "standard alphabet /": with(8, "/"), "NUL": with(46, "\x00"),
-		"not ASCII": valid[:45] + "é", "no UTF-8": with(9, "\xff"), "path": "../../../../../../../../../../../../../etc/pass",
+		"empty": "", "short": valid[:51], "long": valid + "A", "padded": valid + "=", "double": valid + valid,
+		"line break at the end": valid[:51] + "\n", "carriage return": with(5, "\r"), "line break after": valid + "\n",
+		"line break and all characters": valid[:20] + "\n" + valid[20:], "space": with(7, " "), "quotes": `"` + valid[:50] + `"`,
+		"standard alphabet +": with(8, "+"), "standard alphabet /": with(8, "/"), "NUL": with(51, "\x00"),
+		"not ASCII": valid[:50] + "é", "no UTF-8": with(9, "\xff"), "path": "../../../../../../../../../../../../../etc/pass",
 		"4 KiB": strings.Repeat("A", 4096), "1 MiB": strings.Repeat(valid, 22_000), "redacted": "****",
 		"version 2": version2, "version 0": (sessile.Token{}).Reveal(), "another version": with(0, "B"),
 	} {
@@ -118,19 +119,38 @@ func TestParseTokenRefusesEveryOtherText(t *testing.T) { // S5, S7, A29
 	}
 }
 
-func TestTokenHasOneText(t *testing.T) { // the last character has two bits that carry nothing
+func TestTokenHasOneText(t *testing.T) { // every character counts, the last one too
 	valid := someToken(t).Reveal()
-	good := 0
-	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
-		if tok, err := sessile.ParseToken(valid[:46] + string(c)); err == nil {
-			good++
-			if tok.Reveal() != valid[:46]+string(c) {
-				t.Errorf("%q is another text of a token", c)
+	for i := range valid {
+		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+			text := valid[:i] + string(c) + valid[i+1:]
+			if tok, err := sessile.ParseToken(text); err == nil && tok.Reveal() != text {
+				t.Fatalf("%q is another text of a token", text)
 			}
 		}
 	}
-	if good != 16 {
-		t.Errorf("%d last characters are good, want 16", good)
+}
+
+func TestAStoreKnowsTheTokensThatItMade(t *testing.T) { // R23: what a client makes up costs no I/O
+	key, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	tok, err := sessile.NewToken(key, 7, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sessile.MadeWith(key, tok) || sessile.MadeWith(other, tok) || sessile.MadeWith(key, sessile.Token{}) {
+		t.Error("the seal is not that of the key")
+	}
+	raw := sessile.RawOf(tok)
+	for bit := 8; bit < len(raw)*8; bit++ { // the first byte is the version
+		raw[bit/8] ^= 1 << (bit % 8)
+		changed, err := sessile.ParseToken(base64.RawURLEncoding.EncodeToString(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sessile.MadeWith(key, changed) {
+			t.Errorf("bit %d is not sealed", bit)
+		}
+		raw[bit/8] ^= 1 << (bit % 8)
 	}
 }
 
@@ -161,7 +181,7 @@ func TestHashDoesNotAllocate(t *testing.T) {
 	}); n > 1 {
 		t.Errorf("ParseToken allocates %v times", n)
 	}
-	bad := text[:46] + "\n"
+	bad := text[:51] + "\n"
 	if n := testing.AllocsPerRun(200, func() { _, _ = sessile.ParseToken(bad) }); n != 0 { // A9, S8
 		t.Errorf("refusing a token allocates %v times", n)
 	}
@@ -186,7 +206,7 @@ func TestTokensAreEqualByTheirBytes(t *testing.T) {
 
 func TestTheZeroTokenHasAHashThatNobodyCanSend(t *testing.T) {
 	zero := sessile.Token{}
-	if sessile.HashOf(zero) != sha256.Sum256(make([]byte, 35)) || sessile.TagOf(zero) != 0 {
+	if sessile.HashOf(zero) != sha256.Sum256(make([]byte, 39)) || sessile.TagOf(zero) != 0 {
 		t.Errorf("hash %x, tag %x", sessile.HashOf(zero), sessile.TagOf(zero))
 	}
 	if _, err := sessile.ParseToken(zero.Reveal()); err == nil {

@@ -88,7 +88,7 @@ func TestCVE_2026_48058_TheCookieIsSecure(t *testing.T) { // A27, S11
 	setting{}.holds(t, func(s *site) error {
 		token := s.logIn("alice")
 		return differs("Set-Cookie",
-			s.ask("/rotate", token).Header.Get("Set-Cookie")[len(cookieName)+1+47:],
+			s.ask("/rotate", token).Header.Get("Set-Cookie")[len(cookieName)+1+52:],
 			"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
 	}, faults{insecure: true})
 }

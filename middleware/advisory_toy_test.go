@@ -115,9 +115,9 @@ func (y *toy) visit(r *http.Request) *visit { return r.Context().Value(y).(*visi
 func (y *toy) mint() string {
 	y.minted++
 	if y.counts {
-		return fmt.Sprintf("%047d", y.minted)
+		return fmt.Sprintf("%052d", y.minted)
 	}
-	var raw [35]byte
+	var raw [39]byte
 	_, _ = rand.Read(raw[:])
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }

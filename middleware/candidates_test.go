@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	tokenA = "AQAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	tokenB = "AQAAbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-	tokenC = "AQAAccccccccccccccccccccccccccccccccccccccccccc"
-	tokenD = "AQAAddddddddddddddddddddddddddddddddddddddddddd"
+	tokenA = "AQAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	tokenB = "AQAAbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	tokenC = "AQAAcccccccccccccccccccccccccccccccccccccccccccccccc"
+	tokenD = "AQAAdddddddddddddddddddddddddddddddddddddddddddddddd"
 )
 
 func finder(name string) *cookiePolicy { return &cookiePolicy{name: name} }

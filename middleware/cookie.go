@@ -28,7 +28,7 @@ const maxAge = 400 * 24 * time.Hour
 const (
 	maxNameValue  = 4096
 	maxAttributes = 1024
-	tokenLength   = 47
+	tokenLength   = 52
 )
 
 // cookiePolicy is a Cookie that has been checked.

@@ -28,6 +28,13 @@ type target struct {
 	others []sessile.Token // which push hers out of memory
 }
 
+// lookups is how often the store was asked for a token: in memory, on disk, and
+// for made-up ones, which do not come to the disk.
+func (g *target) lookups() uint64 {
+	stats := g.store.Stats()
+	return stats.Hits + stats.UnknownTokens + uint64(g.disk.reads.Load())
+}
+
 func newTarget(f *testing.F, opts middleware.Options) *target {
 	f.Helper()
 	must := func(err error) {
@@ -93,7 +100,7 @@ func scheme(line string) (string, bool) {
 
 func FuzzAuthorization(f *testing.F) { // R9, S9: a header opens a session only if it says the whole token
 	g := newTarget(f, middleware.Options{Bearer: true})
-	const token = "AQAA0000000000000000000000000000000000000000000"
+	const token = "AQAA000000000000000000000000000000000000000000000000"
 	for _, line := range []string{
 		"", "Bearer", "Bearer ", "bearer " + token, "BEARER   " + token, "Bearer\t" + token, "Bearer" + token, "Basic " + token,
 		"Bearer TOKEN", "bEaReR  TOKEN", "TOKEN", "Basic TOKEN", "Bearer TOKEN,", "Bearer TOKEN TOKEN", `Bearer "TOKEN"`, "Bearer \xff", "ſearer TOKEN",
@@ -109,7 +116,7 @@ func FuzzAuthorization(f *testing.F) { // R9, S9: a header opens a session only 
 		if withCookie {
 			r.Header.Set("Cookie", g.m.CookieName()+"="+g.token)
 		}
-		before := g.store.Stats().Hits + uint64(g.disk.reads.Load())
+		before := g.lookups()
 		var user string
 		w := httptest.NewRecorder()
 		g.m.Handler(handler(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { user, _ = h.UserID() })).ServeHTTP(w, r)
@@ -121,7 +128,7 @@ func FuzzAuthorization(f *testing.F) { // R9, S9: a header opens a session only 
 		if user != want || w.Code != http.StatusOK || w.Header()["Set-Cookie"] != nil {
 			t.Errorf("user %q, want %q; status %d, cookies %q", user, want, w.Code, w.Header()["Set-Cookie"])
 		}
-		if n := g.store.Stats().Hits + uint64(g.disk.reads.Load()) - before; n > 1 {
+		if n := g.lookups() - before; n > 1 {
 			t.Errorf("%d lookups", n)
 		}
 	})

@@ -247,7 +247,8 @@ type Backend interface {
 type Traits struct {
 	Engine    string // name and version
 	Exclusive bool   // nobody else writes: the lease never ends
-	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing tags.
+	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing
+	// tags and the seals of tokens.
 	StoreKey []byte
 }
 
