@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sessile/sessile"
@@ -34,9 +36,14 @@ const (
 //	S                   a sync: all U and F before its s are on disk
 func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) }
 
-// child works until it is killed. In the variant "early" it acknowledges
-// destroys before it asks for them: the parent must notice.
+// child works until it is killed, or closes the store at a SIGTERM. The variants
+// are stores that the parent must notice: "early" acknowledges destroys before it
+// asks for them, and "rude" does not close. "open" is no store: it ends when it
+// has opened one.
 func child(path, variant string) error {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	say("start")
 	store, err := sessile.Open(context.Background(), sessile.Config{
 		Path: path, BatchInterval: interval, CacheSize: 32,
 		MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
@@ -44,17 +51,25 @@ func child(path, variant string) error {
 	if err != nil {
 		return err
 	}
+	if variant == "open" {
+		return store.Close()
+	}
 	say("open")
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
 			w := worker{store: store, n: i, variant: variant}
-			for w.step() == nil {
+			for w.step() == nil { //nolint:revive // until the store is closed
 			}
 		})
 	}
+	<-terminated
+	if variant == "rude" {
+		return nil
+	}
+	err = store.Close() // while they work
 	all.Wait()
-	return store.Close()
+	return err
 }
 
 type worker struct {

@@ -17,6 +17,7 @@ type Setup struct {
 	VFS   string                           // empty = SQLite's own
 	Hot   int                              // Config.CacheSize: small, so that reads are cold
 	Max   int                              // Config.MaxSessionsPerUser
+	Queue int                              // Config.MaxPending, 0 = its default
 	Twist func(*sqlite.DB) persist.Backend // breaks the store for a negative control; nil = none
 }
 
@@ -31,7 +32,7 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 		backend = s.Twist(db)
 	}
 	store, err := sessile.New(ctx, backend, sessile.Config{
-		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.Never,
+		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, MaxPending: s.Queue, CleanupInterval: sessile.Never,
 		BatchInterval: 50 * time.Millisecond, CloseTimeout: 3 * time.Second,
 	})
 	if err != nil {

@@ -1,0 +1,196 @@
+package faults
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/faultvfs"
+	"github.com/sessile/sessile/internal/life"
+)
+
+// The clock is a bubble's, so minutes take seconds.
+var downTime = flag.Duration("down", 10*time.Minute, "how long the disk takes no write")
+
+const (
+	crowd = 8   // clients that work meanwhile
+	queue = 500 // changes that may wait
+)
+
+// down is a store whose disk fails for minutes, and those who use it meanwhile.
+type down struct {
+	store   *sessile.Store
+	mu      sync.Mutex
+	book    *life.Book
+	clients []*life.Client
+	calls   int
+	found   []string
+}
+
+func (d *down) hear(n life.Note) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	d.book.Hear(n)
+}
+
+func (d *down) report(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.found = append(d.found, fmt.Sprintf(format, args...))
+}
+
+// work has every client do something about twenty times a second, for a time.
+func (d *down) work(faulty bool, total time.Duration) {
+	end := time.Now().Add(total)
+	var all sync.WaitGroup
+	for i, c := range d.clients {
+		c.Faulty = faulty
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), uint64(end.Unix())))
+			for time.Now().Before(end) {
+				c.Step(r)
+				<-time.After(time.Duration(r.IntN(100)) * time.Millisecond)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// watch holds the store to its bounds, every second until the end, and returns
+// when it first said that something is wrong, and that it has failed.
+func (d *down) watch(total time.Duration) (degraded, failed time.Duration) {
+	began, before := time.Now(), runtime.NumGoroutine()
+	for time.Since(began) < total {
+		<-time.After(100 * time.Millisecond)
+		stats, health := d.store.Stats(), d.store.Health()
+		if stats.Pending > queue+crowd || stats.Hot > queue+100 || stats.Tombstones > 10*queue || stats.Loads > crowd {
+			d.report("a bound does not hold: %+v", stats)
+		}
+		if n := runtime.NumGoroutine(); n > before+4*crowd {
+			d.report("%d goroutines, there were %d", n, before)
+		}
+		if health.State != sessile.OK && degraded == 0 {
+			degraded = time.Since(began)
+		}
+		if health.State == sessile.Failed && failed == 0 {
+			failed = time.Since(began)
+		}
+	}
+	return degraded, failed
+}
+
+// recovered has the store write everything within the time that it has for that.
+func (d *down) recovered(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	began := time.Now()
+	if err := d.store.Sync(ctx); err != nil {
+		d.report("it has not recovered after %v: %v", time.Since(began), err)
+	}
+	if h := d.store.Health(); h.State != sessile.OK {
+		d.report("it calls itself %v after the recovery: %s", h.State, h.Reason)
+	}
+}
+
+// check holds the store to the book, and says what the clients have noticed.
+func (d *down) check(when string) {
+	for _, b := range d.book.Check(context.Background(), d.store, life.Settled) {
+		d.report("%s: %v", when, b)
+	}
+}
+
+// A disk that takes no write for ten minutes of work: what is refused stays
+// refused, what waits is bounded, the store says so within two seconds, and
+// afterwards it writes everything that was acknowledged (R13, D13, D20, I7).
+func TestADiskThatIsDownForMinutes(t *testing.T) {
+	d, degraded, failed := duringDown(t, false)
+	for _, f := range d.found {
+		t.Error(f)
+	}
+	if degraded == 0 || degraded > 2*time.Second || *downTime > 2*time.Minute && (failed == 0 || failed > 65*time.Second) {
+		t.Errorf("degraded after %v, failed after %v", degraded, failed)
+	}
+	t.Logf("%v without a write, %d clients, %d notes of them, %d sessions; degraded after %v, failed after %v", *downTime, crowd, d.calls, d.book.Len(), degraded, failed)
+}
+
+// The negative control: a store whose destroys are acknowledged early.
+func TestADiskThatIsDownNoticesABrokenStore(t *testing.T) {
+	d, _, _ := duringDown(t, true)
+	n := 0
+	for _, f := range d.found {
+		if strings.Contains(f, string(life.Undone)) {
+			n++
+		}
+	}
+	if n == 0 {
+		t.Errorf("not noticed: %v", d.found)
+	}
+	t.Logf("%d destroys are undone", n)
+}
+
+func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Duration) {
+	t.Helper()
+	l := newLab(t)
+	setup := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: 50, Max: 10, Queue: queue}
+	if broken {
+		setup.Twist = life.Early
+	}
+	d = &down{book: life.NewBook()}
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if d.store, err = setup.Open(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range crowd {
+			d.clients = append(d.clients, &life.Client{Store: d.store, User: fmt.Sprint("user", i), Max: setup.Max, Patience: time.Second, Say: d.hear})
+		}
+		d.work(false, 5*time.Second)
+		l.vfs.Set(func(c faultvfs.Call) (v faultvfs.Verdict) {
+			if c.Op == faultvfs.Write || c.Op == faultvfs.Sync || c.Op == faultvfs.Truncate {
+				v.Code = lib.SQLITE_IOERR_WRITE
+			}
+			return v
+		})
+		var watcher sync.WaitGroup
+		watcher.Go(func() { degraded, failed = d.watch(*downTime) })
+		d.work(true, *downTime)
+		watcher.Wait()
+		l.vfs.Set(nil)
+		d.recovered(recovery)
+		d.work(false, 5*time.Second)
+		d.recovered(time.Second)
+		d.check("afterwards")
+		if err := d.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		setup.Twist = nil
+		if d.store, err = setup.Open(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		d.check("reopened")
+		if err := d.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for _, b := range life.Integrity(setup.Path) {
+		d.report("%v", b)
+	}
+	for _, c := range d.clients {
+		for _, b := range c.Found() {
+			d.report("%v", b)
+		}
+	}
+	return d, degraded, failed
+}
