@@ -378,3 +378,36 @@ func TestAnInvalidationBeforeTheCreateSettlesIsLost(t *testing.T) {
 		t.Fatal("the other node's log-out was acknowledged, and this node serves the session from memory for ever")
 	}
 }
+
+// the retry of a rotation with a grace outlived the rotation that replaced its
+// token, and had later ones refused for a grace that nobody had (seed 594076).
+func TestARetryOutlivesTheRotationThatReplacedIt(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	rotate := func(to byte, until int64) []answer {
+		r := g.req(kindRotate)
+		r.id, r.to, r.until = rec.ID, persist.Hash{to}, until
+		return g.send(r)
+	}
+	rotate(2, persist.Unseen)
+	done := g.commit() // done, and reported as of unknown outcome
+	rotate(3, 0)       // waits for the next batch
+	g.send(settled{err: fmt.Errorf("%w", persist.ErrUnknown)})
+	g.now += 10_000_000
+	g.send(wake{})
+	if g.batch == nil || len(g.batch.Ops) != 2 || done.err != nil {
+		t.Fatalf("%+v, %v", g.batch, done.err)
+	}
+	retried := g.commit()
+	retried.result.Ops[0] = persist.Outcome{Status: persist.Failed, Err: persist.ErrUnavailable}
+	if a := g.send(retried); len(a) != 1 || a[0].err != nil {
+		t.Fatal(a)
+	}
+	if len(g.s.later) > 0 {
+		t.Errorf("%d retries are left", len(g.s.later))
+	}
+	rotate(4, persist.Unseen)
+	if a := g.send(g.commit()); len(a) != 1 || a[0].err != nil {
+		t.Error(a)
+	}
+}

@@ -88,6 +88,9 @@ func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 		return
 	}
 	defer s.unspin(p)
+	if o.Status == persist.Applied {
+		s.overtake(p)
+	}
 	live := e != nil && s.hot.ByID(id) == e
 	switch {
 	case e == nil: // a retry of what nobody waits for
@@ -110,6 +113,20 @@ func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 	default:
 		s.failAll(p, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
 	}
+}
+
+// overtake ends the retry of a rotation on which p builds: it was done, or p could
+// not have been.
+func (s *state) overtake(p *pendingOp) {
+	s.later = slices.DeleteFunc(s.later, func(q *pendingOp) bool {
+		if q.op.Kind != persist.Rotate || q.op.Ref.ID != p.op.Ref.ID || q.op.To != p.op.From {
+			return false
+		}
+		s.graves.bury(q.grave)
+		s.graves.bury(q.also)
+		s.unspin(q)
+		return true
+	})
 }
 
 // respin gives e its new token. The old one lives on only in a grace.

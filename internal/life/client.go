@@ -1,6 +1,7 @@
 package life
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Client struct {
 	User     string
 	Max      int                          // Config.MaxSessionsPerUser
 	Patience time.Duration                // of every call
+	Slack    time.Duration                // what a call may take beyond that, 0 = 50 ms: the answer has a way to go
 	Say      func(Note)                   // hears every note
 	Faulty   bool                         // the disk fails now: errors are no breach
 	Trace    func(call string, err error) // hears every call; nil = nobody
@@ -47,9 +49,6 @@ func (c *Client) Found() []Breach { return c.found }
 // Live is the number of sessions that it may use.
 func (c *Client) Live() int { return len(c.live) }
 
-// slack is what a call may take beyond its patience: the answer has a way to go.
-const slack = 50 * time.Millisecond
-
 func (c *Client) report(k Kind, format string, args ...any) {
 	c.found = append(c.found, Breach{k, c.User + ": " + fmt.Sprintf(format, args...)})
 }
@@ -63,7 +62,7 @@ func (c *Client) call(what string, f func(context.Context) error) error {
 	if c.Trace != nil {
 		c.Trace(what, err)
 	}
-	if d := time.Since(began); d > c.Patience+slack {
+	if d := time.Since(began); d > c.Patience+cmp.Or(c.Slack, 50*time.Millisecond) {
 		c.report(Late, "%s took %v", what, d)
 	}
 	if !Clear(err) {

@@ -1,0 +1,125 @@
+package stress
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
+)
+
+var fills = flag.Int("stress.fills", 20, "times that the disk is filled")
+
+const (
+	smallDisk = "SESSILE_STRESS_DISK" // set in the process that has the small disk
+	diskBytes = 4 << 20
+)
+
+// A disk of four megabytes is filled at a random moment. What the store refuses
+// and what it acknowledges is true then, when there is room again, and after it
+// was opened again; and a log-out counts although it cannot be stored (R15, D11, I4).
+func TestAFullDiskLosesNothing(t *testing.T) {
+	if os.Getenv(smallDisk) == "" {
+		onSmallDisk(t)
+		return
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", diskBytes)); err != nil {
+		t.Skipf("no disk can be mounted here: %v", err)
+	}
+	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }()
+	failed, sessions := 0, 0
+	began := time.Now()
+	for n := range *fills {
+		s := newSiege(t, life.Setup{Path: filepath.Join(dir, fmt.Sprint(n, ".db")), Hot: 10, Max: 20}, rand.Uint64())
+		s.steps(false, 20)
+		filler := fill(t, dir, rand.Int64N(200<<10))
+		s.steps(true, 60)
+		revoke(t, s.store, s.clients)
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		failed, sessions = failed+s.failed, sessions+s.book.Len()
+		s.relieved()
+		if err := errors.Join(os.RemoveAll(s.setup.Path), os.RemoveAll(s.setup.Path+"-wal"), os.RemoveAll(s.setup.Path+"-shm")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d times full, %d sessions, %d calls failed, %v", *fills, sessions, failed, time.Since(began).Round(time.Second))
+	if failed < *fills {
+		t.Error("the disk was hardly ever full")
+	}
+}
+
+// revoke logs everybody out of the full disk by the clients, which check that the
+// tokens are refused.
+func revoke(t *testing.T, store *sessile.Store, clients []*life.Client) {
+	t.Helper()
+	for _, c := range clients {
+		for c.Live() > 0 {
+			before := c.Live()
+			if c.Destroy(0); c.Live() == before {
+				t.Fatalf("a log-out is refused: %+v", store.Health())
+			}
+		}
+	}
+}
+
+// fill leaves so many bytes free on the disk of a directory.
+func fill(t *testing.T, dir string, free int64) string {
+	t.Helper()
+	path := filepath.Join(dir, "filler")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 4096); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	size, err := f.Seek(0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(max(0, size-free)), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// onSmallDisk runs the test again in a process that may mount a disk: it is root
+// in a world of its own, if it is not in ours.
+func onSmallDisk(t *testing.T) {
+	t.Helper()
+	run := func(attr *syscall.SysProcAttr) (string, error) {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", fmt.Sprint("-stress.fills=", *fills))
+		cmd.Env, cmd.SysProcAttr = append(os.Environ(), smallDisk+"=1"), attr
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := run(&syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	})
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		out, err = run(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS})
+	}
+	t.Log(out)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("this machine gives no world of its own to a process that is not root")
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

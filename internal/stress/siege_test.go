@@ -1,0 +1,104 @@
+package stress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
+)
+
+// Machines are noisy: a call counts as late only if it is so by a second.
+const slack = time.Second
+
+// siege is a store in trouble, and two who use it meanwhile.
+type siege struct {
+	t       *testing.T
+	setup   life.Setup
+	store   *sessile.Store
+	book    *life.Book
+	clients []*life.Client
+	rand    *rand.Rand
+	failed  int // calls
+}
+
+func newSiege(t *testing.T, setup life.Setup, seed uint64) *siege {
+	t.Helper()
+	s := &siege{t: t, setup: setup, book: life.NewBook(), rand: rand.New(rand.NewPCG(seed, 15))}
+	s.open()
+	for i := range 2 {
+		s.clients = append(s.clients, &life.Client{
+			Store: s.store, User: fmt.Sprint("user", i), Max: setup.Max, Patience: 100 * time.Millisecond, Slack: slack, Say: s.book.Hear,
+			Trace: func(what string, err error) {
+				if err != nil && !errors.Is(err, sessile.ErrNotFound) {
+					s.failed++
+				}
+			},
+		})
+	}
+	return s
+}
+
+func (s *siege) open() {
+	s.t.Helper()
+	var err error
+	if s.store, err = s.setup.Open(context.Background()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// steps has the clients do something at random, n times.
+func (s *siege) steps(faulty bool, n int) {
+	for i := range n {
+		c := s.clients[i%len(s.clients)]
+		c.Faulty = faulty
+		c.Step(s.rand)
+	}
+}
+
+// relieved checks the store, now that there is no trouble any more: it recovers by
+// itself, within five seconds, and everything that it acknowledged is there, also
+// when it is opened again.
+func (s *siege) relieved() {
+	s.t.Helper()
+	for _, c := range s.clients {
+		c.Faulty, c.Patience = false, 5*time.Second
+		if err := c.Sync(); err != nil {
+			s.t.Errorf("it has not recovered: %v", err)
+		}
+	}
+	if h := s.store.Health(); h.State != sessile.OK {
+		s.t.Errorf("it calls itself %v: %s", h.State, h.Reason)
+	}
+	s.steps(false, 20)
+	s.check()
+	if err := s.store.Close(); err != nil {
+		s.t.Errorf("Close: %v", err)
+	}
+	s.setup.Twist = nil
+	s.open()
+	s.check()
+	if err := s.store.Close(); err != nil {
+		s.t.Errorf("Close: %v", err)
+	}
+	s.breaches(life.Integrity(s.setup.Path))
+	for _, c := range s.clients {
+		s.breaches(c.Found())
+	}
+}
+
+func (s *siege) check() {
+	s.t.Helper()
+	s.breaches(s.book.Check(context.Background(), s.store, life.Settled))
+}
+
+func (s *siege) breaches(found []life.Breach) {
+	s.t.Helper()
+	for _, b := range found {
+		s.t.Error(b)
+	}
+}
