@@ -8,9 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/life"
@@ -31,32 +32,50 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		onSmallDisk(t)
 		return
 	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", diskBytes)); err != nil {
+	if err := mount(t, t.TempDir()); err != nil {
 		t.Skipf("no disk can be mounted here: %v", err)
 	}
-	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }()
-	failed, sessions := 0, 0
-	began := time.Now()
-	for n := range *fills {
-		s := newSiege(t, life.Setup{Path: filepath.Join(dir, fmt.Sprint(n, ".db")), Hot: 10, Max: 20}, rand.Uint64())
-		s.steps(false, 20)
-		filler := fill(t, dir, rand.Int64N(200<<10))
-		s.steps(true, 60)
-		revoke(t, s.store, s.clients)
-		if err := os.Remove(filler); err != nil {
-			t.Fatal(err)
+	var failed, sessions atomic.Int64
+	t.Run("fills", func(t *testing.T) {
+		for n := range *fills {
+			t.Run(strconv.Itoa(n), func(t *testing.T) {
+				t.Parallel() // they wait more than they work
+				s := fillOnce(t)
+				failed.Add(int64(s.failed))
+				sessions.Add(int64(s.book.Len()))
+			})
 		}
-		failed, sessions = failed+s.failed, sessions+s.book.Len()
-		s.relieved()
-		if err := errors.Join(os.RemoveAll(s.setup.Path), os.RemoveAll(s.setup.Path+"-wal"), os.RemoveAll(s.setup.Path+"-shm")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("%d times full, %d sessions, %d calls failed, %v", *fills, sessions, failed, time.Since(began).Round(time.Second))
-	if failed < *fills {
+	})
+	t.Logf("%d times full, %d sessions, %d calls failed", *fills, sessions.Load(), failed.Load())
+	if int(failed.Load()) < *fills {
 		t.Error("the disk was hardly ever full")
 	}
+}
+
+func fillOnce(t *testing.T) *siege {
+	t.Helper()
+	dir := t.TempDir()
+	if err := mount(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	s := newSiege(t, life.Setup{Path: filepath.Join(dir, "s.db"), Hot: 10, Max: 20}, rand.Uint64())
+	s.steps(false, 20)
+	filler := fill(t, dir, rand.Int64N(200<<10))
+	s.steps(true, 60)
+	revoke(t, s.store, s.clients)
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	s.relieved()
+	s.none()
+	return s
+}
+
+// mount puts a small disk over a directory, for as long as the test takes.
+func mount(t *testing.T, dir string) error {
+	t.Helper()
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", diskBytes))
 }
 
 // revoke logs everybody out of the full disk by the clients, which check that the
@@ -102,7 +121,7 @@ func fill(t *testing.T, dir string, free int64) string {
 func onSmallDisk(t *testing.T) {
 	t.Helper()
 	run := func(attr *syscall.SysProcAttr) (string, error) {
-		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", fmt.Sprint("-stress.fills=", *fills))
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.parallel=16", fmt.Sprint("-stress.fills=", *fills))
 		cmd.Env, cmd.SysProcAttr = append(os.Environ(), smallDisk+"=1"), attr
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type siege struct {
 	clients []*life.Client
 	rand    *rand.Rand
 	failed  int // calls
+	found   []life.Breach
 }
 
 func newSiege(t *testing.T, setup life.Setup, seed uint64) *siege {
@@ -32,7 +34,7 @@ func newSiege(t *testing.T, setup life.Setup, seed uint64) *siege {
 	s.open()
 	for i := range 2 {
 		s.clients = append(s.clients, &life.Client{
-			Store: s.store, User: fmt.Sprint("user", i), Max: setup.Max, Patience: 100 * time.Millisecond, Slack: slack, Say: s.book.Hear,
+			Store: s.store, User: fmt.Sprint("user", i), Max: setup.Max, Slack: slack, Say: s.book.Hear,
 			Trace: func(what string, err error) {
 				if err != nil && !errors.Is(err, sessile.ErrNotFound) {
 					s.failed++
@@ -51,11 +53,14 @@ func (s *siege) open() {
 	}
 }
 
-// steps has the clients do something at random, n times.
+// steps has the clients do something at random, n times. In trouble they are impatient.
 func (s *siege) steps(faulty bool, n int) {
 	for i := range n {
 		c := s.clients[i%len(s.clients)]
-		c.Faulty = faulty
+		c.Faulty, c.Patience = faulty, 10*time.Second
+		if faulty {
+			c.Patience = 100 * time.Millisecond
+		}
 		c.Step(s.rand)
 	}
 }
@@ -76,29 +81,47 @@ func (s *siege) relieved() {
 	}
 	s.steps(false, 20)
 	s.check()
-	if err := s.store.Close(); err != nil {
-		s.t.Errorf("Close: %v", err)
-	}
+	s.close()
 	s.setup.Twist = nil
 	s.open()
 	s.check()
-	if err := s.store.Close(); err != nil {
-		s.t.Errorf("Close: %v", err)
-	}
-	s.breaches(life.Integrity(s.setup.Path))
+	s.close()
+	s.found = append(s.found, life.Integrity(s.setup.Path)...)
 	for _, c := range s.clients {
-		s.breaches(c.Found())
+		s.found = append(s.found, c.Found()...)
 	}
 }
 
 func (s *siege) check() {
-	s.t.Helper()
-	s.breaches(s.book.Check(context.Background(), s.store, life.Settled))
+	s.found = append(s.found, s.book.Check(context.Background(), s.store, life.Settled)...)
 }
 
-func (s *siege) breaches(found []life.Breach) {
+func (s *siege) close() {
 	s.t.Helper()
-	for _, b := range found {
+	if err := s.store.Close(); err != nil {
+		s.t.Errorf("Close: %v", err)
+	}
+}
+
+// none fails the test if a promise was broken.
+func (s *siege) none() {
+	s.t.Helper()
+	for _, b := range s.found {
 		s.t.Error(b)
 	}
+}
+
+// TestASiegeNoticesABrokenStore is the negative control: a store that acknowledges
+// destroys before they are stored, and loses the last ones.
+func TestASiegeNoticesABrokenStore(t *testing.T) {
+	s := newSiege(t, life.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Twist: life.Early}, 1)
+	s.steps(false, 100)
+	s.relieved()
+	for _, b := range s.found {
+		if b.Kind == life.Undone {
+			t.Logf("noticed: %v", b)
+			return
+		}
+	}
+	t.Errorf("not noticed: %v", s.found)
 }
