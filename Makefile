@@ -11,6 +11,7 @@ N ?= 200
 SEEDS ?= 10000
 CUTS ?= 20000
 HISTORIES ?= 2000
+CHECKS ?= 1000
 FAULTS ?= 0
 COUNT ?= 6
 SESSIONS ?= 100000
@@ -90,18 +91,18 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill sim faults cuts lin prove prove-controls mutants
+.PHONY: fuzz kill sim faults cuts lin model stress prove prove-controls mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
-kill: ## N=200 times kill -9 while it writes, and what it acknowledged must be there
+kill: ## N=200 times kill -9 while it writes, SIGTERM, and kill -9 while it opens: what it acknowledged must be there
 	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
 faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
-	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall' -faults=$(FAULTS) $(ARGS) | grep -v '^=== '
+	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall|Down' -faults=$(FAULTS) $(ARGS) | grep -v '^=== '
 
 cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with failing syncs
 	@go test ./internal/power -count=1 -timeout=60m -v -run '^TestNo|^TestThePower' -cuts=$(CUTS) -gates=$$(( $(CUTS) / 100 )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
@@ -109,11 +110,17 @@ cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with fail
 lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
 	@go test ./internal/lin -count=1 -timeout=120m -run '^TestCallsLook' -v -lin.histories=$(HISTORIES) $(ARGS) | $(some)
 
+model: ## CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps, held against a model
+	@go test . -count=1 -timeout=240m -v -run '^TestAnySequence' -rapid.checks=$(CHECKS) -model.steps=100 $(ARGS) | $(some)
+
+stress: ## a full disk, another process's lock, the WAL under load, ten times the load
+	@go test ./internal/stress -count=1 -timeout=120m -v $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
+
 prove: ## the long versions of all of these (hours); the scorecard is out/scorecard.md
 	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
 
 prove-controls: ## what is broken on purpose, and must be noticed
-	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/lin ./internal/arch ./persist/persisttest \
+	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
 	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl|^TestABrokenBackend' $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)

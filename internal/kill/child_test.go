@@ -59,7 +59,7 @@ func child(path, variant string) error {
 	for i := range workers {
 		all.Go(func() {
 			w := worker{store: store, n: i, variant: variant}
-			for w.step() == nil { //nolint:revive // until the store is closed
+			for w.step() == nil {
 			}
 		})
 	}

@@ -2,9 +2,9 @@ package kill
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -45,7 +45,7 @@ func TestKillWhileOpening(t *testing.T) {
 	opened := 0
 	for i := range *rounds {
 		l := newLoop(t, "open")
-		l.path = filepath.Join(dir, fmt.Sprint(i))
+		l.path = filepath.Join(dir, strconv.Itoa(i))
 		cmd, _ := l.start()
 		<-time.After(time.Duration(rand.IntN(8000)) * time.Microsecond)
 		if err := cmd.Process.Kill(); err != nil {

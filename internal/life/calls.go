@@ -34,6 +34,9 @@ func (c *Client) Touch(i int) {
 		return
 	}
 	now := time.Now()
+	if c.Now != nil {
+		now = c.Now()
+	}
 	c.change(o, Note{Op: Touch, IDs: []sessile.ID{o.id}, N: now.UnixMicro()}, func(ctx context.Context) error {
 		return c.Store.Touch(ctx, o.id, now, now.Add(time.Hour))
 	})

@@ -32,6 +32,7 @@ type Client struct {
 	Max      int                          // Config.MaxSessionsPerUser
 	Patience time.Duration                // of every call
 	Slack    time.Duration                // what a call may take beyond that, 0 = 50 ms: the answer has a way to go
+	Now      func() time.Time             // the store's clock; nil = time.Now
 	Say      func(Note)                   // hears every note
 	Faulty   bool                         // the disk fails now: errors are no breach
 	Trace    func(call string, err error) // hears every call; nil = nobody

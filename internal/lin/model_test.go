@@ -87,6 +87,10 @@ func after(a account, in input, out output) []account {
 		return only(a, (out.outcome == done) == (!s.dead && s.token == in.token) && (out.outcome != done || s.value == out.value))
 	case in.kind == update && out.outcome == notFound && !s.dead:
 		return changed(a, in) // it was there for readers, and its session ended before it was on disk
+	case in.kind == rotate && out.outcome == notFound && s.dead:
+		lost := a // it was on its way to the disk when its session ended: nobody gets the token
+		lost.kept[in.session].token = nobody
+		return []account{a, lost}
 	case (in.kind == update || in.kind == flush || in.kind == rotate) && out.outcome == notFound:
 		return only(a, s.dead)
 	case out.outcome == unknown || in.kind == flush:

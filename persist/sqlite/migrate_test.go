@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	lib "modernc.org/sqlite/lib"
@@ -72,7 +73,7 @@ func upgradeKilledEverywhere(t *testing.T, upgrade func(*zombie.Conn) error) (ha
 	vfs := faultvfs.New(t.Name())
 	dir := t.TempDir()
 	for ; ; killed++ {
-		path := filepath.Join(dir, fmt.Sprint(killed))
+		path := filepath.Join(dir, strconv.Itoa(killed))
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
