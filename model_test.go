@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	lib "modernc.org/sqlite/lib"
 	"pgregory.net/rapid"
 
 	"github.com/sessile/sessile"
@@ -137,7 +136,7 @@ func (w *world) do(d deed) {
 func (w *world) trouble(d deed) {
 	switch d.Do {
 	case "break":
-		code := []int32{lib.SQLITE_IOERR_WRITE, lib.SQLITE_IOERR_FSYNC, lib.SQLITE_FULL}[d.Pick%3]
+		code := []int32{faultvfs.WriteFails, faultvfs.SyncFails, faultvfs.Full}[d.Pick%3]
 		w.faulty(true)
 		left := d.N % 8 // calls that still succeed
 		w.vfs.Set(func(c faultvfs.Call) (v faultvfs.Verdict) {

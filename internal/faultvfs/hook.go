@@ -83,3 +83,10 @@ func (v *VFS) do(c Call, call func() int32) int32 {
 	}
 	return d.Code
 }
+
+// Result codes of SQLite for what goes wrong with a disk.
+const (
+	WriteFails = 10 | 3<<8 // SQLITE_IOERR_WRITE
+	SyncFails  = 10 | 4<<8 // SQLITE_IOERR_FSYNC
+	Full       = 13        // SQLITE_FULL
+)
