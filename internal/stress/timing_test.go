@@ -1,0 +1,116 @@
+package stress
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"math"
+	mathrand "math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+var samples = flag.Int("stress.timing", 20_000, "refused tokens that are timed")
+
+// difference is how much longer the second of two kinds takes, and Welch's t of
+// that. Beyond 4.5 it can be told that there is one (dudect).
+type difference struct{ ns, t float64 }
+
+func (d difference) String() string { return fmt.Sprintf("%.1f ns (t %.1f)", d.ns, d.t) }
+
+// leak times two kinds of refused tokens, one after the other at random, without
+// the slowest tenth, which is the machine's noise.
+func leak(n int, read func(sessile.Token), kinds [2][]sessile.Token) difference {
+	var times [2][]float64
+	for range n {
+		k := mathrand.IntN(2)
+		token := kinds[k][mathrand.IntN(len(kinds[k]))]
+		began := time.Now()
+		read(token)
+		times[k] = append(times[k], float64(time.Since(began)))
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(times[0], times[1])))
+	limit := all[len(all)*9/10]
+	m0, v0 := moments(times[0], limit)
+	m1, v1 := moments(times[1], limit)
+	return difference{m1 - m0, (m1 - m0) / math.Sqrt(v0+v1)}
+}
+
+// moments are the mean and its variance of what is within the limit.
+func moments(times []float64, limit float64) (mean, variance float64) {
+	n, sum, squares := 0.0, 0.0, 0.0
+	for _, x := range times {
+		if x <= limit {
+			n, sum, squares = n+1, sum+x, squares+x*x
+		}
+	}
+	mean = sum / n
+	return mean, (squares/n - mean*mean) / n
+}
+
+// made is as many tokens, of which the first characters are given and the hash
+// begins as asked.
+func made(t *testing.T, head string, hash []byte) (list []sessile.Token) {
+	t.Helper()
+	for len(list) < 30 {
+		raw := make([]byte, 39)
+		_, _ = rand.Read(raw)
+		text := head + base64.RawURLEncoding.EncodeToString(raw)[len(head):]
+		b, err := base64.RawURLEncoding.DecodeString(text)
+		if sum := sha256.Sum256(b); err != nil || string(sum[:len(hash)]) != string(hash) {
+			continue
+		}
+		token, err := sessile.ParseToken(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, token)
+	}
+	return list
+}
+
+// What a token has in common with a good one does not show in the time that it
+// takes to refuse it. That its hash begins like a good one's does, by nanoseconds:
+// that place of the index is taken. It tells nothing of a token, which is why
+// tokens are looked up by their hashes (R21, S5, A7). Machines are noisy, so the
+// figures are told, not judged.
+func TestRefusalsTakeTheSameTime(t *testing.T) {
+	store, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	_, token, err := store.Create(t.Context(), sessile.Meta{}, "ann", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := token.Reveal()
+	raw, err := base64.RawURLEncoding.DecodeString(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(raw)
+	read := func(x sessile.Token) {
+		if _, err := store.ReadByToken(context.Background(), x); err == nil {
+			t.Error("a made-up token is good")
+		}
+	}
+	stranger, near, twin := made(t, good[:2], nil), made(t, good[:47], nil), made(t, good[:2], sum[:2])
+	other := made(t, good[:2], nil) // what two kinds that are the same look like
+	naive := func(x sessile.Token) { // the negative control: it compares the text until it differs
+		text := x.Reveal()
+		for i := 0; i < len(good) && good[i] == text[i]; i++ {
+			_ = sha256.Sum256(raw[:1]) // a step that can be told
+		}
+	}
+	t.Logf("%d samples without the slowest tenth; first characters in common: %v, of the hash: %v, nothing: %v; a comparison that stops early: %v", *samples,
+		leak(*samples, read, [2][]sessile.Token{stranger, near}), leak(*samples, read, [2][]sessile.Token{stranger, twin}), leak(*samples, read, [2][]sessile.Token{stranger, other}),
+		leak(*samples, naive, [2][]sessile.Token{stranger, near}))
+}
