@@ -103,7 +103,7 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 		}
 	}
 	stranger, near, twin := made(t, good[:2], nil), made(t, good[:47], nil), made(t, good[:2], sum[:2])
-	other := made(t, good[:2], nil) // what two kinds that are the same look like
+	other := made(t, good[:2], nil)  // what two kinds that are the same look like
 	naive := func(x sessile.Token) { // the negative control: it compares the text until it differs
 		text := x.Reveal()
 		for i := 0; i < len(good) && good[i] == text[i]; i++ {
