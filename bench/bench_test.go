@@ -11,21 +11,23 @@ import (
 
 // contestant makes a fresh client for one work, or nil if it cannot run here.
 type contestant struct {
-	name string
-	make func(testing.TB, options) client
+	name   string
+	make   func(testing.TB, options) client
+	memory bool // it answers from memory
 }
 
 func contestants() []contestant {
 	return []contestant{
-		{"sessile", newSessile},
-		{"floor", func(testing.TB, options) client { return new(floorClient) }},
-		{"mutex-map", newMap},
-		{"scs-memstore", newSCSMemory},
-		{"scs-sqlite-NORMAL", newSCSSQLite("NORMAL")},
-		{"scs-sqlite-FULL", newSCSSQLite("FULL")},
-		{"scs-redis", newSCSRedis},
-		{"gorilla-cookie", newGorillaCookie},
-		{"gorilla-files", newGorillaFiles},
+		{"sessile", newSessile, true},
+		{"floor", func(testing.TB, options) client { return new(floorClient) }, true},
+		{"mutex-map", newMap, true},
+		{"scs-memstore", newSCSMemory, true},
+		{"scs-sqlite-NORMAL", newSCSSQLite("NORMAL"), false},
+		{"scs-sqlite-FULL", newSCSSQLite("FULL"), false},
+		{"scs-redis", newSCSRedis, false},
+		{"gorilla-cookie", newGorillaCookie, false},
+		{"gorilla-files", newGorillaFiles, false},
+		{"gin-memstore", newGin, true},
 	}
 }
 

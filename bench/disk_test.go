@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// durable is the latency of a durable create.
+// durable is the latency of an operation that is on disk when it returns.
 type durable struct {
+	Operation  string  `json:"operation"`
 	Contestant string  `json:"contestant"`
 	Callers    int     `json:"callers"`
 	PerSecond  float64 `json:"per_second"`
@@ -101,8 +103,8 @@ func commitRaw(c *sqlite.Conn, fn func() error) (err error) {
 	return sqlitex.ExecuteTransient(c, "COMMIT", nil)
 }
 
-// callers has n of them call create for a while, and sums up.
-func callers(tb testing.TB, name string, n int, create func(i int) error) durable {
+// callers has n of them call for a while, and sums up.
+func callers(tb testing.TB, what, name string, n int, call func(i int) error) durable {
 	tb.Helper()
 	const long = 1500 * time.Millisecond
 	times := make([][]time.Duration, n)
@@ -112,7 +114,7 @@ func callers(tb testing.TB, name string, n int, create func(i int) error) durabl
 		group.Go(func() {
 			for time.Since(began) < long {
 				t := time.Now()
-				if err := create(i); err != nil {
+				if err := call(i); err != nil {
 					tb.Error(err)
 					return
 				}
@@ -125,8 +127,8 @@ func callers(tb testing.TB, name string, n int, create func(i int) error) durabl
 	took := time.Since(began).Seconds()
 	slices.Sort(all)
 	us := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))].Microseconds()) }
-	d := durable{name, n, float64(len(all)) / took, us(0.5), us(0.99)}
-	fmt.Printf("durable-create/callers=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", n, name, d.PerSecond, d.MedianUS, d.P99US)
+	d := durable{what, name, n, float64(len(all)) / took, us(0.5), us(0.99)}
+	fmt.Printf("durable %s/callers=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", what, n, name, d.PerSecond, d.MedianUS, d.P99US)
 	return d
 }
 
@@ -162,20 +164,29 @@ func bareGroup(tb testing.TB) func(int) error {
 	}
 }
 
-// durableCreates measures a durable create, beside one bare commit and bare group commit.
-func durableCreates(t *testing.T) (list []durable) {
+// durables measures the durable operations, beside one bare commit and bare group commit.
+func durables(t *testing.T) (list []durable) {
 	t.Helper()
 	c := rawConn(t, ourSchema(t))
-	list = append(list, callers(t, "raw commit", 1, func(i int) error {
+	list = append(list, callers(t, "create", "raw commit", 1, func(i int) error {
 		return commitRaw(c, func() error { return rawInsert(c, i) })
 	}))
 	for _, n := range []int{1, 8, 64, 256} {
-		list = append(list, callers(t, "bare group commit", n, bareGroup(t)))
+		list = append(list, callers(t, "create", "bare group commit", n, bareGroup(t)))
 		s := openStore(t, filepath.Join(t.TempDir(), "s.db"), nil)
 		data := map[string]string{"profile": profile}
-		list = append(list, callers(t, "sessile", n, func(i int) error {
+		list = append(list, callers(t, "create", "sessile", n, func(i int) error {
 			_, _, err := s.Create(context.Background(), sessile.Meta{}, fmt.Sprint("user", i), data)
 			return err
+		}))
+		ids, _ := fill(t, s, 100_000)
+		list = append(list, callers(t, "rotate", "sessile", n, func(i int) error {
+			_, err := s.RotateToken(context.Background(), ids[i])
+			return err
+		}))
+		var next atomic.Int64
+		list = append(list, callers(t, "destroy", "sessile", n, func(int) error { // a hundred thousand suffice
+			return s.Destroy(context.Background(), ids[next.Add(1)-1])
 		}))
 	}
 	return list
@@ -215,7 +226,7 @@ func rate(what string, n int, began time.Time) writeRate {
 // in random order, beside the same statements in a bare loop.
 func writeBehind(t *testing.T) (list []writeRate) {
 	t.Helper()
-	n := *many
+	n := *large
 	order := mathrand.New(mathrand.NewPCG(1, 2)).Perm(n)
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), func(c *sessile.Config) { c.MaxPending = 1 << 20; c.MaxPendingBytes = 1 << 30 })
 	ids, _ := fill(t, s, n)

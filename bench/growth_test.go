@@ -33,7 +33,7 @@ type growth struct {
 // grow measures a store at one size after the other.
 func grow(t *testing.T) (list []growth) {
 	t.Helper()
-	for n := 1000; n <= max(*many, 1000); n *= 10 {
+	for n := 1000; n <= max(*large, 1000); n *= 10 {
 		g := growthAt(t, n)
 		fmt.Printf("growth/sessions=%d: hot read %.0f ns, cold read %.1f us (raw SELECT %.1f us), memory %.0f B, file %.0f B, open %.1f ms, recovery %.1f ms, creates %.0f/s\n",
 			n, g.HotReadNS, g.ColdReadUS, g.RawSelectUS, g.MemoryBytes, g.FileBytes, g.OpenMS, g.RecoverMS, g.CreatePerSec)
@@ -70,7 +70,7 @@ func growthAt(t *testing.T, n int) growth {
 	g.FileBytes = float64(size(path)) / float64(n)
 	g.OpenMS = firstAnswer(t, path, tokens[0])
 	g.RecoverMS = firstAnswer(t, killed, tokens[0])
-	cold := openStore(t, path, func(c *sessile.Config) { c.CacheSize = max(n/100, 1) })
+	cold := openStore(t, path, func(c *sessile.Config) { c.CacheSize = max(n/100, 1) }) // a hot set of one in a hundred
 	g.ColdReadUS = readRandom(t, cold, tokens, min(20_000, 10*n)) / 1000
 	g.RawSelectUS = rawSelect(t, killed, n, min(20_000, 10*n)) / 1000
 	runtime.KeepAlive(tokens)

@@ -128,6 +128,9 @@ type result struct {
 func sites(tb testing.TB, users int, o options) (list []*site) {
 	tb.Helper()
 	for _, k := range contestants() {
+		if o.memory && !k.memory {
+			continue
+		}
 		if s := newSite(tb, k, users, o); s != nil {
 			list = append(list, s)
 		}

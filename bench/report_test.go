@@ -17,7 +17,8 @@ import (
 var (
 	quick = flag.Bool("quick", false, "print one line per ratio, in a minute")
 	full  = flag.Bool("full", false, "measure everything, print tables and write results/ (many minutes)")
-	many  = flag.Int("sessions", 100_000, "sessions of the large works")
+	many  = flag.Int("sessions", 100_000, "sessions of the works of all contestants")
+	large = flag.Int("large", 1_000_000, "sessions of those in memory, of the write-behind and of the growth")
 )
 
 // report is what a full run writes.
@@ -30,6 +31,10 @@ type report struct {
 	Results []result    `json:"results"`
 	Durable []durable   `json:"durable"`
 	Growth  []growth    `json:"growth"`
+	Lookups []lookup    `json:"lookups"`
+	Calm    []calm      `json:"reads_while_writing"`
+	HTTP    []served    `json:"http"`
+	Sweep   []setting   `json:"sweep"`
 	Behind  []writeRate `json:"write_behind"`
 }
 
@@ -67,7 +72,7 @@ func TestFull(t *testing.T) {
 	}
 	now := time.Now().UTC()
 	rep := report{Date: now.Format(time.DateOnly), Commit: commit(), Go: runtime.Version(), CPU: cpu(), Cores: runtime.NumCPU()}
-	for _, sessions := range []int{1, *many} {
+	for _, sessions := range []int{1, *many, *large} {
 		for _, touch := range []bool{false, true} {
 			t.Run(fmt.Sprint(sessions, touch), func(t *testing.T) {
 				rep.Results = append(rep.Results, measureAll(t, sessions, touch)...)
@@ -75,9 +80,21 @@ func TestFull(t *testing.T) {
 			debug.FreeOSMemory()
 		}
 	}
-	rep.Durable = durableCreates(t)
-	rep.Behind = writeBehind(t)
-	rep.Growth = grow(t)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"lookups", func(t *testing.T) { rep.Lookups = append(lookups(t, 1), lookups(t, *many)...) }},
+		{"calm", func(t *testing.T) { rep.Calm = readsWhileWriting(t, *many) }},
+		{"http", func(t *testing.T) { rep.HTTP = overHTTP(t, *many/10) }},
+		{"durable", func(t *testing.T) { rep.Durable = durables(t) }},
+		{"sweep", func(t *testing.T) { rep.Sweep = sweep(t, *many) }},
+		{"write behind", func(t *testing.T) { rep.Behind = writeBehind(t) }},
+		{"growth", func(t *testing.T) { rep.Growth = grow(t) }},
+	} {
+		t.Run(part.name, part.run)
+		debug.FreeOSMemory()
+	}
 	if err := rep.write(filepath.Join("results", rep.Date)); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +103,7 @@ func TestFull(t *testing.T) {
 // measureAll measures the works that renew their sessions, or the others.
 func measureAll(t *testing.T, sessions int, touch bool) (all []result) {
 	t.Helper()
-	list := sites(t, sessions, options{touch: touch})
+	list := sites(t, sessions, options{touch: touch, memory: sessions > *many})
 	for _, w := range works() {
 		if w.touch != touch || w.slow && sessions == 1 {
 			continue

@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/sessile/sessile"
+)
+
+// lookup is what it costs to find a hot session by its token, without HTTP.
+type lookup struct {
+	What     string  `json:"what"`
+	Sessions int     `json:"sessions"`
+	Clients  int     `json:"clients"`
+	NS       float64 `json:"median_ns"`
+}
+
+// hashed is what a lookup cannot do without.
+func hashed(raw *[39]byte) [32]byte { return sha256.Sum256(raw[:]) }
+
+// finders are the ways to find the i-th of the sessions.
+func finders(t *testing.T, n int) (names []string, find []func(int)) {
+	t.Helper()
+	raw := make([][39]byte, n)
+	var plain sync.Map
+	fast := otter.Must(&otter.Options[[32]byte, *int]{MaximumSize: 2 * n})
+	for i := range raw {
+		for j := range raw[i] {
+			raw[i][j] = byte(rand.Uint32())
+		}
+		h := hashed(&raw[i])
+		plain.Store(h, new(int))
+		fast.Set(h, new(int))
+	}
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), nil)
+	_, tokens := fill(t, s, n)
+	names = []string{"sessile", "SHA-256", "SHA-256 + sync.Map", "SHA-256 + otter"}
+	return names, []func(int){
+		func(i int) {
+			if _, err := s.ReadByToken(context.Background(), tokens[i]); err != nil {
+				panic(err)
+			}
+		},
+		func(i int) {
+			h := hashed(&raw[i])
+			runtime.KeepAlive(&h)
+		},
+		func(i int) {
+			if _, ok := plain.Load(hashed(&raw[i])); !ok {
+				panic("not found")
+			}
+		},
+		func(i int) {
+			if _, ok := fast.GetIfPresent(hashed(&raw[i])); !ok {
+				panic("not found")
+			}
+		},
+	}
+}
+
+// lookups measures them in turns.
+func lookups(t *testing.T, n int) (list []lookup) {
+	t.Helper()
+	names, find := finders(t, n)
+	order := rand.New(rand.NewPCG(5, 6)).Perm(n)
+	for _, clients := range []int{1, 2, 64} {
+		times := make([][]float64, len(find))
+		for range 9 {
+			for k, f := range find {
+				times[k] = append(times[k], lookUp(f, order, clients))
+			}
+		}
+		for k, name := range names {
+			slices.Sort(times[k])
+			l := lookup{name, n, clients, times[k][len(times[k])/2]}
+			fmt.Printf("lookup/sessions=%d/clients=%d %s: %.0f ns\n", n, clients, name, l.NS)
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// lookUp is the time of a lookup, nanoseconds, all clients together.
+func lookUp(find func(int), order []int, clients int) float64 {
+	const each = 200_000
+	var group sync.WaitGroup
+	began := time.Now()
+	for c := range clients {
+		group.Go(func() {
+			k := c * len(order) / clients
+			for range each / clients {
+				find(order[k])
+				if k++; k == len(order) {
+					k = 0
+				}
+			}
+		})
+	}
+	group.Wait()
+	return float64(time.Since(began).Nanoseconds()) / each
+}
+
+// calm is how long reads take, nanoseconds, while nothing or everything is written.
+type calm struct {
+	When     string  `json:"when"`
+	MedianNS float64 `json:"median_ns"`
+	P99NS    float64 `json:"p99_ns"`
+	P999NS   float64 `json:"p999_ns"`
+}
+
+// readsWhileWriting measures hot reads one by one: alone, while another goroutine
+// burns a core, and while full batches are committed.
+func readsWhileWriting(t *testing.T, n int) (list []calm) {
+	t.Helper()
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), nil)
+	ids, tokens := fill(t, s, n)
+	for _, what := range []struct {
+		name string
+		do   func(int)
+	}{
+		{"nothing else happens", nil},
+		{"another goroutine hashes", func(i int) { h := sha256.Sum256(ids[i][:]); runtime.KeepAlive(&h) }},
+		{"sessions are changed and committed", func(i int) {
+			if _, err := s.Update(context.Background(), ids[i], new(sessile.Changes).Set("n", i)); err != nil {
+				panic(err)
+			}
+		}},
+	} {
+		end := make(chan struct{})
+		var group sync.WaitGroup
+		if what.do != nil {
+			group.Go(func() {
+				for i := 0; ; i = (i + 1) % n {
+					select {
+					case <-end:
+						return
+					default:
+						what.do(i)
+					}
+				}
+			})
+		}
+		var times []float64
+		for began := time.Now(); time.Since(began) < 3*time.Second; {
+			token := tokens[rand.IntN(n)]
+			from := time.Now()
+			if _, err := s.ReadByToken(context.Background(), token); err != nil {
+				t.Fatal(err)
+			}
+			times = append(times, float64(time.Since(from).Nanoseconds()))
+		}
+		close(end)
+		group.Wait()
+		slices.Sort(times)
+		at := func(q float64) float64 { return times[int(q*float64(len(times)-1))] }
+		c := calm{what.name, at(0.5), at(0.99), at(0.999)}
+		fmt.Printf("reads while %s: median %.0f ns, p99 %.0f ns, p99.9 %.0f ns\n", c.When, c.MedianNS, c.P99NS, c.P999NS)
+		list = append(list, c)
+	}
+	return list
+}

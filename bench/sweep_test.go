@@ -1,0 +1,140 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// setting is how a store does with one choice of its tuning.
+type setting struct {
+	Interval  string  `json:"batch_interval"`
+	Size      int     `json:"batch_size"`
+	Touches   float64 `json:"touches_per_second"` // that come to the disk, as fast as it goes
+	Bytes     float64 `json:"bytes_per_touch"`    // written, at that rate
+	Slow      float64 `json:"bytes_per_touch_at_5000"`
+	CreateUS  float64 `json:"create_median_us"` // one durable create at a time, meanwhile
+	CreateP99 float64 `json:"create_p99_us"`
+}
+
+// sweep measures the settings that the tuning guide is about.
+func sweep(t *testing.T, n int) (list []setting) {
+	t.Helper()
+	for _, interval := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second} {
+		list = append(list, setUp(t, n, interval, 4096))
+	}
+	for _, size := range []int{64, 512, 16_384} {
+		list = append(list, setUp(t, n, 100*time.Millisecond, size))
+	}
+	return list
+}
+
+func setUp(t *testing.T, n int, interval time.Duration, size int) setting {
+	t.Helper()
+	x := setting{Interval: interval.String(), Size: size}
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), func(c *sessile.Config) { c.BatchInterval, c.BatchSize = interval, size })
+	ids, _ := fill(t, s, n)
+	sync1(t, s)
+	began, before, touches := time.Now(), written(t), 0
+	creates := during(t, s, func() {
+		touches = touchAll(t, s, ids, 64, 0, 2*time.Second)
+	})
+	sync1(t, s)
+	x.Touches = float64(touches) / time.Since(began).Seconds()
+	x.Bytes = (written(t) - before) / float64(touches)
+	slices.Sort(creates)
+	if len(creates) > 0 {
+		x.CreateUS, x.CreateP99 = creates[len(creates)/2], creates[len(creates)*99/100]
+	}
+	before = written(t)
+	touches = touchAll(t, s, ids, 1, 5000, 2*time.Second)
+	sync1(t, s)
+	x.Slow = (written(t) - before) / float64(touches)
+	fmt.Printf("sweep/interval=%s/size=%d: %.0f touches/s, %.0f B written each, %.0f B at 5,000/s; a durable create meanwhile %.0f us, p99 %.0f us\n",
+		x.Interval, size, x.Touches, x.Bytes, x.Slow, x.CreateUS, x.CreateP99)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// during makes one durable create after the other, a hundred a second, while something is done.
+func during(t *testing.T, s *sessile.Store, do func()) (us []float64) {
+	t.Helper()
+	end := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+			began := time.Now()
+			if _, _, err := s.Create(context.Background(), sessile.Meta{}, "meanwhile", nil); err != nil {
+				t.Error(err)
+				return
+			}
+			us = append(us, float64(time.Since(began).Microseconds()))
+		}
+	})
+	do()
+	close(end)
+	group.Wait()
+	return us
+}
+
+// touchAll touches sessions for a while, at a rate per second or, at 0, as fast as
+// it goes, and returns how often.
+func touchAll(t *testing.T, s *sessile.Store, ids []sessile.ID, clients, rate int, total time.Duration) int {
+	t.Helper()
+	counts := make([]int, clients)
+	began := time.Now()
+	var group sync.WaitGroup
+	for c := range clients {
+		group.Go(func() {
+			for i := c; time.Since(began) < total; i += clients {
+				for rate > 0 && float64(counts[c]) > float64(rate)*time.Since(began).Seconds() {
+					<-time.After(time.Millisecond)
+				}
+				now := time.Now()
+				if err := s.Touch(context.Background(), ids[i%len(ids)], now, now.Add(time.Hour)); err != nil {
+					t.Error(err)
+					return
+				}
+				counts[c]++
+			}
+		})
+	}
+	group.Wait()
+	sum := 0
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
+}
+
+// written is how many bytes this process has given to the system to write.
+func written(t *testing.T) (n float64) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0 // not Linux
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, "wchar: "); ok {
+			_, _ = fmt.Sscan(value, &n)
+		}
+	}
+	return n
+}
