@@ -29,7 +29,9 @@ func (ginClient) Wrap(app http.Handler) http.Handler {
 		c.Status(http.StatusOK)
 		app.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
 	})
-	return engine
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		engine.ServeHTTP(w, r.WithContext(r.Context())) // it leaves the session in the request, and the clients here send theirs again
+	})
 }
 
 func ginOf(ctx context.Context) ginsessions.Session {
