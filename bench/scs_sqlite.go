@@ -18,7 +18,7 @@ func newSCSSQLite(synchronous string) func(testing.TB, options) client {
 	return func(tb testing.TB, o options) client {
 		tb.Helper()
 		path := filepath.Join(tb.TempDir(), "scs.db")
-		db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=WAL&_busy_timeout=5000&_synchronous="+synchronous)
+		db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=WAL&_busy_timeout=60000&_synchronous="+synchronous)
 		if err != nil {
 			tb.Fatal(err)
 		}
