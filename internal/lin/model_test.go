@@ -87,7 +87,7 @@ func after(a account, in input, out output) []account {
 		return only(a, (out.outcome == done) == (!s.dead && s.token == in.token) && (out.outcome != done || s.value == out.value))
 	case in.kind == update && out.outcome == notFound && !s.dead:
 		return changed(a, in) // it was there for readers, and its session ended before it was on disk
-	case in.kind == rotate && out.outcome == notFound && s.dead:
+	case in.kind == rotate && out.outcome == notFound && s.dead && !a.kept[in.session].dead:
 		lost := a // it was on its way to the disk when its session ended: nobody gets the token
 		lost.kept[in.session].token = nobody
 		return []account{a, lost}
@@ -135,20 +135,22 @@ func given(a account, in input, out outcome) []account {
 	return may
 }
 
+// change forgets what a dead session had: it makes no difference any more.
 func change(sessions *[perUser]session, in input) {
 	s := &sessions[in.session]
-	switch in.kind {
-	case create:
+	switch {
+	case in.kind == create:
 		*s = session{token: in.token}
-	case destroy, expire:
-		s.dead = true
-	case destroyAll:
+	case in.kind == destroyAll:
 		for i := range sessions {
-			sessions[i].dead = true
+			sessions[i] = session{dead: true}
 		}
-	case update, flush:
+	case in.kind == destroy, in.kind == expire:
+		*s = session{dead: true}
+	case s.dead:
+	case in.kind == update, in.kind == flush:
 		s.value = in.value
-	case rotate:
+	case in.kind == rotate:
 		s.token = in.token
 	}
 }
