@@ -72,16 +72,12 @@ const mostSessions = 4
 
 func (w *world) open() {
 	w.t.Helper()
-	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: w.path, VFS: w.vfs.Name, Readers: 2})
+	var err error
+	w.store, err = life.Setup{
+		Path: w.path, VFS: w.vfs.Name, Hot: w.hot, Max: mostSessions, Twist: w.twist,
+		Adjust: func(c *sessile.Config) { *c = sessile.WithClock(*c, w.now) },
+	}.Open(context.Background())
 	if err != nil {
-		w.t.Fatal(err)
-	}
-	var backend persist.Backend = db
-	if w.twist != nil {
-		backend = w.twist(db)
-	}
-	cfg := sessile.Config{CacheSize: w.hot, MaxSessionsPerUser: mostSessions, CleanupInterval: sessile.Never, BatchInterval: 50 * time.Millisecond}
-	if w.store, err = sessile.New(context.Background(), backend, sessile.WithClock(cfg, w.now)); err != nil {
 		w.t.Fatal(err)
 	}
 }

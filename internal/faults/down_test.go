@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	lib "modernc.org/sqlite/lib"
-
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/internal/life"
@@ -143,7 +141,7 @@ func TestADiskThatIsDownNoticesABrokenStore(t *testing.T) {
 func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Duration) {
 	t.Helper()
 	l := newLab(t)
-	setup := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: 50, Max: 10, Queue: queue}
+	setup := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: 50, Max: 10, Adjust: func(c *sessile.Config) { c.MaxPending = queue }}
 	if broken {
 		setup.Twist = life.Early
 	}
@@ -159,7 +157,7 @@ func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Durat
 		d.work(false, 5*time.Second)
 		l.vfs.Set(func(c faultvfs.Call) (v faultvfs.Verdict) {
 			if c.Op == faultvfs.Write || c.Op == faultvfs.Sync || c.Op == faultvfs.Truncate {
-				v.Code = lib.SQLITE_IOERR_WRITE
+				v.Code = faultvfs.WriteFails
 			}
 			return v
 		})

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"github.com/sessile/sessile"
 )
 
@@ -39,11 +42,14 @@ func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format+"\n"
 // child works until it is killed, or closes the store at a SIGTERM. The variants
 // are stores that the parent must notice: "early" acknowledges destroys before it
 // asks for them, and "rude" does not close. "open" is no store: it ends when it
-// has opened one.
+// has opened one. "half" makes a file as no store may.
 func child(path, variant string) error {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	say("start")
+	if variant == "half" {
+		return half(path)
+	}
 	store, err := sessile.Open(context.Background(), sessile.Config{
 		Path: path, BatchInterval: interval, CacheSize: 32,
 		MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
@@ -70,6 +76,24 @@ func child(path, variant string) error {
 	err = store.Close() // while they work
 	all.Wait()
 	return err
+}
+
+// half makes a file step by step, each of them on disk before the next.
+func half(path string) error {
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		return err
+	}
+	for _, step := range []string{
+		"PRAGMA application_id = 0x7365736c", "PRAGMA user_version = 1",
+		"CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
+	} {
+		if err := sqlitex.ExecuteTransient(c, step, nil); err != nil {
+			return err
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+	return c.Close()
 }
 
 type worker struct {

@@ -308,10 +308,16 @@ func TestKillNineUndoesNothing(t *testing.T) {
 // TestKillNineNoticesAnEarlyAcknowledgement is the negative control: a store
 // that acknowledges a destroy before it is durable must be caught.
 func TestKillNineNoticesAnEarlyAcknowledgement(t *testing.T) {
-	l := newLoop(t, "early")
+	notice(t, "early", syscall.SIGKILL, func(l *loop) int { return l.undone })
+}
+
+// notice runs a broken variant until it is noticed.
+func notice(t *testing.T, variant string, end os.Signal, broken func(*loop) int) {
+	t.Helper()
+	l := newLoop(t, variant)
 	for i := range 50 {
-		if l.cycle(syscall.SIGKILL); l.undone > 0 {
-			t.Logf("caught in cycle %d", i+1)
+		if l.cycle(end); broken(l) > 0 {
+			t.Logf("noticed in cycle %d", i+1)
 			return
 		}
 	}

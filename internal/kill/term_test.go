@@ -2,6 +2,7 @@ package kill
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"path/filepath"
 	"strconv"
@@ -28,49 +29,58 @@ func TestKillByTERMLosesNothing(t *testing.T) {
 
 // The negative control is a process that ends without Close.
 func TestKillByTERMNoticesAStoreThatIsNotClosed(t *testing.T) {
-	l := newLoop(t, "rude")
-	for i := range 50 {
-		if l.cycle(syscall.SIGTERM); l.behind > 0 {
-			t.Logf("noticed in cycle %d", i+1)
-			return
-		}
-	}
-	t.Fatal("50 cycles did not notice")
+	notice(t, "rude", syscall.SIGTERM, func(l *loop) int { return l.behind })
 }
 
 // TestKillWhileOpening: a process that is killed while it makes the file leaves one that
 // the next process opens (R24, D25).
 func TestKillWhileOpening(t *testing.T) {
 	dir := t.TempDir()
-	opened := 0
+	finished := 0
 	for i := range *rounds {
-		l := newLoop(t, "open")
-		l.path = filepath.Join(dir, strconv.Itoa(i))
-		cmd, _ := l.start()
-		<-time.After(time.Duration(rand.IntN(8000)) * time.Microsecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if cmd.Wait() == nil {
-			opened++
-		}
-		store, err := sessile.Open(context.Background(), sessile.Config{Path: l.path})
+		done, err := killOpening(t, "open", filepath.Join(dir, strconv.Itoa(i)))
 		if err != nil {
 			t.Fatalf("killed while it was opening, then: %v", err)
 		}
-		_, token, err := store.Create(context.Background(), sessile.Meta{}, "ann", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := read(t, store, token.Reveal()); !ok {
-			t.Error("a login does not work")
-		}
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := integrity(l.path); err != nil {
-			t.Error(err)
+		if done {
+			finished++
 		}
 	}
-	t.Logf("%d processes, %d had finished", *rounds, opened)
+	t.Logf("%d processes, %d had finished", *rounds, finished)
+}
+
+// The negative control is a process that makes the file without a transaction.
+func TestKillWhileOpeningNoticesAHalfFile(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 50 {
+		if _, err := killOpening(t, "half", filepath.Join(dir, strconv.Itoa(i))); err != nil {
+			t.Logf("noticed in cycle %d: %v", i+1, err)
+			return
+		}
+	}
+	t.Fatal("50 cycles did not notice")
+}
+
+// killOpening kills a process at a random moment of making a file, and uses the
+// file. It reports whether the process had finished.
+func killOpening(t *testing.T, variant, path string) (finished bool, err error) {
+	t.Helper()
+	l := newLoop(t, variant)
+	l.path = path
+	cmd, _ := l.start()
+	<-time.After(time.Duration(rand.IntN(8000)) * time.Microsecond)
+	_ = cmd.Process.Kill() // unless it has finished
+	finished = cmd.Wait() == nil
+	store, err := sessile.Open(context.Background(), sessile.Config{Path: path})
+	if err != nil {
+		return finished, err
+	}
+	_, token, err := store.Create(context.Background(), sessile.Meta{}, "ann", nil)
+	if err != nil {
+		return finished, errors.Join(err, store.Close())
+	}
+	if _, ok := read(t, store, token.Reveal()); !ok {
+		t.Error("a login does not work")
+	}
+	return finished, errors.Join(store.Close(), integrity(path))
 }

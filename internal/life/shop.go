@@ -13,12 +13,12 @@ import (
 
 // Setup says how a store under test is opened.
 type Setup struct {
-	Path  string
-	VFS   string                           // empty = SQLite's own
-	Hot   int                              // Config.CacheSize: small, so that reads are cold
-	Max   int                              // Config.MaxSessionsPerUser
-	Queue int                              // Config.MaxPending, 0 = its default
-	Twist func(*sqlite.DB) persist.Backend // breaks the store for a negative control; nil = none
+	Path   string
+	VFS    string                           // empty = SQLite's own
+	Hot    int                              // Config.CacheSize: small, so that reads are cold
+	Max    int                              // Config.MaxSessionsPerUser
+	Adjust func(*sessile.Config)            // changes what else it is configured with; nil = nothing
+	Twist  func(*sqlite.DB) persist.Backend // breaks the store for a negative control; nil = none
 }
 
 // Open does what sessile.Open does, over the VFS and with few connections.
@@ -31,10 +31,14 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 	if s.Twist != nil {
 		backend = s.Twist(db)
 	}
-	store, err := sessile.New(ctx, backend, sessile.Config{
-		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, MaxPending: s.Queue, CleanupInterval: sessile.Never,
+	cfg := sessile.Config{
+		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.Never,
 		BatchInterval: 50 * time.Millisecond, CloseTimeout: 3 * time.Second,
-	})
+	}
+	if s.Adjust != nil {
+		s.Adjust(&cfg)
+	}
+	store, err := sessile.New(ctx, backend, cfg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

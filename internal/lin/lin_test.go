@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
 )
 
 var (
@@ -235,34 +235,13 @@ func outcomeOf(err error) outcome {
 func (l *lab) crash(path string) string {
 	l.t.Helper()
 	next := path + ".crashed"
-	for _, suffix := range []string{"", "-wal"} {
-		if err := duplicate(path+suffix, next+suffix); err != nil {
-			l.t.Fatal(err)
-		}
+	if err := life.Copy(path, next); err != nil {
+		l.t.Fatal(err)
 	}
 	if err := l.real.Close(); err != nil {
 		l.t.Fatal(err)
 	}
 	return next
-}
-
-func duplicate(from, to string) error {
-	in, err := os.Open(from)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	return out.Close()
 }
 
 // tooLate ends what was under way: a killed process does nothing more.
