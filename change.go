@@ -64,14 +64,8 @@ func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) erro
 // Renew is [Store.Touch] now, for the session's own sliding lifetime. It returns
 // the session as it is then.
 func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
-	if s.closed.Load() {
-		return Session{}, ErrClosed
-	}
-	v, err := s.actor.Access(ctx, persist.ID(id))
-	if err != nil {
-		return Session{}, fmt.Errorf("renewing session %s: %w", id, err)
-	}
-	return sessionOf(v), nil
+	x, err := s.Access(ctx, id)
+	return x.Session(), err
 }
 
 // Update applies changes to single keys of a session's data, in the order in
@@ -82,28 +76,30 @@ func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
 // It is in memory when Update returns, on disk within Config.BatchInterval.
 // Errors: as for [Store.Flush].
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
-	return s.update(ctx, id, c, false)
+	x, err := s.Apply(ctx, id, c)
+	return x.Session(), err
 }
 
 // UpdateDurable is [Store.Update], on disk (fsync) when it returns nil. After an
 // error the change is in memory and its write is retried.
 func (s *Store) UpdateDurable(ctx context.Context, id ID, c *Changes) (Session, error) {
-	return s.update(ctx, id, c, true)
+	x, err := s.update(ctx, id, c, true)
+	return x.Session(), err
 }
 
-func (s *Store) update(ctx context.Context, id ID, c *Changes, durable bool) (Session, error) {
+func (s *Store) update(ctx context.Context, id ID, c *Changes, durable bool) (Snapshot, error) {
 	if s.closed.Load() {
-		return Session{}, ErrClosed
+		return Snapshot{}, ErrClosed
 	}
 	list, err := c.list()
 	if err != nil {
-		return Session{}, err
+		return Snapshot{}, err
 	}
 	v, err := s.actor.Update(ctx, persist.ID(id), list, s.cfg.MaxDataBytes, durable)
 	if err != nil {
-		return Session{}, fmt.Errorf("updating session %s: %w", id, err)
+		return Snapshot{}, fmt.Errorf("updating session %s: %w", id, err)
 	}
-	return sessionOf(v), nil
+	return Snapshot{view: v}, nil
 }
 
 // times checks the two times of an access.

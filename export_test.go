@@ -28,13 +28,19 @@ func NewToken(storeKey []byte, tag uint16, entropy io.Reader) (Token, error) {
 }
 
 // MadeWith reports whether a token was made with a store's key.
-func MadeWith(storeKey []byte, t Token) bool { return t.sealedBy(newSealKey(storeKey)) }
+func MadeWith(storeKey []byte, t Token) bool {
+	raw := t.bytes()
+	return raw.sealedBy(newSealKey(storeKey))
+}
 
 // HashOf is what is stored of a token.
 func HashOf(t Token) persist.Hash { return t.hash() }
 
 // TagOf is a token's routing tag.
-func TagOf(t Token) uint16 { return t.tag() }
+func TagOf(t Token) uint16 {
+	raw := t.bytes()
+	return raw.tag()
+}
 
 // RawOf is a token's bytes.
 func RawOf(t Token) []byte {

@@ -21,45 +21,54 @@ import (
 // token that was replaced, as [*RotatedError]); [ErrOverloaded], [ErrUnavailable],
 // [ErrCorrupt] and the context's, which say nothing about the session and must
 // not be taken for "logged out".
-func (s *Store) ReadByToken(ctx context.Context, t Token) (out Session, err error) {
+func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
+	if t.IsZero() && !s.closed.Load() {
+		return Session{}, ErrNotFound // nobody's forgery
+	}
+	raw := t.bytes()
+	found, err := s.lookup(ctx, &raw)
+	if err != nil {
+		return Session{}, err
+	}
+	return found.Session(), nil
+}
+
+// lookup finds the active session that a token opens.
+func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err error) {
 	if s.closed.Load() {
-		return Session{}, ErrClosed
+		return Snapshot{}, ErrClosed
 	}
-	if t.IsZero() {
-		return Session{}, ErrNotFound
-	}
-	h := t.hash()
+	h := raw.hash()
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
 	if v == nil {
-		if v, err = s.find(ctx, t, h); err != nil {
-			return Session{}, err
+		if v, err = s.find(ctx, *raw, h); err != nil {
+			return Snapshot{}, err
 		}
 		now = s.clock.micros()
 	}
 	if !v.ActiveAt(now) {
 		s.clock.advance()
-		return Session{}, ErrExpired
+		return Snapshot{}, ErrExpired
 	}
-	out = sessionOf(v)
-	out.TouchDue = now-v.LastActive >= s.touch
+	found = Snapshot{view: v, due: now-v.LastActive >= s.touch}
 	if v.Rotation != nil {
-		out.TokenReplaced = v.Previous == h
+		found.replaced = v.Previous == h
 		if err := s.checkRotated(ctx, v, h, now); err != nil {
-			return Session{}, err
+			return Snapshot{}, err
 		}
 	}
-	return out, nil
+	return found, nil
 }
 
 // find is the read of what is not in memory. A token that this store cannot have
 // made is not looked for.
-func (s *Store) find(ctx context.Context, t Token, h persist.Hash) (*actor.View, error) {
-	if !t.sealedBy(s.sealKey) {
+func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash) (*actor.View, error) {
+	if !raw.sealedBy(s.sealKey) {
 		s.forged.Add(1)
 		return nil, ErrNotFound
 	}
-	v, err := s.actor.Find(ctx, persist.TokenKey{Tag: t.tag(), Hash: h})
+	v, err := s.actor.Find(ctx, persist.TokenKey{Tag: raw.tag(), Hash: h})
 	if err == nil {
 		return v, nil
 	}
@@ -141,8 +150,8 @@ func (s *Store) Done(ctx context.Context, id ID) <-chan struct{} {
 }
 
 // sessionOf is the value that callers get. It shares only what cannot be changed.
-func sessionOf(v *actor.View) Session {
-	out := Session{
+func sessionOf(v *actor.View) (out Session) {
+	out = Session{
 		ID: ID(v.ID), UserID: v.UserID, IPAddress: v.IPAddress, UserAgent: v.UserAgent,
 		DeviceName: v.DeviceName, DeviceType: v.DeviceType, Fingerprint: v.Fingerprint,
 		Data:      Data{v.Doc},

@@ -34,32 +34,37 @@ var base64url = base64.RawURLEncoding //nolint:gochecknoglobals // a constant in
 // It is a function because package fmt asks no method of a value in an unexported
 // field, for %w and %p, and below a pointer for a verb like %s. There it prints
 // bytes, follows pointers, and of a function tells the address of its code.
-type Token struct{ raw func() [tokenBytes]byte }
+type Token struct{ raw func() rawToken }
+
+// rawToken is what a token's text encodes. It is kept out of values that may be printed.
+type rawToken [tokenBytes]byte
 
 // ParseToken reads the text form of a token, 52 characters of base64url. Its
 // error is [ErrInvalidToken] and does not contain the text.
 func ParseToken(s string) (Token, error) {
-	if len(s) != tokenText {
-		return Token{}, ErrInvalidToken
-	}
-	for i := range len(s) { // the decoder skips line breaks
-		if s[i] == '\n' || s[i] == '\r' {
-			return Token{}, ErrInvalidToken
-		}
-	}
-	var text [tokenText]byte
-	var raw [tokenBytes]byte // on the stack, so that nonsense costs nothing
-	copy(text[:], s)
-	if n, err := base64url.Decode(raw[:], text[:]); err != nil || n != tokenBytes || raw[0] != tokenVersion {
+	raw, ok := parseToken(s)
+	if !ok {
 		return Token{}, ErrInvalidToken
 	}
 	return tokenOf(raw), nil
 }
 
+// parseToken keeps everything on the stack, so that nonsense costs nothing.
+func parseToken(s string) (raw rawToken, ok bool) {
+	if len(s) != tokenText {
+		return raw, false
+	}
+	var text [tokenText]byte
+	copy(text[:], s)
+	// The decoder skips line breaks: then there is too little left.
+	n, err := base64url.Decode(raw[:], text[:])
+	return raw, err == nil && n == tokenBytes && raw[0] == tokenVersion
+}
+
 // newToken makes a token of the store whose key it is. If there is not enough
 // entropy it is an error, never a weaker token (S2, A5).
 func newToken(key sealKey, tag uint16, entropy io.Reader) (Token, error) {
-	var raw [tokenBytes]byte
+	var raw rawToken
 	raw[0] = tokenVersion
 	binary.BigEndian.PutUint16(raw[1:], tag)
 	if _, err := io.ReadFull(entropy, raw[3:tokenSealed]); err != nil {
@@ -69,14 +74,14 @@ func newToken(key sealKey, tag uint16, entropy io.Reader) (Token, error) {
 	return tokenOf(raw), nil
 }
 
-func tokenOf(raw [tokenBytes]byte) Token {
-	return Token{func() [tokenBytes]byte { return raw }}
+func tokenOf(raw rawToken) Token {
+	return Token{func() rawToken { return raw }}
 }
 
 // bytes is what the text encodes; zeros for the zero Token.
-func (t Token) bytes() [tokenBytes]byte {
+func (t Token) bytes() rawToken {
 	if t.raw == nil {
-		return [tokenBytes]byte{}
+		return rawToken{}
 	}
 	return t.raw()
 }
@@ -98,20 +103,18 @@ func (t Token) Equal(other Token) bool {
 
 func (t Token) hash() persist.Hash {
 	raw := t.bytes()
-	return sha256.Sum256(raw[:])
+	return raw.hash()
 }
 
-func (t Token) tag() uint16 {
-	raw := t.bytes()
-	return binary.BigEndian.Uint16(raw[1:])
-}
+func (r *rawToken) hash() persist.Hash { return sha256.Sum256(r[:]) }
 
-// sealedBy reports whether the store with this key has made t. It is asked before
-// the disk is, so that made-up tokens cost the disk nothing: of those whose seal
-// is guessed one in 2^32 fits. What keeps a session is its token's randomness.
-func (t Token) sealedBy(key sealKey) bool {
-	raw := t.bytes()
-	return subtle.ConstantTimeCompare(key.seal(raw[:tokenSealed]), raw[tokenSealed:]) == 1
+func (r *rawToken) tag() uint16 { return binary.BigEndian.Uint16(r[1:]) }
+
+// sealedBy reports whether the store with this key has made the token. It is asked
+// before the disk is, so that made-up tokens cost the disk nothing: of those whose
+// seal is guessed one in 2^32 fits. What keeps a session is its token's randomness.
+func (r *rawToken) sealedBy(key sealKey) bool {
+	return subtle.ConstantTimeCompare(key.seal(r[:tokenSealed]), r[tokenSealed:]) == 1
 }
 
 // sealKey is made of the store's key, which has other uses too.

@@ -129,7 +129,7 @@ func (a *Actor) write() {
 func (a *Actor) loop(s *state) {
 	defer close(a.done)
 	defer close(a.batches)
-	timer := time.NewTimer(time.Hour)
+	timer := newAlarm()
 	defer timer.Stop()
 	growth := a.growth
 	for {
@@ -139,6 +139,7 @@ func (a *Actor) loop(s *state) {
 		case m = <-growth:
 		case m = <-a.results:
 		case <-timer.C:
+			timer.rang()
 			m = wake{}
 		case <-a.stop:
 			a.err = a.drain(s, timer)
@@ -154,8 +155,9 @@ func (a *Actor) loop(s *state) {
 
 // step runs one step and carries out its effects. Nothing here can block: reply
 // channels have room, and the writer is idle when there is a batch.
-func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
-	out := s.step(m, a.cfg.Now(), a.cfg.Tick())
+func (a *Actor) step(s *state, m message, timer *alarm) *effects {
+	now, tick := a.cfg.Now(), a.cfg.Tick()
+	out := s.step(m, now, tick)
 	if a.lease.Load() != out.lease {
 		a.lease.Store(out.lease)
 	}
@@ -171,16 +173,12 @@ func (a *Actor) step(s *state, m message, timer *time.Timer) *effects {
 	if out.batch != nil {
 		a.batches <- out.batch
 	}
-	if out.wake != never {
-		timer.Reset(out.wake)
-	} else {
-		timer.Stop()
-	}
+	timer.set(tick, out.wake)
 	return out
 }
 
 // drain writes what is left. It gives up when the disk has refused for too long.
-func (a *Actor) drain(s *state, timer *time.Timer) error {
+func (a *Actor) drain(s *state, timer *alarm) error {
 	limit := time.NewTimer(a.cfg.CloseTimeout)
 	defer limit.Stop()
 	a.step(s, closing{}, timer)
@@ -194,6 +192,7 @@ func (a *Actor) drain(s *state, timer *time.Timer) error {
 				continue
 			}
 		case <-timer.C:
+			timer.rang()
 			m = wake{}
 		case <-limit.C:
 			return a.surrender(s, timer)
@@ -205,7 +204,7 @@ func (a *Actor) drain(s *state, timer *time.Timer) error {
 
 // surrender ends the batch in flight, answers who still waits, and tells what
 // could not be written.
-func (a *Actor) surrender(s *state, timer *time.Timer) error {
+func (a *Actor) surrender(s *state, timer *alarm) error {
 	a.giveUp()
 	s.finished = true
 	if s.flight != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/sessile/sessile/internal/object"
@@ -70,6 +71,7 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 // which has the last word: an answer that is on its way counts, and it knows what
 // of the command has been done.
 func (a *Actor) await(ctx context.Context, r *request) (resp response, asked bool, err error) {
+	runtime.Gosched()
 	select {
 	case resp = <-r.reply:
 		return resp, false, nil

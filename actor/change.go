@@ -86,21 +86,21 @@ func (s *state) touch(r *request, e *entry) {
 	if r.slide {
 		r.at, r.expires = s.now, renewed(s.now, v.TTL)
 	}
-	if n := v.accessed(r.at, r.expires); n != v {
-		s.change(e, n, false)
-		v = n
+	if r.at >= v.LastActive {
+		n := *v
+		n.access(r.at, r.expires)
+		s.change(e, &n, false)
+		v = &n
 	}
 	s.reply(r, response{view: v})
 }
 
-// accessed is v with the times of an access, or v itself if it had a later one.
-func (v *View) accessed(at, expires int64) *View {
-	if at < v.LastActive {
-		return v
+// access gives v, which is not published yet, the times of an access, unless it
+// had a later one.
+func (v *View) access(at, expires int64) {
+	if at >= v.LastActive {
+		v.LastActive, v.ExpiresAt = at, min(expires, v.Deadline)
 	}
-	n := *v
-	n.LastActive, n.ExpiresAt = at, min(expires, v.Deadline)
-	return &n
 }
 
 // flush replaces the data and the times.
@@ -110,7 +110,8 @@ func (s *state) flush(r *request, e *entry) {
 		s.fail(r, ErrExpired)
 		return
 	}
-	n := *v.accessed(r.at, r.expires)
+	n := *v
+	n.access(r.at, r.expires)
 	n.Doc, n.Version = r.doc, s.mint(v.Version)
 	s.stats.Flushes++
 	s.acknowledge(r, s.change(e, &n, true), &n)
@@ -133,7 +134,8 @@ func (s *state) update(r *request, e *entry) {
 		s.fail(r, ErrDataTooLarge)
 		return
 	}
-	n := *v.accessed(s.now, renewed(s.now, v.TTL))
+	n := *v
+	n.access(s.now, renewed(s.now, v.TTL))
 	n.Doc, n.Version = doc, s.mint(v.Version)
 	s.stats.Flushes++
 	s.acknowledge(r, s.change(e, &n, true), &n)

@@ -7,14 +7,16 @@ import (
 )
 
 // View is one version of a session as readers see it. It is immutable and
-// shared: every change publishes a new one.
+// shared: every change publishes a new one. The identity is a copy, so that a
+// read fetches one piece of memory rather than two; what decides whether the
+// session is active stands in its first cache line.
 type View struct {
-	*persist.Identity
 	*persist.Rotation // nil if the token was never rotated
 	Version           persist.Version
 	Doc               *object.Object
 	LastActive        int64
 	ExpiresAt         int64
+	persist.Identity
 }
 
 // ActiveAt reports whether the session has not ended at now.
@@ -31,7 +33,7 @@ type entry = cache.Entry[View]
 // viewOf is the view of a stored record. It shares the record's bytes.
 func viewOf(r persist.Record) *View {
 	return &View{
-		Identity: r.Identity, Rotation: r.Rotation, Version: r.Version,
+		Identity: *r.Identity, Rotation: r.Rotation, Version: r.Version,
 		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt,
 	}
 }

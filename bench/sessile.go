@@ -22,7 +22,7 @@ func newSessile(tb testing.TB, o options) client {
 	tb.Helper()
 	cfg := sessile.Config{
 		Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited,
-		CacheSize: cmp.Or(o.hot, 2_000_000), CacheBytes: 4 << 30,
+		CacheSize: cmp.Or(o.hot, 100_000), CacheBytes: 4 << 30,
 	}
 	if o.touch {
 		cfg.TouchInterval = time.Nanosecond // every request is a new access

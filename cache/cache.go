@@ -31,17 +31,19 @@ type Hot[V any] struct {
 	evicted uint64
 }
 
-// Entry is one resident session. Its methods are the owner's.
+// Entry is one resident session. Its methods are the owner's. What a reader
+// touches stands together in front: 64 bytes, a cache line.
 type Entry[V any] struct {
+	first      node[V]           // of the key that it came with
 	value      atomic.Pointer[V] // nil once it is removed: a late reader finds nothing
 	referenced atomic.Bool
 	pinned     bool
 	resident   bool
+	node       *node[V] // of its key now: first, unless it was rekeyed
+	alias      *node[V] // of a second key, or nil
 	id         [16]byte
 	user       string
 	cost       int
-	node       *node[V]  // of its key
-	alias      *node[V]  // of a second key, or nil
 	next, prev *Entry[V] // of the same user
 }
 
@@ -82,10 +84,11 @@ func (h *Hot[V]) Get(key *[32]byte) *V {
 	if n == nil {
 		return nil
 	}
-	if e := n.entry; !e.referenced.Load() {
+	e := n.entry
+	if !e.referenced.Load() {
 		e.referenced.Store(true)
 	}
-	return n.entry.value.Load()
+	return e.value.Load()
 }
 
 // ByKey finds an entry by its key or alias.
@@ -125,7 +128,8 @@ func (h *Hot[V]) Add(id [16]byte, user string, key [32]byte, v *V, cost int) *En
 	h.link(e)
 	h.size += int64(cost)
 	h.order.Add(e, struct{}{})
-	e.node = h.index.insert(key, e)
+	e.node = &e.first
+	h.index.insert(e.node, key, e)
 	h.trim(e)
 	return e
 }
@@ -145,14 +149,16 @@ func (h *Hot[V]) Set(e *Entry[V], v *V, cost int) {
 // and when Rekey returns the old key finds nothing.
 func (h *Hot[V]) Rekey(e *Entry[V], key [32]byte) {
 	old := e.node
-	e.node = h.index.insert(key, e)
+	e.node = new(node[V]) // a reader may stand on the old one
+	h.index.insert(e.node, key, e)
 	h.index.remove(old)
 }
 
 // Alias makes a second key find the entry, instead of an earlier second key.
 func (h *Hot[V]) Alias(e *Entry[V], key [32]byte) {
 	h.Unalias(e)
-	e.alias = h.index.insert(key, e)
+	e.alias = new(node[V])
+	h.index.insert(e.alias, key, e)
 }
 
 // Unalias takes the second key away.

@@ -44,13 +44,12 @@ func (x *index[V]) find(key *[32]byte) *node[V] {
 	return nil
 }
 
-// insert links a new node for e in front of its bucket.
-func (x *index[V]) insert(key [32]byte, e *Entry[V]) *node[V] {
-	n := &node[V]{key: key, entry: e}
-	b := x.bucket(&key)
+// insert links n, which is new, in front of the bucket of a key of e.
+func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
+	n.key, n.entry = key, e
+	b := x.bucket(&n.key)
 	n.next.Store(b.Load())
 	b.Store(n)
-	return n
 }
 
 // remove unlinks n. A reader that stands on it goes on to the rest of the chain.

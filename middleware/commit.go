@@ -56,12 +56,12 @@ func (h *Handle) settle() error {
 	return err
 }
 
-func (h *Handle) touchDue() bool { return h.has && h.session.TouchDue }
+func (h *Handle) touchDue() bool { return h.has && h.cur.touchDue() }
 
 // touch records the access. Losing one is no reason to fail the request, as long
 // as the session is there.
 func (h *Handle) touch(ctx context.Context) error {
-	s, err := h.m.store.Renew(ctx, h.session.ID)
+	s, err := h.m.store.Access(ctx, h.cur.id())
 	if err = h.accessedAs(s, err); errors.Is(err, sessile.ErrNotFound) {
 		return err
 	}
@@ -76,9 +76,10 @@ func (h *Handle) rotationDue() bool {
 	if every == 0 || !h.has || h.bearer || h.superseded {
 		return false
 	}
-	since := h.session.CreatedAt
-	if h.session.RotatedAt.After(since) {
-		since = h.session.RotatedAt
+	s := h.cur.session()
+	since := s.CreatedAt
+	if s.RotatedAt.After(since) {
+		since = s.RotatedAt
 	}
 	return h.m.store.Now().Sub(since) >= every
 }
@@ -87,9 +88,9 @@ func (h *Handle) rotationDue() bool {
 // request was faster, the token before has its grace still, or the store fails,
 // the token stays good and a later request tries again.
 func (h *Handle) rotateGently(ctx context.Context) {
-	t, err := h.m.store.Rotate(ctx, h.session.ID, sessile.Rotation{From: h.token, Grace: true})
+	t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
-		h.token, h.fate = t, sendCookie
+		h.cur.fresh, h.fate = t, sendCookie
 	}
 }
 
@@ -100,7 +101,7 @@ func (h *Handle) discard() {
 		return
 	}
 	ctx := h.m.deadline.next()
-	_ = h.m.store.Destroy(ctx, h.session.ID) // nobody can use it; the store retries and reports
+	_ = h.m.store.Destroy(ctx, h.cur.id()) // nobody can use it; the store retries and reports
 	h.end()
 	h.fate = keepCookie
 }
@@ -141,7 +142,7 @@ func (h *Handle) setCookie() string {
 	if h.fate == removeCookie {
 		return h.m.cookie.remove()
 	}
-	return h.m.cookie.set(h.token, h.session.ExpiresAt.Sub(h.m.store.Now()))
+	return h.m.cookie.set(h.cur.token(), h.cur.session().ExpiresAt.Sub(h.m.store.Now()))
 }
 
 // vary says, once, what the response depends on (A13).
@@ -169,8 +170,8 @@ func addVary(header http.Header, name string) {
 // request would fail like this one.
 func (h *Handle) giveUp(ctx context.Context) {
 	h.m.store.Emit(sessile.Event{
-		Kind: sessile.EventUnreadable, SessionID: h.session.ID, UserID: h.session.UserID, Reason: "the stored data is unreadable",
+		Kind: sessile.EventUnreadable, SessionID: h.cur.id(), UserID: h.cur.userID(), Reason: "the stored data is unreadable",
 	})
-	_ = h.m.store.Destroy(ctx, h.session.ID) // refused from now on in any case; the store retries and reports
+	_ = h.m.store.Destroy(ctx, h.cur.id()) // refused from now on in any case; the store retries and reports
 	h.end()
 }

@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 )
 
@@ -11,6 +13,13 @@ type exchange struct {
 	context.Context //nolint:containedctx // it is the context of the request, extended
 	handle          Handle
 	writer          responseWriter
+	request         http.Request // as the handler gets it
+}
+
+// Format keeps what the exchange holds, a token among it, out of whatever prints
+// a context (S49).
+func (*exchange) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "session middleware's context")
 }
 
 // handleKey finds the innermost Handle in a context; a *Sessions finds its own.

@@ -1,9 +1,7 @@
 package middleware
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -60,7 +58,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 	if !h.has {
 		return v, false, nil
 	}
-	return sessile.Get[T](h.session, key)
+	return sessile.Value[T](h.cur.data(), key)
 }
 
 // Set sets a key to what v encodes to as JSON; nil is null. Without a session it
@@ -70,9 +68,12 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 // [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
 // the commit.
 func (h *Handle) Set(key string, v any) error {
-	raw, err := encode(v)
-	if err != nil || key == "" || !utf8.ValidString(key) {
-		return fmt.Errorf("session data: key %q: %w", key, errors.Join(err, sessile.ErrInvalidData))
+	raw, err := sessile.Encode(v)
+	if err == nil && (key == "" || !utf8.ValidString(key)) {
+		err = sessile.ErrInvalidData
+	}
+	if err != nil {
+		return fmt.Errorf("session data: key %q: %w", key, err)
 	}
 	h.enter()
 	defer h.mu.Unlock()
@@ -127,7 +128,7 @@ func (h *Handle) fits(c change) bool {
 			size += h.growth(p)
 		}
 	}
-	if stored := h.session.Data.Len(); stored > len("{}") {
+	if stored := h.cur.data().Len(); stored > len("{}") {
 		size += stored
 	} else {
 		size += len("{}") - len(",") // the first member has none
@@ -141,7 +142,7 @@ func (h *Handle) growth(c change) int {
 	if c.value != nil {
 		n = quoted(c.key) + len(`:,`) + len(c.value)
 	}
-	if old, ok, err := sessile.Get[json.RawMessage](h.session, c.key); err == nil && ok && h.has {
+	if old, ok, err := sessile.Value[json.RawMessage](h.cur.data(), c.key); err == nil && ok && h.has {
 		n -= quoted(c.key) + len(`:,`) + len(old)
 	}
 	return n
@@ -151,7 +152,7 @@ func (h *Handle) growth(c change) int {
 func quoted(key string) int {
 	for i := range len(key) {
 		if c := key[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
-			raw, _ := encode(key) // Set has looked at it
+			raw, _ := sessile.Encode(key) // Set has looked at it
 			return len(raw)
 		}
 	}
@@ -169,40 +170,4 @@ func (h *Handle) changes() *sessile.Changes {
 		c.Set(p.key, p.value)
 	}
 	return c
-}
-
-// encode encodes a value compactly, with the characters of HTML as they are. Bad
-// UTF-8 is an error rather than repaired.
-func encode(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("%T does not encode", v) // the encoder's error may quote the value
-	}
-	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(raw) || repaired(raw) {
-		return nil, errors.New("bad UTF-8")
-	}
-	return raw, nil
-}
-
-// repaired reports whether the encoder has put the escape of U+FFFD in place of
-// bad UTF-8. It never writes that escape otherwise: U+FFFD itself it leaves as it is.
-func repaired(raw []byte) bool {
-	const escape = `\ufffd`
-	for {
-		i := bytes.Index(raw, []byte(escape))
-		if i < 0 {
-			return false
-		}
-		slashes := 0
-		for i-slashes > 0 && raw[i-slashes-1] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return true
-		}
-		raw = raw[i+len(escape):]
-	}
 }

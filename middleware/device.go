@@ -27,7 +27,7 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 	if err := h.needsUser(); err != nil {
 		return nil, err
 	}
-	list, err := h.m.store.ListForUser(ctx, h.session.UserID)
+	list, err := h.m.store.ListForUser(ctx, h.cur.userID())
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 		devices[i] = Device{
 			ID: s.ID, DeviceName: s.DeviceName, DeviceType: s.DeviceType, IPAddress: s.IPAddress,
 			CreatedAt: s.CreatedAt, LastActiveAt: s.LastActiveAt, ExpiresAt: s.ExpiresAt,
-			Current: s.ID == h.session.ID,
+			Current: s.ID == h.cur.id(),
 		}
 	}
 	return devices, nil
@@ -51,8 +51,8 @@ func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	if err := h.needsUser(); err != nil {
 		return err
 	}
-	if id == h.session.ID {
+	if id == h.cur.id() {
 		return h.logout(ctx)
 	}
-	return h.m.store.DestroyForUser(ctx, h.session.UserID, id)
+	return h.m.store.DestroyForUser(ctx, h.cur.userID(), id)
 }

@@ -21,16 +21,16 @@ const (
 
 // recognised compares the browser with the one that the session began in, and
 // does what the mode says.
-func (h *Handle) recognised(ctx context.Context, s *sessile.Session) bool {
+func (h *Handle) recognised(ctx context.Context, s sessile.Snapshot) bool {
 	mode := h.m.opts.Fingerprint
-	if mode == FingerprintOff || s.Fingerprint == "" {
+	if mode == FingerprintOff || s.Fingerprint() == "" {
 		return true
 	}
-	if h.req.Header.Get("User-Agent") == s.UserAgent {
+	if h.req.Header.Get("User-Agent") == s.UserAgent() {
 		return true // who can copy a token can copy this too; parsing it would tell nothing more
 	}
 	meta := h.meta()
-	if meta.UserAgent == s.UserAgent || meta.Fingerprint == s.Fingerprint {
+	if meta.UserAgent == s.UserAgent() || meta.Fingerprint == s.Fingerprint() {
 		return true
 	}
 	h.mismatch(s)
@@ -39,7 +39,7 @@ func (h *Handle) recognised(ctx context.Context, s *sessile.Session) bool {
 		h.reserved = true // it may be good in its own browser
 		return false
 	case FingerprintDestroy:
-		_ = h.m.store.Destroy(ctx, s.ID) // refused from now on in any case; the store retries and reports
+		_ = h.m.store.Destroy(ctx, s.ID()) // refused from now on in any case; the store retries and reports
 		return false
 	default:
 		return true
@@ -47,16 +47,17 @@ func (h *Handle) recognised(ctx context.Context, s *sessile.Session) bool {
 }
 
 // mismatch tells of a change of browser, once a minute per session.
-func (h *Handle) mismatch(s *sessile.Session) {
-	if !h.m.noticed.add(h.m.hash(string(s.ID[:])), h.m.store.Now()) {
+func (h *Handle) mismatch(s sessile.Snapshot) {
+	id := s.ID()
+	if !h.m.noticed.add(h.m.hash(string(id[:])), h.m.store.Now()) {
 		return
 	}
 	mode := string(h.m.opts.Fingerprint)
 	h.m.store.Emit(sessile.Event{
-		Kind: sessile.EventFingerprintMismatch, SessionID: s.ID, UserID: s.UserID, Reason: mode,
+		Kind: sessile.EventFingerprintMismatch, SessionID: id, UserID: s.UserID(), Reason: mode,
 	})
 	if log := h.m.store.Config().Logger; log != nil {
-		log.Sugar().Warnw("session is used by another kind of browser", "session", s.ID.String(), "mode", mode)
+		log.Sugar().Warnw("session is used by another kind of browser", "session", id.String(), "mode", mode)
 	}
 }
 

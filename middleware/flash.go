@@ -25,9 +25,9 @@ type Flash struct {
 // [Handle.Set]. Messages of parallel requests do not get lost: each has a key of
 // its own.
 func (h *Handle) AddFlash(kind, text string) error {
-	raw, err := encode(Flash{kind, text})
+	raw, err := sessile.Encode(Flash{kind, text})
 	if err != nil {
-		return fmt.Errorf("flash message: %w", sessile.ErrInvalidData)
+		return fmt.Errorf("flash message: %w", err)
 	}
 	h.enter()
 	defer h.mu.Unlock()
@@ -72,7 +72,7 @@ func (h *Handle) flashKeys() []string {
 	var keys []string
 	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }
 	if h.has {
-		for _, key := range h.session.Data.Keys() {
+		for _, key := range h.cur.data().Keys() {
 			if own(key) {
 				keys = append(keys, key)
 			}

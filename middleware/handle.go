@@ -3,8 +3,11 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/sessile/sessile"
 )
@@ -18,8 +21,7 @@ type Handle struct {
 	fault error // the session could not be read, and the application wants to go on without
 
 	mu         sync.Mutex
-	session    sessile.Session
-	token      sessile.Token
+	cur        current
 	pending    []change
 	fate       fate
 	has        bool // there is a session
@@ -40,6 +42,9 @@ const (
 	sendCookie
 	removeCookie
 )
+
+// Format tells of no secret, whatever the verb (S49).
+func (h *Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session handle") }
 
 // enter takes the handle for one method and notes the access.
 func (h *Handle) enter() {
@@ -62,14 +67,18 @@ func (h *Handle) Err() error {
 func (h *Handle) Current() (sessile.Session, bool) {
 	h.enter()
 	defer h.mu.Unlock()
-	return h.session, h.has
+	if !h.has {
+		return sessile.Session{}, false
+	}
+	return *h.cur.session(), true
 }
 
 // UserID returns the user of the session; "" and false for a guest or without one.
 func (h *Handle) UserID() (string, bool) {
 	h.enter()
 	defer h.mu.Unlock()
-	return h.session.UserID, h.has && h.session.UserID != ""
+	user := h.cur.userID()
+	return user, h.has && user != ""
 }
 
 // IsAuthenticated reports whether the request has a session with a user.
@@ -83,7 +92,7 @@ func (h *Handle) IsAuthenticated() bool {
 func (h *Handle) Token() (sessile.Token, bool) {
 	h.enter()
 	defer h.mu.Unlock()
-	return h.token, h.has
+	return h.cur.token(), h.has
 }
 
 // Save writes pending changes now, rather than when the response begins. Without
@@ -126,7 +135,7 @@ func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 }
 
 func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
-	s, err := h.m.store.Update(ctx, h.session.ID, c)
+	s, err := h.m.store.Apply(ctx, h.cur.id(), c)
 	return h.accessedAs(s, err)
 }
 
@@ -139,12 +148,12 @@ func (h *Handle) Renew(ctx context.Context) error {
 	if err := h.needsSession(); err != nil {
 		return err
 	}
-	s, err := h.m.store.Renew(ctx, h.session.ID)
+	s, err := h.m.store.Access(ctx, h.cur.id())
 	return h.accessedAs(s, err)
 }
 
 // accessedAs takes the session as an access left it, or its end.
-func (h *Handle) accessedAs(s sessile.Session, err error) error {
+func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 	if errors.Is(err, sessile.ErrNotFound) { // ended by a parallel request: nothing is revived
 		h.ended()
 		return err
@@ -155,17 +164,15 @@ func (h *Handle) accessedAs(s sessile.Session, err error) error {
 	// The cookie's Max-Age slides along, at most once every TouchInterval: with the
 	// access that is the first in a new one. But a token in its grace must not push
 	// its successor out of the browser.
-	if h.period(s) != h.period(h.session) && !h.m.cookie.session && !h.superseded {
+	if h.period(s.Age()) != h.period(h.cur.age()) && !h.m.cookie.session && !h.superseded {
 		h.fate = sendCookie
 	}
-	h.session = s
+	h.cur.seen, h.cur.own = s, nil
 	return nil
 }
 
 // period numbers the touch intervals in a session's life.
-func (h *Handle) period(s sessile.Session) int64 {
-	return int64(s.LastActiveAt.Sub(s.CreatedAt) / max(h.m.touch, 1))
-}
+func (h *Handle) period(age time.Duration) int64 { return int64(age / max(h.m.touch, 1)) }
 
 // Done returns a channel that is closed when the session ends in this process:
 // logged out here or on another device, expired, evicted. Without a session it is
@@ -199,7 +206,7 @@ func (h *Handle) needsUser() error {
 	if err := h.needsSession(); err != nil {
 		return err
 	}
-	if h.session.IsGuest() {
+	if h.cur.userID() == "" {
 		return ErrNoSession
 	}
 	return nil
@@ -219,20 +226,20 @@ func (h *Handle) changeable() error {
 
 // begin makes s the request's session, with a token that the client must get.
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
-	h.session, h.token, h.pending = s, t, nil
+	h.cur, h.pending = current{own: &s, fresh: t}, nil
 	h.fate, h.has, h.fresh, h.superseded = sendCookie, true, true, false
 }
 
 // end leaves the request without a session, and the browser without its cookie.
 func (h *Handle) end() {
-	h.session, h.token, h.pending = sessile.Session{}, sessile.Token{}, nil
+	h.cur, h.pending = current{}, nil
 	h.fate, h.has, h.fresh = removeCookie, false, false
 }
 
 // ended is end after a parallel request has ended the session. If that was a
 // login of the same browser, its cookie is a new one by now.
 func (h *Handle) ended() {
-	replaced := h.m.wasReplaced(h.token.Reveal())
+	replaced := h.m.wasReplaced(h.cur.token().Reveal())
 	h.end()
 	h.reserved = true
 	if replaced {

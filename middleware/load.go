@@ -44,18 +44,15 @@ func (h *Handle) load(ctx context.Context) error {
 
 // try looks one token up, and takes its session if there is one.
 func (h *Handle) try(ctx context.Context, text string) (bool, error) {
-	t, err := sessile.ParseToken(text)
-	if err != nil {
-		return false, nil //nolint:nilerr // it is no token: there is nothing to look up
-	}
-	s, err := h.m.store.ReadByToken(ctx, t)
+	s, err := h.m.store.Lookup(ctx, text)
 	if err != nil {
 		return false, h.refused(ctx, text, err)
 	}
-	if !h.recognised(ctx, &s) {
+	if !h.recognised(ctx, s) {
 		return false, nil
 	}
-	h.session, h.token, h.has, h.reserved, h.superseded = s, t, true, false, s.TokenReplaced
+	h.cur = current{seen: s, text: text}
+	h.has, h.reserved, h.superseded = true, false, s.TokenReplaced()
 	return true, nil
 }
 
@@ -64,6 +61,7 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 	switch rotated, ok := errors.AsType[*sessile.RotatedError](err); {
 	case ok:
 		h.rotatedOut(ctx, rotated)
+	case errors.Is(err, sessile.ErrInvalidToken): // there was nothing to look up
 	case errors.Is(err, sessile.ErrExpired):
 	case errors.Is(err, sessile.ErrNotFound):
 		h.unknown(text)

@@ -56,9 +56,9 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 		return err
 	}
 	if h.has {
-		h.m.replace(h.token) // before it is dead, for those who find it so
+		h.m.replace(h.cur.token()) // before it is dead, for those who find it so
 		// Refused from now on is enough here; anything less, and the old token would live on.
-		if err := h.m.store.Destroy(ctx, h.session.ID); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
+		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
 		}
 	}
@@ -69,7 +69,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 // carry is the data of a new session: what is carried over, under what the login brings.
 func (h *Handle) carry(l Login) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
-	if h.has && !h.session.IsGuest() && h.session.UserID != l.UserID {
+	if user := h.cur.userID(); h.has && user != "" && user != l.UserID {
 		return data, l.overlay(data) // what belongs to another user stays with them
 	}
 	for _, keys := range [][]string{h.m.opts.CarryOver, l.CarryOver} {
@@ -101,7 +101,7 @@ func (l *Login) overlay(data map[string]json.RawMessage) error {
 	if l.Data == nil {
 		return nil
 	}
-	raw, err := encode(l.Data)
+	raw, err := sessile.Encode(l.Data)
 	var own map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(raw, &own)
@@ -155,9 +155,9 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 		return err
 	}
 	if !h.superseded {
-		r.From = h.token
+		r.From = h.cur.token()
 	}
-	t, err := h.m.store.Rotate(ctx, h.session.ID, r)
+	t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
 	if err != nil {
 		if errors.Is(err, sessile.ErrNotFound) {
 			h.ended()
@@ -167,11 +167,12 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 		}
 		return err
 	}
-	h.m.replace(h.token) // a request may be under way with it still after the next rotation
-	h.token, h.fate, h.superseded = t, sendCookie, false
-	h.session.RotatedAt = h.m.store.Now()
+	h.m.replace(h.cur.token()) // a request may be under way with it still after the next rotation
+	h.cur.fresh, h.fate, h.superseded = t, sendCookie, false
+	s := h.cur.session()
+	s.RotatedAt = h.m.store.Now()
 	if r.Reauthenticated {
-		h.session.AuthenticatedAt = h.session.RotatedAt
+		s.AuthenticatedAt = s.RotatedAt
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func (h *Handle) logout(ctx context.Context) error {
 	if err := h.needsSession(); err != nil {
 		return unless(err, ErrNoSession)
 	}
-	err := h.m.store.Destroy(ctx, h.session.ID)
+	err := h.m.store.Destroy(ctx, h.cur.id())
 	if err == nil || errors.Is(err, sessile.ErrNotDurable) {
 		h.end()
 		h.loggedOut = true
@@ -37,10 +37,10 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	if err := h.needsSession(); err != nil {
 		return 0, unless(err, ErrNoSession)
 	}
-	if h.session.IsGuest() {
+	if h.cur.userID() == "" {
 		return 1, h.logout(ctx)
 	}
-	n, err := h.m.store.DestroyAllForUser(ctx, h.session.UserID)
+	n, err := h.m.store.DestroyAllForUser(ctx, h.cur.userID())
 	if err == nil || errors.Is(err, sessile.ErrNotDurable) {
 		h.end()
 		h.loggedOut = true
@@ -56,7 +56,7 @@ func (h *Handle) LogoutOthers(ctx context.Context) (int, error) {
 	if err := h.needsUser(); err != nil {
 		return 0, err
 	}
-	return h.m.store.DestroyAllExcept(ctx, h.session.UserID, h.session.ID)
+	return h.m.store.DestroyAllExcept(ctx, h.cur.userID(), h.cur.id())
 }
 
 // unless is err, or nil if it is target.

@@ -61,36 +61,47 @@ func (m *Sessions) ClientIP(r *http.Request) string { return m.proxies.clientIP(
 //
 // The session is looked up before next runs, from memory in about a microsecond,
 // so that next is never entered with a session that could not be read.
-func (m *Sessions) Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.of(r.Context()) != nil { // wrapped twice: the outer one has the session
-			next.ServeHTTP(w, r)
+func (m *Sessions) Handler(next http.Handler) http.Handler { return &handler{m, next} }
+
+type handler struct {
+	m    *Sessions
+	next http.Handler
+}
+
+// ServeHTTP is a method rather than a closure: the compiler inlines WithContext
+// here, and the copy that it makes of the request stays on the stack.
+func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	if g.m.of(ctx) != nil { // wrapped twice: the outer one has the session
+		g.next.ServeHTTP(w, r)
+		return
+	}
+	x := &exchange{Context: ctx}
+	h := &x.handle
+	h.m, h.req = g.m, r
+	if err := h.load(ctx); err != nil {
+		if !g.m.opts.AllowAnonymousOnError {
+			g.m.fail(w, r, err)
 			return
 		}
-		x := &exchange{Context: r.Context()}
-		h := &x.handle
-		h.m, h.req = m, r
-		if err := h.load(x.Context); err != nil {
-			if !m.opts.AllowAnonymousOnError {
-				m.fail(w, r, err)
-				return
-			}
-			h.fault, h.fate = err, keepCookie
-		}
-		x.writer = responseWriter{ResponseWriter: w, handle: h}
-		inner := r.WithContext(x)
-		defer h.leave(inner)
-		next.ServeHTTP(wrap(&x.writer), inner)
-		x.writer.finish()
-	})
+		h.fault, h.fate = err, keepCookie
+	}
+	x.writer.ResponseWriter, x.writer.handle = w, h
+	x.request = *r.WithContext(x)
+	defer x.leave()
+	g.next.ServeHTTP(wrap(&x.writer), &x.request)
+	x.writer.finish()
 }
 
 // leave is the end of the request, also after a panic: then nothing is committed.
 // What net/http and a logger around us look for in the request they know, they
 // find there: the multipart files to delete, and the pattern that matched.
-func (h *Handle) leave(inner *http.Request) {
-	h.req.MultipartForm, h.req.Pattern = inner.MultipartForm, inner.Pattern
-	h.abandon()
+func (x *exchange) leave() {
+	outer := x.handle.req
+	outer.MultipartForm, outer.Pattern = x.request.MultipartForm, x.request.Pattern
+	if !x.writer.begun { // else everything is said and done
+		x.handle.abandon()
+	}
 }
 
 // fail answers with the application's error page.

@@ -54,16 +54,16 @@ type Ref struct {
 // Identity is what never changes in the life of a session, token aside.
 type Identity struct {
 	ID          ID
-	Key         int64 // the engine's handle, set by the backend
+	Deadline    int64 // absolute end, NoDeadline if there is none
 	UserID      string
+	Key         int64 // the engine's handle, set by the backend
+	CreatedAt   int64
+	TTL         int64 // sliding lifetime that an access renews
 	IPAddress   string
 	UserAgent   string
 	DeviceName  string
 	DeviceType  string
 	Fingerprint string
-	CreatedAt   int64
-	Deadline    int64 // absolute end, NoDeadline if there is none
-	TTL         int64 // sliding lifetime that an access renews
 }
 
 // Ref returns the reference of the session.

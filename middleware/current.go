@@ -1,0 +1,70 @@
+package middleware
+
+import (
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// current is the session of a request. Most requests only ask whose it is, so it
+// stays a reference until somebody wants a copy or the request changes it; and the
+// token stays the text that the client sent.
+type current struct {
+	seen  sessile.Snapshot // as it was looked up or last changed
+	own   *sessile.Session // as this request made or copied it; nil = as seen
+	text  string           // the token that the client sent
+	fresh sessile.Token    // the token that this request has made; zero = text
+}
+
+// session is the copy.
+func (c *current) session() *sessile.Session {
+	if c.own == nil {
+		s := c.seen.Session()
+		c.own = &s
+	}
+	return c.own
+}
+
+func (c *current) id() sessile.ID {
+	if c.own != nil {
+		return c.own.ID
+	}
+	return c.seen.ID()
+}
+
+func (c *current) userID() string {
+	if c.own != nil {
+		return c.own.UserID
+	}
+	return c.seen.UserID()
+}
+
+func (c *current) data() sessile.Data {
+	if c.own != nil {
+		return c.own.Data
+	}
+	return c.seen.Data()
+}
+
+// age is how long after its creation the session was last active.
+func (c *current) age() time.Duration {
+	if c.own != nil {
+		return c.own.LastActiveAt.Sub(c.own.CreatedAt)
+	}
+	return c.seen.Age()
+}
+
+func (c *current) touchDue() bool {
+	if c.own != nil {
+		return c.own.TouchDue
+	}
+	return c.seen.TouchDue()
+}
+
+// token is the one that opens the session.
+func (c *current) token() sessile.Token {
+	if c.fresh.IsZero() && c.text != "" {
+		c.fresh, _ = sessile.ParseToken(c.text) // it has been looked up: it is one
+	}
+	return c.fresh
+}

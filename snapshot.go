@@ -1,0 +1,113 @@
+package sessile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/persist"
+)
+
+// Snapshot is a session as [Store.Lookup] found it: a reference to what memory
+// holds, where a [Session] is a copy. What it refers to never changes; a later
+// change of the session makes another. The zero Snapshot is no session.
+type Snapshot struct {
+	view     *actor.View
+	due      bool
+	replaced bool
+}
+
+// Lookup finds the active session that the text form of a token opens, with the
+// errors of [Store.ReadByToken] and [ErrInvalidToken]. It is what a request needs
+// that only asks whose it is: neither a Token nor a Session is made.
+func (s *Store) Lookup(ctx context.Context, token string) (Snapshot, error) {
+	raw, ok := parseToken(token)
+	if !ok {
+		return Snapshot{}, ErrInvalidToken
+	}
+	return s.lookup(ctx, &raw)
+}
+
+// Access is [Store.Renew] that returns a Snapshot.
+func (s *Store) Access(ctx context.Context, id ID) (Snapshot, error) {
+	if s.closed.Load() {
+		return Snapshot{}, ErrClosed
+	}
+	v, err := s.actor.Access(ctx, persist.ID(id))
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("renewing session %s: %w", id, err)
+	}
+	return Snapshot{view: v}, nil
+}
+
+// Apply is [Store.Update] that returns a Snapshot.
+func (s *Store) Apply(ctx context.Context, id ID, c *Changes) (Snapshot, error) {
+	return s.update(ctx, id, c, false)
+}
+
+// Session returns the copy; the zero Session of the zero Snapshot.
+func (x Snapshot) Session() (out Session) {
+	if x.view != nil {
+		out = sessionOf(x.view)
+		out.TouchDue, out.TokenReplaced = x.due, x.replaced
+	}
+	return out
+}
+
+// ID is Session.ID.
+func (x Snapshot) ID() (id ID) {
+	if x.view != nil {
+		id = ID(x.view.ID)
+	}
+	return id
+}
+
+// UserID is Session.UserID.
+func (x Snapshot) UserID() string {
+	if x.view == nil {
+		return ""
+	}
+	return x.view.UserID
+}
+
+// UserAgent is Session.UserAgent.
+func (x Snapshot) UserAgent() string {
+	if x.view == nil {
+		return ""
+	}
+	return x.view.UserAgent
+}
+
+// Fingerprint is Session.Fingerprint.
+func (x Snapshot) Fingerprint() string {
+	if x.view == nil {
+		return ""
+	}
+	return x.view.Fingerprint
+}
+
+// Data is Session.Data.
+func (x Snapshot) Data() Data {
+	if x.view == nil {
+		return Data{}
+	}
+	return Data{x.view.Doc}
+}
+
+// Age is Session.LastActiveAt less Session.CreatedAt.
+func (x Snapshot) Age() time.Duration {
+	if x.view == nil {
+		return 0
+	}
+	return time.Duration(x.view.LastActive-x.view.CreatedAt) * time.Microsecond
+}
+
+// TouchDue is Session.TouchDue.
+func (x Snapshot) TouchDue() bool { return x.due }
+
+// TokenReplaced is Session.TokenReplaced.
+func (x Snapshot) TokenReplaced() bool { return x.replaced }
+
+// String identifies the session, like that of a [Session].
+func (x Snapshot) String() string { return "Session(" + x.ID().String() + ")" }
