@@ -3,6 +3,7 @@ package sessile
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/sessile/sessile/actor"
@@ -111,3 +112,6 @@ func (x Snapshot) TokenReplaced() bool { return x.replaced }
 
 // String identifies the session, like that of a [Session].
 func (x Snapshot) String() string { return "Session(" + x.ID().String() + ")" }
+
+// Format prints String for every verb.
+func (x Snapshot) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, x.String()) }

@@ -7,17 +7,22 @@ import (
 	"net/http"
 )
 
-// exchange is everything that one request needs, in one allocation. It is the
-// request's context. It is never reused for another request (A26).
+// parcel is everything that one request needs, in one allocation. It is never
+// reused for another request (A26).
+type parcel struct {
+	request http.Request // as the handler gets it
+	exchange
+}
+
+// exchange is the request's context. It does not have the request in it, whose
+// cookies nobody expects to print with a context.
 type exchange struct {
 	context.Context //nolint:containedctx // it is the context of the request, extended
 	handle          Handle
 	writer          responseWriter
-	request         http.Request // as the handler gets it
 }
 
-// Format keeps what the exchange holds, a token among it, out of whatever prints
-// a context (S49).
+// Format tells of nothing that the exchange holds (S49).
 func (*exchange) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "session middleware's context")
 }

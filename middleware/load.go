@@ -51,7 +51,7 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 	if !h.recognised(ctx, s) {
 		return false, nil
 	}
-	h.cur = current{seen: s, text: text}
+	h.cur = seenBy(text, s)
 	h.has, h.reserved, h.superseded = true, false, s.TokenReplaced()
 	return true, nil
 }

@@ -76,7 +76,8 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.next.ServeHTTP(w, r)
 		return
 	}
-	x := &exchange{Context: ctx}
+	p := &parcel{exchange: exchange{Context: ctx}}
+	x := &p.exchange
 	h := &x.handle
 	h.m, h.req = g.m, r
 	if err := h.load(ctx); err != nil {
@@ -87,20 +88,20 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fault, h.fate = err, keepCookie
 	}
 	x.writer.ResponseWriter, x.writer.handle = w, h
-	x.request = *r.WithContext(x)
-	defer x.leave()
-	g.next.ServeHTTP(wrap(&x.writer), &x.request)
+	p.request = *r.WithContext(x)
+	defer p.leave()
+	g.next.ServeHTTP(wrap(&x.writer), &p.request)
 	x.writer.finish()
 }
 
 // leave is the end of the request, also after a panic: then nothing is committed.
 // What net/http and a logger around us look for in the request they know, they
 // find there: the multipart files to delete, and the pattern that matched.
-func (x *exchange) leave() {
-	outer := x.handle.req
-	outer.MultipartForm, outer.Pattern = x.request.MultipartForm, x.request.Pattern
-	if !x.writer.begun { // else everything is said and done
-		x.handle.abandon()
+func (p *parcel) leave() {
+	outer := p.handle.req
+	outer.MultipartForm, outer.Pattern = p.request.MultipartForm, p.request.Pattern
+	if !p.writer.begun { // else everything is said and done
+		p.handle.abandon()
 	}
 }
 

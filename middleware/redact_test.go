@@ -1,0 +1,47 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// S49, A12: whoever prints a request's context or handle, or what holds them, does
+// not print its token, its data or its fingerprint.
+func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.browser()
+	b.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0")
+	b.login("alice")
+	b.do(set(f, "key", "secret-data"))
+	type holder struct {
+		ctx    context.Context //nolint:containedctx // what is tested
+		handle *middleware.Handle
+	}
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		token, _ := h.Token()
+		s, _ := h.Current()
+		secrets := []string{token.Reveal(), "secret-data"}
+		for _, v := range []any{h, r.Context()} {
+			if out := fmt.Sprintf("%+v %u", v, v); strings.Contains(out, s.Fingerprint) {
+				t.Errorf("%T shows %s", v, out)
+			}
+		}
+		ctx := context.WithValue(r.Context(), holder{}, "x")
+		for _, v := range []any{h, r.Context(), ctx, holder{r.Context(), h}, &holder{ctx, h}, fmt.Errorf("%v, %w", h, context.Canceled)} {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%u"} {
+				out := fmt.Sprintf(verb, v)
+				for _, secret := range secrets {
+					if strings.Contains(out, secret) || strings.Contains(out, fmt.Sprintf("%x", secret)) {
+						t.Errorf("%s of %T shows %s", verb, v, out)
+					}
+				}
+			}
+		}
+	})
+}
