@@ -10,8 +10,10 @@ FUZZ ?= .
 N ?= 200
 SEEDS ?= 10000
 CUTS ?= 20000
+GATES ?= 200
 HISTORIES ?= 2000
 CHECKS ?= 1000
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FAULTS ?= 0
 COUNT ?= 6
 SESSIONS ?= 100000
@@ -104,14 +106,15 @@ sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock 
 faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
 	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall|Down' -faults=$(FAULTS) $(ARGS) | grep -v '^=== '
 
-cuts: ## CUTS=20000 simulated power cuts, and a hundredth as many runs with failing syncs
-	@go test ./internal/power -count=1 -timeout=60m -v -run '^TestNo|^TestThePower' -cuts=$(CUTS) -gates=$$(( $(CUTS) / 100 )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
+cuts: ## CUTS=20000 simulated power cuts, and GATES=200 runs with failing syncs
+	@.ci/at-once $(JOBS) go test ./internal/power -count=1 -timeout=180m -v -run '^TestNo|^TestThePower' \
+	  -cuts=$$(( $(CUTS) / $(JOBS) )) -gates=$$(( $(GATES) / $(JOBS) )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
 
 lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
-	@go test ./internal/lin -count=1 -timeout=120m -run '^TestCallsLook' -v -lin.histories=$(HISTORIES) $(ARGS) | $(some)
+	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsLook' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
 
 model: ## CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps, held against a model
-	@go test . -count=1 -timeout=240m -v -run '^TestAnySequence' -rapid.checks=$(CHECKS) -model.steps=100 $(ARGS) | $(some)
+	@go test . -count=1 -timeout=240m -v -run '^TestAnySequence' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
 
 stress: ## a full disk, another process's lock, the WAL under load, ten times the load
 	@go test ./internal/stress -count=1 -timeout=120m -v $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)

@@ -21,7 +21,10 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-var modelSteps = flag.Int("model.steps", 60, "deeds of a sequence of the model-based test")
+var (
+	modelSteps = flag.Int("model.steps", 60, "deeds of a sequence of the model-based test")
+	modelJobs  = flag.Int("model.jobs", 1, "how often -rapid.checks sequences are made, all at once")
+)
 
 // deed is one step of a sequence: who does what to which session.
 type deed struct {
@@ -239,18 +242,25 @@ func follow(t *testing.T, vfs *faultvfs.VFS, hot int, list []deed, twist func(*s
 // TestAnySequenceKeepsThePromises: R7: logins, changes, rotations and log-outs of two
 // users in any order, with a hot set of a few, a disk that breaks and is mended,
 // crashes, restarts and a clock that jumps; what was promised is the model.
-// Longer: -rapid.checks=100000 -model.steps=100.
+// Longer: -rapid.checks=50000 -model.jobs=2 -model.steps=100.
 func TestAnySequenceKeepsThePromises(t *testing.T) {
-	vfs := faultvfs.New(t.Name())
-	n := 0
-	rapid.Check(t, func(r *rapid.T) {
-		hot, list := rapid.IntRange(1, 5).Draw(r, "hot"), sequences().Draw(r, "sequence")
-		n += len(list)
-		if found := follow(t, vfs, hot, list, nil); len(found) > 0 {
-			r.Fatal(found)
+	var n atomic.Int64
+	t.Run("sequences", func(t *testing.T) {
+		for job := range *modelJobs {
+			t.Run(strconv.Itoa(job), func(t *testing.T) {
+				t.Parallel()
+				vfs := faultvfs.New(t.Name())
+				rapid.Check(t, func(r *rapid.T) {
+					hot, list := rapid.IntRange(1, 5).Draw(r, "hot"), sequences().Draw(r, "sequence")
+					n.Add(1)
+					if found := follow(t, vfs, hot, list, nil); len(found) > 0 {
+						r.Fatal(found)
+					}
+				})
+			})
 		}
 	})
-	t.Logf("%d sequences of %d deeds", n / *modelSteps, *modelSteps)
+	t.Logf("%d sequences of %d deeds", n.Load(), *modelSteps)
 }
 
 // The negative controls: stores that break a promise.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ import (
 var (
 	histories = flag.Int("lin.histories", 60, "histories to check")
 	seed      = flag.Uint64("lin.seed", 0, "check one history alone")
+	jobs      = flag.Int("lin.jobs", 2, "histories that are made at once")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -257,7 +259,12 @@ func (l *lab) tooLate(now time.Duration) {
 func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	t.Helper()
 	l := &lab{t: t, began: time.Now(), tokens: make(map[int]sessile.Token)}
-	path := filepath.Join(t.TempDir(), "s.db")
+	dir, err := life.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "s.db")
 	l.open(path, broken)
 	l.create()
 	l.half(seed, 0)
@@ -295,10 +302,17 @@ func TestCallsLookAsIfOneCameAfterTheOther(t *testing.T) {
 	if *seed != 0 {
 		first, n = *seed, 1
 	}
-	for i := range n {
-		if !run(t, first+uint64(i), nil) {
-			t.Fatalf("history %d cannot have happened one after the other\nagain: go test ./internal/lin -lin.seed=%d", i, first+uint64(i))
+	t.Run("histories", func(t *testing.T) {
+		for job := range *jobs {
+			t.Run(strconv.Itoa(job), func(t *testing.T) {
+				t.Parallel()
+				for i := job; i < n; i += *jobs {
+					if !run(t, first+uint64(i), nil) {
+						t.Fatalf("history %d cannot have happened one after the other\nagain: go test ./internal/lin -lin.seed=%d", i, first+uint64(i))
+					}
+				}
+			})
 		}
-	}
+	})
 	t.Logf("%d histories of %d and %d calls from seed %d", n, clients*calls, 2*clients*calls, first)
 }

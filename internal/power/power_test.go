@@ -47,7 +47,7 @@ func TestNoPowerCutBreaksAPromise(t *testing.T) {
 // again: what it covered is acknowledged only when it was written anew. When the
 // disk is well again the store is, too (R5, D9, D10).
 func TestNoFailedSyncIsTrusted(t *testing.T) {
-	runs(t, *gates, firstSeed(), run{cuts: cutsPerRun, gate: true}, "-gates=1")
+	runs(t, *gates, firstSeed(), run{cuts: *per, gate: true}, fmt.Sprintf("-gates=1 -gates.cuts=%d", *per))
 }
 
 // The negative controls: what is broken on purpose is noticed.

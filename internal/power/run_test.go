@@ -24,6 +24,7 @@ var (
 	cuts  = flag.Int("cuts", 400, "power cuts")
 	seed  = flag.Uint64("cuts.seed", 0, "seed of the first run; 0 = another one every time")
 	gates = flag.Int("gates", 3, "runs with failing syncs")
+	per   = flag.Int("gates.cuts", 100, "power cuts of a run with failing syncs")
 )
 
 const (
