@@ -67,7 +67,7 @@ type Actor struct {
 	err      error     // of Close; read after done
 	requests sync.Pool // of answered requests
 	dropped  atomic.Uint64
-	hits     [hitStripes]stripe
+	hits     tally
 }
 
 // Start runs an Actor over backend. Close it.

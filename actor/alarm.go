@@ -24,10 +24,10 @@ func (t *alarm) set(tick int64, wait time.Duration) {
 	if wait != never {
 		at = tick + wait.Microseconds()
 	}
-	switch {
-	case at == t.at:
+	switch at {
+	case t.at:
 		return
-	case at == unset:
+	case unset:
 		t.Stop()
 	default:
 		t.Reset(wait)

@@ -11,11 +11,12 @@ import (
 // reused for another request (A26).
 type parcel struct {
 	request http.Request // as the handler gets it
+	sent    string       // the token that the client sent
 	exchange
 }
 
-// exchange is the request's context. It does not have the request in it, whose
-// cookies nobody expects to print with a context.
+// exchange is the request's context. What is secret it has pointers to only, which
+// fmt prints as addresses: not everything that prints a context asks it how (S49).
 type exchange struct {
 	context.Context //nolint:containedctx // it is the context of the request, extended
 	handle          Handle

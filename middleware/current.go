@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"time"
-	"unsafe"
 
 	"github.com/sessile/sessile"
 )
@@ -13,15 +12,8 @@ import (
 type current struct {
 	seen  sessile.Snapshot // as it was looked up or last changed
 	own   *sessile.Session // as this request made or copied it; nil = as seen
-	sent  *byte            // the first character of the token that the client sent
+	sent  *string          // the token that the client sent, where fmt does not find it (S49)
 	fresh sessile.Token    // the token that this request has made; zero = the one that was sent
-}
-
-// seenBy is the session that text opens. The text is kept as a pointer, which fmt
-// prints as an address wherever it comes upon it; as a string it would be there to
-// read for whoever prints a struct with a request's context (S49).
-func seenBy(text string, x sessile.Snapshot) current {
-	return current{seen: x, sent: unsafe.StringData(text)} //nolint:gosec // the text of a token has one length
 }
 
 // session is the copy.
@@ -71,8 +63,8 @@ func (c *current) touchDue() bool {
 
 // token is the one that opens the session.
 func (c *current) token() sessile.Token {
-	if c.fresh.IsZero() && c.sent != nil {
-		c.fresh, _ = sessile.ParseToken(unsafe.String(c.sent, tokenLength)) //nolint:gosec // it has been looked up: it is one
+	if c.fresh.IsZero() && c.sent != nil && *c.sent != "" {
+		c.fresh, _ = sessile.ParseToken(*c.sent) // it has been looked up: it is one
 	}
 	return c.fresh
 }

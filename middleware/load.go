@@ -51,7 +51,8 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 	if !h.recognised(ctx, s) {
 		return false, nil
 	}
-	h.cur = seenBy(text, s)
+	*h.cur.sent = text
+	h.cur.seen = s
 	h.has, h.reserved, h.superseded = true, false, s.TokenReplaced()
 	return true, nil
 }

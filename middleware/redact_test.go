@@ -20,7 +20,7 @@ func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
 	b.login("alice")
 	b.do(set(f, "key", "secret-data"))
 	type holder struct {
-		ctx    context.Context //nolint:containedctx // what is tested
+		ctx    context.Context
 		handle *middleware.Handle
 	}
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {

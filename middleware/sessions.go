@@ -79,7 +79,7 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := &parcel{exchange: exchange{Context: ctx}}
 	x := &p.exchange
 	h := &x.handle
-	h.m, h.req = g.m, r
+	h.m, h.req, h.cur.sent = g.m, r, &p.sent
 	if err := h.load(ctx); err != nil {
 		if !g.m.opts.AllowAnonymousOnError {
 			g.m.fail(w, r, err)
