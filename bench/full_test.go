@@ -60,6 +60,7 @@ func allParts() []part {
 		{"sweep", func(t *testing.T, r *report) { r.Sweep = sweep(t, *many) }},
 		{"behind", func(t *testing.T, r *report) { r.Behind = writeBehind(t) }},
 		{"growth", func(t *testing.T, r *report) { r.Growth = grow(t) }},
+		{"huge", func(t *testing.T, r *report) { r.Growth = growHuge(t) }},
 	}
 }
 
