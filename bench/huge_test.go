@@ -53,6 +53,7 @@ func hugeAt(t *testing.T, n int) growth {
 	h := makeHuge(t, dir, n)
 	fmt.Printf("huge: %d sessions were written in %.0f s\n", n, time.Since(began).Seconds())
 	g := growth{Sessions: n, FileBytes: float64(size(h.path)) / float64(n)}
+	firstAnswer(t, h.path, h.warm[0]) // switches to WAL, and syncs what the filling did not
 	g.OpenMS = firstAnswer(t, h.path, h.warm[0])
 	h.coldReads(t, &g)
 	h.kill(t, &g)
