@@ -132,7 +132,8 @@ mutants: bin/gremlins ## changes the code a little, one place at a time: a test 
 ## -------------------------------------------------------------- measure
 
 .PHONY: bench bench-quick bench-compare
-bench: ## rivals and bare steps beside Sessile in one run, SESSIONS=100000; writes bench/results (half an hour)
+bench: ## rivals and bare steps beside Sessile in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" is only those
+	@command -v redis-server >/dev/null || echo "redis-server is not installed (Debian: apt-get install redis-server): scs over Redis is left out"
 	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== '
 
 bench-quick: ## a line per ratio against other libraries and the bare steps, in half a minute

@@ -46,6 +46,7 @@ type site struct {
 // newSite logs users in. It is nil if the contestant cannot run here.
 func newSite(tb testing.TB, k contestant, users int, o options) *site {
 	tb.Helper()
+	o.sessions = users
 	s := &site{tb: tb, name: k.name, c: k.make(tb, o)}
 	if s.c == nil {
 		return nil

@@ -29,21 +29,28 @@ const connections = 64
 // that they all can take.
 func overHTTP(t *testing.T, sessions int) (list []served) {
 	t.Helper()
-	for _, w := range []work{{name: "read", target: "/read"}, {name: "set", target: "/set?value"}} {
-		for _, rate := range []int{0, 4000} {
-			for _, k := range contestants() {
-				if k.name == "gorilla-files" || k.name == "gorilla-cookie" || k.name == "mutex-map" {
-					continue
-				}
-				s := newSite(t, k, sessions, options{})
-				if s == nil {
-					continue
-				}
-				x := s.over(t, w, rate, 3*time.Second)
-				fmt.Printf("http/%s/rate=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", w.name, rate, k.name, x.PerSecond, x.MedianUS, x.P99US)
-				list = append(list, x)
-			}
+	warm := slices.DeleteFunc(contestants(), func(k contestant) bool {
+		return k.name == "gorilla-files" || k.name == "gorilla-cookie" || k.name == "mutex-map"
+	})
+	for _, rate := range []int{0, 4000} {
+		for _, w := range []work{{name: "read", target: "/read"}, {name: "set", target: "/set?value"}} {
+			list = append(list, serveAll(t, warm, w, rate, sessions, options{})...)
 		}
+		list = append(list, serveAll(t, coldContestants(), coldWork(), rate, sessions, hotSet(sessions))...)
+	}
+	return list
+}
+
+func serveAll(t *testing.T, from []contestant, w work, rate, sessions int, o options) (list []served) {
+	t.Helper()
+	for _, k := range from {
+		s := newSite(t, k, sessions, o)
+		if s == nil {
+			continue
+		}
+		x := s.over(t, w, rate, 3*time.Second)
+		fmt.Printf("http/%s/rate=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", w.name, rate, k.name, x.PerSecond, x.MedianUS, x.P99US)
+		list = append(list, x)
 	}
 	return list
 }
@@ -63,6 +70,7 @@ func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served 
 	transport := &http.Transport{MaxIdleConnsPerHost: connections}
 	defer transport.CloseIdleConnections()
 	agent := &http.Client{Transport: transport}
+	cookie := s.cookieOf(w)
 	times := make([][]float64, connections)
 	var group sync.WaitGroup
 	began := time.Now()
@@ -77,7 +85,7 @@ func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served 
 				if due.Sub(began) > total {
 					return
 				}
-				if err := s.ask(agent, "http://"+listener.Addr().String()+w.target, s.cookies[n%len(s.cookies)]); err != nil {
+				if err := s.ask(agent, "http://"+listener.Addr().String()+w.target, cookie(n)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -91,12 +99,20 @@ func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served 
 	return served{w.name, s.name, rate, float64(len(all)) / time.Since(began).Seconds(), all[len(all)/2], all[len(all)*99/100]}
 }
 
+// cookieOf tells the Cookie header of the n-th request.
+func (s *site) cookieOf(w work) func(n int) string {
+	if w.zipf {
+		return newPopular(s).header
+	}
+	return func(n int) string { return s.c.CookieName() + "=" + s.cookies[n%len(s.cookies)] }
+}
+
 func (s *site) ask(agent *http.Client, url, cookie string) error {
 	r, err := http.NewRequestWithContext(s.tb.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Cookie", s.c.CookieName()+"="+cookie)
+	r.Header.Set("Cookie", cookie)
 	resp, err := agent.Do(r)
 	if err != nil {
 		return err

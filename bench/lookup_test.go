@@ -42,8 +42,8 @@ func finders(t *testing.T, n int) (names []string, find []func(int)) {
 		plain.Store(h, new(int))
 		fast.Set(h, new(int))
 	}
-	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), nil)
-	_, tokens := fill(t, s, n)
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
+	_, tokens := fill(t, s, n, short)
 	names = []string{"sessile", "SHA-256", "SHA-256 + sync.Map", "SHA-256 + otter"}
 	return names, []func(int){
 		func(i int) {
@@ -122,8 +122,8 @@ type calm struct {
 // burns a core, and while full batches are committed.
 func readsWhileWriting(t *testing.T, n int) (list []calm) {
 	t.Helper()
-	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), nil)
-	ids, tokens := fill(t, s, n)
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
+	ids, tokens := fill(t, s, n, short)
 	for _, what := range []struct {
 		name string
 		do   func(int)
@@ -136,36 +136,50 @@ func readsWhileWriting(t *testing.T, n int) (list []calm) {
 			}
 		}},
 	} {
-		end := make(chan struct{})
-		var group sync.WaitGroup
-		if what.do != nil {
-			group.Go(func() {
-				for i := 0; ; i = (i + 1) % n {
-					select {
-					case <-end:
-						return
-					default:
-						what.do(i)
-					}
-				}
-			})
-		}
-		var times []float64
-		for began := time.Now(); time.Since(began) < 3*time.Second; {
-			token := tokens[rand.IntN(n)]
-			from := time.Now()
-			if _, err := s.ReadByToken(context.Background(), token); err != nil {
-				t.Fatal(err)
-			}
-			times = append(times, float64(time.Since(from).Nanoseconds()))
-		}
-		close(end)
-		group.Wait()
-		slices.Sort(times)
+		end := meanwhile(n, what.do)
+		times := readOneByOne(t, s, tokens)
+		end()
 		at := func(q float64) float64 { return times[int(q*float64(len(times)-1))] }
 		c := calm{what.name, at(0.5), at(0.99), at(0.999)}
 		fmt.Printf("reads while %s: median %.0f ns, p99 %.0f ns, p99.9 %.0f ns\n", c.When, c.MedianNS, c.P99NS, c.P999NS)
 		list = append(list, c)
 	}
 	return list
+}
+
+// meanwhile does something for one session after the other, until end is called.
+func meanwhile(n int, do func(int)) (end func()) {
+	over := make(chan struct{})
+	var group sync.WaitGroup
+	if do != nil {
+		group.Go(func() {
+			for i := 0; ; i = (i + 1) % n {
+				select {
+				case <-over:
+					return
+				default:
+					do(i)
+				}
+			}
+		})
+	}
+	return func() {
+		close(over)
+		group.Wait()
+	}
+}
+
+// readOneByOne is how long reads took, nanoseconds, sorted.
+func readOneByOne(t *testing.T, s *sessile.Store, tokens []sessile.Token) (times []float64) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < 3*time.Second; {
+		token := tokens[rand.IntN(len(tokens))]
+		from := time.Now()
+		if _, err := s.ReadByToken(context.Background(), token); err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, float64(time.Since(from).Nanoseconds()))
+	}
+	slices.Sort(times)
+	return times
 }

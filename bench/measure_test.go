@@ -17,6 +17,7 @@ type work struct {
 	mixed  bool // 95 reads, 4 sets, 1 login with a logout
 	churn  bool // a login and its logout
 	slow   bool // it waits for a disk: measured for longer
+	zipf   bool // few sessions have most of the requests
 }
 
 func works() []work {
@@ -44,6 +45,8 @@ type worker struct {
 	sink     sink
 	requests []*http.Request
 	sets     []*http.Request
+	popular  *popular // or nil
+	asked    int
 }
 
 // crew is the clients of one work at one contestant.
@@ -54,8 +57,12 @@ const window = 1024
 
 func newCrew(s *site, w work, clients int) *crew {
 	c := new(crew)
+	var p *popular
+	if w.zipf {
+		p = newPopular(s)
+	}
 	for i := range clients {
-		x := &worker{s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}}}
+		x := &worker{s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}}, popular: p, asked: i << 20 / clients}
 		for range min(window, len(s.cookies)) {
 			x.requests = append(x.requests, s.request(w.target, "-"))
 			x.sets = append(x.sets, s.request("/set?value", "-"))
@@ -76,6 +83,11 @@ func (x *worker) shuffle() {
 
 func (x *worker) step() {
 	list := x.requests
+	if x.popular != nil {
+		list = list[:1]
+		list[0].Header["Cookie"][0] = x.popular.header(x.asked)
+		x.asked++
+	}
 	if k := x.rng.Uint32N(100); x.w.mixed && k < 5 || x.w.churn {
 		if k == 0 || x.w.churn {
 			_, cookie := x.s.do("/login?user", "")
@@ -122,6 +134,7 @@ type result struct {
 	Sessions   int     `json:"sessions"`
 	Median     float64 `json:"median_ns"`
 	Best       float64 `json:"best_ns"`
+	ColdShare  float64 `json:"cold_share,omitempty"` // of our reads, those that went to the disk
 }
 
 // sites makes every contestant that can run here, with so many users logged in.

@@ -9,8 +9,8 @@ import (
 
 // plot draws the growth of a store, one picture for time and one for room.
 func (r *report) plot(path string) error {
-	if len(r.Growth) == 0 {
-		return nil
+	if len(r.Growth) < 2 {
+		return nil // a line has two ends
 	}
 	line := func(of func(growth) float64) plotter.XYs {
 		var xy plotter.XYs

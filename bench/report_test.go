@@ -1,12 +1,10 @@
 package bench
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -19,24 +17,10 @@ var (
 	full  = flag.Bool("full", false, "measure everything, print tables and write results/ (many minutes)")
 	many  = flag.Int("sessions", 100_000, "sessions of the works of all contestants")
 	large = flag.Int("large", 1_000_000, "sessions of those in memory, of the write-behind and of the growth")
+	huge  = flag.Int("huge", 10_000_000, "sessions on disk for cold reads: 6 GB and some minutes for ten million, 0 = none")
+	only  = flag.String("parts", "", "with -full: only these parts, with commas; the results of others on the same day stay")
+	into  = flag.String("results", "results", "with -full: where the results go")
 )
-
-// report is what a full run writes.
-type report struct {
-	Date    string      `json:"date"`
-	Commit  string      `json:"commit"`
-	Go      string      `json:"go"`
-	CPU     string      `json:"cpu"`
-	Cores   int         `json:"cores"`
-	Results []result    `json:"results"`
-	Durable []durable   `json:"durable"`
-	Growth  []growth    `json:"growth"`
-	Lookups []lookup    `json:"lookups"`
-	Calm    []calm      `json:"reads_while_writing"`
-	HTTP    []served    `json:"http"`
-	Sweep   []setting   `json:"sweep"`
-	Behind  []writeRate `json:"write_behind"`
-}
 
 // TestQuick prints, for each rival, how many times what a request costs in Sessile.
 func TestQuick(t *testing.T) {
@@ -65,39 +49,14 @@ func ratios(results []result) {
 	}
 }
 
-// TestFull measures everything.
-func TestFull(t *testing.T) {
-	if !*full {
-		t.Skip("make bench")
-	}
-	now := time.Now().UTC()
-	rep := report{Date: now.Format(time.DateOnly), Commit: commit(), Go: runtime.Version(), CPU: cpu(), Cores: runtime.NumCPU()}
-	for _, sessions := range []int{1, *many, *large} {
-		for _, touch := range []bool{false, true} {
-			t.Run(fmt.Sprint(sessions, touch), func(t *testing.T) {
-				rep.Results = append(rep.Results, measureAll(t, sessions, touch)...)
-			})
-			debug.FreeOSMemory()
-		}
-	}
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"lookups", func(t *testing.T) { rep.Lookups = append(lookups(t, 1), lookups(t, *many)...) }},
-		{"calm", func(t *testing.T) { rep.Calm = readsWhileWriting(t, *many) }},
-		{"http", func(t *testing.T) { rep.HTTP = overHTTP(t, *many/10) }},
-		{"durable", func(t *testing.T) { rep.Durable = durables(t) }},
-		{"sweep", func(t *testing.T) { rep.Sweep = sweep(t, *many) }},
-		{"write behind", func(t *testing.T) { rep.Behind = writeBehind(t) }},
-		{"growth", func(t *testing.T) { rep.Growth = grow(t) }},
-	} {
-		t.Run(part.name, part.run)
+// worksOf measures all works but the cold one.
+func worksOf(t *testing.T, sessions int) (all []result) {
+	t.Helper()
+	for _, touch := range []bool{false, true} {
+		t.Run(fmt.Sprint("touch=", touch), func(t *testing.T) { all = append(all, measureAll(t, sessions, touch)...) })
 		debug.FreeOSMemory()
 	}
-	if err := rep.write(filepath.Join("results", rep.Date)); err != nil {
-		t.Fatal(err)
-	}
+	return all
 }
 
 // measureAll measures the works that renew their sessions, or the others.
@@ -117,26 +76,17 @@ func measureAll(t *testing.T, sessions int, touch bool) (all []result) {
 	return all
 }
 
-func (r *report) write(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".json", append(b, '\n'), 0o644); err != nil {
-		return err
-	}
-	return r.plot(path)
-}
-
+// commit is what is measured, the results themselves aside.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	out, err := exec.Command("git", "describe", "--always").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(out))
+	name := strings.TrimSpace(string(out))
+	if exec.Command("git", "diff", "--quiet", "HEAD", "--", ":/", ":(exclude)results").Run() != nil {
+		name += "-dirty"
+	}
+	return name
 }
 
 func cpu() string {

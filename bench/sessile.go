@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"path/filepath"
@@ -18,11 +17,20 @@ type sessileClient struct {
 	sessions *middleware.Sessions
 }
 
+// roomFor makes room in memory for so many sessions, and for those that log in
+// meanwhile, if the default of 100,000 is not enough.
+func roomFor(cfg *sessile.Config, sessions int) {
+	if sessions >= 100_000 {
+		cfg.CacheSize, cfg.CacheBytes = 2*sessions, 4<<30
+	}
+}
+
 func newSessile(tb testing.TB, o options) client {
 	tb.Helper()
-	cfg := sessile.Config{
-		Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited,
-		CacheSize: cmp.Or(o.hot, 100_000), CacheBytes: 4 << 30,
+	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited}
+	roomFor(&cfg, o.sessions)
+	if o.hot > 0 {
+		cfg.CacheSize = o.hot
 	}
 	if o.touch {
 		cfg.TouchInterval = time.Nanosecond // every request is a new access
@@ -65,3 +73,9 @@ func (c *sessileClient) Get(ctx context.Context, key string) string {
 }
 
 func (c *sessileClient) Logout(ctx context.Context) error { return middleware.From(ctx).Logout(ctx) }
+
+// reads tells how many sessions were looked up so far, and how many of them on disk.
+func (c *sessileClient) reads() (all, cold uint64) {
+	x := c.store.Stats()
+	return x.Hits + x.ColdReads, x.ColdReads
+}

@@ -40,8 +40,8 @@ func sweep(t *testing.T, n int) (list []setting) {
 func setUp(t *testing.T, n int, interval time.Duration, size int) setting {
 	t.Helper()
 	x := setting{Interval: interval.String(), Size: size}
-	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), func(c *sessile.Config) { c.BatchInterval, c.BatchSize = interval, size })
-	ids, _ := fill(t, s, n)
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, func(c *sessile.Config) { c.BatchInterval, c.BatchSize = interval, size })
+	ids, _ := fill(t, s, n, short)
 	sync1(t, s)
 	began, before, touches := time.Now(), written(t), 0
 	creates := during(t, s, func() {

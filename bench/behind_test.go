@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile"
+)
+
+// writeRate is how many changes come to the disk in a second.
+type writeRate struct {
+	What      string  `json:"what"`
+	Sessions  int     `json:"sessions"`
+	PerSecond float64 `json:"per_second"`
+}
+
+// short is a client that says little of itself.
+func short() sessile.Meta { return sessile.Meta{UserAgent: "Firefox"} }
+
+// browser is one as they are, its user agent 111 bytes.
+func browser() sessile.Meta {
+	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+	return sessile.NewMeta("203.0.113.195", agent, "de-DE,de;q=0.9", "gzip, br")
+}
+
+// fill creates sessions, many at a time.
+func fill(tb testing.TB, s *sessile.Store, n int, meta func() sessile.Meta) (ids []sessile.ID, tokens []sessile.Token) {
+	tb.Helper()
+	ids, tokens = make([]sessile.ID, n), make([]sessile.Token, n)
+	data := map[string]string{"profile": profile}
+	var group sync.WaitGroup
+	const together = 256
+	for w := range together {
+		group.Go(func() {
+			for i := w; i < n; i += together {
+				x, t, err := s.Create(context.Background(), meta(), fmt.Sprint("user", i), data)
+				if err != nil {
+					tb.Error(err)
+					return
+				}
+				ids[i], tokens[i] = x.ID, t
+			}
+		})
+	}
+	group.Wait()
+	return ids, tokens
+}
+
+// rate reports how long n changes took.
+func rate(what string, n int, began time.Time) writeRate {
+	r := writeRate{what, n, float64(n) / time.Since(began).Seconds()}
+	fmt.Printf("write-behind/sessions=%d %s: %.0f/s\n", n, r.What, r.PerSecond)
+	return r
+}
+
+// writeBehind measures touches and updates that come to the disk, each session
+// once in random order, beside the same statements in a bare loop and beside
+// what one would have written first. All have the same columns to keep.
+func writeBehind(t *testing.T) (list []writeRate) {
+	t.Helper()
+	order := rand.New(rand.NewPCG(1, 2)).Perm(*large)
+	list = append(list, ourRates(t, order)...)
+	list = append(list, rawRates(t, order)...)
+	for _, w := range wideTables() {
+		list = append(list, w.measure(t, order))
+	}
+	return list
+}
+
+func ourRates(t *testing.T, order []int) (list []writeRate) {
+	t.Helper()
+	n, ctx := len(order), context.Background()
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, func(c *sessile.Config) { c.MaxPending, c.MaxPendingBytes = 1<<20, 1<<30 })
+	ids, _ := fill(t, s, n, browser)
+	began := time.Now()
+	inParallel(t, order, func(i int) error { return s.Touch(ctx, ids[i], began, began.Add(time.Hour)) })
+	sync1(t, s)
+	list = append(list, rate("sessile touches", n, began))
+	began = time.Now()
+	inParallel(t, order, func(i int) error {
+		_, err := s.Update(ctx, ids[i], new(sessile.Changes).Set("n", i))
+		return err
+	})
+	sync1(t, s)
+	list = append(list, rate("sessile updates", n, began))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// inParallel is what the requests of 64 clients do.
+func inParallel(t *testing.T, order []int, change func(int) error) {
+	t.Helper()
+	var group sync.WaitGroup
+	for part := range slices.Chunk(order, (len(order)+63)/64) {
+		group.Go(func() {
+			for _, i := range part {
+				if err := change(i); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func sync1(t *testing.T, s *sessile.Store) {
+	t.Helper()
+	if err := s.Sync(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rawRates is what the disk could do: the same rows of our schema changed bare.
+func rawRates(t *testing.T, order []int) []writeRate {
+	t.Helper()
+	n, path := len(order), ourSchema(t)
+	filled(t, path, n, func(c *sqlite.Conn, i int) error { return freshRow(i, browser()).insert(c) })
+	c := rawConn(t, path)
+	now := since + int64(n)*1000
+	touch := `UPDATE activity SET last_active = ?, expires_at = min(?, deadline) WHERE key = ?`
+	update := `UPDATE session SET data = ?, version = version + 1 WHERE key = ?`
+	list := []writeRate{inBatches(t, c, "raw touches, narrow table", order, touch, func(s *sqlite.Stmt, i int) {
+		s.BindInt64(1, now)
+		s.BindInt64(2, now+month)
+		s.BindInt64(3, int64(i+1))
+	})}
+	data := []byte(`{"n":1,"profile":"` + profile + `"}`)
+	return append(list, inBatches(t, c, "raw updates", order, update, func(s *sqlite.Stmt, i int) {
+		s.BindBytes(1, data)
+		s.BindInt64(2, int64(i+1))
+	}))
+}
+
+// filled puts n rows into a file, fast.
+func filled(t *testing.T, path string, n int, insert func(c *sqlite.Conn, i int) error) {
+	t.Helper()
+	c := fillConn(t, path)
+	err := commitRaw(c, func() error {
+		for i := range n {
+			if err := insert(c, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inBatches executes a statement for every session, in commits of 4,096, each in
+// the order of the keys, as our writer does it.
+func inBatches(t *testing.T, c *sqlite.Conn, what string, order []int, statement string, bind func(s *sqlite.Stmt, i int)) writeRate {
+	t.Helper()
+	began := time.Now()
+	for batch := range slices.Chunk(slices.Clone(order), 4096) {
+		slices.Sort(batch)
+		err := commitRaw(c, func() error {
+			s, err := c.Prepare(statement)
+			if err != nil {
+				return err
+			}
+			for _, i := range batch {
+				bind(s, i)
+				if err := run(s); err != nil {
+					return err
+				}
+				if c.Changes() != 1 {
+					return fmt.Errorf("%s: session %d is not there", what, i)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rate(what, len(order), began)
+}

@@ -1,0 +1,74 @@
+package bench
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// popular is which sessions the requests are of: few have most of them. The
+// requests are drawn before, since drawing costs as much as a fast session.
+type popular struct {
+	headers []string // the Cookie header of each session
+	draws   []uint32
+}
+
+// zipfS is how uneven it is: the k-th session has 1/k^1.1 of the first one's requests.
+const zipfS = 1.1
+
+func newPopular(s *site) *popular {
+	n := len(s.cookies)
+	rng := rand.New(rand.NewPCG(9, 10))
+	rank := rng.Perm(n) // those who log in first are not the busiest
+	p := &popular{headers: make([]string, n), draws: make([]uint32, 1<<20)}
+	for i, cookie := range s.cookies {
+		p.headers[i] = s.c.CookieName() + "=" + cookie
+	}
+	zipf := rand.NewZipf(rng, zipfS, 1, uint64(n-1))
+	for i := range p.draws {
+		p.draws[i] = uint32(rank[zipf.Uint64()])
+	}
+	return p
+}
+
+// header is the Cookie header of the i-th request.
+func (p *popular) header(i int) string { return p.headers[p.draws[i%len(p.draws)]] }
+
+// coldWork reads with a hot set of one session in a hundred.
+func coldWork() work { return work{name: "cold", target: "/read", zipf: true, slow: true} }
+
+// hotSet is that set.
+func hotSet(sessions int) options { return options{hot: max(sessions/100, 1)} }
+
+// coldContestants are ours, the floor, which keeps all, and those that ask
+// somebody else each time anyway.
+func coldContestants() []contestant {
+	return slices.DeleteFunc(contestants(), func(k contestant) bool {
+		return !slices.Contains([]string{"sessile", "floor", "scs-sqlite-NORMAL", "scs-redis"}, k.name)
+	})
+}
+
+// measureCold measures that work.
+func measureCold(t *testing.T, sessions int) (all []result) {
+	t.Helper()
+	var list []*site
+	for _, k := range coldContestants() {
+		if s := newSite(t, k, sessions, hotSet(sessions)); s != nil {
+			list = append(list, s)
+		}
+	}
+	for _, clients := range []int{1, 2, 64} {
+		compare(list, coldWork(), clients, 2, 250*time.Millisecond) // until the hot set is what it will be
+		store, _ := list[0].c.(*sessileClient)
+		allBefore, coldBefore := store.reads()
+		r := compare(list, coldWork(), clients, 9, 250*time.Millisecond)
+		allAfter, coldAfter := store.reads()
+		r[0].ColdShare = float64(coldAfter-coldBefore) / float64(allAfter-allBefore)
+		fmt.Printf("cold/sessions=%d/clients=%d: %.1f %% of the reads went to the disk, %.0f ns each\n", sessions, clients, 100*r[0].ColdShare, r[0].Median)
+		ratios(r)
+		all = append(all, r...)
+	}
+	return all
+}

@@ -1,0 +1,130 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile"
+)
+
+// durable is the latency of an operation that is on disk when it returns.
+type durable struct {
+	Operation  string  `json:"operation"`
+	Contestant string  `json:"contestant"`
+	Callers    int     `json:"callers"`
+	PerSecond  float64 `json:"per_second"`
+	MedianUS   float64 `json:"median_us"`
+	P99US      float64 `json:"p99_us"`
+}
+
+// callers has n of them call for a while, and sums up.
+func callers(tb testing.TB, what, name string, n int, call func(i int) error) durable {
+	tb.Helper()
+	const long = 1500 * time.Millisecond
+	times := make([][]time.Duration, n)
+	var group sync.WaitGroup
+	began := time.Now()
+	for i := range n {
+		group.Go(func() {
+			for time.Since(began) < long {
+				t := time.Now()
+				if err := call(i); err != nil {
+					tb.Error(err)
+					return
+				}
+				times[i] = append(times[i], time.Since(t))
+			}
+		})
+	}
+	group.Wait()
+	all := slices.Concat(times...)
+	took := time.Since(began).Seconds()
+	slices.Sort(all)
+	us := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))].Microseconds()) }
+	d := durable{what, name, n, float64(len(all)) / took, us(0.5), us(0.99)}
+	fmt.Printf("durable %s/callers=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", what, n, name, d.PerSecond, d.MedianUS, d.P99US)
+	return d
+}
+
+// bareGroup is group commit written down bare: one goroutine commits what has come together.
+func bareGroup(tb testing.TB) func(int) error {
+	tb.Helper()
+	c := rawConn(tb, ourSchema(tb))
+	in := make(chan chan error, 1024)
+	tb.Cleanup(func() { close(in) })
+	go func() {
+		for first := range in {
+			batch := []chan error{first}
+			for len(in) > 0 {
+				batch = append(batch, <-in)
+			}
+			err := commitRaw(c, func() error {
+				for i := range batch {
+					if err := freshRow(i, sessile.Meta{}).insert(c); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for _, b := range batch {
+				b <- err
+			}
+		}
+	}()
+	return func(int) error {
+		done := make(chan error, 1)
+		in <- done
+		return <-done
+	}
+}
+
+// rawInTurn is what callers get without group commit: a commit for each, at one
+// connection, first come, first served.
+func rawInTurn(tb testing.TB) func(int) error {
+	tb.Helper()
+	turn := make(chan *sqlite.Conn, 1) // its waiters are served in order
+	turn <- rawConn(tb, ourSchema(tb))
+	return func(i int) error {
+		c := <-turn
+		defer func() { turn <- c }()
+		return commitRaw(c, func() error { return freshRow(i, sessile.Meta{}).insert(c) })
+	}
+}
+
+// durables measures the durable operations, beside bare commits and bare group commit.
+func durables(t *testing.T) (list []durable) {
+	t.Helper()
+	for _, n := range []int{1, 8, 64, 256} {
+		list = append(list, callers(t, "create", "raw commits in turn", n, rawInTurn(t)))
+		list = append(list, callers(t, "create", "bare group commit", n, bareGroup(t)))
+		list = append(list, durablesOfOurs(t, n)...)
+	}
+	return list
+}
+
+func durablesOfOurs(t *testing.T, n int) (list []durable) {
+	t.Helper()
+	const rows = 100_000 // as many destroys suffice
+	ctx := context.Background()
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), rows, nil)
+	data := map[string]string{"profile": profile}
+	list = append(list, callers(t, "create", "sessile", n, func(i int) error {
+		_, _, err := s.Create(ctx, sessile.Meta{}, fmt.Sprint("user", i), data)
+		return err
+	}))
+	ids, _ := fill(t, s, rows, short)
+	list = append(list, callers(t, "rotate", "sessile", n, func(i int) error {
+		_, err := s.RotateToken(ctx, ids[i])
+		return err
+	}))
+	var next atomic.Int64
+	return append(list, callers(t, "destroy", "sessile", n, func(int) error { return s.Destroy(ctx, ids[next.Add(1)-1]) }))
+}

@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// report is what a full run writes.
+type report struct {
+	Date    string      `json:"date"`
+	Commit  string      `json:"commit"` // of what was measured last
+	Go      string      `json:"go"`
+	CPU     string      `json:"cpu"`
+	Cores   int         `json:"cores"`
+	Parts   []measured  `json:"parts"`
+	Results []result    `json:"results"`
+	Durable []durable   `json:"durable"`
+	Growth  []growth    `json:"growth"`
+	Lookups []lookup    `json:"lookups"`
+	Calm    []calm      `json:"reads_while_writing"`
+	HTTP    []served    `json:"http"`
+	Sweep   []setting   `json:"sweep"`
+	Behind  []writeRate `json:"write_behind"`
+}
+
+// measured tells when a part of the report was measured, and of what.
+type measured struct {
+	Part    string  `json:"part"`
+	Commit  string  `json:"commit"`
+	Began   string  `json:"began"`
+	Seconds float64 `json:"seconds"`
+	Missing string  `json:"missing,omitempty"` // contestants that could not run
+}
+
+// part is what can be measured by itself.
+type part struct {
+	name string
+	run  func(*testing.T, *report)
+}
+
+func allParts() []part {
+	return []part{
+		{"one", func(t *testing.T, r *report) { r.Results = worksOf(t, 1) }},
+		{"many", func(t *testing.T, r *report) { r.Results = worksOf(t, *many) }},
+		{"large", func(t *testing.T, r *report) { r.Results = worksOf(t, *large) }},
+		{"cold", func(t *testing.T, r *report) { r.Results = measureCold(t, *many) }},
+		{"lookups", func(t *testing.T, r *report) { r.Lookups = append(lookups(t, 1), lookups(t, *many)...) }},
+		{"calm", func(t *testing.T, r *report) { r.Calm = readsWhileWriting(t, *many) }},
+		{"http", func(t *testing.T, r *report) { r.HTTP = overHTTP(t, *many/10) }},
+		{"durable", func(t *testing.T, r *report) { r.Durable = durables(t) }},
+		{"sweep", func(t *testing.T, r *report) { r.Sweep = sweep(t, *many) }},
+		{"behind", func(t *testing.T, r *report) { r.Behind = writeBehind(t) }},
+		{"growth", func(t *testing.T, r *report) { r.Growth = grow(t) }},
+		{"huge", func(t *testing.T, r *report) { r.Growth = growHuge(t) }},
+	}
+}
+
+// chosenParts are those of the flag, in our order.
+func chosenParts(names string) (list []part, err error) {
+	all := allParts()
+	if names == "" {
+		return all, nil
+	}
+	var known []string
+	wanted := strings.Split(names, ",")
+	for _, p := range all {
+		known = append(known, p.name)
+		if slices.Contains(wanted, p.name) {
+			list = append(list, p)
+		}
+	}
+	for _, name := range wanted {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("-parts=%s: %q is none of %s", names, name, strings.Join(known, ","))
+		}
+	}
+	return list, nil
+}
+
+// TestFull measures everything, or the parts asked for. What a part has measured
+// is in the file when the next one begins.
+func TestFull(t *testing.T) {
+	if !*full {
+		t.Skip("make bench")
+	}
+	chosen, err := chosenParts(*only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	path := filepath.Join(*into, now.Format(time.DateOnly))
+	for _, p := range chosen {
+		if err := measurePart(t, p, path, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// measurePart adds what a part measures to the file of the day. Of a part that
+// fails or is skipped nothing is kept.
+func measurePart(t *testing.T, p part, path string, day time.Time) error {
+	t.Helper()
+	var got report
+	began, done := time.Now(), false
+	t.Run(p.name, func(t *testing.T) {
+		p.run(t, &got)
+		done = !t.Failed()
+	})
+	debug.FreeOSMemory()
+	if !done {
+		return nil
+	}
+	rep, err := load(path)
+	if err != nil {
+		return err
+	}
+	rep.Date, rep.Commit, rep.Go, rep.CPU, rep.Cores = day.Format(time.DateOnly), commit(), runtime.Version(), cpu(), runtime.NumCPU()
+	got.Parts = []measured{{p.name, rep.Commit, began.UTC().Format(time.RFC3339), time.Since(began).Seconds(), missing()}}
+	rep.take(&got)
+	return rep.write(path)
+}
+
+// load reads the report of the day, if there is one.
+func load(path string) (r report, err error) {
+	b, err := os.ReadFile(path + ".json")
+	if os.IsNotExist(err) {
+		return report{}, nil
+	}
+	if err != nil {
+		return report{}, err
+	}
+	return r, json.Unmarshal(b, &r)
+}
+
+// take adds what another report has measured. It replaces what was measured of the same.
+func (r *report) take(got *report) {
+	r.Parts = merge(r.Parts, got.Parts, func(x measured) any { return x.Part })
+	r.Results = merge(r.Results, got.Results, func(x result) any { return result{x.Work, x.Contestant, x.Clients, x.Sessions, 0, 0, 0} })
+	r.Durable = merge(r.Durable, got.Durable, func(x durable) any { return durable{x.Operation, x.Contestant, x.Callers, 0, 0, 0} })
+	r.Growth = merge(r.Growth, got.Growth, func(x growth) any { return x.Sessions })
+	r.Lookups = merge(r.Lookups, got.Lookups, func(x lookup) any { return lookup{x.What, x.Sessions, x.Clients, 0} })
+	r.Calm = merge(r.Calm, got.Calm, func(x calm) any { return x.When })
+	r.HTTP = merge(r.HTTP, got.HTTP, func(x served) any { return served{x.Work, x.Contestant, x.Rate, 0, 0, 0} })
+	r.Sweep = merge(r.Sweep, got.Sweep, func(x setting) any { return setting{Interval: x.Interval, Size: x.Size} })
+	r.Behind = merge(r.Behind, got.Behind, func(x writeRate) any { return writeRate{x.What, x.Sessions, 0} })
+	slices.SortFunc(r.Growth, func(a, b growth) int { return cmp.Compare(a.Sessions, b.Sessions) })
+}
+
+// merge appends the new rows to those of the old ones that none of them replaces.
+func merge[T any](old, rows []T, what func(T) any) []T {
+	fresh := make(map[any]bool)
+	for _, x := range rows {
+		fresh[what(x)] = true
+	}
+	return append(slices.DeleteFunc(old, func(x T) bool { return fresh[what(x)] }), rows...)
+}
+
+// write replaces the file at once, so that a run that is stopped leaves a whole one.
+func (r *report) write(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".json.new", append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".json.new", path+".json"); err != nil {
+		return err
+	}
+	return r.plot(path)
+}
+
+// missing names the contestants that cannot run here.
+func missing() string {
+	if redisServer() == "" {
+		return "scs-redis: no redis-server"
+	}
+	return ""
+}

@@ -1,0 +1,54 @@
+package bench
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestAPartReplacesWhatItMeasuredAndNothingElse.
+func TestAPartReplacesWhatItMeasuredAndNothingElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "day")
+	growths := func(sizes ...int) func(*testing.T, *report) {
+		return func(_ *testing.T, r *report) {
+			for _, n := range sizes {
+				r.Growth = append(r.Growth, growth{
+					Sessions: n, HotReadNS: float64(n), ColdReadUS: 1, RawSelectUS: 1, MemoryBytes: 1, FileBytes: float64(len(sizes)),
+				})
+			}
+		}
+	}
+	for _, p := range []part{
+		{"huge", growths(10_000)},
+		{"growth", growths(1000, 100)},
+		{"lookups", func(_ *testing.T, r *report) { r.Lookups = []lookup{{"sessile", 1, 1, 5}} }},
+		{"huge", growths(10_000)},
+		{"calm", func(t *testing.T, r *report) { r.Calm = []calm{{}}; t.Skip("cannot run here") }},
+	} {
+		if err := measurePart(t, p, path, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Parts) != 3 || len(r.Lookups) != 1 || len(r.Calm) != 0 || len(r.Growth) != 3 {
+		t.Fatalf("got %+v", r)
+	}
+	for i, want := range []growth{{Sessions: 100, FileBytes: 2}, {Sessions: 1000, FileBytes: 2}, {Sessions: 10_000, FileBytes: 1}} {
+		if g := r.Growth[i]; g.Sessions != want.Sessions || g.FileBytes != want.FileBytes {
+			t.Errorf("row %d: %+v, want %+v", i, g, want)
+		}
+	}
+}
+
+// TestAnUnknownPartIsRefused.
+func TestAnUnknownPartIsRefused(t *testing.T) {
+	if list, err := chosenParts("growth,one"); err != nil || len(list) != 2 || list[0].name != "one" {
+		t.Errorf("got %v, %v", list, err)
+	}
+	if _, err := chosenParts("growht"); err == nil {
+		t.Error("a part that does not exist was accepted")
+	}
+}
