@@ -30,7 +30,8 @@ var (
 var (
 	// ErrClosed: the store has been closed.
 	ErrClosed = actor.ErrClosed
-	// ErrOverloaded: a bound is reached; nothing was done.
+	// ErrOverloaded: a bound is reached, and there was no room soon; nothing was done.
+	// It comes within 50 ms. Where the caller's context has ended, it wraps that too.
 	ErrOverloaded = actor.ErrOverloaded
 	// ErrNotDurable: the session is refused from now on in this process, and its
 	// end is retried until it is on disk.

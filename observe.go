@@ -33,7 +33,7 @@ func (s *Store) Stats() Stats {
 		Batches: t.Batches, BatchItems: t.BatchItems, BatchFailures: t.BatchFailures,
 		Conflicts: t.Conflicts, Quarantined: t.Quarantined, Overloaded: t.Overloaded, Evictions: t.Evictions,
 		Hot: t.Hot, HotBytes: t.HotBytes, Pending: t.Pending, PendingBytes: t.PendingBytes,
-		Tombstones: t.Tombstones, Loads: t.Loads, Watched: t.Watched,
+		Tombstones: t.Tombstones, Loads: t.Loads, Watched: t.Watched, Waiting: t.Waiting,
 		OldestPending: time.Duration(t.OldestPending) * time.Microsecond,
 	}
 }
@@ -73,6 +73,8 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 		return "a destroyed session cannot be deleted from disk; it stays refused"
 	case t.Full:
 		return "too many changes wait for the disk"
+	case t.Refusing:
+		return "calls are refused: there are more than the store can take"
 	case oldest > max(slowPending*s.cfg.BatchInterval, slowLeast):
 		return "the disk is slow: changes wait longer than they should"
 	case t.LeaseLapsed:

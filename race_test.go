@@ -287,7 +287,8 @@ func TestAThousandGoroutines(t *testing.T) {
 		all.Go(func() {
 			o := owned{store: s, user: fmt.Sprint("user", i%users), rng: rand.New(rand.NewPCG(uint64(i), 1))}
 			for range steps {
-				if err := o.step(t.Context()); err != nil {
+				// Of a thousand at once some may be refused: then nothing was done.
+				if err := o.step(t.Context()); err != nil && !errors.Is(err, sessile.ErrOverloaded) {
 					t.Error(err)
 					return
 				}
@@ -338,9 +339,11 @@ func (o *owned) step(ctx context.Context) error {
 		}
 		return err
 	case 1:
-		err := o.store.Destroy(ctx, o.id)
 		o.dead, o.live = append(o.dead, o.token), false
-		return err
+		if err := o.store.Destroy(ctx, o.id); err != nil {
+			return fmt.Errorf("a log-out: %v", err) //nolint:errorlint // never refused
+		}
+		return nil
 	case 2:
 		_, err := o.store.ListForUser(ctx, o.user)
 		return err
@@ -355,8 +358,10 @@ func (o *owned) step(ctx context.Context) error {
 		_, err := o.store.CleanupExpired(ctx)
 		return err
 	default:
-		o.n++
-		_, err := o.store.Update(ctx, o.id, new(sessile.Changes).Set("n", o.n))
+		_, err := o.store.Update(ctx, o.id, new(sessile.Changes).Set("n", o.n+1))
+		if err == nil {
+			o.n++
+		}
 		return err
 	}
 }

@@ -23,7 +23,7 @@ type Stats struct {
 	BatchFailures uint64
 	Conflicts     uint64 // writes whose base had changed
 	Quarantined   uint64 // changes that could not be stored and were given up
-	Overloaded    uint64 // reads refused at a bound
+	Overloaded    uint64 // calls refused at a bound
 	EventsDropped uint64
 	Evictions     uint64 // from memory, to make room
 
@@ -34,6 +34,7 @@ type Stats struct {
 	Tombstones    int // ends that must be remembered
 	Loads         int // cold reads under way
 	Watched       int // sessions whose end somebody waits for
+	Waiting       int // calls that wait for room at a bound
 	OldestPending time.Duration
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -76,7 +77,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		Entries: cfg.CacheSize, Bytes: cfg.CacheBytes,
 		BatchInterval: cfg.BatchInterval, BatchSize: cfg.BatchSize,
 		MaxPending: cfg.MaxPending, MaxPendingBytes: cfg.MaxPendingBytes,
-		MaxGraves: maxGraves, MaxLoads: maxLoads,
+		MaxGraves: maxGraves, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
 		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
 		Now: s.clock.advance, Tick: s.clock.tick, Observe: s.observe,
@@ -89,8 +90,11 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 // Bounds that need no tuning.
 const (
 	maxGraves = 1 << 20 // remembered ends, about 150 bytes each, while the disk refuses to store them
-	maxLoads  = 4096    // cold reads under way or waiting for a connection
+	maxLoads  = 256     // cold reads under way, on a few connections: some milliseconds' work
 	lease     = 1e9     // one second: how long memory is trusted without news from a shared backend
+
+	maxWaiting = 4096                  // callers in line at a bound
+	patience   = 50 * time.Millisecond // and how long they wait there
 )
 
 // randomSeed seeds the jitter of retries. It is not secret.

@@ -26,10 +26,12 @@ type Config struct {
 	Bytes           int64         // and their size
 	BatchInterval   time.Duration // longest time a change waits for its batch
 	BatchSize       int           // items of a batch
-	MaxPending      int           // unwritten changes at which callers wait
+	MaxPending      int           // unwritten changes at which callers wait in line
 	MaxPendingBytes int64         // and their data
 	MaxGraves       int           // remembered ends at which the destroy of an unknown session waits
-	MaxLoads        int           // cold reads under way at which more are refused
+	MaxLoads        int           // cold reads under way at which callers wait in line
+	MaxWaiting      int           // callers in a line, 0 = refuse at once
+	Patience        time.Duration // how long they wait there; a fifth of it once there has been no room for as long
 	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
 	CloseTimeout    time.Duration // how long Close tries to write when the disk fails
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
@@ -51,7 +53,9 @@ type Actor struct {
 	lease   atomic.Int64 // memory may be served before then
 
 	inbox    chan message // unbuffered: what is accepted is answered
-	growth   chan message // the same for what makes pending grow; closed to callers at the bound
+	growth   chan message // the same for what makes pending grow, so that a flood of it holds up nothing else
+	shut     atomic.Bool  // what makes pending grow is refused without asking the loop
+	refused  atomic.Uint64
 	batches  chan *persist.Batch
 	results  chan settled
 	events   chan Event
@@ -131,12 +135,11 @@ func (a *Actor) loop(s *state) {
 	defer close(a.batches)
 	timer := newAlarm()
 	defer timer.Stop()
-	growth := a.growth
 	for {
 		var m message
 		select {
 		case m = <-a.inbox:
-		case m = <-growth:
+		case m = <-a.growth:
 		case m = <-a.results:
 		case <-timer.C:
 			timer.rang()
@@ -145,21 +148,20 @@ func (a *Actor) loop(s *state) {
 			a.err = a.drain(s, timer)
 			return
 		}
-		out := a.step(s, m, timer)
-		growth = a.growth
-		if out.full {
-			growth = nil // a nil channel is never ready: callers wait
-		}
+		a.step(s, m, timer)
 	}
 }
 
 // step runs one step and carries out its effects. Nothing here can block: reply
 // channels have room, and the writer is idle when there is a batch.
-func (a *Actor) step(s *state, m message, timer *alarm) *effects {
+func (a *Actor) step(s *state, m message, timer *alarm) {
 	now, tick := a.cfg.Now(), a.cfg.Tick()
 	out := s.step(m, now, tick)
 	if a.lease.Load() != out.lease {
 		a.lease.Store(out.lease)
+	}
+	if a.shut.Load() != out.shut {
+		a.shut.Store(out.shut)
 	}
 	for _, r := range out.replies {
 		r.req.reply <- r.response
@@ -174,7 +176,6 @@ func (a *Actor) step(s *state, m message, timer *alarm) *effects {
 		a.batches <- out.batch
 	}
 	timer.set(tick, out.wake)
-	return out
 }
 
 // drain writes what is left. It gives up when the disk has refused for too long.

@@ -26,6 +26,11 @@ func (a *Actor) request(k kind) *request {
 // call sends r to the loop and waits for its answer. When the answer is a load,
 // it reads the disk and goes back to the loop with what it found.
 func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (response, error) {
+	if mailbox == a.growth && a.shut.Load() {
+		a.refused.Add(1)
+		a.requests.Put(r)
+		return response{}, ErrOverloaded
+	}
 	for {
 		if err := a.send(ctx, mailbox, r); err != nil {
 			return response{}, err
@@ -45,8 +50,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (res
 	}
 }
 
-// send hands r over. A request that waits at the bound of pending when its time
-// is up was never accepted.
+// send hands r over. The loop takes it as soon as it gets to it.
 func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) error {
 	select { // the loop is waiting, mostly: a select with one case costs a fifth
 	case mailbox <- r:
@@ -54,7 +58,7 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 	default:
 	}
 	done := ctx.Done()
-	if r.offer == nil && (r.kind == kindDestroy || r.kind == kindDestroyUser) {
+	if r.offer == nil && r.ends() {
 		done = nil // a destroy is never refused (D13); the loop takes it at once
 	}
 	select {
@@ -63,8 +67,6 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 	case <-done:
 		if r.offer != nil {
 			a.tell(abandon{req: r, gone: true})
-		} else if mailbox == a.growth {
-			return fmt.Errorf("%w: %w", ErrOverloaded, context.Cause(ctx))
 		}
 		return context.Cause(ctx)
 	case <-a.stop:

@@ -169,6 +169,7 @@ func (a *Actor) unwatch(id persist.ID, done chan struct{}) {
 // Stats returns the loop's counters and gauges.
 func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 	resp, err := a.call(ctx, a.inbox, a.request(kindStats))
+	resp.stats.Overloaded += a.refused.Load()
 	return resp.stats, err
 }
 

@@ -12,7 +12,7 @@ var (
 	ErrClosed = errors.New("session store is closed")
 	// ErrExpired: the session is there, but its end has passed. It is also an ErrNotFound.
 	ErrExpired error = expired{}
-	// ErrOverloaded: a bound is reached; nothing was done.
+	// ErrOverloaded: a bound is reached, and there was no room soon; nothing was done.
 	ErrOverloaded = errors.New("session store is overloaded")
 	// ErrNotDurable: the session is refused from now on in this process, but its
 	// end is not on disk yet. It is retried until it is.

@@ -81,9 +81,8 @@ func (s *state) startLoad(r *request, k loadKey) {
 		s.fail(r, ErrClosed)
 		return
 	}
-	if len(s.loads) >= s.cfg.MaxLoads {
-		s.stats.Overloaded++
-		s.fail(r, ErrOverloaded)
+	if s.busy() && !r.ends() {
+		s.lineUp(&s.reading, r, s.cfg.MaxLoads)
 		return
 	}
 	l := &load{key: k, since: s.graves.burials, leader: r}

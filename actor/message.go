@@ -61,10 +61,20 @@ type request struct {
 	left  bool          // the loop's note: the caller no longer waits
 	told  bool          // the loop's note: it was answered
 	dug   bool          // the loop's note: what it destroys is refused from now on
+	lined bool          // the loop's note: it waits for room
+	since int64         // the loop's note: tick at which it began to wait for it
 	count int           // the loop's note: results so far
 	open  int           // the loop's note: operations still under way
 	err   error         // the loop's note: what one of them ran into
 }
+
+// grows reports whether r makes pending grow, and may be refused for it.
+func (r *request) grows() bool {
+	return r.kind == kindCreate || r.kind == kindRotate || r.kind == kindFlush || r.kind == kindUpdate
+}
+
+// ends reports whether r ends sessions, and is never refused for want of room (D13).
+func (r *request) ends() bool { return r.kind == kindDestroy || r.kind == kindDestroyUser }
 
 // response answers a request.
 type response struct {
@@ -163,7 +173,7 @@ type effects struct {
 	events  []Event
 	wake    time.Duration // when to step again, or never
 	lease   int64         // memory may be served until then
-	full    bool          // accept no request that makes pending grow
+	shut    bool          // refuse every request that makes pending grow
 }
 
 type answer struct {

@@ -59,9 +59,8 @@ func (m *sim) begin() {
 	}
 }
 
-// start hands a request to the state, unless the gate is closed to it.
+// start hands a request to the state.
 func (m *sim) start(c *simClient, r *request) {
-	grows := r.kind == kindCreate || r.kind == kindRotate || r.kind == kindUpdate
 	c.req = r
 	m.serial++
 	sid := persist.ID{}
@@ -69,10 +68,6 @@ func (m *sim) start(c *simClient, r *request) {
 		sid = c.sess.id
 	}
 	m.logf("%s #%d of %x begins", c.what, m.serial, sid[14:])
-	if grows && m.s.gated {
-		m.gaveUp(c) // it waits outside until it gives up
-		return
-	}
 	m.clients = append(m.clients, c)
 	m.send(r)
 }

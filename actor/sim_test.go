@@ -111,11 +111,13 @@ func newSim(t *testing.T, seed uint64, variant string, verbose bool) *sim {
 }
 
 func (m *sim) config() Config {
-	return Config{
+	c := Config{
 		Entries: 1 + m.rng.IntN(6), Bytes: 1 << 20, BatchInterval: 100 * time.Millisecond,
 		BatchSize: 1 + m.rng.IntN(8), MaxPending: 3 + m.rng.IntN(20), MaxPendingBytes: 1 << 20,
 		MaxGraves: 4 + m.rng.IntN(30), MaxLoads: 2 + m.rng.IntN(10), Exclusive: true, Seed: m.rng.Uint64(),
 	}
+	c.MaxWaiting, c.Patience = int(c.Seed%10), time.Duration(c.Seed>>8%200)*time.Millisecond
+	return c
 }
 
 func (m *sim) boot() { m.s, m.batch, m.late = newState(m.config()), nil, nil }

@@ -46,6 +46,9 @@ type state struct {
 	closing   bool
 	finished  bool       // nothing more is written
 	waiting   []*request // destroys that wait for room among the graves
+	growing   line       // calls that wait for room in pending
+	reading   line       // calls that wait for a cold read
+	refusedAt int64      // tick of the last refusal for want of room
 	stats     Stats
 }
 
@@ -60,6 +63,9 @@ func newState(cfg Config) *state {
 		watched:   make(map[persist.ID]*watch),
 		spins:     make(map[persist.ID]int),
 		exclusive: cfg.Exclusive,
+		growing:   line{last: longAgo},
+		reading:   line{last: longAgo},
+		refusedAt: longAgo,
 	}
 	if s.exclusive {
 		s.lease = forever
@@ -74,6 +80,8 @@ func newState(cfg Config) *state {
 func (s *state) step(m message, now, tick int64) *effects {
 	s.now = max(s.now, now) // a clock that jumps back revives nothing (S29)
 	s.tick = tick
+	s.growing.lasts(tick)
+	s.reading.lasts(tick)
 	clear(s.out.replies)
 	clear(s.out.events)
 	s.out = effects{replies: s.out.replies[:0], events: s.out.events[:0]}
@@ -103,11 +111,14 @@ func (s *state) step(m message, now, tick int64) *effects {
 	s.promoteLater()
 	s.admitWaiting()
 	s.expireWatched()
-	s.out.batch = s.nextBatch()
+	s.serveLines()
+	if s.out.batch = s.nextBatch(); s.out.batch != nil {
+		s.serveLines() // what left with it has made room
+	}
 	s.answerSyncs()
+	s.out.shut = s.markLines()
 	s.out.wake = s.nextWake()
 	s.out.lease = s.lease
-	s.out.full = s.gate()
 	return &s.out
 }
 
@@ -116,6 +127,10 @@ func (s *state) request(r *request) {
 	if o := r.offer; o != nil {
 		r.offer, r.told = nil, false // it was told to read the disk
 		s.offered(r, o)
+		return
+	}
+	if s.gated && r.grows() {
+		s.lineUp(&s.growing, r, s.turn())
 		return
 	}
 	s.handle(r)
@@ -203,6 +218,8 @@ func (s *state) abandon(r *request) {
 	switch taken := s.abandonOp(r); {
 	case r.dug:
 		left.state = ErrNotDurable
+	case r.lined:
+		left.state = ErrOverloaded
 	case r.kind == kindCreate || r.kind == kindRotate:
 		if !taken {
 			left.state = persist.ErrUnknown
@@ -242,6 +259,12 @@ func (s *state) nextWake() time.Duration {
 	}
 	for _, p := range s.later {
 		at = min(at, p.at)
+	}
+	if len(s.growing.waits) > 0 {
+		at = min(at, s.patienceEnds(&s.growing))
+	}
+	if len(s.reading.waits) > 0 {
+		at = min(at, s.patienceEnds(&s.reading))
 	}
 	wait := never
 	if at != forever {

@@ -9,12 +9,13 @@ type Stats struct {
 	Conflicts, Quarantined, Overloaded        uint64
 	Evictions                                 uint64 // from memory
 	Hot, HotBytes, Pending, PendingBytes      int
-	Tombstones, Loads, Watched                int
+	Tombstones, Loads, Watched, Waiting       int
 	OldestPending                             int64 // age of the oldest unwritten change, microseconds
 	LastError                                 error // of the last failed write
 	LastErrorAt, FailingSince                 int64 // FailingSince is 0 while batches are committed
 	StuckDeletes                              int
 	Full                                      bool
+	Refusing                                  bool // calls have been refused in the last second
 	LeaseLapsed                               bool
 }
 
@@ -32,7 +33,8 @@ func (s *state) snapshot() Stats {
 		t.FailingSince = 0
 	}
 	t.StuckDeletes = len(s.later)
-	t.Full = s.gated
+	t.Waiting = len(s.growing.waits) + len(s.reading.waits)
+	t.Full, t.Refusing = s.gated, s.refusing()
 	t.LeaseLapsed = !s.trusted()
 	return t
 }

@@ -196,6 +196,11 @@ func (s *state) close() {
 		}
 		l.parked = nil
 	}
+	for _, l := range []*line{&s.growing, &s.reading} {
+		for r := l.next(); r != nil; r = l.next() {
+			s.fail(r, ErrClosed)
+		}
+	}
 	for id := range s.watched {
 		s.endWatch(id)
 	}
