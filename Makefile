@@ -116,7 +116,7 @@ lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the m
 model: ## CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps, held against a model
 	@go test . -count=1 -timeout=240m -v -run '^TestAnySequence' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
 
-stress: ## a full disk, another process's lock, the WAL under load, ten times the load
+stress: ## a full disk, another process's lock, the WAL under load, a disk that stalls, ten times the load
 	@go test ./internal/stress -count=1 -timeout=120m -v $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 prove: ## the long versions of all of these (hours); the scorecard is out/scorecard.md

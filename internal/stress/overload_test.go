@@ -9,22 +9,26 @@ import (
 	"path/filepath"
 	"runtime/metrics"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/faultvfs"
+	"github.com/sessile/sessile/internal/life"
 )
 
 var overload = flag.Duration("stress.overload", 4*time.Second, "how long ten times the load that the store can take lasts")
 
 const (
-	cached   = 400 // sessions in memory, of 4,000
-	sessions = 4000
+	cached   = 400    // sessions in memory, of 8,000
+	sessions = 8000   // and as many log-outs
 	pending  = 200    // changes that may wait
 	inFlight = 20_000 // calls at once: a server has no more connections
 	deadline = time.Second
+	ample    = deadline / 2 // ten times what the store lets anybody wait
 )
 
 // client is one of the ids and tokens that the load is made of.
@@ -36,24 +40,34 @@ type client struct {
 
 // load is what is offered to a store and what became of it.
 type load struct {
-	t       *testing.T
-	store   *sessile.Store
-	clients []client
-	next    atomic.Int64 // of the clients, to be logged out
+	t        *testing.T
+	store    *sessile.Store
+	stubborn bool // it does not take no for an answer
+	changes  bool // it reads nothing, and logs out a hundredth
+	clients  []client
+	next     atomic.Int64 // of the clients, to be logged out
 
 	mu        sync.Mutex
 	accepted  []time.Duration // from the intended start
+	inside    []time.Duration // from when the call really began
+	out       []time.Duration // log-outs, which are accepted whatever they wait for
 	refused   map[string]int
+	early     int // of those that had ample time and were refused, before it was over
+	late      int // and only then
 	unsent    int
 	ends      int
 	endErrors []error
 }
 
-func newLoad(t *testing.T, store *sessile.Store) *load {
+func newLoad(t *testing.T, setup life.Setup, clients int) *load {
 	t.Helper()
-	l := &load{t: t, store: store, clients: make([]client, sessions), refused: map[string]int{}}
+	store, err := setup.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &load{t: t, clients: make([]client, clients), refused: map[string]int{}}
 	var all sync.WaitGroup
-	for part := range slices.Chunk(l.clients, sessions/64) {
+	for part := range slices.Chunk(l.clients, clients/64) {
 		all.Go(func() {
 			for i := range part {
 				s, token, err := store.Create(context.Background(), sessile.Meta{}, fmt.Sprint("user", rand.IntN(1000)), nil)
@@ -66,38 +80,57 @@ func newLoad(t *testing.T, store *sessile.Store) *load {
 		})
 	}
 	all.Wait()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 
 // one makes one call of the mix: four in ten change data, three read, most of them
 // from disk, and the rest log in, rotate and log out.
-func (l *load) one(intended time.Time) {
-	ctx, cancel := context.WithDeadline(context.Background(), intended.Add(deadline))
-	defer cancel()
+func (l *load) one(ctx context.Context, intended time.Time) {
+	began, k := time.Now(), rand.IntN(100)
+	switch {
+	case l.changes && k >= 90 && rand.IntN(10) > 0:
+		k = 0 // log-outs are not refused: ten times a tenth of them would be all that the disk does
+	case l.changes && k >= 40 && k < 70:
+		k = 0
+	case k >= 90:
+		l.logout(ctx, intended)
+		return
+	}
+	err := l.call(ctx, k)
+	for l.stubborn && errors.Is(err, sessile.ErrOverloaded) && ctx.Err() == nil {
+		select {
+		case <-time.After(time.Millisecond):
+			err = l.call(ctx, k)
+		case <-ctx.Done():
+		}
+	}
+	if l.stubborn && errors.Is(err, sessile.ErrOverloaded) {
+		err = fmt.Errorf("%w: %w", err, context.DeadlineExceeded)
+	}
+	l.note(ctx, intended, began, err)
+}
+
+func (l *load) call(ctx context.Context, k int) (err error) {
 	c := &l.clients[rand.IntN(len(l.clients))]
-	var err error
-	switch k := rand.IntN(100); {
+	switch {
 	case k < 40:
 		_, err = l.store.Update(ctx, c.id, new(sessile.Changes).Set("n", make([]byte, 500)))
 	case k < 70:
 		_, err = l.store.ReadByToken(ctx, c.token)
 	case k < 80:
 		_, _, err = l.store.Create(ctx, sessile.Meta{}, "newcomer", nil)
-	case k < 90:
-		_, err = l.store.RotateToken(ctx, c.id)
-		if err == nil {
-			err = sessile.ErrNotFound // its token is unknown from here on: not counted
-		}
 	default:
-		l.logout(ctx)
-		return
+		_, err = l.store.RotateToken(ctx, c.id) // its token is unknown from here on
 	}
-	l.note(intended, err)
+	return err
 }
 
 // logout ends a session. Nothing but the context's end is an excuse, and then too
 // the session is refused.
-func (l *load) logout(ctx context.Context) {
+func (l *load) logout(ctx context.Context, intended time.Time) {
 	n := l.next.Add(1)
 	if n > int64(len(l.clients)) {
 		return
@@ -109,24 +142,39 @@ func (l *load) logout(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ends++
+	if l.ends++; err == nil {
+		l.out = append(l.out, time.Since(intended))
+	}
 	if err != nil && !errors.Is(err, sessile.ErrNotDurable) && !errors.Is(err, context.DeadlineExceeded) {
 		l.endErrors = append(l.endErrors, err)
 	}
 }
 
-func (l *load) note(intended time.Time, err error) {
-	d := time.Since(intended)
+func (l *load) note(ctx context.Context, intended, began time.Time, err error) {
+	end, _ := ctx.Deadline()
+	d, inside := time.Since(intended), time.Since(began)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if errors.Is(err, sessile.ErrOverloaded) && end.Sub(began) > ample {
+		if errors.Is(err, context.DeadlineExceeded) {
+			l.late++
+		} else {
+			l.early++
+		}
+	}
 	switch {
+	case errors.Is(err, sessile.ErrNotFound), errors.Is(err, sessile.ErrConflict):
+		if l.changes {
+			return // the disk was not asked
+		}
+		fallthrough // an answer too
 	case err == nil:
-		l.accepted = append(l.accepted, d)
+		l.accepted, l.inside = append(l.accepted, d), append(l.inside, inside)
 	case errors.Is(err, sessile.ErrOverloaded):
 		l.refused["overloaded"]++
 	case errors.Is(err, context.DeadlineExceeded):
 		l.refused["deadline"]++
-	case !errors.Is(err, sessile.ErrNotFound) && !errors.Is(err, sessile.ErrConflict):
+	default:
 		l.refused["other"]++
 		l.t.Error(err)
 	}
@@ -139,40 +187,72 @@ func (l *load) closed(total time.Duration) float64 {
 	for range 8 {
 		all.Go(func() {
 			for time.Since(began) < total {
-				l.one(time.Now())
+				ctx, cancel := context.WithTimeout(context.Background(), deadline)
+				l.one(ctx, time.Now())
+				cancel()
 			}
 		})
 	}
 	all.Wait()
-	n := len(l.accepted)
-	l.accepted = nil
+	n := len(l.accepted) + len(l.out)
+	l.accepted, l.inside, l.out = nil, nil, nil
 	return float64(n) / time.Since(began).Seconds()
 }
 
+// hollow is what the generator costs where calls go nowhere: each is refused at once.
+func (l *load) hollow(ctx context.Context, intended time.Time) {
+	l.note(ctx, intended, time.Now(), sessile.ErrOverloaded)
+}
+
+// beside is closed beside a generator whose calls go nowhere: no store can accept
+// more than that of a load that is made by its own process.
+func (l *load) beside(rate float64, total time.Duration) float64 {
+	var generator sync.WaitGroup
+	generator.Go(func() { l.open(rate, total, l.hollow) })
+	n := l.closed(total)
+	generator.Wait()
+	l.refused, l.unsent, l.early, l.late = map[string]int{}, 0, 0, 0
+	return n
+}
+
 // open offers so many calls a second, whatever becomes of them, and returns the
-// largest heap, in bytes.
-func (l *load) open(rate float64, total time.Duration) (heap uint64) {
-	began := time.Now()
+// largest heap, in bytes. What is offered in the same moment has one deadline.
+func (l *load) open(rate float64, total time.Duration, call func(context.Context, time.Time)) (heap uint64) {
+	began, sent := time.Now(), 0
 	var all sync.WaitGroup
 	var active atomic.Int64
-	sent := 0
+	idle := make(chan func()) // goroutines that have done a call wait for the next: their stacks have grown
+	var ended []context.CancelFunc
 	for time.Since(began) < total {
-		for due := int(rate * time.Since(began).Seconds()); sent < due; sent++ {
+		now := time.Now()
+		ctx, cancel := context.WithDeadline(context.Background(), now.Add(deadline))
+		ended = append(ended, cancel)
+		for due := int(rate * now.Sub(began).Seconds()); sent < due; sent++ {
 			if active.Load() >= inFlight {
 				l.unsent++
 				continue
 			}
 			intended := began.Add(time.Duration(float64(sent) / rate * float64(time.Second)))
 			active.Add(1)
-			all.Go(func() {
-				defer active.Add(-1)
-				l.one(intended)
-			})
+			work := func() { call(ctx, intended); active.Add(-1) }
+			select {
+			case idle <- work:
+			default:
+				all.Go(func() {
+					for ; work != nil; work = <-idle {
+						work()
+					}
+				})
+			}
 		}
 		heap = max(heap, liveHeap())
 		<-time.After(time.Millisecond)
 	}
+	close(idle)
 	all.Wait()
+	for _, cancel := range ended {
+		cancel()
+	}
 	return heap
 }
 
@@ -183,35 +263,83 @@ func liveHeap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// Ten times the load that the store can take: what it refuses it refuses clearly,
-// memory stays within its bounds, and no log-out is refused (R12, D13, D14).
+// Ten times the load that the store can take: what it refuses it refuses clearly
+// and early, memory stays within its bounds, and no log-out is refused (R12, D13,
+// D14). How soon and how many it answers is told, not judged: machines are noisy.
 func TestTenTimesTooMuch(t *testing.T) {
-	for _, fault := range tooMuch(t, pending, *overload) {
+	for _, fault := range tooMuch(t, deluge{times: 10, waiting: pending, batch: pending / 2, clients: sessions, total: *overload}) {
 		t.Error(fault)
 	}
 }
 
-// The negative control: a store that lets any number of changes wait.
-func TestTenTimesTooMuchNoticesAStoreWithoutBounds(t *testing.T) {
-	faults := tooMuch(t, 1<<20, 4*time.Second)
-	if len(faults) == 0 {
-		t.Error("not noticed")
+// The same where the disk is what is too slow: every sync takes 8 ms more, and a
+// commit takes four changes. So ten times too much is little for the machine, and
+// the latencies are the store's own.
+func TestTenTimesTooMuchForTheDisk(t *testing.T) {
+	for _, fault := range tooMuch(t, deluge{times: 10, waiting: 8, total: *overload, sync: 8 * time.Millisecond, batch: 4, clients: sessions / 2}) {
+		t.Error(fault)
 	}
-	t.Log(faults)
 }
 
-// tooMuch offers ten times its load to a store where so many changes may wait, and
-// returns what does not hold.
-func tooMuch(t *testing.T, waiting int, total time.Duration) (faults []string) {
+// The negative controls: a store that lets any number of changes wait, and one where
+// callers wait for room until their time is up. The noise of a machine may hide how
+// much a store takes, so they are offered more and more.
+func TestTenTimesTooMuchNoticesAStoreWithoutBounds(t *testing.T) {
+	noticed(t, "a bound does not hold", deluge{waiting: 1 << 20})
+}
+
+func TestTenTimesTooMuchNoticesAnEndlessLine(t *testing.T) {
+	noticed(t, "refused late", deluge{waiting: pending, stubborn: true})
+}
+
+func noticed(t *testing.T, what string, f deluge) {
 	t.Helper()
-	store, err := sessile.Open(t.Context(), sessile.Config{
-		Path: filepath.Join(t.TempDir(), "s.db"), CacheSize: cached, BatchSize: pending / 2, MaxPending: waiting, MaxSessionsPerUser: 100,
-	})
+	f.total, f.batch, f.clients = 3*time.Second, pending/2, sessions
+	for f.times = 10; f.times < 1000; f.times *= 4 {
+		faults := tooMuch(t, f)
+		t.Log(faults)
+		if slices.ContainsFunc(faults, func(x string) bool { return strings.Contains(x, what) }) {
+			return
+		}
+	}
+	t.Error("not noticed")
+}
+
+// deluge is how much is offered for how long, to what store.
+type deluge struct {
+	times    float64 // what it takes without overload
+	waiting  int     // changes that may wait for the disk
+	stubborn bool    // as if callers waited for room until their time is up
+	total    time.Duration
+	sync     time.Duration // what the disk needs for one, more than it does
+	batch    int           // changes of a commit
+	clients  int
+}
+
+// tooMuch floods a store, and returns what does not hold.
+func tooMuch(t *testing.T, f deluge) (faults []string) {
+	t.Helper()
+	total := f.total
+	vfs := faultvfs.New(fmt.Sprint(t.Name(), f.times))
+	setup := life.Setup{Path: filepath.Join(t.TempDir(), "s.db"), VFS: vfs.Name, Hot: cached, Max: 100}
+	l := newLoad(t, setup, f.clients)
+	setup.Adjust = func(c *sessile.Config) { c.BatchSize, c.MaxPending = f.batch, f.waiting }
+	store, err := setup.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLoad(t, store)
+	l.store = store
+	l.stubborn, l.changes = f.stubborn, f.sync > 0
+	if f.sync > 0 {
+		vfs.Set(func(c faultvfs.Call) (v faultvfs.Verdict) {
+			if c.Op == faultvfs.Sync {
+				v.Delay = f.sync
+			}
+			return v
+		})
+	}
 	peak := l.closed(total / 4)
+	possible := l.beside(f.times*peak, total/4)
 	before := liveHeap()
 	var most sessile.Stats
 	watched := make(chan struct{})
@@ -219,7 +347,9 @@ func tooMuch(t *testing.T, waiting int, total time.Duration) (faults []string) {
 		defer close(watched)
 		most = watch(store, total)
 	}()
-	heap := l.open(10*peak, total)
+	first := store.Stats()
+	heap := l.open(f.times*peak, total, l.one)
+	last := store.Stats()
 	<-watched
 	if err := store.Sync(t.Context()); err != nil {
 		t.Error(err)
@@ -228,18 +358,29 @@ func tooMuch(t *testing.T, waiting int, total time.Duration) (faults []string) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	slices.Sort(l.accepted)
-	n := len(l.accepted)
-	t.Logf("the store takes %.0f calls a second; of %.0f for %v it accepted %.0f a second, p50 %v, p99 %v; refused %v, not sent %d; %d log-outs",
-		peak, 10*peak, total, float64(n)/total.Seconds(), l.accepted[n/2].Round(time.Microsecond), l.accepted[n*99/100].Round(time.Microsecond), l.refused, l.unsent, l.ends)
-	t.Logf("beside log-outs at most %d changes pending, %d sessions in memory, %d remembered ends, %d cold reads; live heap %d MiB before, at most %d MiB", most.Pending, most.Hot, most.Tombstones, most.Loads, before/mebi, heap/mebi)
+	n := float64(len(l.accepted)+len(l.out)) / total.Seconds()
+	t.Logf("the store takes %.0f calls a second; of %.0f for %v it accepted %.0f a second, %.0f %%, and %.0f %% of the %.0f that are possible beside the generator; %v from their intended start, %v from when they began; refused %v, %d early and %d late, not sent %d; %d log-outs, %v",
+		peak, f.times*peak, total, n, 100*n/peak, 100*n/possible, possible, quantiles(l.accepted), quantiles(l.inside), l.refused, l.early, l.late, l.unsent, l.ends, quantiles(l.out))
+	t.Logf("beside log-outs at most %d changes pending, %d sessions in memory, %d remembered ends, %d cold reads; %d commits of %d changes, %d cold reads in all; live heap %d MiB before, at most %d MiB", most.Pending, most.Hot, most.Tombstones, most.Loads, last.Batches-first.Batches, last.BatchItems-first.BatchItems, last.ColdReads-first.ColdReads, before/mebi, heap/mebi)
 	if len(l.endErrors) > 0 || alive > 0 {
 		faults = append(faults, fmt.Sprintf("%d log-outs were refused, %d of those that were acknowledged are alive: %v", len(l.endErrors), alive, l.endErrors))
+	}
+	if l.late > l.early {
+		faults = append(faults, fmt.Sprintf("%d calls were refused late, when their time was up, and %d early", l.late, l.early))
 	}
 	if most.Pending > 3*pending || most.Hot > cached+2*pending || heap > before+inFlight*16<<10 {
 		faults = append(faults, fmt.Sprintf("a bound does not hold: %d changes pending, %d sessions in memory, the heap has grown by %d MiB", most.Pending, most.Hot, (max(heap, before)-before)/mebi))
 	}
 	return faults
+}
+
+// quantiles are the p50 and p99 of latencies, which it sorts.
+func quantiles(d []time.Duration) string {
+	if len(d) == 0 {
+		return "none"
+	}
+	slices.Sort(d)
+	return fmt.Sprintf("p50 %v p99 %v", d[len(d)/2].Round(10*time.Nanosecond), d[len(d)*99/100].Round(10*time.Nanosecond))
 }
 
 // watch returns the most that a store had of everything.
