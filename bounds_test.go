@@ -3,6 +3,7 @@ package sessile_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -73,8 +74,10 @@ func TestBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	if _, err := s.Update(t.Context(), sessions[10].ID, set); err != nil {
 		t.Errorf("when the disk is back: %v", err)
 	}
-	if h := s.Health(); h.State != sessile.OK {
-		t.Errorf("health: %v, %s", h.State, h.Reason)
+	for began := time.Now(); s.Health().State != sessile.OK; <-time.After(10 * time.Millisecond) { // a refusal shows for a second
+		if h := s.Health(); time.Since(began) > 10*time.Second {
+			t.Fatalf("health: %v, %s", h.State, h.Reason)
+		}
 	}
 }
 
@@ -218,4 +221,60 @@ func TestACallThatIsTakenBackWasNotDone(t *testing.T) {
 			t.Errorf("%s has %d sessions, %v", user, len(list), err)
 		}
 	}
+}
+
+// TestTheHealthIsTold: D21, D13: that writes fail, that calls are refused, and that both
+// are over, is told once each.
+func TestTheHealthIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		s, g := openGated(t, sessile.Config{MaxPending: 2, Events: func(e sessile.Event) {
+			if e.Kind == sessile.EventHealth {
+				told = append(told, e.Reason)
+			}
+		}})
+		var down atomic.Bool
+		g.failApply = func() error {
+			if down.Load() {
+				return persist.ErrUnavailable
+			}
+			return nil
+		}
+		var all []sessile.Session
+		for range 3 {
+			x, _ := login(t, s, "ann")
+			all = append(all, x)
+		}
+		set := new(sessile.Changes).Set("n", 1)
+		for range 2 {
+			down.Store(true)
+			for _, x := range all {
+				_, err := s.Update(t.Context(), x.ID, set)
+				if refused := x.ID == all[2].ID; errors.Is(err, sessile.ErrOverloaded) != refused {
+					t.Fatalf("at the bound %v: %v", refused, err)
+				}
+			}
+			<-time.After(time.Second / 2)
+			if st := s.Stats(); s.Health().State != sessile.Degraded || st.Overloaded == 0 || st.Waiting != 0 {
+				t.Errorf("%+v, %+v", s.Health(), st)
+			}
+			down.Store(false)
+			<-time.After(10 * time.Second)
+			if h := s.Health(); h.State != sessile.OK || h.LastError == nil {
+				t.Errorf("%+v", h)
+			}
+		}
+		synctest.Wait()
+		want := []string{
+			"calls are refused: there are more than the store can take", "writes fail and are retried",
+			"no call is refused any more", "writes succeed again",
+		}
+		slices.Sort(want)
+		for round := range 2 {
+			got := slices.Sorted(slices.Values(told[min(round*4, len(told)):min(round*4+4, len(told))]))
+			if !slices.Equal(got, want) || len(told) != 8 {
+				t.Errorf("told %d: %v", len(told), told)
+			}
+		}
+	})
 }

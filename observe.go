@@ -21,6 +21,8 @@ const (
 	slowLeast   = 2 * time.Second
 )
 
+const overloaded = "calls are refused: there are more than the store can take"
+
 // Stats returns the store's counters and gauges. After Close it returns what was
 // counted by readers only.
 func (s *Store) Stats() Stats {
@@ -74,7 +76,7 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 	case t.Full:
 		return "too many changes wait for the disk"
 	case t.Refusing:
-		return "calls are refused: there are more than the store can take"
+		return overloaded
 	case oldest > max(slowPending*s.cfg.BatchInterval, slowLeast):
 		return "the disk is slow: changes wait longer than they should"
 	case t.LeaseLapsed:
@@ -135,6 +137,12 @@ func (s *Store) observeHealth(e actor.Event, out Event) {
 		s.log.Info("writing sessions succeeds again")
 	case actor.CacheReset:
 		s.log.Warn("sessions in memory were dropped", zap.String("reason", e.Reason))
+	case actor.Overloaded:
+		out.Reason = overloaded
+		s.log.Warn(overloaded)
+	case actor.Relieved:
+		out.Reason = "no call is refused any more"
+		s.log.Info(out.Reason)
 	case actor.SweepFailed:
 		out.Reason = "expired sessions could not be deleted"
 		s.log.Warn("cleaning up expired sessions failed; the next sweep tries again", zap.Error(e.Err))

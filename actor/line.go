@@ -137,6 +137,18 @@ func (s *state) busy() bool { return len(s.loads) >= s.cfg.MaxLoads }
 // refusing reports whether calls have been refused lately.
 func (s *state) refusing() bool { return s.tick-s.refusedAt < refusedLately }
 
+// tellRefusals tells when calls begin to be refused, and when that is over.
+func (s *state) tellRefusals() {
+	if now := s.refusing(); now != s.overloaded {
+		s.overloaded = now
+		k := Relieved
+		if now {
+			k = Overloaded
+		}
+		s.event(Event{Kind: k})
+	}
+}
+
 // refusedLately is how long the health tells of a refusal, microseconds.
 const refusedLately = 1_000_000
 

@@ -151,6 +151,8 @@ const (
 	Recovered   // batches are committed again
 	CacheReset  // the backend asked to trust nothing cached
 	SweepFailed // expired sessions could not be deleted; the next sweep tries again
+	Overloaded  // calls are refused for want of room
+	Relieved    // none has been for a second
 )
 
 // Event tells what happened to a session, or to the store when ID is zero.

@@ -40,16 +40,17 @@ type state struct {
 	watchAt int64              // no watched session ends before then
 	spins   map[persist.ID]int // queued or flying rotations per session
 
-	exclusive bool
-	lease     int64 // memory may be served before then
-	gated     bool
-	closing   bool
-	finished  bool       // nothing more is written
-	waiting   []*request // destroys that wait for room among the graves
-	growing   line       // calls that wait for room in pending
-	reading   line       // calls that wait for a cold read
-	refusedAt int64      // tick of the last refusal for want of room
-	stats     Stats
+	exclusive  bool
+	lease      int64 // memory may be served before then
+	gated      bool
+	closing    bool
+	finished   bool       // nothing more is written
+	waiting    []*request // destroys that wait for room among the graves
+	growing    line       // calls that wait for room in pending
+	reading    line       // calls that wait for a cold read
+	refusedAt  int64      // tick of the last refusal for want of room
+	overloaded bool       // that has been told
+	stats      Stats
 }
 
 func newState(cfg Config) *state {
@@ -117,6 +118,7 @@ func (s *state) step(m message, now, tick int64) *effects {
 	}
 	s.answerSyncs()
 	s.out.shut = s.markLines()
+	s.tellRefusals()
 	s.out.wake = s.nextWake()
 	s.out.lease = s.lease
 	return &s.out
@@ -259,6 +261,9 @@ func (s *state) nextWake() time.Duration {
 	}
 	for _, p := range s.later {
 		at = min(at, p.at)
+	}
+	if s.overloaded {
+		at = min(at, s.refusedAt+refusedLately)
 	}
 	if len(s.growing.waits) > 0 {
 		at = min(at, s.patienceEnds(&s.growing))

@@ -88,7 +88,7 @@ func newLoad(t *testing.T, setup life.Setup, clients int) *load {
 
 // one makes one call of the mix: four in ten change data, three read, most of them
 // from disk, and the rest log in, rotate and log out.
-func (l *load) one(ctx context.Context, intended time.Time) {
+func (l *load) one(ctx context.Context, intended time.Time) (refused bool) {
 	began, k := time.Now(), rand.IntN(100)
 	switch {
 	case l.changes && k >= 90 && rand.IntN(10) > 0:
@@ -97,7 +97,7 @@ func (l *load) one(ctx context.Context, intended time.Time) {
 		k = 0
 	case k >= 90:
 		l.logout(ctx, intended)
-		return
+		return false
 	}
 	err := l.call(ctx, k)
 	for l.stubborn && errors.Is(err, sessile.ErrOverloaded) && ctx.Err() == nil {
@@ -111,6 +111,7 @@ func (l *load) one(ctx context.Context, intended time.Time) {
 		err = fmt.Errorf("%w: %w", err, context.DeadlineExceeded)
 	}
 	l.note(ctx, intended, began, err)
+	return err != nil
 }
 
 func (l *load) call(ctx context.Context, k int) (err error) {
@@ -188,8 +189,11 @@ func (l *load) closed(total time.Duration) float64 {
 		all.Go(func() {
 			for time.Since(began) < total {
 				ctx, cancel := context.WithTimeout(context.Background(), deadline)
-				l.one(ctx, time.Now())
+				refused := l.one(ctx, time.Now())
 				cancel()
+				if refused {
+					<-time.After(time.Millisecond)
+				}
 			}
 		})
 	}
@@ -200,8 +204,9 @@ func (l *load) closed(total time.Duration) float64 {
 }
 
 // hollow is what the generator costs where calls go nowhere: each is refused at once.
-func (l *load) hollow(ctx context.Context, intended time.Time) {
+func (l *load) hollow(ctx context.Context, intended time.Time) bool {
 	l.note(ctx, intended, time.Now(), sessile.ErrOverloaded)
+	return true
 }
 
 // beside is closed beside a generator whose calls go nowhere: no store can accept
@@ -217,7 +222,7 @@ func (l *load) beside(rate float64, total time.Duration) float64 {
 
 // open offers so many calls a second, whatever becomes of them, and returns the
 // largest heap, in bytes. What is offered in the same moment has one deadline.
-func (l *load) open(rate float64, total time.Duration, call func(context.Context, time.Time)) (heap uint64) {
+func (l *load) open(rate float64, total time.Duration, call func(context.Context, time.Time) bool) (heap uint64) {
 	began, sent := time.Now(), 0
 	var all sync.WaitGroup
 	var active atomic.Int64
@@ -338,8 +343,9 @@ func tooMuch(t *testing.T, f deluge) (faults []string) {
 			return v
 		})
 	}
-	peak := l.closed(total / 4)
-	possible := l.beside(f.times*peak, total/4)
+	short := min(total/4, 3*time.Second)
+	peak := l.closed(short)
+	possible := l.beside(f.times*peak, short)
 	before := liveHeap()
 	var most sessile.Stats
 	watched := make(chan struct{})
