@@ -31,7 +31,8 @@ var (
 	// ErrClosed: the store has been closed.
 	ErrClosed = actor.ErrClosed
 	// ErrOverloaded: a bound is reached, and there was no room soon; nothing was done.
-	// It comes within 50 ms. Where the caller's context has ended, it wraps that too.
+	// A call waits for room for 50 ms at most at each bound that it meets. Where the
+	// caller's context has ended meanwhile, this wraps that too.
 	ErrOverloaded = actor.ErrOverloaded
 	// ErrNotDurable: the session is refused from now on in this process, and its
 	// end is retried until it is on disk.
