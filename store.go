@@ -90,7 +90,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 // Bounds that need no tuning.
 const (
 	maxGraves = 1 << 20 // remembered ends, about 150 bytes each, while the disk refuses to store them
-	maxLoads  = 256     // cold reads under way, on a few connections: some milliseconds' work
+	maxLoads  = 1024    // cold reads under way, on a few connections: some 20 ms of work
 	lease     = 1e9     // one second: how long memory is trusted without news from a shared backend
 
 	maxWaiting = 4096                  // callers in line at a bound
