@@ -41,7 +41,7 @@ func (d *DB) connectWriter() (*sqlite.Conn, error) {
 func (d *DB) connectReader() (*sqlite.Conn, error) {
 	return d.connectWith(
 		pragma{"query_only", "ON", "1"},
-		pragma{"cache_size", "-8192", "-8192"},
+		pragma{"cache_size", "-16384", "-16384"},
 	)
 }
 

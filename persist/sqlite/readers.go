@@ -11,16 +11,20 @@ import (
 )
 
 // readers is a pool of connections that read. One that has met an I/O error is
-// replaced when it is next needed.
+// replaced when it is next needed. The one that was used last is used next where
+// one suffices: each has a cache of pages of its own.
 type readers struct {
 	open func() (*sqlite.Conn, error)
-	idle chan *sqlite.Conn // nil stands for one that must be opened anew
+	last chan *sqlite.Conn // room for the one that was used last
+	idle chan *sqlite.Conn // the others; nil stands for one that must be opened anew
 	over chan struct{}     // closed by close
 	size int
 }
 
 func newReaders(open func() (*sqlite.Conn, error), n int) (*readers, error) {
-	r := &readers{open: open, idle: make(chan *sqlite.Conn, n), over: make(chan struct{}), size: n}
+	r := &readers{
+		open: open, last: make(chan *sqlite.Conn, 1), idle: make(chan *sqlite.Conn, n), over: make(chan struct{}), size: n,
+	}
 	for range n {
 		c, err := open()
 		if err != nil {
@@ -39,17 +43,34 @@ func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var c *sqlite.Conn
+	c, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	c, err = r.use(ctx, c, fn)
 	select {
+	case r.last <- c:
+	default:
+		r.idle <- c
+	}
+	return err
+}
+
+func (r *readers) take(ctx context.Context) (c *sqlite.Conn, err error) {
+	select {
+	case c = <-r.last:
+		return c, nil
+	default:
+	}
+	select {
+	case c = <-r.last:
 	case c = <-r.idle:
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-r.over:
-		return fmt.Errorf("%w: the file has been closed", persist.ErrUnavailable)
+		err = fmt.Errorf("%w: the file has been closed", persist.ErrUnavailable)
 	}
-	c, err := r.use(ctx, c, fn)
-	r.idle <- c
-	return err
+	return c, err
 }
 
 // use returns the connection to keep, nil if it must be opened anew.
@@ -83,7 +104,12 @@ func (r *readers) close() error {
 	close(r.over)
 	var errs []error
 	for range r.size {
-		if c := <-r.idle; c != nil {
+		var c *sqlite.Conn
+		select {
+		case c = <-r.last:
+		case c = <-r.idle:
+		}
+		if c != nil {
 			errs = append(errs, c.Close())
 		}
 	}
