@@ -77,6 +77,12 @@ func inBubble(t *testing.T, adjust func(*Config), fn func(*live)) {
 	})
 }
 
+// later lets time pass in the bubble.
+func (*live) later(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // born creates a session.
 func (l *live) born(user string) *persist.Record {
 	l.Helper()
