@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +18,8 @@ import (
 type disk struct {
 	*persisttest.Memory
 	apply   func(*persist.Batch) (persist.Result, error) // instead of committing, if set
-	byID    func(context.Context) error                  // before reading
-	expired func(after int64) error                      // before looking for expired sessions
+	byID    func(context.Context) error                  // before reading, if set
+	expired func(after int64) error                      // before looking for expired sessions, if set
 	stall   bool                                         // commits last until they are given up
 }
 
@@ -64,7 +65,13 @@ func inBubble(t *testing.T, adjust func(*Config), fn func(*live)) {
 		g := newRig(t, nil)
 		cfg := g.s.cfg
 		cfg.CloseTimeout = 3 * time.Second
-		cfg.Now = func() int64 { return time.Now().UnixMicro() }
+		var steps atomic.Int64
+		cfg.Now = func() int64 {
+			if steps.Add(1) > 100_000 {
+				panic("the loop does not come to rest")
+			}
+			return time.Now().UnixMicro()
+		}
 		cfg.Tick = cfg.Now
 		if adjust != nil {
 			adjust(&cfg)
@@ -150,6 +157,24 @@ func TestCloseTellsWhatIsNotOnDisk(t *testing.T) {
 	})
 }
 
+// TestCloseCountsWhatWaitsForItsTurn (D19): what the disk refuses by itself is no less lost.
+func TestCloseCountsWhatWaitsForItsTurn(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		l.disk.apply = func(b *persist.Batch) (persist.Result, error) {
+			o := persist.Outcome{Status: persist.Failed, Err: persist.ErrCorrupt}
+			return persist.Result{Ops: []persist.Outcome{o, o}[:len(b.Ops)]}, nil
+		}
+		for i := range byte(2) {
+			l.is(l.Destroy(l.Context(), persist.ID{9, i}), ErrNotDurable)
+		}
+		err := l.Close()
+		l.is(err, persist.ErrCorrupt)
+		if !strings.Contains(err.Error(), "0 changes and 2 security operations are not on disk") {
+			t.Error(err)
+		}
+	})
+}
+
 // TestCloseEndsACommitThatHangs (D19): nothing outlives CloseTimeout.
 func TestCloseEndsACommitThatHangs(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
@@ -189,10 +214,11 @@ func TestAnObserverThatPanicsLosesItsEventAndNothingElse(t *testing.T) {
 			}
 		}
 	}, func(l *live) {
-		l.born("u")
-		l.born("v")
+		for range 3 {
+			l.born("u")
+		}
 		synctest.Wait()
-		equal(t, "events", len(seen), 2)
+		equal(t, "events", len(seen), 3)
 		equal(t, "dropped", l.EventsDropped(), 1)
 	})
 }
