@@ -22,6 +22,9 @@ func (l *live) mortals(n int) {
 	}
 }
 
+// looks has fn called before the disk looks for expired sessions.
+func (l *live) looks(fn func(after int64) error) { l.disk.expired.Store(&fn) }
+
 // TestASweepDeletesEverythingThatHasExpired, in as many chunks as it takes, and counts it.
 func TestASweepDeletesEverythingThatHasExpired(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
@@ -92,7 +95,7 @@ func TestASweepEndsWhenTheDiskIsDown(t *testing.T) {
 			l.mortals(sweepChunk + 2)
 			l.later(time.Second)
 			looked := 0
-			l.disk.expired = func(int64) error { looked++; return nil }
+			l.looks(func(int64) error { looked++; return nil })
 			l.disk.apply = down(want)
 			_, err := l.Sweep(l.Context())
 			l.is(err, want)
@@ -107,12 +110,12 @@ func TestASweepThatCannotLookTellsSo(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
 		l.mortals(sweepChunk + 2)
 		l.later(time.Second)
-		l.disk.expired = func(after int64) error {
+		l.looks(func(after int64) error {
 			if after == 0 {
 				return nil
 			}
 			return persist.ErrCorrupt
-		}
+		})
 		n, err := l.Sweep(l.Context())
 		l.is(err, persist.ErrCorrupt)
 		equal(t, "swept", n, sweepChunk)
@@ -131,10 +134,10 @@ func TestSweepsComeEveryCleanupInterval(t *testing.T) {
 		}
 	}, func(l *live) {
 		l.mortals(3)
-		l.disk.expired = func(int64) error { return persist.ErrUnavailable }
+		l.looks(func(int64) error { return persist.ErrUnavailable })
 		l.later(time.Minute)
 		equal(t, "told", len(told) == 1 && errors.Is(told[0], persist.ErrUnavailable), true)
-		l.disk.expired = nil
+		l.disk.expired.Store(nil)
 		l.later(59 * time.Second)
 		equal(t, "expired before", l.counts().Expired, 0)
 		l.later(time.Second)
@@ -163,7 +166,7 @@ func TestASweepThatCloseEndsIsNoFailure(t *testing.T) {
 		}
 	}, func(l *live) {
 		hold := make(chan struct{})
-		l.disk.expired = func(int64) error { <-hold; return persist.ErrUnavailable }
+		l.looks(func(int64) error { <-hold; return persist.ErrUnavailable })
 		l.later(time.Minute)
 		time.AfterFunc(time.Second, func() { close(hold) })
 		l.is(l.Close(), nil)

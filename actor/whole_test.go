@@ -19,7 +19,7 @@ type disk struct {
 	*persisttest.Memory
 	apply   func(*persist.Batch) (persist.Result, error) // instead of committing, if set
 	byID    func(context.Context) error                  // before reading, if set
-	expired func(after int64) error                      // before looking for expired sessions, if set
+	expired atomic.Pointer[func(after int64) error]      // before looking for expired sessions, if set
 	stall   bool                                         // commits last until they are given up
 }
 
@@ -44,8 +44,8 @@ func (d *disk) ByID(ctx context.Context, id persist.ID) (persist.Record, error) 
 }
 
 func (d *disk) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
-	if d.expired != nil {
-		if err := d.expired(after); err != nil {
+	if look := d.expired.Load(); look != nil {
+		if err := (*look)(after); err != nil {
 			return nil, 0, err
 		}
 	}
