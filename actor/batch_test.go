@@ -85,6 +85,10 @@ func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
 	g.now += interval
 	g.settle()
 	g.carries(8, 0, 2)
+	g.settle()
+	g.carries(8, 0, 2)
+	g.settle()
+	g.carries(4, 0, 3)
 }
 
 // TestOneBatchIsUnderWayAtATime: what comes meanwhile makes the next one (D15).

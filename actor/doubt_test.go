@@ -141,3 +141,51 @@ func TestTwoNotesOfOneSessionHoldItUntilTheLastIsOnDisk(t *testing.T) {
 	g.pinnedUntil(r.id, func() { g.pass(interval); g.settle() })
 	equal(t, "sessions held", len(g.s.spins), 0)
 }
+
+// TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood, and is not tried again.
+func TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.refused(g.fails(persist.ErrUnavailable), r, persist.ErrUnavailable)
+	equal(t, "idle", g.s.idle(), true)
+	g.okay(g.find(g.read(rec.Hash)))
+	g.cold(true)
+	g.okay(g.find(g.read(rec.Hash)))
+}
+
+// TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid (I2, D9), from memory and from the disk.
+func TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		g := newRig(t, nil)
+		rec := g.create("u")
+		g.do(g.rotate(rec.ID, 1))
+		if done {
+			g.commit()
+		}
+		g.fails(persist.ErrUnknown)
+		for range 3 { // in doubt, evicted, settled
+			if a := g.find(g.read(rec.Hash)); a.view != nil {
+				t.Fatalf("done %t: it opens the session", done)
+			}
+			g.cold(true)
+			if g.pass(500_000); g.batch != nil {
+				g.settle()
+			}
+		}
+		equal(t, "graves at rest", g.s.graves.len(), 0)
+	}
+}
+
+// TestWhoLeavesWhatIsUnderWayIsToldThatItMayBeDone (D17).
+func TestWhoLeavesWhatIsUnderWayIsToldThatItMayBeDone(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	for _, r := range []*request{g.rotate(rec.ID, 1), g.createReq("v")} {
+		g.do(r)
+		left, ok := g.answer(g.do(abandon{req: r}), r).err.(*leftError)          //nolint:errorlint // it is the answer itself
+		equal(t, "it may be done", ok && left.state == persist.ErrUnknown, true) //nolint:errorlint // the state itself
+		g.settle()
+	}
+}
