@@ -30,7 +30,7 @@ func (g *rig) fill(sessions int) (all []*persist.Record) {
 		all = append(all, g.create("u"))
 	}
 	for _, r := range all[:g.s.cfg.MaxPending] {
-		if a := g.update(r); a == nil || a.err != nil {
+		if a := g.change(r); a == nil || a.err != nil {
 			g.Fatalf("an update below the bound: %v", a)
 		}
 	}
@@ -40,10 +40,10 @@ func (g *rig) fill(sessions int) (all []*persist.Record) {
 	return all
 }
 
-// update changes a session, and returns the answer, if there is one.
-func (g *rig) update(rec *persist.Record) *answer { return g.ask(g.updateReq(rec)) }
+// change changes a session, and returns the answer, if there is one.
+func (g *rig) change(rec *persist.Record) *answer { return g.ask(g.changeReq(rec)) }
 
-func (g *rig) updateReq(rec *persist.Record) *request {
+func (g *rig) changeReq(rec *persist.Record) *request {
 	r := g.req(kindUpdate)
 	r.id, r.maxData = rec.ID, 1000
 	return r
@@ -70,7 +70,7 @@ func refused(a *answer) bool { return a != nil && errors.Is(a.err, ErrOverloaded
 func TestWhoFindsNoRoomWaitsForSoLong(t *testing.T) {
 	g := newRig(t, narrow)
 	all := g.fill(12)
-	r := g.updateReq(all[10])
+	r := g.changeReq(all[10])
 	if a := g.ask(r); a != nil {
 		t.Fatalf("answered at once: %v", a)
 	}
@@ -98,7 +98,7 @@ func TestWhoFindsNoRoomWaitsForSoLong(t *testing.T) {
 func TestRoomGoesToThoseWhoCameFirst(t *testing.T) {
 	g := newRig(t, narrow)
 	all := g.fill(13)
-	reqs := []*request{g.updateReq(all[10]), g.updateReq(all[11]), g.updateReq(all[12])}
+	reqs := []*request{g.changeReq(all[10]), g.changeReq(all[11]), g.changeReq(all[12])}
 	for _, r := range reqs {
 		if a := g.ask(r); a != nil {
 			t.Fatalf("answered at once: %v", a)
@@ -125,22 +125,22 @@ func TestAStandingLineIsShort(t *testing.T) {
 	g := newRig(t, narrow)
 	all := g.fill(12)
 	for range 4 {
-		if a := g.update(all[10]); a != nil {
+		if a := g.change(all[10]); a != nil {
 			t.Fatalf("in a burst: %v", a)
 		}
 	}
-	if a := g.update(all[10]); !refused(a) || !g.s.out.shut {
+	if a := g.change(all[10]); !refused(a) || !g.s.out.shut {
 		t.Errorf("one more than may wait: %v, shut %v", a, g.s.out.shut)
 	}
 	g.after(50 * ms) // all of them
-	r := g.updateReq(all[10])
+	r := g.changeReq(all[10])
 	if g.s.out.shut {
 		t.Error("it is shut, and nobody waits")
 	}
 	if a := g.ask(r); a != nil || !g.s.out.shut {
 		t.Fatalf("the first in a standing line: %v, shut %v", a, g.s.out.shut)
 	}
-	if a := g.update(all[11]); !refused(a) {
+	if a := g.change(all[11]); !refused(a) {
 		t.Errorf("the second: %v", a)
 	}
 	if got := g.after(9 * ms); len(got) > 0 {
@@ -164,7 +164,7 @@ func TestCalmEndsAStandingLine(t *testing.T) {
 		g.after(100 * ms)
 	}
 	for _, r := range all[:10] {
-		g.update(r)
+		g.change(r)
 	}
 	if !g.s.gated || g.s.standing(&g.s.growing) {
 		t.Errorf("gated %v, standing %v", g.s.gated, g.s.standing(&g.s.growing))
@@ -241,7 +241,7 @@ func TestAStallBelowTheBoundsRefusesNothing(t *testing.T) {
 		all = append(all, g.create("u"))
 	}
 	for _, r := range all {
-		if a := g.update(r); a == nil || a.err != nil {
+		if a := g.change(r); a == nil || a.err != nil {
 			t.Fatal(a)
 		}
 		g.after(3600 * 1000 * ms / 9)

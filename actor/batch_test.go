@@ -1,0 +1,218 @@
+package actor
+
+import (
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TestAChangeLeavesAfterBatchIntervalAndNotBefore (I7).
+func TestAChangeLeavesAfterBatchIntervalAndNotBefore(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	equal(t, "wake", g.do(g.touch(id)).wake, micro(interval))
+	equal(t, "wake", g.pass(interval-1).wake, micro(1))
+	g.empty()
+	equal(t, "wake while it is written", g.pass(1).wake, never)
+	g.carries(0, 0, 1)
+	equal(t, "wake at rest", g.settle().wake, never)
+	equal(t, "idle", g.s.idle(), true)
+}
+
+// TestTheOldestChangeDecidesWhenABatchLeaves: later ones travel with it.
+func TestTheOldestChangeDecidesWhenABatchLeaves(t *testing.T) {
+	g := newRig(t, nil)
+	l := g.creates(2)
+	g.do(g.touch(l[0].ID))
+	g.now += interval / 2
+	g.do(g.touch(l[1].ID))
+	equal(t, "wake", g.do(g.touch(l[0].ID)).wake, micro(interval/2))
+	g.pass(interval / 2)
+	g.carries(0, 0, 2)
+}
+
+func TestABatchSizeOfChangesLeavesAtOnce(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	l := g.creates(3)
+	for _, rec := range l[:2] {
+		g.do(g.touch(rec.ID))
+		g.empty()
+	}
+	g.do(g.touch(l[2].ID))
+	g.carries(0, 0, 3)
+}
+
+func TestWhatIsMoreThanABatchWaitsForTheNext(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	l := g.creates(5)
+	g.fly()
+	for _, rec := range l {
+		g.do(g.touch(rec.ID))
+	}
+	g.settle()
+	g.carries(0, 0, 3)
+	g.settle()
+	g.empty()
+	g.pass(interval)
+	g.carries(0, 0, 2)
+}
+
+func TestOperationsFillABatchAndChangesTakeTheRoomLeft(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 8 })
+	l := g.creates(7)
+	g.fly()
+	for _, rec := range l {
+		g.do(g.touch(rec.ID))
+	}
+	for i := range byte(3) {
+		g.do(g.destroy(persist.ID{9, i}))
+	}
+	g.now += interval
+	g.settle()
+	g.carries(3, 0, 5)
+}
+
+func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 8 })
+	l := g.creates(7)
+	g.fly()
+	for _, rec := range l {
+		g.do(g.touch(rec.ID))
+	}
+	for i := range byte(20) {
+		g.do(g.destroy(persist.ID{9, i}))
+	}
+	g.now += interval
+	g.settle()
+	g.carries(8, 0, 2)
+	g.settle()
+	g.carries(8, 0, 2)
+	g.settle()
+	g.carries(4, 0, 3)
+}
+
+// TestOneBatchIsUnderWayAtATime: what comes meanwhile makes the next one (D15).
+func TestOneBatchIsUnderWayAtATime(t *testing.T) {
+	g := newRig(t, nil)
+	g.fly()
+	first := g.batch
+	for i := range byte(3) {
+		out := g.do(g.destroy(persist.ID{9, i}))
+		if out.batch != nil {
+			t.Fatal("a second batch")
+		}
+		equal(t, "wake", out.wake, never)
+	}
+	g.batch = first
+	g.settle()
+	g.carries(3, 0, 0)
+}
+
+func TestADurableUpdateLeavesAtOnceAndAlone(t *testing.T) {
+	g := newRig(t, nil)
+	l := g.creates(2)
+	g.do(g.touch(l[0].ID))
+	r := g.durable(l[1].ID, "1")
+	g.waits(g.do(r), r)
+	b := g.carries(0, 1, 0)
+	equal(t, "written", b.Writes[0].Ref.ID, l[1].ID)
+	g.ok(g.settle(), r)
+	g.empty()
+}
+
+func TestAnUpdateThatNobodyWaitsForIsAcknowledgedAndWaits(t *testing.T) {
+	g := newRig(t, nil)
+	r := g.update(g.create("u").ID, "1")
+	out := g.do(r)
+	g.ok(out, r)
+	equal(t, "wake", out.wake, micro(interval))
+	g.empty()
+}
+
+func TestTwoDurableUpdatesOfASessionAreOneWrite(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	g.fly()
+	a, b := g.durable(id, "1"), g.durable(id, "2")
+	g.do(a)
+	g.do(b)
+	g.settle()
+	g.carries(0, 1, 0)
+	out := g.settle()
+	g.ok(out, a)
+	g.ok(out, b)
+	rec, err := g.disk.ByID(t.Context(), id)
+	equal(t, "stored", string(rec.Data), `{"k":2}`)
+	equal(t, "error", err, nil)
+}
+
+// TestADestroyTakesTheWaitingChangesOfItsSession: nothing of it is written (D4).
+func TestADestroyTakesTheWaitingChangesOfItsSession(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	g.fly()
+	w := g.durable(id, "1")
+	g.do(w)
+	g.refused(g.do(g.destroy(id)), w, persist.ErrNotFound)
+	g.settle()
+	g.carries(1, 0, 0)
+}
+
+// TestALoginWithALimitSeesTheTouchesOfItsUser: the least recently active session
+// is chosen on disk (S37).
+func TestALoginWithALimitSeesTheTouchesOfItsUser(t *testing.T) {
+	for limit, touches := range []int{0, 1} { // without a limit nothing is chosen
+		g := newRig(t, nil)
+		g.do(g.touch(g.create("u").ID))
+		g.do(g.touch(g.create("v").ID))
+		r := g.createReq("u")
+		r.limit.Max = limit
+		g.do(r)
+		g.carries(1, 0, touches)
+	}
+}
+
+func TestASeenNoteWaitsForItsBatch(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	r := g.rotate(id, 1)
+	r.until = persist.Unseen
+	g.do(r)
+	g.ok(g.settle(), r)
+	n := g.req(kindSeen)
+	n.id, n.to, n.until = id, r.to, g.now+5_000_000
+	out := g.do(n)
+	g.ok(out, n)
+	equal(t, "wake", out.wake, micro(interval))
+	equal(t, "age", g.stats().OldestPending, 0)
+	equal(t, "wake", g.pass(interval-1).wake, micro(1))
+	equal(t, "age", g.stats().OldestPending, interval-1)
+	g.empty()
+	g.pass(1)
+	g.carries(1, 0, 0)
+}
+
+func TestTheNextBatchComesBackWithItsTime(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	g.fly()
+	g.do(g.touch(id))
+	g.now += interval / 4
+	equal(t, "wake", g.settle().wake, micro(interval*3/4))
+	g.empty()
+}
+
+func TestBatchesAndTheirItemsAreCounted(t *testing.T) {
+	g := newRig(t, nil)
+	l := g.creates(3)
+	before := g.stats()
+	for _, rec := range l {
+		g.do(g.touch(rec.ID))
+	}
+	g.pass(interval)
+	g.settle()
+	s := g.stats()
+	equal(t, "batches", s.Batches-before.Batches, 1)
+	equal(t, "items", s.BatchItems-before.BatchItems, 3)
+	equal(t, "batches of creates", before.Batches, 3)
+}

@@ -1,0 +1,227 @@
+package actor
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// dice throw the least that can be.
+type dice struct{}
+
+func (dice) Uint64() uint64 { return 1 << 40 } // nothing, of a number that is much smaller or exactly that
+
+// TestTheRetryPauseDoublesUpToASecondAndIsJittered (D11): between half of it and all of it.
+func TestTheRetryPauseDoublesUpToASecondAndIsJittered(t *testing.T) {
+	s := newRig(t, nil).s
+	pause := retryFirst
+	for n := range 70 {
+		least, most := int64(math.MaxInt64), int64(0)
+		for range 200 {
+			d := s.delay(n)
+			least, most = min(least, d), max(most, d)
+		}
+		if half := pause.Microseconds() / 2; least < half || most >= 2*half || most-least < half/2 {
+			t.Errorf("failure %d: pauses of %d to %d µs, want half of %v and up to all of it", n+1, least, most, pause)
+		}
+		pause = min(2*pause, retryMost)
+	}
+}
+
+func TestWithoutJitterTheFirstRetryComesAfterTenMilliseconds(t *testing.T) {
+	s := newRig(t, nil).s
+	s.rng = rand.New(dice{})
+	equal(t, "first pause", s.delay(0), 10_000)
+	equal(t, "second pause", s.delay(1), 20_000)
+	equal(t, "longest pause", s.delay(50), 500_000)
+}
+
+// TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore (D11).
+func TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore(t *testing.T) {
+	g := newRig(t, nil)
+	g.s.rng = rand.New(dice{})
+	r := g.destroy(g.create("u").ID)
+	g.do(r)
+	out := g.fails(persist.ErrUnavailable)
+	g.refused(out, r, ErrNotDurable)
+	equal(t, "wake", out.wake, 10*time.Millisecond)
+	equal(t, "wake", g.pass(9_999).wake, micro(1))
+	g.empty()
+	g.pass(1)
+	g.carries(1, 0, 0)
+	equal(t, "wake after the second failure", g.fails(persist.ErrUnavailable).wake, 20*time.Millisecond)
+	g.pass(20_000)
+	g.settle()
+	equal(t, "idle", g.s.idle(), true)
+}
+
+func TestAChangeOfAFailedBatchWaitsForTheRetryOnly(t *testing.T) {
+	g := newRig(t, nil)
+	g.s.rng = rand.New(dice{})
+	g.do(g.update(g.create("u").ID, "1"))
+	g.pass(interval)
+	equal(t, "wake", g.fails(persist.ErrUnavailable).wake, 10*time.Millisecond)
+	g.pass(9_999)
+	g.empty()
+	g.pass(1)
+	g.carries(0, 1, 0)
+}
+
+// TestARetryNeverShortensWhatAChangeMayWait: a change younger than the failure still collects company.
+func TestARetryNeverShortensWhatAChangeMayWait(t *testing.T) {
+	g := newRig(t, nil)
+	g.s.rng = rand.New(dice{})
+	l := g.creates(2)
+	g.do(g.durable(l[0].ID, "1"))
+	g.do(g.touch(l[1].ID))
+	g.fails(persist.ErrUnavailable)
+	out := g.do(g.update(l[0].ID, "2"))
+	equal(t, "wake", out.wake, micro(interval))
+}
+
+// TestTroubleIsToldOnceAndSoIsItsEnd (D20).
+func TestTroubleIsToldOnceAndSoIsItsEnd(t *testing.T) {
+	g := newRig(t, nil)
+	g.do(g.update(g.create("u").ID, "1"))
+	g.pass(interval)
+	began := g.now
+	equal(t, "WriteFailed", happened(g.fails(persist.ErrUnavailable), WriteFailed), 1)
+	g.pass(1_000_000)
+	equal(t, "WriteFailed again", happened(g.fails(persist.ErrUnknown), WriteFailed), 0)
+	s := g.stats()
+	equal(t, "failures", s.BatchFailures, 2)
+	equal(t, "failing since", s.FailingSince, began)
+	equal(t, "last error at", s.LastErrorAt, g.now)
+	equal(t, "last error", errors.Is(s.LastError, persist.ErrUnknown), true)
+	g.pass(1_000_000)
+	equal(t, "Recovered", happened(g.settle(), Recovered), 1)
+	equal(t, "failing since", g.stats().FailingSince, 0)
+	g.do(g.update(persist.ID{1, 1}, "2"))
+	g.pass(interval)
+	equal(t, "Recovered again", happened(g.settle(), Recovered), 0)
+}
+
+// TestAFailedBatchBringsBackNothingOlder (D12): what is written in the end is what is current then.
+func TestAFailedBatchBringsBackNothingOlder(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	g.do(g.update(id, "1"))
+	g.pass(interval)
+	g.do(g.update(id, "2"))
+	g.fails(persist.ErrUnavailable)
+	g.pass(1_000_000)
+	g.carries(0, 1, 0)
+	g.settle()
+	rec, _ := g.disk.ByID(t.Context(), id)
+	equal(t, "stored", string(rec.Data), `{"k":2}`)
+	equal(t, "idle", g.s.idle(), true)
+}
+
+// TestAFailedBatchGoesBackInItsOrder: the oldest change is still the first to leave.
+func TestAFailedBatchGoesBackInItsOrder(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	l := g.creates(6)
+	for i, rec := range l[:3] {
+		if i == 1 {
+			g.do(g.touch(rec.ID))
+			continue
+		}
+		g.do(g.update(rec.ID, "1"))
+	}
+	for _, rec := range l[3:] {
+		g.do(g.touch(rec.ID))
+	}
+	g.fails(persist.ErrUnavailable)
+	g.pass(1_000_000)
+	b := g.carries(0, 2, 1)
+	equal(t, "first", b.Writes[0].Ref.ID, l[0].ID)
+	equal(t, "second", b.Touches[0].Ref.ID, l[1].ID)
+	equal(t, "third", b.Writes[1].Ref.ID, l[2].ID)
+	g.settle()
+	g.carries(0, 0, 3)
+}
+
+// TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome: nothing of it is believed.
+func TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome(t *testing.T) {
+	one := []persist.Outcome{{Status: persist.Applied}}
+	two := []persist.Outcome{{Status: persist.Applied}, {Status: persist.Applied}}
+	for _, res := range []persist.Result{
+		{}, {Ops: one, Writes: one}, {Ops: one, Touches: one}, {Writes: one, Touches: one},
+		{Ops: two, Writes: one, Touches: one}, {Ops: one, Writes: two, Touches: one}, {Ops: one, Writes: one, Touches: two},
+	} {
+		g := newRig(t, nil)
+		l := g.creates(3)
+		g.fly()
+		g.do(g.update(l[0].ID, "1"))
+		g.do(g.touch(l[1].ID))
+		r := g.destroy(l[2].ID)
+		g.do(r)
+		g.now += interval
+		g.settle()
+		g.carries(1, 1, 1)
+		out := g.do(settled{result: res})
+		g.refused(out, r, ErrNotDurable)
+		g.refused(out, r, persist.ErrUnknown)
+	}
+}
+
+// TestAChangeThatTheDiskRefusesIsGivenUpAfterFiveTries (D11): the others are not
+// held up, and memory shows what is stored.
+func TestAChangeThatTheDiskRefusesIsGivenUpAfterFiveTries(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	g.do(g.update(id, "1"))
+	g.pass(interval)
+	barrier := g.req(kindSync)
+	g.waits(g.do(barrier), barrier)
+	for range 4 {
+		out := g.refuses(persist.ErrCorrupt)
+		g.waits(out, barrier)
+		equal(t, "Quarantined", happened(out, Quarantined), 0)
+		g.carries(0, 1, 0)
+	}
+	out := g.refuses(persist.ErrCorrupt)
+	g.refused(out, barrier, persist.ErrCorrupt)
+	equal(t, "Quarantined", happened(out, Quarantined), 1)
+	s := g.stats()
+	equal(t, "quarantined", s.Quarantined, 1)
+	equal(t, "in memory", s.Hot, 0)
+	equal(t, "batch failures", s.BatchFailures, 0)
+	equal(t, "idle", g.s.idle(), true)
+}
+
+func TestAChangeThatTheDiskRefusesWaitsABatchIntervalForItsNextTry(t *testing.T) {
+	g := newRig(t, nil)
+	r := g.durable(g.create("u").ID, "1")
+	g.do(r)
+	out := g.refuses(persist.ErrCorrupt)
+	g.refused(out, r, persist.ErrCorrupt)
+	equal(t, "wake", out.wake, micro(interval))
+	g.pass(interval - 1)
+	g.empty()
+	g.pass(1)
+	g.carries(0, 1, 0)
+}
+
+// TestTheCountOfTriesBeginsAnewWhenAChangeIsStored (D11).
+func TestTheCountOfTriesBeginsAnewWhenAChangeIsStored(t *testing.T) {
+	g := newRig(t, nil)
+	id := g.create("u").ID
+	for range 2 {
+		g.do(g.update(id, "1"))
+		g.pass(interval)
+		for range 3 {
+			g.do(g.update(id, "2")) // it is never at rest
+			g.refuses(persist.ErrCorrupt)
+			g.pass(interval)
+		}
+		g.do(g.update(id, "3"))
+		g.settle()
+		g.pass(interval)
+	}
+	equal(t, "quarantined", g.stats().Quarantined, 0)
+}

@@ -1,0 +1,70 @@
+package cache_test
+
+import (
+	"testing"
+
+	"github.com/sessile/sessile/cache"
+)
+
+// TestTheBoundOfBytesIsReachedAndNotPassed (S45): what costs as much as is allowed stays.
+func TestTheBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
+	h := cache.New[value](100, 10)
+	for n, cost := range []int{4, 6} {
+		h.Add(id(n), "u", key(n), &value{key(n)}, cost)
+	}
+	if h.Len() != 2 || h.Bytes() != 10 {
+		t.Fatalf("%d entries of %d bytes, want 2 of 10", h.Len(), h.Bytes())
+	}
+	h.Set(h.ByID(id(1)), &value{key(1)}, 7)
+	if h.ByID(id(0)) != nil || h.Bytes() != 7 {
+		t.Fatalf("%d entries of %d bytes, want the newest alone", h.Len(), h.Bytes())
+	}
+}
+
+func TestAnEntryThatIsUnpinnedBeyondTheBoundLeavesAtOnce(t *testing.T) {
+	h := cache.New[value](1, 1<<20)
+	h.Pin(add(h, 0, "u"))
+	h.Pin(add(h, 1, "u"))
+	if h.Len() != 2 {
+		t.Fatal("a pinned entry was evicted")
+	}
+	h.Unpin(h.ByID(id(0)))
+	if h.ByID(id(0)) != nil || h.ByID(id(1)) == nil {
+		t.Fatal("the set stays beyond its bound")
+	}
+}
+
+// TestManyReferencedEntriesDoNotStopEviction: not all of them can have a second chance.
+func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
+	const n = 300
+	h := cache.New[value](n, 1<<20)
+	for i := range n {
+		add(h, i, "u")
+	}
+	for i := range n {
+		if !has(h, i) {
+			t.Fatal(i)
+		}
+	}
+	add(h, n, "u")
+	if h.Len() != n || h.Evictions() != 1 || h.ByID(id(n)) == nil {
+		t.Fatalf("%d entries after %d evictions, want %d after one", h.Len(), h.Evictions(), n)
+	}
+}
+
+func TestBoundsThatAreNotPositivePanic(t *testing.T) {
+	for _, b := range []struct {
+		entries int
+		bytes   int64
+	}{{0, 1}, {1, 0}, {-1, 1}, {1, -1}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("no panic with %d entries, %d bytes", b.entries, b.bytes)
+				}
+			}()
+			cache.New[value](b.entries, b.bytes)
+		}()
+	}
+	cache.New[value](1, 1)
+}
