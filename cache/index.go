@@ -11,11 +11,21 @@ import (
 // take no lock: buckets and links are atomic pointers, a node is complete before
 // it is linked, and an unlinked node still leads on to the rest of its chain.
 // The keys are SHA-256 hashes, so their first bytes are the bucket's number,
-// and the size is fixed, since the set is bounded.
+// and the size is fixed, since the set is bounded. Buckets come in pages, which
+// are made when they are first needed: what a small set does not need the garbage
+// collector need not look through (measured: a megabyte of empty buckets cost a
+// request a tenth).
 type index[V any] struct {
-	buckets []atomic.Pointer[node[V]]
-	mask    uint64
+	pages []atomic.Pointer[page[V]]
+	mask  uint64 // of the bucket's number
 }
+
+const (
+	pageBits = 6
+	pageMask = 1<<pageBits - 1
+)
+
+type page[V any] [1 << pageBits]atomic.Pointer[node[V]]
 
 type node[V any] struct {
 	key   [32]byte
@@ -25,18 +35,25 @@ type node[V any] struct {
 
 // newIndex makes one bucket or more per entry.
 func newIndex[V any](entries int) index[V] {
-	n := uint64(1) << bits.Len(uint(max(entries, 16)-1))
-	return index[V]{buckets: make([]atomic.Pointer[node[V]], n), mask: n - 1}
+	n := uint64(1) << bits.Len(uint(max(entries, 1<<pageBits)-1))
+	return index[V]{pages: make([]atomic.Pointer[page[V]], n>>pageBits), mask: n - 1}
 }
 
-func (x *index[V]) bucket(key *[32]byte) *atomic.Pointer[node[V]] {
-	return &x.buckets[binary.LittleEndian.Uint64(key[:8])&x.mask]
+// place is where a key's bucket is: the page, and the bucket in it.
+func (x *index[V]) place(key *[32]byte) (*atomic.Pointer[page[V]], uint64) {
+	i := binary.LittleEndian.Uint64(key[:8]) & x.mask
+	return &x.pages[i>>pageBits], i & pageMask
 }
 
 // find returns the node of a key. The comparison takes the same time wherever
 // the keys differ (S5).
 func (x *index[V]) find(key *[32]byte) *node[V] {
-	for n := x.bucket(key).Load(); n != nil; n = n.next.Load() {
+	at, i := x.place(key)
+	p := at.Load()
+	if p == nil {
+		return nil
+	}
+	for n := p[i].Load(); n != nil; n = n.next.Load() {
 		if subtle.ConstantTimeCompare(n.key[:], key[:]) == 1 {
 			return n
 		}
@@ -47,14 +64,20 @@ func (x *index[V]) find(key *[32]byte) *node[V] {
 // insert links n, which is new, in front of the bucket of a key of e.
 func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
 	n.key, n.entry = key, e
-	b := x.bucket(&n.key)
-	n.next.Store(b.Load())
-	b.Store(n)
+	at, i := x.place(&n.key)
+	p := at.Load()
+	if p == nil {
+		p = new(page[V])
+		at.Store(p)
+	}
+	n.next.Store(p[i].Load())
+	p[i].Store(n)
 }
 
 // remove unlinks n. A reader that stands on it goes on to the rest of the chain.
 func (x *index[V]) remove(n *node[V]) {
-	link := x.bucket(&n.key)
+	at, i := x.place(&n.key)
+	link := &at.Load()[i]
 	for m := link.Load(); m != nil; m = link.Load() {
 		if m == n {
 			link.Store(n.next.Load())

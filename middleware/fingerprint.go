@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/sessile/sessile"
 )
@@ -26,7 +27,7 @@ func (h *Handle) recognised(ctx context.Context, s sessile.Snapshot) bool {
 	if mode == FingerprintOff || s.Fingerprint() == "" {
 		return true
 	}
-	if h.req.Header.Get("User-Agent") == s.UserAgent() {
+	if userAgent(h.req.Header) == s.UserAgent() {
 		return true // who can copy a token can copy this too; parsing it would tell nothing more
 	}
 	meta := h.meta()
@@ -44,6 +45,14 @@ func (h *Handle) recognised(ctx context.Context, s sessile.Snapshot) bool {
 	default:
 		return true
 	}
+}
+
+// userAgent is header.Get without looking whether the name is in its canonical form.
+func userAgent(header http.Header) string {
+	if v := header["User-Agent"]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 // mismatch tells of a change of browser, once a minute per session.
