@@ -44,10 +44,19 @@ func finders(t *testing.T, n int) (names []string, find []func(int)) {
 	}
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
 	_, tokens := fill(t, s, n, short)
-	names = []string{"sessile", "SHA-256", "SHA-256 + sync.Map", "SHA-256 + otter"}
+	texts := make([]string, n)
+	for i, token := range tokens {
+		texts[i] = token.Reveal()
+	}
+	names = []string{"sessile", "sessile, by text", "SHA-256", "SHA-256 + sync.Map", "SHA-256 + otter"}
 	return names, []func(int){
 		func(i int) {
 			if _, err := s.ReadByToken(context.Background(), tokens[i]); err != nil {
+				panic(err)
+			}
+		},
+		func(i int) { // with the decoding, without the copy
+			if x, err := s.Lookup(context.Background(), texts[i]); err != nil || x.UserID() == "" {
 				panic(err)
 			}
 		},
