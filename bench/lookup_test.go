@@ -3,6 +3,9 @@ package bench
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -128,7 +131,7 @@ type calm struct {
 }
 
 // readsWhileWriting measures hot reads one by one: alone, while another goroutine
-// burns a core, and while full batches are committed.
+// burns a core, while full batches are committed, and while a stranger tries tokens.
 func readsWhileWriting(t *testing.T, n int) (list []calm) {
 	t.Helper()
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
@@ -144,6 +147,11 @@ func readsWhileWriting(t *testing.T, n int) (list []calm) {
 				panic(err)
 			}
 		}},
+		{"a stranger's tokens are refused", func(i int) {
+			if _, err := s.Lookup(context.Background(), made(i)); !errors.Is(err, sessile.ErrNotFound) {
+				panic(err)
+			}
+		}},
 	} {
 		end := meanwhile(n, what.do)
 		times := readOneByOne(t, s, tokens)
@@ -154,6 +162,13 @@ func readsWhileWriting(t *testing.T, n int) (list []calm) {
 		list = append(list, c)
 	}
 	return list
+}
+
+// made is a token of the right form that no store has made.
+func made(i int) string {
+	raw := [39]byte{1}
+	binary.BigEndian.PutUint64(raw[8:], uint64(i))
+	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
 // meanwhile does something for one session after the other, until end is called.
