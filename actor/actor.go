@@ -72,6 +72,11 @@ type Actor struct {
 	requests sync.Pool // of answered requests
 	dropped  atomic.Uint64
 	hits     tally
+
+	calm      atomic.Uint64 // of the state; see quick
+	quicks    atomic.Int32  // quick reads under way
+	coldReads atomic.Uint64 // and how many there were
+	unknown   atomic.Uint64 // of them, those that found nothing
 }
 
 // Start runs an Actor over backend. Close it.
@@ -162,6 +167,9 @@ func (a *Actor) step(s *state, m message, timer *alarm) {
 	}
 	if a.shut.Load() != out.shut {
 		a.shut.Store(out.shut)
+	}
+	if a.calm.Load() != out.calm { // before anybody is answered, and before the disk has a batch
+		a.calm.Store(out.calm)
 	}
 	for _, r := range out.replies {
 		r.req.reply <- r.response

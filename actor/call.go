@@ -140,10 +140,16 @@ func (a *Actor) read(ctx context.Context, r *request, l *load) *offer {
 	o := a.fetched(ctx, r.key, r.user, l)
 	ended = true
 	o.own = o.err != nil && ctx.Err() != nil
-	if o.own && !errors.Is(o.err, ctx.Err()) {
-		o.err = fmt.Errorf("%w: %w", context.Cause(ctx), o.err)
-	}
+	o.err = o.because(ctx)
 	return o
+}
+
+// because is the offer's error, with the context's if that has ended.
+func (o *offer) because(ctx context.Context) error {
+	if o.err != nil && ctx.Err() != nil && !errors.Is(o.err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), o.err)
+	}
+	return o.err
 }
 
 // fetched is fetch, no longer than ctx.

@@ -30,6 +30,9 @@ func (a *Actor) EventsDropped() uint64 { return a.dropped.Load() }
 // too. A token that was replaced is a *RotatedError. Errors: persist.ErrNotFound,
 // ErrOverloaded, ErrClosed, the backend's, the context's.
 func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
+	if v, ok, err := a.quick(ctx, k); ok {
+		return v, err
+	}
 	r := a.request(kindRead)
 	r.key = k
 	return a.view(ctx, a.inbox, r)
@@ -170,6 +173,8 @@ func (a *Actor) unwatch(id persist.ID, done chan struct{}) {
 func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 	resp, err := a.call(ctx, a.inbox, a.request(kindStats))
 	resp.stats.Overloaded += a.refused.Load()
+	resp.stats.ColdReads += a.coldReads.Load()
+	resp.stats.UnknownTokens += a.unknown.Load()
 	return resp.stats, err
 }
 

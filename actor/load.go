@@ -215,8 +215,10 @@ func (s *state) serveRead(w *request, v *View, hash persist.Hash) {
 }
 
 // admit puts a record into memory.
-func (s *state) admit(r persist.Record) *entry {
-	v := viewOf(r)
+func (s *state) admit(r persist.Record) *entry { return s.keep(r, viewOf(r)) }
+
+// keep is admit of a record whose view there is already.
+func (s *state) keep(r persist.Record, v *View) *entry {
 	e := s.hot.Add(r.ID, r.UserID, r.Hash, v, v.cost())
 	if v.graced(s.now) {
 		s.hot.Alias(e, v.Previous)

@@ -22,6 +22,7 @@ type pendingOp struct {
 
 func (s *state) enqueue(p *pendingOp) {
 	p.seq, p.since = s.nextSeq(), s.tick
+	s.stirs++
 	s.ops = append(s.ops, p)
 }
 

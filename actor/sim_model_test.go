@@ -151,7 +151,45 @@ func (m *sim) beginRead(x *simSession) {
 		m.checkRead(c, response{view: v})
 		return
 	}
+	if m.calm != 0 {
+		c.req, c.calm = r, m.calm
+		m.clients = append(m.clients, c)
+		m.logf("quick read begins, calm %d", c.calm)
+		return
+	}
 	m.start(c, r)
+}
+
+// endQuick is the end of a quick read, by the rules of Actor.quick.
+func (m *sim) endQuick(c *simClient) {
+	o, calm := c.result, c.calm
+	c.result, c.calm = nil, 0
+	m.remove(c)
+	if m.calm != calm || o.err == nil && o.record.Hash != c.token {
+		m.start(c, c.req)
+		return
+	}
+	m.acks++
+	m.quick++
+	m.logf("quick read answered: %v", o.err)
+	if o.err != nil {
+		m.checkRead(c, response{err: o.err})
+		return
+	}
+	v := viewOf(o.record)
+	m.checkRead(c, response{view: v})
+	m.rows = append(m.rows, found{o.record, v, calm})
+}
+
+// tellFound lets the state hear of a row that a quick read has brought.
+func (m *sim) tellFound() {
+	if len(m.rows) == 0 {
+		return
+	}
+	f := m.rows[0]
+	m.rows = m.rows[1:]
+	m.logf("a row was found")
+	m.send(f)
 }
 
 func (m *sim) beginUpdate(x *simSession) {

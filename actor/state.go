@@ -50,6 +50,7 @@ type state struct {
 	reading    line       // calls that wait for a cold read
 	refusedAt  int64      // tick of the last refusal for want of room
 	overloaded bool       // that has been told
+	stirs      uint64     // security operations and resets so far
 	stats      Stats
 }
 
@@ -101,6 +102,8 @@ func (s *state) step(m message, now, tick int64) *effects {
 		s.reset(m.reason)
 	case invalidate:
 		s.invalidate(m.events)
+	case found:
+		s.found(m)
 	case fresh:
 		s.renewLease(m.age.Microseconds())
 	case closing:
@@ -121,6 +124,7 @@ func (s *state) step(m message, now, tick int64) *effects {
 	s.tellRefusals()
 	s.out.wake = s.nextWake()
 	s.out.lease = s.lease
+	s.out.calm = s.calm()
 	return &s.out
 }
 

@@ -137,6 +137,7 @@ func (s *state) expireWatched() {
 // reset drops everything that is not on its way to the disk.
 func (s *state) reset(reason string) {
 	s.hot.Clear()
+	s.stirs++
 	for _, l := range s.loads {
 		l.tainted = true
 	}

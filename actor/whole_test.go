@@ -19,6 +19,7 @@ type disk struct {
 	*persisttest.Memory
 	apply   func(*persist.Batch) (persist.Result, error) // instead of committing, if set
 	byID    func(context.Context) error                  // before reading, if set
+	byHash  func()                                       // after reading by token, if set
 	expired atomic.Pointer[func(after int64) error]      // before looking for expired sessions, if set
 	stall   bool                                         // commits last until they are given up
 }
@@ -41,6 +42,14 @@ func (d *disk) ByID(ctx context.Context, id persist.ID) (persist.Record, error) 
 		}
 	}
 	return d.Memory.ByID(ctx, id)
+}
+
+func (d *disk) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
+	r, err := d.Memory.ByHash(ctx, k)
+	if d.byHash != nil {
+		d.byHash()
+	}
+	return r, err
 }
 
 func (d *disk) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {

@@ -1,0 +1,160 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Calm is what a row that is being read may be trusted by: it is zero while
+// something of which a row may not know is under way, and another afterwards.
+func TestThereIsNoCalmWhileAnEndIsUnderWay(t *testing.T) { // S32, D7
+	for name, c := range map[string]func(*rig, *persist.Record) *request{
+		"create":      func(g *rig, _ *persist.Record) *request { return g.createReq("v") },
+		"destroy":     func(g *rig, r *persist.Record) *request { return g.destroy(r.ID) },
+		"destroy all": func(g *rig, r *persist.Record) *request { return g.wipe(r.UserID) },
+		"rotate":      func(g *rig, r *persist.Record) *request { return g.rotate(r.ID, 7) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			rec := g.create("u")
+			before := g.pass(0).calm
+			equal(t, "calm before", before != 0, true)
+			r := c(g, rec)
+			equal(t, "calm when it is accepted", g.do(r).calm, 0)
+			equal(t, "calm when it cannot be committed", g.fails(persist.ErrUnknown).calm, 0)
+			for range 20 { // it is tried again, or undone
+				if g.pass(10 * interval); g.batch == nil {
+					break
+				}
+				g.settle()
+			}
+			after := g.pass(0).calm
+			equal(t, "calm afterwards", after != 0 && after != before, true)
+		})
+	}
+}
+
+func TestABatchAndAResetDisturbTheCalm(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	before := g.pass(0).calm
+	equal(t, "calm while a change waits", g.do(g.update(rec.ID, "1")).calm, before)
+	leaves := g.pass(interval).calm
+	equal(t, "calm when it leaves", leaves != 0 && leaves != before, true)
+	equal(t, "calm when it is written", g.settle().calm, leaves)
+	after := g.do(reset{"foreign writer"}).calm
+	equal(t, "calm after a reset", after != 0 && after != leaves, true)
+	equal(t, "calm when it closes", g.do(closing{}).calm, 0)
+}
+
+func TestWhereOthersWriteThereIsNoCalm(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Exclusive = false })
+	equal(t, "calm", g.do(fresh{}).calm, 0)
+}
+
+// A row that a quick read has brought is kept, but not if anything happened since.
+func TestARowIsKeptWhileTheCalmLasts(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(*rig, *persist.Record)
+		kept      bool
+	}{
+		"nothing happened":      {func(*rig, *persist.Record) {}, true},
+		"another was destroyed": {func(g *rig, _ *persist.Record) { g.do(g.destroy(persist.ID{9})); g.settle() }, false},
+		"something was written": {func(g *rig, _ *persist.Record) {
+			g.do(g.update(g.create("v").ID, "1"))
+			g.pass(interval)
+			g.settle()
+		}, false},
+		"others write": {func(g *rig, _ *persist.Record) { g.do(reset{"foreign writer"}) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			rec := g.create("u")
+			calm := g.do(reset{"forget"}).calm // it is on disk alone
+			c.meanwhile(g, rec)
+			row, err := g.disk.ByHash(t.Context(), persist.TokenKey{Hash: rec.Hash})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.do(found{row, viewOf(row), calm})
+			g.do(found{row, viewOf(row), calm}) // and once only
+			equal(t, "kept", g.s.hot.ByID(rec.ID) != nil, c.kept)
+		})
+	}
+}
+
+// S32, D7, A1: whatever ends a session while a quick read has its row in hand, the
+// read does not find it, and does not bring it back.
+func TestAQuickReadLosesTheRaceAgainstADestroy(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		rec := l.born("u")
+		l.forget()
+		l.disk.byHash = func() {
+			l.disk.byHash = nil
+			l.is(l.Destroy(l.Context(), rec.ID), nil)
+		}
+		for range 2 {
+			_, err := l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
+			l.is(err, persist.ErrNotFound)
+		}
+		equal(t, "in memory", l.counts().Hot, 0)
+	})
+}
+
+// A quick read answers what the loop would, leaves the session in memory, and is counted.
+func TestAQuickReadAnswersAsTheLoopDoes(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		rec := l.born("u")
+		l.forget()
+		v, ok, err := l.quick(l.Context(), persist.TokenKey{Hash: rec.Hash})
+		equal(t, "found", ok && err == nil && v.ID == rec.ID, true)
+		synctest.Wait()
+		equal(t, "the same in memory", l.Peek(&rec.Hash, l.now) == v, true)
+		_, ok, err = l.quick(l.Context(), persist.TokenKey{Hash: persist.Hash{9}})
+		equal(t, "not found", ok && errors.Is(err, persist.ErrNotFound), true)
+		s := l.counts()
+		equal(t, "cold reads", s.ColdReads, 2)
+		equal(t, "unknown tokens", s.UnknownTokens, 1)
+		_, err = l.Rotate(l.Context(), rec.ID, Spin{To: persist.Hash{8}})
+		l.is(err, nil)
+		l.forget()
+		_, err = l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
+		if _, rotated := errors.AsType[*RotatedError](err); !rotated {
+			t.Errorf("a replaced token: %v", err)
+		}
+		canceled, cancel := context.WithCancel(l.Context())
+		cancel()
+		_, err = l.Find(canceled, persist.TokenKey{Hash: persist.Hash{7}})
+		l.is(err, context.Canceled)
+	})
+}
+
+// D13: so many read the disk at once, and the next ask the loop, where lines are short.
+func TestQuickReadsAreBounded(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		l.born("u")
+		hold := make(chan struct{})
+		var reading atomic.Int32
+		l.disk.byHash = func() { reading.Add(1); <-hold }
+		done := make(chan error)
+		for i := range byte(mostQuick + 3) {
+			go func() {
+				_, err := l.Find(l.Context(), persist.TokenKey{Hash: persist.Hash{9, i}})
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		equal(t, "reading", reading.Load(), mostQuick+3)
+		equal(t, "by the loop", l.counts().Loads, 3)
+		close(hold)
+		for range mostQuick + 3 {
+			l.is(<-done, persist.ErrNotFound)
+		}
+		equal(t, "unknown tokens", l.counts().UnknownTokens, mostQuick+3)
+	})
+}
