@@ -54,6 +54,9 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, r *request) (res
 func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) error {
 	select { // the loop is waiting, mostly: a select with one case costs a fifth
 	case mailbox <- r:
+		// It is next to run, and has answered when this goroutine is: then nobody need
+		// be woken (measured: a fifth of a request that writes).
+		runtime.Gosched()
 		return nil
 	default:
 	}
@@ -78,9 +81,6 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, r *request) erro
 // which has the last word: an answer that is on its way counts, and it knows what
 // of the command has been done.
 func (a *Actor) await(ctx context.Context, r *request) (resp response, asked bool, err error) {
-	// The loop is next to run, and has answered when this goroutine is: then nobody
-	// need be woken (measured: a fifth of a request that writes).
-	runtime.Gosched()
 	select {
 	case resp = <-r.reply:
 		return resp, false, nil
