@@ -65,7 +65,7 @@ type Config struct {
 	BatchInterval time.Duration `yaml:"batch_interval"`
 	// BatchSize is how many changes one commit takes. Default 4,096.
 	BatchSize int `yaml:"batch_size"`
-	// MaxPending bounds the changes that wait for the disk; at the bound touches are dropped, other calls wait for 50 ms at most, and then get ErrOverloaded. Default 65,536.
+	// MaxPending bounds the changes that wait for the disk; at three quarters of it touches are dropped, and at the bound other calls wait for 50 ms at most, and then get ErrOverloaded. Default 65,536.
 	MaxPending int `yaml:"max_pending"`
 	// MaxPendingBytes bounds their data. Default 64 MiB.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`

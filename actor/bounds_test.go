@@ -12,7 +12,7 @@ func TestTheGateClosesAtTheBoundAndOpensBelowNineTenthsOfIt(t *testing.T) {
 	l := g.creates(10)
 	g.fly() // one of the ten
 	for i, rec := range l[:9] {
-		out := g.do(g.touch(rec.ID))
+		out := g.do(g.update(rec.ID, "1"))
 		equal(t, "full", g.full(out), i == 8)
 	}
 	for _, open := range []bool{false, true} { // nine are as good as ten, eight are not
@@ -44,6 +44,22 @@ func TestTheGateClosesAtTheBoundOfBytesToo(t *testing.T) {
 		equal(t, "full afterwards", g.full(g.settle()), shut)
 		equal(t, "pending bytes", g.stats().PendingBytes, left)
 	}
+}
+
+// TestAFloodOfTouchesLeavesRoomForLogins (D13): a quarter of the bound.
+func TestAFloodOfTouchesLeavesRoomForLogins(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.MaxPending = 8 })
+	for _, rec := range g.creates(10) {
+		r := g.touch(rec.ID)
+		g.ok(g.do(r), r)
+	}
+	equal(t, "pending", g.stats().Pending, 6)
+	equal(t, "dropped", g.stats().TouchesDropped, 4)
+	for range 2 {
+		r := g.createReq("late")
+		g.waits(g.do(r), r)
+	}
+	equal(t, "waiting for room", g.stats().Waiting, 0)
 }
 
 // TestATouchAtTheBoundIsDroppedAndCounted: of all that waits it is worth the least (D13).

@@ -69,15 +69,16 @@ func (s *state) account(d *dirty) {
 	d.bytes = n
 }
 
-// touch records an access. At the bound of pending it is dropped: of all that
-// waits for the disk it is worth the least (D13).
+// touch records an access. Where three quarters of pending are taken it is dropped:
+// of all that waits for the disk it is worth the least (D13), and a flood of
+// touches must not keep logins out.
 func (s *state) touch(r *request, e *entry) {
 	v := e.Value()
 	if !v.ActiveAt(s.now) {
 		s.fail(r, ErrExpired)
 		return
 	}
-	if s.gated && s.dirty[r.id] == nil {
+	if (s.gated || s.full(3, 4)) && s.dirty[r.id] == nil {
 		s.stats.TouchesDropped++
 		s.reply(r, response{view: v})
 		return
