@@ -52,7 +52,7 @@ build: ## compiles everything
 	@$(call in-modules,go build ./...)
 
 test: ## every test of every module, with the race detector
-	@$(call in-modules,go test -race $(ARGS) ./...)
+	@$(call in-modules,go test -race -timeout=30m $(ARGS) ./...)
 
 test-short: ## the same without the long ones and without the race detector
 	@$(call in-modules,go test -short $(ARGS) ./...)

@@ -20,7 +20,7 @@ import (
 	"github.com/sessile/sessile/internal/life"
 )
 
-var overload = flag.Duration("stress.overload", 2*time.Second, "how long ten times the load that the store can take lasts")
+var overload = flag.Duration("stress.overload", 4*time.Second, "how long ten times the load that the store can take lasts")
 
 const (
 	cached   = 400    // sessions in memory, of 8,000

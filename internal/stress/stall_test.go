@@ -16,6 +16,8 @@ import (
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
 )
 
 var stallTime = flag.Duration("stress.stall", 500*time.Millisecond, "how long the disk stalls, in real time")
@@ -81,6 +83,10 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 		Path: filepath.Join(t.TempDir(), "s.db"), VFS: vfs.Name, Hot: inMemory, Max: 1000,
 		Adjust: func(c *sessile.Config) { c.BatchInterval = 20 * time.Millisecond },
 	}
+	var until atomic.Int64
+	if readsToo {
+		setup.Twist = func(db *sqlite.DB) persist.Backend { return stuckReads{db, &until} }
+	}
 	store, err := setup.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +105,7 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 		users.Go(func() { s.readUntil(end, n) })
 	}
 	<-time.After(*stallTime)
+	until.Store(time.Now().Add(*stallTime).UnixNano())
 	vfs.Set(stall(time.Now().Add(*stallTime), readsToo))
 	s.phase.Store(int32(stalling))
 	began := time.Now()
@@ -115,6 +122,17 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 	}
 	s.tell()
 	return s.faults
+}
+
+// stuckReads stalls reads too, those among them that SQLite's own cache could answer.
+type stuckReads struct {
+	*sqlite.DB
+	until *atomic.Int64
+}
+
+func (d stuckReads) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
+	<-time.After(time.Until(time.Unix(0, d.until.Load())))
+	return d.DB.ByHash(ctx, k)
 }
 
 // stall holds up every write, sync and truncation, and reads if asked, until end.
