@@ -78,7 +78,7 @@ func child(path, variant string) error {
 	return err
 }
 
-// half makes a file step by step, each of them on disk before the next.
+// half makes a file step by step, each of them on disk long before the next.
 func half(path string) error {
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
@@ -91,7 +91,7 @@ func half(path string) error {
 		if err := sqlitex.ExecuteTransient(c, step, nil); err != nil {
 			return err
 		}
-		<-time.After(2 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	return c.Close()
 }

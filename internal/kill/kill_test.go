@@ -102,7 +102,8 @@ func (l *loop) cycle(end os.Signal) {
 // start starts the child.
 func (l *loop) start() (*exec.Cmd, *bufio.Reader) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "SESSILE_KILL_CHILD="+l.path, "SESSILE_KILL_VARIANT="+l.variant)
+	cmd.Env = append(os.Environ(), "SESSILE_KILL_CHILD="+l.path, "SESSILE_KILL_VARIANT="+l.variant,
+		"GORACE=atexit_sleep_ms=0") // the race detector waits for a second at exit otherwise
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

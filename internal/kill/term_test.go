@@ -36,9 +36,10 @@ func TestKillByTERMNoticesAStoreThatIsNotClosed(t *testing.T) {
 // the next process opens (R24, D25).
 func TestKillWhileOpening(t *testing.T) {
 	dir := t.TempDir()
+	takes := openingTakes(t, "open", dir)
 	finished := 0
 	for i := range *rounds {
-		done, err := killOpening(t, "open", filepath.Join(dir, strconv.Itoa(i)))
+		done, err := killOpening(t, "open", filepath.Join(dir, strconv.Itoa(i)), takes)
 		if err != nil {
 			t.Fatalf("killed while it was opening, then: %v", err)
 		}
@@ -46,29 +47,47 @@ func TestKillWhileOpening(t *testing.T) {
 			finished++
 		}
 	}
-	t.Logf("%d processes, %d had finished", *rounds, finished)
+	t.Logf("%d processes killed within %v, %d had finished", *rounds, takes.Round(time.Millisecond), finished)
 }
 
 // The negative control is a process that makes the file without a transaction.
 func TestKillWhileOpeningNoticesAHalfFile(t *testing.T) {
 	dir := t.TempDir()
+	takes := openingTakes(t, "half", dir)
 	for i := range 50 {
-		if _, err := killOpening(t, "half", filepath.Join(dir, strconv.Itoa(i))); err != nil {
+		if _, err := killOpening(t, "half", filepath.Join(dir, strconv.Itoa(i)), takes); err != nil {
 			t.Logf("noticed in cycle %d: %v", i+1, err)
 			return
 		}
 	}
-	t.Fatal("50 cycles did not notice")
+	t.Fatalf("50 cycles, each killed within %v, did not notice", takes)
 }
 
-// killOpening kills a process at a random moment of making a file, and uses the
-// file. It reports whether the process had finished.
-func killOpening(t *testing.T, variant, path string) (finished bool, err error) {
+// openingTakes is how long a process that is not killed needs on this machine, the
+// longest of three.
+func openingTakes(t *testing.T, variant, dir string) (longest time.Duration) {
+	t.Helper()
+	for i := range 3 {
+		l := newLoop(t, variant)
+		l.path = filepath.Join(dir, "whole"+strconv.Itoa(i))
+		cmd, _ := l.start()
+		began := time.Now()
+		if err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, time.Since(began))
+	}
+	return longest
+}
+
+// killOpening kills a process at a random moment of making a file, which takes so
+// long, and uses the file. It reports whether the process had finished.
+func killOpening(t *testing.T, variant, path string, takes time.Duration) (finished bool, err error) {
 	t.Helper()
 	l := newLoop(t, variant)
 	l.path = path
 	cmd, _ := l.start()
-	<-time.After(time.Duration(rand.IntN(8000)) * time.Microsecond)
+	<-time.After(rand.N(takes))
 	_ = cmd.Process.Kill() // unless it has finished
 	finished = cmd.Wait() == nil
 	store, err := sessile.Open(context.Background(), sessile.Config{Path: path})
