@@ -97,7 +97,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
-kill: ## N=200 times kill -9 while it writes, SIGTERM, and kill -9 while it opens: what it acknowledged must be there
+kill: ## N=200 times kill -9 while it writes, half as often SIGTERM, and kill -9 while it opens: what it acknowledged must be there
 	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps

@@ -73,10 +73,10 @@ type Actor struct {
 	dropped  atomic.Uint64
 	hits     tally
 
-	calm      atomic.Uint64 // of the state; see quick
-	quicks    atomic.Int32  // quick reads under way
-	coldReads atomic.Uint64 // and how many there were
-	unknown   atomic.Uint64 // of them, those that found nothing
+	calm      *atomic.Uint64 // the state's; see quick
+	quicks    atomic.Int32   // quick reads under way
+	coldReads atomic.Uint64  // and how many there were
+	unknown   atomic.Uint64  // of them, those that found nothing
 }
 
 // Start runs an Actor over backend. Close it.
@@ -84,7 +84,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	s := newState(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &Actor{
-		cfg: cfg, backend: backend, hot: s.hot, cancel: cancel,
+		cfg: cfg, backend: backend, hot: s.hot, calm: &s.calm, cancel: cancel,
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan settled, 1), // one: the batch in flight
 		events: make(chan Event, eventRoom),
@@ -167,9 +167,6 @@ func (a *Actor) step(s *state, m message, timer *alarm) {
 	}
 	if a.shut.Load() != out.shut {
 		a.shut.Store(out.shut)
-	}
-	if a.calm.Load() != out.calm { // before anybody is answered, and before the disk has a batch
-		a.calm.Store(out.calm)
 	}
 	for _, r := range out.replies {
 		r.req.reply <- r.response

@@ -191,8 +191,13 @@ func (s *state) release(e *entry) {
 // drop forgets a session whose end has come: nothing of it is written any more.
 func (s *state) drop(e *entry, err error) {
 	id := persist.ID(e.ID())
+	d := s.dirty[id]
+	if d != nil { // who does not find it from now on must not take its row for the truth
+		s.calm.Store(0)
+		s.stirs++
+	}
 	s.hot.Remove(e)
-	if d := s.dirty[id]; d != nil {
+	if d != nil {
 		for _, w := range append(d.wait, d.fly.wait...) {
 			s.fail(w, err)
 		}

@@ -30,6 +30,9 @@ func (g *rig) pass(d int64) *effects {
 	return g.do(wake{})
 }
 
+// calm is what the state publishes after a step.
+func (g *rig) calm(*effects) uint64 { return g.s.calm.Load() }
+
 // settle commits the batch in flight and tells the state.
 func (g *rig) settle() *effects { g.Helper(); return g.do(g.commit()) }
 

@@ -176,7 +176,6 @@ type effects struct {
 	wake    time.Duration // when to step again, or never
 	lease   int64         // memory may be served until then
 	shut    bool          // refuse every request that makes pending grow
-	calm    uint64        // what is on disk may be trusted while this stays as it is; 0 = not at all
 }
 
 type answer struct {

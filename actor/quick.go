@@ -16,9 +16,10 @@ import (
 // under way or is remembered by a grave, else a number that every operation,
 // burial and batch changes. A row that was read while the calm stayed the same is
 // as true as memory: its session was not in memory when the read began, so
-// nothing of it waited for the disk, and nothing has come to the disk since. For
-// the same reason the loop may keep the row if the calm has still not changed when
-// it hears of it.
+// nothing of it waited for the disk, and nothing has come to the disk since. A
+// session that ends before its changes are on disk leaves memory in the middle of a
+// step, so the calm ends before that (see drop). The loop may keep the row if the
+// calm has still not changed when it hears of it.
 
 // mostQuick bounds the quick reads under way: more than a few connections can take
 // at once. Others go by the loop, where equal ones are joined and lines are short.
@@ -33,8 +34,8 @@ type found struct {
 
 func (found) message() {}
 
-// calm says whether rows may be trusted without asking; see above.
-func (s *state) calm() uint64 {
+// calmNow says whether rows may be trusted without asking; see above.
+func (s *state) calmNow() uint64 {
 	if !s.exclusive || s.closing || len(s.ops)+len(s.later)+len(s.flyingOps())+s.graves.len() > 0 {
 		return 0
 	}
@@ -43,7 +44,7 @@ func (s *state) calm() uint64 {
 
 // found keeps a row, if nothing has happened that could make it outdated.
 func (s *state) found(m found) {
-	if m.calm == s.calm() && s.hot.ByID(m.record.ID) == nil && s.hot.ByKey(m.record.Hash) == nil {
+	if m.calm == s.calmNow() && s.hot.ByID(m.record.ID) == nil && s.hot.ByKey(m.record.Hash) == nil {
 		s.keep(m.record, m.view)
 	}
 }

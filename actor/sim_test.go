@@ -159,7 +159,7 @@ func (m *sim) sabotage() {
 // send gives the state one message and carries out its effects.
 func (m *sim) send(msg message) {
 	out := m.s.step(msg, m.now, m.tick)
-	if m.calm = out.calm; m.variant == "always calm" {
+	if m.calm = m.s.calm.Load(); m.variant == "always calm" {
 		m.calm = 1
 	}
 	m.sabotage()

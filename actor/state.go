@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessile/sessile/cache"
@@ -24,6 +25,7 @@ type state struct {
 	out  effects // of the current step
 
 	hot     *cache.Hot[View]
+	calm    atomic.Uint64         // as it is published; see quick
 	dirty   map[persist.ID]*dirty // changes that are not on disk yet
 	queue   list.List             // of *dirty not in the flight, oldest change first
 	bytes   int64                 // data of dirty
@@ -50,7 +52,7 @@ type state struct {
 	reading    line       // calls that wait for a cold read
 	refusedAt  int64      // tick of the last refusal for want of room
 	overloaded bool       // that has been told
-	stirs      uint64     // security operations and resets so far
+	stirs      uint64     // security operations, resets and dropped changes so far
 	stats      Stats
 }
 
@@ -124,7 +126,7 @@ func (s *state) step(m message, now, tick int64) *effects {
 	s.tellRefusals()
 	s.out.wake = s.nextWake()
 	s.out.lease = s.lease
-	s.out.calm = s.calm()
+	s.calm.Store(s.calmNow()) // before anybody is answered, and before the disk has a batch
 	return &s.out
 }
 

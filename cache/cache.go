@@ -84,17 +84,13 @@ func (h *Hot[V]) Get(key *[32]byte) *V {
 	if n == nil {
 		return nil
 	}
-	e := n.entry
-	if !e.referenced.Load() {
-		e.referenced.Store(true)
-	}
-	return e.value.Load()
+	return n.value()
 }
 
 // ByKey finds an entry by its key or alias.
 func (h *Hot[V]) ByKey(key [32]byte) *Entry[V] {
 	if n := h.index.find(&key); n != nil {
-		return n.entry
+		return n.entry.Load()
 	}
 	return nil
 }

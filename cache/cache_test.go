@@ -245,6 +245,35 @@ func TestRekeyHasNoGap(t *testing.T) {
 	reader.Wait()
 }
 
+// TestAKeyFindsNothingOfTheNextKey: a reader that is under way while a key is replaced
+// does not find under it what the entry was given afterwards (I2).
+func TestAKeyFindsNothingOfTheNextKey(t *testing.T) {
+	h := cache.New[value](16, 1<<20)
+	e := add(h, 0, "u")
+	var current atomic.Int64
+	var stop atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !stop.Load() {
+				k := key(int(current.Load()))
+				if v := h.Get(&k); v != nil && v.key != k {
+					t.Error("another key's value")
+					stop.Store(true)
+				}
+			}
+		})
+	}
+	for n := 1; n < 200_000 && !stop.Load(); n++ {
+		current.Store(int64(n))
+		h.Rekey(e, [32]byte{1}) // a key that nobody looks for, until the value is right
+		h.Set(e, &value{key(n)}, 1)
+		h.Rekey(e, key(n))
+	}
+	stop.Store(true)
+	readers.Wait()
+}
+
 func TestGetAllocatesNothing(t *testing.T) {
 	h := cache.New[value](16, 1<<20)
 	add(h, 0, "u")

@@ -29,8 +29,26 @@ type page[V any] [1 << pageBits]atomic.Pointer[node[V]]
 
 type node[V any] struct {
 	key   [32]byte
-	entry *Entry[V]
+	entry atomic.Pointer[Entry[V]] // nil once it is removed
 	next  atomic.Pointer[node[V]]
+}
+
+// value is that of n's key, nil if n has been removed. A reader may have found n and
+// slept: what its entry has by now may belong to another key, so n must still be there
+// after the value was read.
+func (n *node[V]) value() *V {
+	e := n.entry.Load()
+	if e == nil {
+		return nil
+	}
+	if !e.referenced.Load() {
+		e.referenced.Store(true)
+	}
+	v := e.value.Load()
+	if n.entry.Load() == nil {
+		return nil
+	}
+	return v
 }
 
 // newIndex makes one bucket or more per entry.
@@ -63,7 +81,8 @@ func (x *index[V]) find(key *[32]byte) *node[V] {
 
 // insert links n, which is new, in front of the bucket of a key of e.
 func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
-	n.key, n.entry = key, e
+	n.key = key
+	n.entry.Store(e)
 	at, i := x.place(&n.key)
 	p := at.Load()
 	if p == nil {
@@ -76,6 +95,7 @@ func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
 
 // remove unlinks n. A reader that stands on it goes on to the rest of the chain.
 func (x *index[V]) remove(n *node[V]) {
+	n.entry.Store(nil)
 	at, i := x.place(&n.key)
 	link := &at.Load()[i]
 	for m := link.Load(); m != nil; m = link.Load() {

@@ -23,7 +23,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-var rounds = flag.Int("kill.rounds", 10, "kill -9 cycles")
+var rounds = flag.Int("kill.rounds", 20, "kill -9 cycles; half as many SIGTERMs and kills while it opens")
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv("SESSILE_KILL_CHILD"); path != "" {

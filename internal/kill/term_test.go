@@ -17,11 +17,11 @@ import (
 // middle of its work, loses nothing that was acknowledged, written behind or not (R19, D19).
 func TestKillByTERMLosesNothing(t *testing.T) {
 	l := newLoop(t, "")
-	for range *rounds {
+	for range *rounds / 2 {
 		l.cycle(syscall.SIGTERM)
 	}
 	t.Logf("%d cycles, %d acknowledgements, %d sessions: creates lost %d, revocations undone %d, replaced tokens alive %d, corrupt %d, changes lost %d; the slowest end took %v",
-		*rounds, l.acks, len(l.sessions), l.lost, l.undone, l.resurected, l.corrupt, l.behind, l.slow.Round(time.Millisecond))
+		*rounds/2, l.acks, len(l.sessions), l.lost, l.undone, l.resurected, l.corrupt, l.behind, l.slow.Round(time.Millisecond))
 	if l.violations()+l.behind > 0 {
 		t.Fatal("promises were broken")
 	}
@@ -38,7 +38,7 @@ func TestKillWhileOpening(t *testing.T) {
 	dir := t.TempDir()
 	takes := openingTakes(t, "open", dir)
 	finished := 0
-	for i := range *rounds {
+	for i := range *rounds / 2 {
 		done, err := killOpening(t, "open", filepath.Join(dir, strconv.Itoa(i)), takes)
 		if err != nil {
 			t.Fatalf("killed while it was opening, then: %v", err)
@@ -47,7 +47,7 @@ func TestKillWhileOpening(t *testing.T) {
 			finished++
 		}
 	}
-	t.Logf("%d processes killed within %v, %d had finished", *rounds, takes.Round(time.Millisecond), finished)
+	t.Logf("%d processes killed within %v, %d had finished", *rounds/2, takes.Round(time.Millisecond), finished)
 }
 
 // The negative control is a process that makes the file without a transaction.
