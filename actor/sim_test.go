@@ -280,7 +280,7 @@ func (m *sim) readDisk() {
 }
 
 func (m *sim) offerOne() {
-	if m.rng.IntN(4) == 0 {
+	if m.rng.IntN(8) == 0 {
 		m.tellFound()
 	}
 	for _, i := range m.rng.Perm(len(m.clients)) {
@@ -485,7 +485,7 @@ func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 // TestSimulationCatchesBrokenStores is the negative control of the simulation:
 // each variant breaks one rule, and some life must notice.
 func TestSimulationCatchesBrokenStores(t *testing.T) {
-	variants := []string{"no graves", "no row graves", "no pins", "upsert", "early acknowledgement", "always calm"}
+	variants := []string{"no graves", "no row graves", "no pins", "upsert", "early acknowledgement", "always calm", "rows are kept"}
 	for _, v := range variants {
 		t.Run(v, func(t *testing.T) {
 			caught := 0
