@@ -293,6 +293,36 @@ func TestColdReadDuringCloseHangs(t *testing.T) {
 	}
 }
 
+// a cold read that takes until the session would have expired, and somebody has renewed
+// it meanwhile: it was reported as expired (a simulated life found it).
+func TestASessionThatIsRenewedWhileItIsReadHasNotExpired(t *testing.T) {
+	var offset atomic.Int64
+	cfg := sessile.WithClock(sessile.Config{CacheSize: 1, TTL: time.Hour}, func() time.Time { return time.Now().Add(time.Duration(offset.Load())) })
+	s, h := hookedStore(t, cfg)
+	session, tok := mk(t, s, "u")
+	mk(t, s, "other") // takes its room
+	h.set(func() {
+		h.byHash = func(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
+			h.set(func() { h.byHash = nil })
+			row, err := h.Backend.ByHash(ctx, k)
+			offset.Store(int64(50 * time.Minute))
+			if _, err := s.Renew(ctx, session.ID); err != nil {
+				t.Error(err)
+			}
+			offset.Store(int64(70 * time.Minute))
+			return row, err
+		}
+	})
+	if _, err := s.ReadByToken(t.Context(), tok); err != nil {
+		t.Errorf("a session that never expired: %v", err)
+	}
+	offset.Store(int64(150 * time.Minute))
+	mk(t, s, "third")
+	if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrExpired) {
+		t.Errorf("a session that has expired: %v", err)
+	}
+}
+
 // a batch that ends after CloseTimeout: its callers are told ErrClosed.
 func TestCloseLosesTheRepliesOfTheLastBatch(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CloseTimeout: 50 * time.Millisecond})

@@ -42,10 +42,9 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
 	if v == nil {
-		if v, err = s.find(ctx, *raw, h); err != nil {
+		if v, now, err = s.cold(ctx, raw, h, now); err != nil {
 			return Snapshot{}, err
 		}
-		now = s.clock.micros()
 	}
 	if !v.ActiveAt(now) {
 		s.clock.advance()
@@ -61,7 +60,23 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 	return found, nil
 }
 
-// find is the read of what is not in memory. A token that this store cannot have
+// cold finds what is not in memory, and the time to judge it by. A read may take long
+// enough for its session to expire meanwhile, and to be renewed before that by somebody
+// else: then it looks again, so that only what had expired when a read began has expired.
+func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began int64) (v *actor.View, now int64, err error) {
+	for {
+		if v, err = s.find(ctx, *raw, h); err != nil {
+			return nil, 0, err
+		}
+		now = s.clock.micros()
+		if v.ActiveAt(now) || !v.ActiveAt(began) {
+			return v, now, nil
+		}
+		began = now
+	}
+}
+
+// find asks for what is not in memory. A token that this store cannot have
 // made is not looked for.
 func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash) (*actor.View, error) {
 	if !raw.sealedBy(s.sealKey) {

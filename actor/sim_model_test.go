@@ -155,7 +155,7 @@ func (m *sim) beginRead(x *simSession) {
 		return
 	}
 	if m.calm != 0 {
-		c.req, c.calm = r, m.calm
+		c.req, c.calm, c.began = r, m.calm, m.now
 		m.clients = append(m.clients, c)
 		m.logf("quick read begins, calm %d", c.calm)
 		return
@@ -180,8 +180,12 @@ func (m *sim) endQuick(c *simClient) {
 		return
 	}
 	v := viewOf(o.record)
-	m.checkRead(c, response{view: v})
 	m.rows = append(m.rows, found{o.record, v, calm})
+	if v.ActiveAt(c.began) && !v.ActiveAt(m.now) { // somebody may have renewed it: the store looks again
+		m.start(c, c.req)
+		return
+	}
+	m.checkRead(c, response{view: v})
 }
 
 // tellFound lets the state hear of a row that a quick read has brought.

@@ -34,6 +34,7 @@ type simClient struct {
 	load    *load       // it must read the disk
 	result  *offer      // it has read the disk and not offered yet
 	calm    uint64      // of a quick read, when it began
+	began   int64       // of a quick read
 	token   persist.Hash
 	spins   int // of sess when the call began
 	key     string
