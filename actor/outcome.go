@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -83,7 +84,7 @@ func (s *state) keeps(f *flight, rec *persist.Record, seq uint64) bool {
 // rotated publishes the new token, and only then answers with it.
 func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 	e, id := p.entry, p.op.Ref.ID
-	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && s.postponed(id)) {
+	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && s.precedes(p)) {
 		s.postpone(p, o.Err) // it may have been done before, or must wait for the one before it
 		return
 	}
@@ -183,8 +184,15 @@ func (s *state) postpone(p *pendingOp, err error) {
 	s.stats.LastError, s.stats.LastErrorAt = err, s.now
 }
 
-// promoteLater gives operations that failed by themselves their next try, before
-// those that came after them.
+// precedes reports whether a rotation that p may build on is yet to be done.
+func (s *state) precedes(p *pendingOp) bool {
+	return slices.ContainsFunc(slices.Concat(s.later, s.ops), func(q *pendingOp) bool {
+		return q.op.Kind == persist.Rotate && q.op.Ref.ID == p.op.Ref.ID && q.order < p.order
+	})
+}
+
+// promoteLater gives operations that failed by themselves their next try, each in
+// its place: after what it may build on.
 func (s *state) promoteLater() {
 	if len(s.later) == 0 {
 		return
@@ -198,7 +206,10 @@ func (s *state) promoteLater() {
 		due = append(due, p)
 		return true
 	})
-	s.ops = append(due, s.ops...)
+	if len(due) > 0 {
+		s.ops = append(due, s.ops...)
+		slices.SortStableFunc(s.ops, func(a, b *pendingOp) int { return cmp.Compare(a.order, b.order) })
+	}
 }
 
 func (s *state) expired(p *pendingOp, o persist.Outcome) {
