@@ -411,3 +411,42 @@ func TestARetryOutlivesTheRotationThatReplacedIt(t *testing.T) {
 		t.Error(a)
 	}
 }
+
+// Two rotations of unknown outcome failed again, each by itself. The second one was tried
+// before the first: it was taken for one that cannot be done, and then the first one was
+// done, whose grace the second had ended. The token before them was good again (I2).
+func TestARetriedRotationOvertookTheOneBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		at      [2]int64 // of their next tries
+		commits int      // once in so many passes
+	}{"placed before it": {[2]int64{3, 6}, 3}, "due before it": {[2]int64{6, 3}, 1}} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			rec := g.create("u")
+			g.fly()
+			g.do(g.graced(rec.ID, 2))
+			second := g.rotate(rec.ID, 3)
+			g.do(second)
+			g.settle()
+			g.refused(g.fails(persist.ErrUnknown), second, persist.ErrUnknown)
+			g.pass(10 * interval)
+			g.carries(2, 0, 0)
+			g.status(persist.Failed, persist.Conflict)
+			for i := range c.at {
+				g.s.later[i].at = g.s.tick + c.at[i]*interval
+			}
+			g.fly()
+			for i := range 90 {
+				g.pass(3 * interval)
+				if g.batch != nil && i%c.commits == c.commits-1 {
+					g.settle()
+				}
+			}
+			for range 2 {
+				equal(t, "the token before is refused", g.find(g.read(rec.Hash)).err != nil, true)
+				g.do(reset{"test"})
+			}
+			equal(t, "tries left", len(g.s.later)+len(g.s.ops), 0)
+		})
+	}
+}

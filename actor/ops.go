@@ -13,7 +13,7 @@ type pendingOp struct {
 	grave *grave     // Destroy, DestroyUser, a lost Rotate: closed when it is done
 	also  *grave     // a lost Rotate: of a token before the one that it replaces
 	entry *entry     // Rotate: pinned until it is done
-	order uint64 // of acceptance
+	order uint64     // of acceptance
 	seq   uint64
 	since int64 // tick of its acceptance
 	at    int64 // not before that tick
