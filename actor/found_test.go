@@ -450,3 +450,27 @@ func TestARetriedRotationOvertookTheOneBefore(t *testing.T) {
 		})
 	}
 }
+
+// Two rotations that were committed together have left no trace of the first token on
+// disk, and nobody has been told yet. A read of that token that came to the disk then was
+// told that there is no such session, and the next one, from memory, found it.
+func TestATokenWasMissedWhileItsRotationsSettled(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	g.do(reset{"test"}) // it is on disk alone
+	r := g.read(rec.Hash)
+	load := g.answer(g.do(r), r).load
+	g.fly()
+	first := g.rotate(rec.ID, 2)
+	first.offer = &offer{load: g.answer(g.do(first), first).load, record: *rec}
+	g.do(first)
+	g.do(g.rotate(rec.ID, 3))
+	g.settle()
+	settles := g.commit()
+	_, err := g.disk.ByHash(t.Context(), r.key)
+	r.offer = &offer{load: load, err: err}
+	g.okay(g.answer(g.do(r), r))
+	g.okay(g.find(g.read(rec.Hash)))
+	g.do(settles)
+	equal(t, "afterwards it is refused", g.find(g.read(rec.Hash)).err != nil, true)
+}

@@ -121,9 +121,19 @@ func (s *state) offered(r *request, o *offer) {
 }
 
 // loadFailed answers with the disk's error. A caller who gave up says nothing
-// about the disk: the next in line reads again.
+// about the disk: the next in line reads again. And while rotations settle, memory
+// may know a token that the disk has forgotten already.
 func (s *state) loadFailed(waiters []*request, o *offer) {
-	if errors.Is(o.err, persist.ErrNotFound) && o.load.key.kind == byHash {
+	gone := errors.Is(o.err, persist.ErrNotFound) && o.load.key.kind == byHash
+	if gone && s.hot.ByKey(o.load.key.hash) != nil && s.trusted() {
+		for _, w := range waiters {
+			if !w.left {
+				s.handle(w)
+			}
+		}
+		return
+	}
+	if gone {
 		s.stats.UnknownTokens++
 	}
 	for i, w := range waiters {
