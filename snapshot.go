@@ -104,6 +104,14 @@ func (x Snapshot) Age() time.Duration {
 	return time.Duration(x.view.LastActive-x.view.CreatedAt) * time.Microsecond
 }
 
+// RotatedAt is Session.RotatedAt.
+func (x Snapshot) RotatedAt() (t time.Time) {
+	if x.view != nil && x.view.Rotation != nil {
+		t = fromMicros(x.view.At)
+	}
+	return t
+}
+
 // TouchDue is Session.TouchDue.
 func (x Snapshot) TouchDue() bool { return x.due }
 

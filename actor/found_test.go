@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -419,7 +421,8 @@ func TestARetriedRotationOvertookTheOneBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		at      [2]int64 // of their next tries
 		commits int      // once in so many passes
-	}{"placed before it": {[2]int64{3, 6}, 3}, "due before it": {[2]int64{6, 3}, 1}} {
+		fails   int      // that commit does
+	}{"placed before it": {[2]int64{3, 6}, 3, 0}, "due before it": {[2]int64{6, 3}, 1, 0}, "put back before it": {[2]int64{6, 3}, 1, 2}} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t, nil)
 			rec := g.create("u")
@@ -436,11 +439,15 @@ func TestARetriedRotationOvertookTheOneBefore(t *testing.T) {
 				g.s.later[i].at = g.s.tick + c.at[i]*interval
 			}
 			g.fly()
-			for i := range 90 {
-				g.pass(3 * interval)
-				if g.batch != nil && i%c.commits == c.commits-1 {
-					g.settle()
+			for i, commits := 0, 0; i < 90; i++ {
+				if g.pass(3 * interval); g.batch == nil || i%c.commits < c.commits-1 {
+					continue
 				}
+				if commits++; commits == c.fails {
+					g.fails(persist.ErrUnavailable)
+					continue
+				}
+				g.settle()
 			}
 			for range 2 {
 				equal(t, "the token before is refused", g.find(g.read(rec.Hash)).err != nil, true)
@@ -473,4 +480,97 @@ func TestATokenWasMissedWhileItsRotationsSettled(t *testing.T) {
 	g.okay(g.find(g.read(rec.Hash)))
 	g.do(settles)
 	equal(t, "afterwards it is refused", g.find(g.read(rec.Hash)).err != nil, true)
+}
+
+// The same for a read by id, of a session that a login evicts: on disk it is gone already,
+// in memory it is there until the login is settled.
+func TestAnIDIsNotMissedWhileALoginSettles(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	g.do(reset{"test"})
+	r := g.touch(rec.ID)
+	load := g.answer(g.do(r), r).load
+	g.s.admit(*rec)
+	r.offer = &offer{load: load, err: persist.ErrNotFound}
+	g.okay(g.answer(g.do(r), r))
+}
+
+// A token whose grace had long ended was still a second key of its session, and in the
+// middle of the next rotation what it found did not name it as the previous one any more:
+// it was taken for the current token (I2).
+func TestATokenAfterItsGraceWasGoodInTheMiddleOfARotation(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"rotated": func(g *rig) { g.settle() },
+		"unknown": func(g *rig) { g.fails(persist.ErrUnknown) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 300 {
+				g := newRig(t, nil)
+				rec := g.create("u")
+				first := g.graced(rec.ID, 2)
+				g.rotated(first)
+				g.seen(first, g.now+1)
+				g.pass(10 * interval)
+				g.settle()
+				g.do(g.rotate(rec.ID, 3))
+				var over, taken atomic.Bool
+				var ready, reader sync.WaitGroup
+				ready.Add(1)
+				reader.Go(func() {
+					ready.Done()
+					for !over.Load() && !taken.Load() {
+						v := g.s.hot.Get((*[32]byte)(&rec.Hash))
+						taken.Store(v != nil && v.Previous != rec.Hash)
+					}
+				})
+				ready.Wait()
+				end(g)
+				over.Store(true)
+				if reader.Wait(); taken.Load() {
+					t.Fatal("it finds a session whose token it might be")
+				}
+			}
+		})
+	}
+}
+
+// A create of unknown outcome may have evicted a session that somebody watches, which
+// stays in memory, or whose row has been read already: memory served it for ever.
+func TestDoubtKeepsNoWatchedSession(t *testing.T) {
+	for name, user := range map[string]string{"a user's": "u", "a guest's": ""} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			first := g.create(user)
+			w := g.req(kindWatch)
+			w.id = first.ID
+			g.ok(g.do(w), w)
+			c := g.createReq(user)
+			c.limit.Max = 1
+			g.do(c)
+			g.commit()
+			g.do(settled{err: persist.ErrUnknown})
+			for range 10 {
+				if g.pass(10 * interval); g.batch != nil {
+					g.settle()
+				}
+			}
+			equal(t, "in memory", g.s.hot.ByID(first.ID) != nil, false)
+		})
+	}
+}
+
+func TestDoubtKeepsNoRowThatWasReadBefore(t *testing.T) {
+	g := newRig(t, nil)
+	first := g.create("u")
+	g.do(reset{"test"})
+	r := g.read(first.Hash)
+	load := g.answer(g.do(r), r).load
+	c := g.createReq("u")
+	c.limit.Max = 1
+	g.do(c)
+	g.commit()
+	g.do(settled{err: persist.ErrUnknown})
+	r.offer = &offer{load: load, record: *first}
+	g.do(r)
+	equal(t, "in memory", g.s.hot.ByID(first.ID) != nil, false)
 }

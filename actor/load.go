@@ -124,16 +124,15 @@ func (s *state) offered(r *request, o *offer) {
 // about the disk: the next in line reads again. And while rotations settle, memory
 // may know a token that the disk has forgotten already.
 func (s *state) loadFailed(waiters []*request, o *offer) {
-	gone := errors.Is(o.err, persist.ErrNotFound) && o.load.key.kind == byHash
-	if gone && s.hot.ByKey(o.load.key.hash) != nil && s.trusted() {
+	k := o.load.key
+	if gone := errors.Is(o.err, persist.ErrNotFound); gone && s.trusted() && (s.hot.ByKey(k.hash) != nil || s.hot.ByID(k.id) != nil) {
 		for _, w := range waiters {
 			if !w.left {
 				s.handle(w)
 			}
 		}
 		return
-	}
-	if gone {
+	} else if gone && k.kind == byHash {
 		s.stats.UnknownTokens++
 	}
 	for i, w := range waiters {

@@ -139,9 +139,9 @@ func (s *state) respin(f *flight, p *pendingOp, e *entry) {
 		rot.AuthAt = n.AuthAt
 	}
 	n.Rotation = &rot
+	s.hot.Unalias(e) // first: a token before the last would find a view that does not name it
 	s.hot.Set(e, &n, n.cost())
 	s.hot.Rekey(e, p.op.To)
-	s.hot.Unalias(e)
 	if rot.Until > s.now {
 		s.hot.Alias(e, rot.Previous)
 	} else {
@@ -206,8 +206,13 @@ func (s *state) promoteLater() {
 		due = append(due, p)
 		return true
 	})
-	if len(due) > 0 {
-		s.ops = append(due, s.ops...)
+	s.again(due)
+}
+
+// again puts operations back among those that wait, in the order of their acceptance.
+func (s *state) again(ops []*pendingOp) {
+	if len(ops) > 0 {
+		s.ops = append(ops, s.ops...)
 		slices.SortStableFunc(s.ops, func(a, b *pendingOp) int { return cmp.Compare(a.order, b.order) })
 	}
 }

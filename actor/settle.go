@@ -1,9 +1,11 @@
 package actor
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -209,15 +211,24 @@ func (s *state) failedOps(f *flight, err error) {
 			again = append(again, p)
 		}
 	}
-	s.ops = append(again, s.ops...)
+	s.again(again)
 	for _, id := range undo {
 		s.destroyNow(nil, id)
 	}
 }
 
 // doubt forgets what memory has of a user whose sessions a create of unknown
-// outcome may have evicted: the next read asks the disk.
+// outcome may have evicted: the next read asks the disk. What has been read
+// already may be outdated, and what memory must keep is written, which tells.
 func (s *state) doubt(user string) {
+	for _, l := range s.loads {
+		l.tainted = true
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.watched), func(a, b persist.ID) int { return bytes.Compare(a[:], b[:]) }) {
+		if e := s.hot.ByID(id); e != nil && e.User() == user && s.dirty[id] == nil {
+			s.change(e, e.Value(), false)
+		}
+	}
 	if user == "" { // guests are in no user's list
 		s.hot.Clear()
 		return
@@ -265,9 +276,9 @@ func (s *state) lock(f *flight, p *pendingOp, e *entry) {
 	}
 	n := *e.Value()
 	n.Rotation = ended(n.Rotation, p.op.From, s.now)
+	s.hot.Unalias(e)
 	s.hot.Set(e, &n, n.cost())
 	s.hot.Rekey(e, p.op.To)
-	s.hot.Unalias(e)
 	s.endWatch(e.ID())
 }
 

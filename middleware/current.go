@@ -54,6 +54,14 @@ func (c *current) age() time.Duration {
 	return c.seen.Age()
 }
 
+// rotatedAt is when the session got the token that it had then.
+func (c *current) rotatedAt() time.Time {
+	if c.own != nil {
+		return c.own.RotatedAt
+	}
+	return c.seen.RotatedAt()
+}
+
 func (c *current) touchDue() bool {
 	if c.own != nil {
 		return c.own.TouchDue

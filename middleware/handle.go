@@ -28,6 +28,7 @@ type Handle struct {
 	fresh      bool // it was created in this request, and nobody has its token yet
 	bearer     bool // the token came in the Authorization header: no cookies
 	superseded bool // the token has been replaced, and is good for a grace
+	overtaken  bool // another request has replaced it meanwhile
 	reserved   bool // the browser's cookie may be good: no guest's may replace it
 	loggedOut  bool // in this request
 	accessed   bool // the response depends on the cookie
@@ -162,9 +163,12 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 		return err
 	}
 	// The cookie's Max-Age slides along, at most once every TouchInterval: with the
-	// access that is the first in a new one. But a token in its grace must not push
-	// its successor out of the browser.
-	if h.period(s.Age()) != h.period(h.cur.age()) && !h.m.cookie.session && !h.superseded {
+	// access that is the first in a new one. But a token that has been replaced must
+	// not push its successor out of the browser.
+	if s.RotatedAt().After(h.cur.rotatedAt()) { // by another request, whose response has the cookie
+		h.overtaken, h.fate = true, keepCookie
+	}
+	if h.period(s.Age()) != h.period(h.cur.age()) && !h.m.cookie.session && !h.superseded && !h.overtaken {
 		h.fate = sendCookie
 	}
 	h.cur.seen, h.cur.own = s, nil
@@ -227,7 +231,7 @@ func (h *Handle) changeable() error {
 // begin makes s the request's session, with a token that the client must get.
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
 	h.cur, h.pending = current{own: &s, fresh: t}, nil
-	h.fate, h.has, h.fresh, h.superseded = sendCookie, true, true, false
+	h.fate, h.has, h.fresh, h.superseded, h.overtaken = sendCookie, true, true, false, false
 }
 
 // end leaves the request without a session, and the browser without its cookie.

@@ -70,6 +70,36 @@ func TestARequestUnderWayOutlivesARotation(t *testing.T) {
 	f.want(valueOf[int](b, "slow"), 1)
 }
 
+// A request that renews the cookie, while another one has replaced the token, sent the
+// old token after the new one: half a minute later its browser was logged out (A25).
+func TestASlowRequestDoesNotSendAReplacedTokenAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TouchInterval: time.Minute, RotateGrace: 30 * time.Second}, middleware.Options{})
+		b := f.login("alice")
+		for name, change := range map[string]func(h *middleware.Handle){
+			"only an access": func(*middleware.Handle) {},
+			"a change":       func(h *middleware.Handle) { f.must(h.Set("slow", 1)) },
+			"two accesses": func(h *middleware.Handle) {
+				f.must(h.Update(t.Context(), new(sessile.Changes).Set("slow", 2)))
+				<-time.After(2 * time.Minute)
+				f.must(h.Set("slow", 3))
+			},
+		} {
+			<-time.After(2 * time.Minute)
+			resp := b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+				b.do(rotate(f))
+				change(h)
+			})
+			f.want(golden(t, resp), "")
+			b.take(resp)
+			<-time.After(31 * time.Second)
+			if b.user() != "alice" {
+				t.Errorf("%s: logged out", name)
+			}
+		}
+	})
+}
+
 func TestOfParallelRotationsOneTokenIsLeft(t *testing.T) { // S21, A25
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
