@@ -44,7 +44,8 @@ type Config struct {
 	TTL time.Duration `yaml:"ttl"`
 	// MaxLifetime is the absolute lifetime, which nothing extends (OWASP ASVS 7.3.2). Default 90 days; or NoMaxLifetime.
 	MaxLifetime time.Duration `yaml:"max_lifetime"`
-	// TouchInterval is how old the last activity must be before the middleware records an access. Default 5 min, or half the TTL if that is less.
+	// TouchInterval is how old the last activity must be before the middleware records an access: half of a session's own TTL
+	// if that is less. Default 5 min.
 	TouchInterval time.Duration `yaml:"touch_interval"`
 	// RotateGrace is how long the previous token stays good after a periodic rotation, once the new one was seen. Default 30 s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`

@@ -48,6 +48,9 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 		return Session{}, Token{}, err
 	}
 	rec.Data = doc.JSON()
+	if ctx.Err() != nil { // nobody waits for the token any more
+		return Session{}, Token{}, fmt.Errorf("creating session: %w", context.Cause(ctx))
+	}
 	t, err := s.mintToken(rec)
 	if err != nil {
 		return Session{}, Token{}, err

@@ -55,7 +55,8 @@ func (s *Store) Health() Health {
 	switch {
 	case err != nil || s.closed.Load():
 		h.State, h.Reason = Failed, "closed"
-	case t.FailingSince > 0 && s.clock.micros()-t.FailingSince > failedAfter.Microseconds():
+	case t.FailingSince > 0 && s.clock.micros()-t.FailingSince > failedAfter.Microseconds(),
+		h.OldestPending > failedAfter+slowPending*s.cfg.BatchInterval: // a commit hangs
 		h.State, h.Reason = Failed, "nothing has been written for more than a minute"
 	default:
 		h.Reason = s.degraded(t, h.OldestPending, info)

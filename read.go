@@ -50,7 +50,7 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 		s.clock.advance()
 		return Snapshot{}, ErrExpired
 	}
-	found = Snapshot{view: v, due: now-v.LastActive >= s.touch}
+	found = Snapshot{view: v, due: now-v.LastActive >= min(s.touch, v.TTL/2)}
 	if v.Rotation != nil {
 		found.replaced = v.Previous == h
 		if err := s.checkRotated(ctx, v, h, now); err != nil {

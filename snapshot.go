@@ -104,6 +104,14 @@ func (x Snapshot) Age() time.Duration {
 	return time.Duration(x.view.LastActive-x.view.CreatedAt) * time.Microsecond
 }
 
+// TTL is Session.TTL.
+func (x Snapshot) TTL() (ttl time.Duration) {
+	if x.view != nil {
+		ttl = time.Duration(x.view.TTL) * time.Microsecond
+	}
+	return ttl
+}
+
 // RotatedAt is Session.RotatedAt.
 func (x Snapshot) RotatedAt() (t time.Time) {
 	if x.view != nil && x.view.Rotation != nil {

@@ -136,6 +136,7 @@ func (s *state) boardUser(f *flight, user string) {
 // boardDurable takes the changes that somebody waits for.
 func (s *state) boardDurable(f *flight) {
 	for _, d := range s.durable {
+		d.asked = false
 		if s.dirty[d.entry.ID()] == d && d.elem != nil {
 			s.board(f, d)
 		}

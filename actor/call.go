@@ -154,11 +154,20 @@ func (o *offer) because(ctx context.Context) error {
 
 // fetched is fetch, no longer than ctx.
 func (a *Actor) fetched(ctx context.Context, k persist.TokenKey, u persist.UserKey, l *load) *offer {
+	o, err := within(ctx, func() *offer { return a.fetch(ctx, k, u, l) })
+	if err != nil {
+		return &offer{load: l, err: err}
+	}
+	return o
+}
+
+// within runs what may hang, and waits for it no longer than ctx.
+func within[T any](ctx context.Context, do func() T) (T, error) {
 	if ctx.Done() == nil {
-		return a.fetch(ctx, k, u, l)
+		return do(), nil
 	}
 	type result struct {
-		offer *offer
+		value T
 		panic any
 	}
 	done := make(chan result, 1)
@@ -168,16 +177,17 @@ func (a *Actor) fetched(ctx context.Context, k persist.TokenKey, u persist.UserK
 			x.panic = recover()
 			done <- x
 		}()
-		x.offer = a.fetch(ctx, k, u, l)
+		x.value = do()
 	}()
 	select {
 	case x := <-done:
 		if x.panic != nil {
 			panic(x.panic) // the caller's, as if it had read itself
 		}
-		return x.offer
+		return x.value, nil
 	case <-ctx.Done():
-		return &offer{load: l, err: context.Cause(ctx)}
+		var none T
+		return none, context.Cause(ctx)
 	}
 }
 

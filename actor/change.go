@@ -2,6 +2,7 @@ package actor
 
 import (
 	"container/list"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -19,6 +20,7 @@ type dirty struct {
 	since int64           // and its tick
 	bytes int64
 	tries int
+	asked bool       // it is among those that somebody waits for
 	wait  []*request // durable flushes of what is queued
 	fly   flown
 }
@@ -154,10 +156,27 @@ func renewed(now, ttl int64) int64 {
 func (s *state) acknowledge(r *request, d *dirty, v *View) {
 	if r.durable {
 		d.wait = append(d.wait, r)
-		s.durable = append(s.durable, d)
+		s.ask(d)
 		return
 	}
 	s.reply(r, response{view: v})
+}
+
+// ask has a dirty session leave with the next batch.
+func (s *state) ask(d *dirty) {
+	if !d.asked {
+		d.asked = true
+		s.durable = append(s.durable, d)
+	}
+}
+
+// unask forgets a caller who waited for a change to be on disk: while the disk stalls
+// there may be any number of them.
+func (s *state) unask(r *request) {
+	if d := s.dirty[r.id]; d != nil && r.durable {
+		is := func(w *request) bool { return w == r }
+		d.wait, d.fly.wait = slices.DeleteFunc(d.wait, is), slices.DeleteFunc(d.fly.wait, is)
+	}
 }
 
 // mint names the next version. Where others write too, it cannot be one of theirs.

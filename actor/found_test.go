@@ -574,3 +574,49 @@ func TestDoubtKeepsNoRowThatWasReadBefore(t *testing.T) {
 	g.do(r)
 	equal(t, "in memory", g.s.hot.ByID(first.ID) != nil, false)
 }
+
+// While a commit hangs, every durable change of one session that its caller gave up left
+// its request behind (D13, I8).
+func TestDurableChangesThatAreGivenUpPileUp(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	g.fly() // and it hangs
+	for range 100 {
+		r := g.durable(rec.ID, "1")
+		g.do(r)
+		g.do(abandon{req: r})
+	}
+	equal(t, "those that wait", len(g.s.dirty[rec.ID].wait), 0)
+	equal(t, "places in the next batch", len(g.s.durable), 1)
+	last := g.durable(rec.ID, "2")
+	g.do(last)
+	g.settle()
+	g.ok(g.settle(), last)
+}
+
+// The data of sessions that are being created counts as what waits for the disk (D13).
+func TestLoginsCountAsBytesThatWait(t *testing.T) {
+	g := newRig(t, nil)
+	g.fly()
+	const size = 1000
+	logins := func(n int) (l []*request) {
+		for range n {
+			c := g.createReq("u")
+			c.record.Data = append([]byte(`{"k":"`), append(make([]byte, size-8), `"}`...)...)
+			g.do(c)
+			l = append(l, c)
+		}
+		return l
+	}
+	before := g.stats().PendingBytes
+	l := logins(5)
+	equal(t, "they count", g.stats().PendingBytes-before, 5*size)
+	g.do(abandon{req: l[0]})
+	equal(t, "but not when they are given up", g.stats().PendingBytes-before, 4*size)
+	g.settle()
+	g.settle()
+	equal(t, "nor when they are done", g.stats().PendingBytes, 0)
+	logins(1)
+	g.fails(persist.ErrUnavailable)
+	equal(t, "nor when they have failed", g.stats().PendingBytes, 0)
+}

@@ -34,6 +34,7 @@ func (s *state) create(r *request) {
 		s.fail(r, persist.ErrUnavailable)
 		return
 	}
+	s.bytes += int64(len(r.record.Data))
 	s.enqueue(&pendingOp{
 		op:   persist.Op{Kind: persist.Create, Record: r.record, Limit: r.limit},
 		reqs: []*request{r},
@@ -254,6 +255,9 @@ func (s *state) abandonOp(r *request) bool {
 		if slices.Contains(p.reqs, r) {
 			s.ops = slices.Delete(s.ops, i, i+1)
 			s.unspin(p)
+			if p.op.Kind == persist.Create {
+				s.bytes -= int64(len(p.op.Record.Data))
+			}
 			return true
 		}
 	}

@@ -36,6 +36,7 @@ func (s *state) wasSeen(p *pendingOp, o persist.Outcome) {
 
 func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	rec := p.op.Record
+	s.bytes -= int64(len(rec.Data))
 	for _, x := range o.Removed {
 		s.over(x, Evicted)
 		s.stats.Evicted++

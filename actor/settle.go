@@ -146,7 +146,7 @@ func (s *state) requeue(d *dirty) {
 	d.data = d.data || d.fly.data
 	d.wait = append(d.fly.wait, d.wait...)
 	if len(d.wait) > 0 {
-		s.durable = append(s.durable, d)
+		s.ask(d)
 	}
 	if d.elem != nil {
 		s.queue.Remove(d.elem)
@@ -193,6 +193,7 @@ func (s *state) failedOps(f *flight, err error) {
 		p.tries++
 		switch p.op.Kind {
 		case persist.Create:
+			s.bytes -= int64(len(p.op.Record.Data))
 			s.failAll(p, err)
 			if unknown {
 				undo = append(undo, p.op.Record.ID)

@@ -28,7 +28,7 @@ type state struct {
 	calm    atomic.Uint64         // as it is published; see quick
 	dirty   map[persist.ID]*dirty // changes that are not on disk yet
 	queue   list.List             // of *dirty not in the flight, oldest change first
-	bytes   int64                 // data of dirty
+	bytes   int64                 // data of dirty, and of sessions that are being created
 	ops     []*pendingOp          // security operations that wait for a batch, in order
 	later   []*pendingOp          // those that failed by themselves and wait for their time
 	durable []*dirty              // somebody waits for these to be on disk
@@ -233,6 +233,7 @@ func (s *state) abandon(r *request) {
 			left.state = persist.ErrUnknown
 		}
 	}
+	s.unask(r)
 	s.fail(r, left)
 	r.left = true
 }

@@ -1,5 +1,7 @@
 package actor
 
+import "github.com/sessile/sessile/persist"
+
 // Stats are what the loop has counted since Start, and what it holds now.
 type Stats struct {
 	ColdReads, UnknownTokens, Unreadable      uint64
@@ -32,7 +34,11 @@ func (s *state) snapshot() Stats {
 	if s.retry.n == 0 {
 		t.FailingSince = 0
 	}
-	t.StuckDeletes = len(s.later)
+	for _, p := range s.later {
+		if p.op.Kind == persist.Destroy || p.op.Kind == persist.DestroyUser {
+			t.StuckDeletes++
+		}
+	}
 	t.Waiting = len(s.growing.waits) + len(s.reading.waits)
 	t.Full, t.Refusing = s.gated, s.refusing()
 	t.LeaseLapsed = !s.trusted()

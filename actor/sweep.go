@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -19,11 +20,12 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 	total, after := 0, int64(0)
 	var first error
 	for {
-		refs, next, err := a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
-		if err != nil {
+		found, err := within(ctx, func() chunk { return a.expired(ctx, after) })
+		if err = cmp.Or(err, found.err); err != nil {
 			return total, err
 		}
-		n, err := a.expire(ctx, refs)
+		next := found.next
+		n, err := a.expire(ctx, found.refs)
 		total += n
 		if first == nil {
 			first = err
@@ -33,6 +35,18 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 		}
 		after = next
 	}
+}
+
+// chunk is a part of what has expired.
+type chunk struct {
+	refs []persist.Ref
+	next int64 // where the next one begins, 0 = there is none
+	err  error
+}
+
+func (a *Actor) expired(ctx context.Context, after int64) (x chunk) {
+	x.refs, x.next, x.err = a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
+	return x
 }
 
 // wholesale reports an error that the next chunk would meet too.

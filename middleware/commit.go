@@ -25,6 +25,13 @@ func (h *Handle) commit(header http.Header) error {
 	if err != nil {
 		// A login whose data is lost is none: it might lack what restricts it.
 		h.discard()
+		h.pending = nil
+	}
+	if h.fate != keepCookie && !h.bearer {
+		h.withdraw(h.req.Context())
+	}
+	if err == nil && h.rotationDue() {
+		h.rotateGently(h.m.deadline.next())
 	}
 	h.fresh = false
 	h.headers(header)
@@ -34,14 +41,14 @@ func (h *Handle) commit(header http.Header) error {
 // settle sends the store what is due.
 func (h *Handle) settle() error {
 	changed := len(h.pending) > 0
-	if !changed && !h.touchDue() && !h.rotationDue() {
+	if !changed && !h.touchDue() {
 		return nil
 	}
 	ctx := h.m.deadline.next() // it does not die with the client
 	var err error
 	if changed {
 		err = h.flush(ctx)
-	} else if h.touchDue() {
+	} else {
 		err = h.touch(ctx)
 	}
 	switch {
@@ -49,9 +56,6 @@ func (h *Handle) settle() error {
 		return nil
 	case errors.Is(err, sessile.ErrCorrupt):
 		h.giveUp(ctx)
-		return err
-	case err == nil && h.rotationDue():
-		h.rotateGently(ctx)
 	}
 	return err
 }
@@ -69,11 +73,11 @@ func (h *Handle) touch(ctx context.Context) error {
 }
 
 // rotationDue reports whether it is time for another token. A client that keeps
-// its token itself would not hear of it, and one whose token has been replaced
-// already gets no second successor.
+// its token itself would not hear of it, one whose token has been replaced already
+// gets no second successor, and who takes the connection over writes its own headers.
 func (h *Handle) rotationDue() bool {
 	every := h.m.opts.RotateEvery
-	if every == 0 || !h.has || h.bearer || h.superseded {
+	if every == 0 || !h.has || h.bearer || h.superseded || h.overtaken || h.hijacked {
 		return false
 	}
 	s := h.cur.session()
@@ -90,6 +94,7 @@ func (h *Handle) rotationDue() bool {
 func (h *Handle) rotateGently(ctx context.Context) {
 	t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
+		h.m.replace(h.cur.token()) // should a login replace the session, requests with it may be under way
 		h.cur.fresh, h.fate = t, sendCookie
 	}
 }
@@ -108,30 +113,40 @@ func (h *Handle) discard() {
 
 // abandon ends a request that never got an answer from its handler. Nothing of it
 // may be left for whoever answers in its place: Echo's recovery does so through
-// our writer, after the panic has passed us.
-func (h *Handle) abandon() {
+// our writer, after the panic has passed us. But the browser must have the token that
+// has replaced its own.
+func (h *Handle) abandon(header http.Header) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.sent {
-		h.sent = true
-		h.pending = nil
-		h.discard()
+	if h.sent {
+		return
 	}
+	h.sent = true
+	h.pending = nil
+	if h.rotated && !h.fresh && h.fate == sendCookie {
+		h.headers(header)
+	}
+	h.discard()
 }
 
 // headers writes Set-Cookie, Cache-Control, Vary and Clear-Site-Data.
 func (h *Handle) headers(header http.Header) {
 	if h.bearer {
 		if h.fate == sendCookie { // the application tells the client its token
-			header["Cache-Control"] = noStore
+			uncache(header)
 		}
 	} else if h.fate != keepCookie {
 		header.Add("Set-Cookie", h.setCookie())
-		header["Cache-Control"] = noStore
+		uncache(header)
 		h.accessed = true
 	}
-	if h.loggedOut && h.m.opts.ClearSiteData != "" {
-		header.Set("Clear-Site-Data", h.m.opts.ClearSiteData)
+	if clean := h.m.opts.ClearSiteData; h.loggedOut && clean != "" {
+		if h.fate == sendCookie { // of a login or guest that came after
+			clean = sparingCookies(clean)
+		}
+		if clean != "" {
+			header.Set("Clear-Site-Data", clean)
+		}
 	}
 	if h.accessed {
 		h.m.vary(header)

@@ -54,6 +54,13 @@ func (c *current) age() time.Duration {
 	return c.seen.Age()
 }
 
+func (c *current) ttl() time.Duration {
+	if c.own != nil {
+		return c.own.TTL
+	}
+	return c.seen.TTL()
+}
+
 // rotatedAt is when the session got the token that it had then.
 func (c *current) rotatedAt() time.Time {
 	if c.own != nil {

@@ -30,9 +30,11 @@ type Handle struct {
 	superseded bool // the token has been replaced, and is good for a grace
 	overtaken  bool // another request has replaced it meanwhile
 	reserved   bool // the browser's cookie may be good: no guest's may replace it
+	rotated    bool // the token was replaced in this request
 	loggedOut  bool // in this request
 	accessed   bool // the response depends on the cookie
 	sent       bool // the response has begun
+	hijacked   bool // somebody takes the connection over
 }
 
 // fate is what becomes of the browser's cookie.
@@ -60,6 +62,8 @@ func (h *Handle) Err() error {
 	if h.m == nil {
 		return ErrNoMiddleware
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.fault
 }
 
@@ -124,12 +128,15 @@ func (h *Handle) flush(ctx context.Context) error {
 }
 
 // Update changes single keys in the store at once, whether the response has
-// begun or not: for streams and websockets. It counts as an access. In memory
-// when Update returns, on disk within the store's BatchInterval.
+// begun or not: for streams and websockets. Pending changes go first. It counts as an
+// access. In memory when Update returns, on disk within the store's BatchInterval.
 func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 	h.enter()
 	defer h.mu.Unlock()
 	if err := h.needsSession(); err != nil {
+		return err
+	}
+	if err := h.flush(ctx); err != nil {
 		return err
 	}
 	return h.update(ctx, c)
@@ -176,7 +183,9 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 }
 
 // period numbers the touch intervals in a session's life.
-func (h *Handle) period(age time.Duration) int64 { return int64(age / max(h.m.touch, 1)) }
+func (h *Handle) period(age time.Duration) int64 {
+	return int64(age / max(min(h.m.touch, h.cur.ttl()/2), 1))
+}
 
 // Done returns a channel that is closed when the session ends in this process:
 // logged out here or on another device, expired, evicted. Without a session it is
@@ -232,6 +241,7 @@ func (h *Handle) changeable() error {
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
 	h.cur, h.pending = current{own: &s, fresh: t}, nil
 	h.fate, h.has, h.fresh, h.superseded, h.overtaken = sendCookie, true, true, false, false
+	h.fault = nil
 }
 
 // end leaves the request without a session, and the browser without its cookie.
@@ -240,13 +250,9 @@ func (h *Handle) end() {
 	h.fate, h.has, h.fresh = removeCookie, false, false
 }
 
-// ended is end after a parallel request has ended the session. If that was a
-// login of the same browser, its cookie is a new one by now.
+// ended is end after a parallel request has ended the session. The browser's cookie
+// may be a newer one by now; if not, the next request with it removes it.
 func (h *Handle) ended() {
-	replaced := h.m.wasReplaced(h.cur.token().Reveal())
 	h.end()
-	h.reserved = true
-	if replaced {
-		h.fate = keepCookie
-	}
+	h.reserved, h.fate = true, keepCookie
 }

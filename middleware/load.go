@@ -64,6 +64,7 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 		h.rotatedOut(ctx, rotated)
 	case errors.Is(err, sessile.ErrInvalidToken): // there was nothing to look up
 	case errors.Is(err, sessile.ErrExpired):
+		h.reserved = h.reserved || h.m.wasReplaced(text)
 	case errors.Is(err, sessile.ErrNotFound):
 		h.unknown(text)
 	case errors.Is(err, sessile.ErrCorrupt): // it will not get better: the user logs in again

@@ -55,8 +55,8 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 	if err != nil {
 		return err
 	}
+	h.replaceSent() // before it is dead, for those who find it so
 	if h.has {
-		h.m.replace(h.cur.token()) // before it is dead, for those who find it so
 		// Refused from now on is enough here; anything less, and the old token would live on.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
@@ -125,6 +125,10 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		h.pending = nil
 		return nil
 	}
+	if h.sentWasReplaced() { // a parallel request has logged in, and wins
+		h.reserved, h.pending = true, nil
+		return sessile.ErrNotFound
+	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
 		Guest: true, Meta: h.meta(), Data: data, TTL: h.m.opts.GuestTTL,
 	})
@@ -159,16 +163,15 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	}
 	t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
 	if err != nil {
-		if errors.Is(err, sessile.ErrNotFound) {
+		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
+			h.overtaken, h.fate = true, keepCookie // the browser has, or gets, the winner's
+		} else if errors.Is(err, sessile.ErrNotFound) {
 			h.ended()
-			if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
-				h.fate = keepCookie // the browser has, or gets, the winner's
-			}
 		}
 		return err
 	}
 	h.m.replace(h.cur.token()) // a request may be under way with it still after the next rotation
-	h.cur.fresh, h.fate, h.superseded, h.overtaken = t, sendCookie, false, false
+	h.cur.fresh, h.fate, h.rotated, h.superseded, h.overtaken = t, sendCookie, true, false, false
 	s := h.cur.session()
 	s.RotatedAt = h.m.store.Now()
 	if r.Reauthenticated {

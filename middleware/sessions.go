@@ -101,7 +101,7 @@ func (p *parcel) leave() {
 	outer := p.handle.req
 	outer.MultipartForm, outer.Pattern = p.request.MultipartForm, p.request.Pattern
 	if !p.writer.begun { // else everything is said and done
-		p.handle.abandon()
+		p.handle.abandon(p.writer.Header())
 	}
 }
 
@@ -115,7 +115,7 @@ func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} {
 		header.Del(name)
 	}
-	header.Set("Cache-Control", "no-store")
+	uncache(header)
 	m.vary(header)
 	m.opts.ErrorHandler(w, r, err)
 }

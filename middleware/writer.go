@@ -109,6 +109,7 @@ func (w *responseWriter) flush() {
 }
 
 func (w *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.handle.hijack()
 	if err := w.begin(); err != nil {
 		return nil, nil, err
 	}

@@ -42,7 +42,7 @@ func house() map[string]room {
 			imports: []string{"cache", "persist", "internal/object"},
 			stdlib:  []string{"math/rand/v2"}, // the jitter of retries; nothing secret comes from it
 			shuns:   []string{"database/sql", "io/fs", "os"},
-			starts:  []string{"Start", "Actor.Done", "Actor.fetched"}, // the last two end with the context of a caller
+			starts:  []string{"Start", "Actor.Done", "within"}, // the last two end with the context of a caller
 			loop:    "state",
 		},
 		"cache": {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -39,6 +40,8 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	return t.res, nil
 }
 
+const tidyPatience = 20 * time.Millisecond
+
 // repair replaces a writer that has met an I/O error. Only when a checkpoint has
 // come through does the disk surely hold what the connection believes, and what
 // a failed COMMIT may have left behind is gone (D10).
@@ -69,13 +72,16 @@ func (d *DB) repair() error {
 
 // tidy empties a WAL that has grown long, which the passive checkpoints of every
 // COMMIT cannot while there is always some reader. If a reader is in the way now,
-// it is tried again when the WAL has grown by as much.
+// it is tried again when the WAL has grown by as much. Somebody waits for what was
+// committed: a reader gets a moment, and a backup, whose snapshot stays, is not tried.
 func (d *DB) tidy() {
 	n := size(d.cfg.Path + "-wal")
-	if n < d.roomy {
+	if n < d.roomy || d.backup.Load() != nil {
 		return
 	}
+	d.writer.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
 	err := checkpoint(d.writer)
+	d.writer.SetBusyTimeout(d.cfg.BusyTimeout)
 	if err == nil {
 		d.roomy = walRoom
 		return

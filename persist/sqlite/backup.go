@@ -18,15 +18,18 @@ import (
 // only when it is whole. Without what was deleted: that is not copied. One backup
 // runs at a time. What SQLite cannot read or write is persist.ErrUnavailable.
 func (d *DB) Backup(ctx context.Context, path string) (err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("backing up: %w", err)
+	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("backing up to %s: %w", path, os.ErrExist)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if !d.backup.CompareAndSwap(nil, &cancel) {
-		return fmt.Errorf("%w: another backup is under way", persist.ErrUnavailable)
+	if err := d.beginBackup(&cancel); err != nil {
+		return err
 	}
-	defer d.backup.Store(nil)
+	defer d.endBackup()
 	if err := d.copyTo(ctx, path); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -38,11 +41,31 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	return nil
 }
 
+func (d *DB) beginBackup(cancel *context.CancelCauseFunc) error {
+	d.backups.Lock()
+	defer d.backups.Unlock()
+	if d.closed {
+		return fmt.Errorf("%w: %w", persist.ErrUnavailable, errClosed)
+	}
+	if !d.backup.CompareAndSwap(nil, cancel) {
+		return fmt.Errorf("%w: another backup is under way", persist.ErrUnavailable)
+	}
+	d.copies.Add(1)
+	return nil
+}
+
+func (d *DB) endBackup() {
+	d.backup.Store(nil)
+	d.copies.Done()
+}
+
+var errClosed = errors.New("the file has been closed")
+
 // stopBackup ends the backup under way: its snapshot keeps the WAL from being
-// emptied, and a writer that is being repaired needs it empty.
+// emptied, and a writer that is being repaired or closed needs it empty.
 func (d *DB) stopBackup(why error) {
 	if cancel := d.backup.Load(); cancel != nil {
-		(*cancel)(fmt.Errorf("%w: stopped so that the store can recover: %w", persist.ErrUnavailable, why))
+		(*cancel)(fmt.Errorf("%w: the backup was stopped: %w", persist.ErrUnavailable, why))
 	}
 }
 

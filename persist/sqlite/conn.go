@@ -74,7 +74,10 @@ var errReplaced = errors.New("the file was removed or replaced")
 // replaced reports whether the file at the path is no longer the one that is open.
 func (d *DB) replaced() bool {
 	info, err := os.Stat(d.cfg.Path)
-	return err != nil || !os.SameFile(info, d.file)
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist) // else nobody knows
+	}
+	return !os.SameFile(info, d.file)
 }
 
 // pragma is a setting, and what it reads as once it is in force (D2).

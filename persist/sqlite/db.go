@@ -54,6 +54,9 @@ type DB struct {
 	foreign atomic.Bool // another program has written; taken by Watch
 	warning atomic.Pointer[string]
 	backup  atomic.Pointer[context.CancelCauseFunc] // of the Backup under way
+	backups sync.Mutex                              // guards closed, and the beginning of a Backup
+	closed  bool
+	copies  sync.WaitGroup // the Backup under way
 	once    sync.Once
 	err     error // of Close
 }
@@ -81,14 +84,20 @@ func size(path string) int64 {
 	return info.Size()
 }
 
-// Close empties the WAL into the file, closes every connection and frees the
-// lock. It is idempotent, and always returns every failure of the first call.
+// Close ends a backup that is under way, empties the WAL into the file, closes every
+// connection and frees the lock. It is idempotent, and always returns every failure of
+// the first call.
 func (d *DB) Close() error {
 	d.once.Do(func() { d.err = d.close() })
 	return d.err
 }
 
 func (d *DB) close() error {
+	d.backups.Lock()
+	d.closed = true
+	d.backups.Unlock()
+	d.stopBackup(errClosed)
+	d.copies.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error

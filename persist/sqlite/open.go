@@ -52,13 +52,29 @@ func (c Config) complete() (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("finding %s: %w", c.Path, err)
 	}
-	c.Path = path
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		c.Path = target
-	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		c.Path = filepath.Join(dir, filepath.Base(path))
-	}
+	c.Path = target(path)
 	return c, nil
+}
+
+// target is the file that a path leads to, whether it is there yet or not.
+func target(path string) string {
+	for range 40 { // as many links as Linux follows
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // supported refuses an SQLite in which the end of a checkpoint can meet a write
@@ -116,6 +132,10 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 // learn reads what only a new writer connection does not know yet.
 func (d *DB) learn() error {
 	guests, err := queryInt(d.writer, countGuests)
+	if ownFault(err) { // one damaged page must not keep every other session from being served (D28)
+		guests, err = int64(d.guests), nil
+		d.warn("the guests cannot be counted: the session file is damaged")
+	}
 	if err != nil {
 		return fmt.Errorf("counting the guests: %w", err)
 	}

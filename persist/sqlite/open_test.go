@@ -103,6 +103,81 @@ func TestTwoNamesOfOneFileHaveOneLock(t *testing.T) {
 	}
 }
 
+// Also if the link is there first, and the file is made through it.
+func TestALinkToNothingAndTheFileItMakesHaveOneLock(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.db")
+	for from, to := range map[string]string{link: "second.db", filepath.Join(dir, "second.db"): filepath.Join("data", "s.db")} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := open(t, link)
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(dir, "data", "s.db")}); !errors.Is(err, persist.ErrLocked) {
+		t.Fatalf("Open: %v", err)
+	}
+	must(t, d, create(1))
+	if d.Inspect().WALBytes == 0 {
+		t.Error("the WAL is looked for elsewhere")
+	}
+}
+
+func TestABackupMayHaveARelativePath(t *testing.T) {
+	d := open(t, filepath.Join(t.TempDir(), "s.db"))
+	must(t, d, create(1))
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"copy.db", "sub/copy.db", "./dotted.db"} {
+		if err := d.Backup(context.Background(), path); err != nil {
+			t.Error(err)
+			continue
+		}
+		if !exists(t, open(t, path), 1) {
+			t.Errorf("%s lacks a session", path)
+		}
+	}
+}
+
+// Close ends a backup that is under way: it would keep the WAL from being emptied, and go
+// on without the lock (D30).
+func TestCloseEndsABackup(t *testing.T) {
+	disk := newDisk(t)
+	dir := t.TempDir()
+	d := disk.open(t, filepath.Join(dir, "s.db"))
+	fill(t, d, 1000)
+	copying := make(chan struct{}, 1)
+	disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+		if c.Op == faultvfs.Write && strings.HasSuffix(c.Path, ".partial") {
+			select {
+			case copying <- struct{}{}:
+			default:
+			}
+			v.Delay = 10 * time.Millisecond
+		}
+		return v
+	})
+	got := make(chan error, 1)
+	go func() { got <- d.Backup(context.Background(), filepath.Join(dir, "copy.db")) }()
+	<-copying
+	if err := d.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.partial")); err != nil || len(left) > 0 {
+		t.Errorf("Close has left %v, %v", left, err)
+	}
+	if err := <-got; !errors.Is(err, persist.ErrUnavailable) {
+		t.Errorf("Backup: %v", err)
+	}
+	if err := d.Backup(context.Background(), filepath.Join(dir, "later.db")); !errors.Is(err, persist.ErrUnavailable) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
 // raw opens a file with the driver alone.
 func raw(t *testing.T, path string) *zombie.Conn {
 	t.Helper()

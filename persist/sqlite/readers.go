@@ -47,12 +47,15 @@ func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	c, err = r.use(ctx, c, fn)
-	select {
-	case r.last <- c:
-	default:
-		r.idle <- c
-	}
+	var kept *sqlite.Conn // nil if fn panics
+	defer func() {
+		select {
+		case r.last <- kept:
+		default:
+			r.idle <- kept
+		}
+	}()
+	kept, err = r.use(ctx, c, fn)
 	return err
 }
 
