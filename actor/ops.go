@@ -25,7 +25,16 @@ func (s *state) enqueue(p *pendingOp) {
 	p.order, p.since = s.nextSeq(), s.tick
 	p.seq = p.order
 	s.stirs++
+	s.bytes += p.size()
 	s.ops = append(s.ops, p)
+}
+
+// size is the data that waits for the disk with p, in bytes: that of a new session.
+func (p *pendingOp) size() int64 {
+	if p.op.Record == nil {
+		return 0
+	}
+	return int64(len(p.op.Record.Data))
 }
 
 // create queues a new session. It is on disk before anyone learns its token.
@@ -34,7 +43,6 @@ func (s *state) create(r *request) {
 		s.fail(r, persist.ErrUnavailable)
 		return
 	}
-	s.bytes += int64(len(r.record.Data))
 	s.enqueue(&pendingOp{
 		op:   persist.Op{Kind: persist.Create, Record: r.record, Limit: r.limit},
 		reqs: []*request{r},
@@ -255,9 +263,7 @@ func (s *state) abandonOp(r *request) bool {
 		if slices.Contains(p.reqs, r) {
 			s.ops = slices.Delete(s.ops, i, i+1)
 			s.unspin(p)
-			if p.op.Kind == persist.Create {
-				s.bytes -= int64(len(p.op.Record.Data))
-			}
+			s.bytes -= p.size()
 			return true
 		}
 	}

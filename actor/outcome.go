@@ -36,7 +36,7 @@ func (s *state) wasSeen(p *pendingOp, o persist.Outcome) {
 
 func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	rec := p.op.Record
-	s.bytes -= int64(len(rec.Data))
+	s.bytes -= p.size()
 	for _, x := range o.Removed {
 		s.over(x, Evicted)
 		s.stats.Evicted++
@@ -140,9 +140,7 @@ func (s *state) respin(f *flight, p *pendingOp, e *entry) {
 		rot.AuthAt = n.AuthAt
 	}
 	n.Rotation = &rot
-	s.hot.Unalias(e) // first: a token before the last would find a view that does not name it
-	s.hot.Set(e, &n, n.cost())
-	s.hot.Rekey(e, p.op.To)
+	s.rekey(e, &n, p.op.To)
 	if rot.Until > s.now {
 		s.hot.Alias(e, rot.Previous)
 	} else {
@@ -153,6 +151,14 @@ func (s *state) respin(f *flight, p *pendingOp, e *entry) {
 	for _, r := range p.reqs {
 		s.reply(r, response{view: &n})
 	}
+}
+
+// rekey publishes v as e's, under another token. The second key goes first: the token
+// before the last would find a view that does not name it.
+func (s *state) rekey(e *entry, v *View, to persist.Hash) {
+	s.hot.Unalias(e)
+	s.hot.Set(e, v, v.cost())
+	s.hot.Rekey(e, to)
 }
 
 func (s *state) destroyed(p *pendingOp, o persist.Outcome) {

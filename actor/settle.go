@@ -193,7 +193,7 @@ func (s *state) failedOps(f *flight, err error) {
 		p.tries++
 		switch p.op.Kind {
 		case persist.Create:
-			s.bytes -= int64(len(p.op.Record.Data))
+			s.bytes -= p.size()
 			s.failAll(p, err)
 			if unknown {
 				undo = append(undo, p.op.Record.ID)
@@ -277,9 +277,7 @@ func (s *state) lock(f *flight, p *pendingOp, e *entry) {
 	}
 	n := *e.Value()
 	n.Rotation = ended(n.Rotation, p.op.From, s.now)
-	s.hot.Unalias(e)
-	s.hot.Set(e, &n, n.cost())
-	s.hot.Rekey(e, p.op.To)
+	s.rekey(e, &n, p.op.To)
 	s.endWatch(e.ID())
 }
 

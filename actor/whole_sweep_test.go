@@ -174,3 +174,18 @@ func TestASweepThatCloseEndsIsNoFailure(t *testing.T) {
 		<-time.After(2 * time.Second) // the read ends
 	})
 }
+
+// I9: a disk that stalls holds up a clean-up no longer than its context.
+func TestASweepEndsWithItsContext(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		hold := make(chan struct{})
+		l.looks(func(int64) error { <-hold; return nil })
+		ctx, cancel := context.WithTimeout(l.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := l.Sweep(ctx)
+		l.is(err, context.DeadlineExceeded)
+		equal(t, "it took", time.Since(began), time.Second)
+		close(hold)
+	})
+}

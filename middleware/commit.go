@@ -94,7 +94,7 @@ func (h *Handle) rotationDue() bool {
 func (h *Handle) rotateGently(ctx context.Context) {
 	t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
-		h.m.replace(h.cur.token()) // should a login replace the session, requests with it may be under way
+		h.m.replace(h.cur.token().Reveal()) // should a login replace the session, requests with it may be under way
 		h.cur.fresh, h.fate = t, sendCookie
 	}
 }

@@ -99,7 +99,7 @@ func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 }
 
 // replace remembers that a login has replaced a token.
-func (m *Sessions) replace(t sessile.Token) { m.replaced.add(m.hash(t.Reveal()), m.store.Now()) }
+func (m *Sessions) replace(token string) { m.replaced.add(m.hash(token), m.store.Now()) }
 
 // wasReplaced reports whether a login has replaced a token moments ago.
 func (m *Sessions) wasReplaced(token string) bool {

@@ -170,7 +170,7 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 		}
 		return err
 	}
-	h.m.replace(h.cur.token()) // a request may be under way with it still after the next rotation
+	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
 	h.cur.fresh, h.fate, h.rotated, h.superseded, h.overtaken = t, sendCookie, true, false, false
 	s := h.cur.session()
 	s.RotatedAt = h.m.store.Now()

@@ -19,10 +19,10 @@ import (
 func (h *Handle) replaceSent() {
 	found := h.m.cookie.find(h.req.Header)
 	for _, text := range found.values[:found.n] {
-		h.m.replaced.add(h.m.hash(text), h.m.store.Now())
+		h.m.replace(text)
 	}
 	if h.has {
-		h.m.replace(h.cur.token())
+		h.m.replace(h.cur.token().Reveal())
 	}
 }
 
