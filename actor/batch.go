@@ -31,10 +31,7 @@ func (s *state) nextBatch() *persist.Batch {
 	s.boardOps(f)
 	s.boardDurable(f)
 	if due { // a share of the batch is theirs, or a flood of operations would starve them
-		room := max(s.cfg.BatchSize-f.batch.Len(), s.cfg.BatchSize/4, 1)
-		for ; s.queue.Len() > 0 && room > 0; room-- {
-			s.board(f, queued(s.queue.Front()))
-		}
+		s.boardOldest(f, max(s.cfg.BatchSize-f.batch.Len(), s.cfg.BatchSize/4, 1))
 	}
 	if f.batch.Len() == 0 {
 		return nil
@@ -144,12 +141,27 @@ func (s *state) boardDurable(f *flight) {
 	s.durable = nil
 }
 
+// boardOldest takes so many changes: the oldest with its neighbours on disk, then
+// the oldest of those that are left.
+func (s *state) boardOldest(f *flight, room int) {
+	var d *dirty
+	for ; room > 0 && s.queue.Len() > 0; room-- {
+		if d != nil {
+			d = s.queue.neighbour(d)
+		}
+		if d == nil {
+			d = queued(s.queue.Front())
+		}
+		s.board(f, d)
+	}
+}
+
 // board takes one dirty session out of the queue into the flight.
 func (s *state) board(f *flight, d *dirty) {
-	s.queue.Remove(d.elem)
+	s.queue.take(d)
 	v := d.entry.Value()
 	d.fly = flown{on: true, data: d.data, next: v.Version, first: d.first, since: d.since, wait: d.wait}
-	d.elem, d.data, d.wait = nil, false, nil
+	d.data, d.wait = false, nil
 	if !d.fly.data {
 		f.touches = append(f.touches, d)
 		f.batch.Touches = append(f.batch.Touches, persist.Touch{

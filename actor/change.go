@@ -15,9 +15,12 @@ type dirty struct {
 	entry *entry
 	base  persist.Version // what the disk has
 	data  bool            // the data changed, not only the times
-	elem  *list.Element   // its place in the queue, nil if all changes are in the flight
-	first uint64          // number of the oldest change in the queue
-	since int64           // and its tick
+	elem  *list.Element   // where it is in the queue, nil if all changes are in the flight
+	place int64           // on disk: what it has in common with its neighbours
+	next  *dirty          // of them, those in the queue
+	prev  *dirty
+	first uint64 // number of the oldest change in the queue
+	since int64  // and its tick
 	bytes int64
 	tries int
 	asked bool       // it is among those that somebody waits for
@@ -35,16 +38,11 @@ type flown struct {
 	wait  []*request
 }
 
-// queued is the dirty session of an element of the queue.
-func queued(e *list.Element) *dirty {
-	return e.Value.(*dirty) //nolint:forcetypeassert,errcheck // the queue holds nothing else
-}
-
 // change publishes a new version of e and marks it for the disk.
 func (s *state) change(e *entry, v *View, data bool) *dirty {
 	d := s.dirty[v.ID]
 	if d == nil {
-		d = &dirty{entry: e, base: e.Value().Version}
+		d = &dirty{entry: e, base: e.Value().Version, place: placeOf(v.Key)}
 		s.dirty[v.ID] = d
 		s.hot.Pin(e)
 	}
@@ -56,7 +54,7 @@ func (s *state) change(e *entry, v *View, data bool) *dirty {
 	s.account(d)
 	if d.elem == nil {
 		d.first, d.since = s.nextSeq(), s.tick
-		d.elem = s.queue.PushBack(d)
+		s.queue.push(d)
 	}
 	return d
 }
@@ -189,10 +187,7 @@ func (s *state) mint(v persist.Version) persist.Version {
 
 // clean forgets d: everything is on disk, or there is nothing left to write.
 func (s *state) clean(d *dirty) {
-	if d.elem != nil {
-		s.queue.Remove(d.elem)
-		d.elem = nil
-	}
+	s.queue.take(d)
 	s.bytes -= d.bytes
 	d.bytes = 0
 	delete(s.dirty, d.entry.ID())

@@ -148,15 +148,10 @@ func (s *state) requeue(d *dirty) {
 	if len(d.wait) > 0 {
 		s.ask(d)
 	}
-	if d.elem != nil {
-		s.queue.Remove(d.elem)
-	}
+	s.queue.take(d)
 	d.first, d.since = d.fly.first, d.fly.since
 	d.fly = flown{}
-	d.elem = s.queue.PushFront(d)
-	for e := d.elem; e.Next() != nil && queued(e.Next()).first < d.first; {
-		s.queue.MoveAfter(e, e.Next())
-	}
+	s.queue.putBack(d)
 }
 
 // failed takes a whole batch back.

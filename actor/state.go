@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"container/list"
 	"math"
 	"math/rand/v2"
 	"sync/atomic"
@@ -27,7 +26,7 @@ type state struct {
 	hot     *cache.Hot[View]
 	calm    atomic.Uint64         // as it is published; see quick
 	dirty   map[persist.ID]*dirty // changes that are not on disk yet
-	queue   list.List             // of *dirty not in the flight, oldest change first
+	queue   queue                 // of those not in the flight
 	bytes   int64                 // data of dirty, and of sessions that are being created
 	ops     []*pendingOp          // security operations that wait for a batch, in order
 	later   []*pendingOp          // those that failed by themselves and wait for their time
@@ -62,6 +61,7 @@ func newState(cfg Config) *state {
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0x5e551e)), // jitter only: nothing secret comes from here
 		hot:       cache.New[View](cfg.Entries, cfg.Bytes),
 		dirty:     make(map[persist.ID]*dirty),
+		queue:     queue{near: make(map[int64]*dirty)},
 		graves:    newGraves(),
 		loads:     make(map[loadKey]*load),
 		watched:   make(map[persist.ID]*watch),

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,7 @@ func setUp(t *testing.T, n int, interval time.Duration, size int) setting {
 	x := setting{Interval: interval.String(), Size: size}
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, func(c *sessile.Config) { c.BatchInterval, c.BatchSize = interval, size })
 	ids, _ := fill(t, s, n, short)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) // users come in no order
 	sync1(t, s)
 	began, before, touches := time.Now(), written(t), 0
 	creates := during(t, s, func() {

@@ -14,8 +14,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// secondChances bounds how many referenced entries one eviction passes over, so
-// that it cannot stall the owner.
+// secondChances bounds how many referenced and pinned entries one eviction passes
+// over, so that it cannot stall the owner.
 const secondChances = 128
 
 // Hot is a bounded set of entries. The zero value is not usable; see [New].
@@ -25,7 +25,7 @@ type Hot[V any] struct {
 	index   index[V]
 	ids     map[[16]byte]*Entry[V]
 	users   map[string]*Entry[V]                // head of the user's list
-	order   *simplelru.LRU[*Entry[V], struct{}] // the unpinned entries by recency
+	order   *simplelru.LRU[*Entry[V], struct{}] // by recency: the unpinned entries, and pinned ones that no eviction has met
 	size    int64
 	pinned  int
 	evicted uint64
@@ -38,6 +38,7 @@ type Entry[V any] struct {
 	value      atomic.Pointer[V] // nil once it is removed: a late reader finds nothing
 	referenced atomic.Bool
 	pinned     bool
+	ordered    bool // it is in the order
 	resident   bool
 	node       *node[V] // of its key now: first, unless it was rekeyed
 	alias      *node[V] // of a second key, or nil
@@ -123,22 +124,27 @@ func (h *Hot[V]) Add(id [16]byte, user string, key [32]byte, v *V, cost int) *En
 	h.ids[id] = e
 	h.link(e)
 	h.size += int64(cost)
-	h.order.Add(e, struct{}{})
+	h.enqueue(e)
 	e.node = &e.first
 	h.index.insert(e.node, key, e)
 	h.trim(e)
 	return e
 }
 
-// Set publishes a new value of an entry and makes it the newest.
+// Set publishes a new value of an entry, which is an access like a read.
 func (h *Hot[V]) Set(e *Entry[V], v *V, cost int) {
 	h.size += int64(cost - e.cost)
 	e.cost = cost
 	e.value.Store(v)
-	if !e.pinned {
-		h.order.Get(e)
-	}
+	e.refer()
 	h.trim(e)
+}
+
+// refer gives the entry a second chance when its turn to leave comes.
+func (e *Entry[V]) refer() {
+	if !e.referenced.Load() {
+		e.referenced.Store(true)
+	}
 }
 
 // Rekey replaces an entry's key. There is no moment in which neither finds it,
@@ -165,12 +171,12 @@ func (h *Hot[V]) Unalias(e *Entry[V]) {
 	}
 }
 
-// Pin keeps an entry from eviction.
+// Pin keeps an entry from eviction. It stays where it is in the order, until an
+// eviction meets it there: most are unpinned before.
 func (h *Hot[V]) Pin(e *Entry[V]) {
 	if e.resident && !e.pinned {
 		e.pinned = true
 		h.pinned++
-		h.order.Remove(e)
 	}
 }
 
@@ -179,8 +185,23 @@ func (h *Hot[V]) Unpin(e *Entry[V]) {
 	if e.pinned {
 		e.pinned = false
 		h.pinned--
-		h.order.Add(e, struct{}{})
+		h.enqueue(e)
 		h.trim(nil)
+	}
+}
+
+// enqueue makes the entry the newest of the order, unless it is there.
+func (h *Hot[V]) enqueue(e *Entry[V]) {
+	if !e.ordered {
+		e.ordered = true
+		h.order.Add(e, struct{}{})
+	}
+}
+
+func (h *Hot[V]) dequeue(e *Entry[V]) {
+	if e.ordered {
+		e.ordered = false
+		h.order.Remove(e)
 	}
 }
 
@@ -196,18 +217,19 @@ func (h *Hot[V]) Remove(e *Entry[V]) {
 	delete(h.ids, e.id)
 	h.unlink(e)
 	h.size -= int64(e.cost)
+	h.dequeue(e)
 	if e.pinned {
 		e.pinned = false
 		h.pinned--
-		return
 	}
-	h.order.Remove(e)
 }
 
 // Clear takes out everything that is not pinned.
 func (h *Hot[V]) Clear() {
 	for _, e := range h.order.Keys() {
-		h.Remove(e)
+		if !e.pinned {
+			h.Remove(e)
+		}
 	}
 }
 
@@ -236,20 +258,24 @@ func (h *Hot[V]) trim(keep *Entry[V]) {
 }
 
 // victim is the entry to evict: the least recently used one that no reader has
-// referenced since its last chance.
+// referenced since its last chance. It is nil if there is none, or if pinned ones
+// are all that was met: the next Add, Set or Unpin looks further.
 func (h *Hot[V]) victim(keep *Entry[V]) *Entry[V] {
 	for range secondChances {
 		e, _, ok := h.order.GetOldest()
-		if !ok || e == keep && h.order.Len() == 1 {
+		switch {
+		case !ok || e == keep && h.order.Len() == 1:
 			return nil
-		}
-		if e != keep && !e.referenced.Swap(false) {
+		case e.pinned:
+			h.dequeue(e) // Unpin brings it back
+		case e == keep || e.referenced.Swap(false):
+			h.order.Get(e) // makes it the newest
+		default:
 			return e
 		}
-		h.order.Get(e) // makes it the newest
 	}
 	e, _, ok := h.order.GetOldest()
-	if !ok || e == keep {
+	if !ok || e == keep || e.pinned {
 		return nil
 	}
 	return e

@@ -41,9 +41,7 @@ func (n *node[V]) value() *V {
 	if e == nil {
 		return nil
 	}
-	if !e.referenced.Load() {
-		e.referenced.Store(true)
-	}
+	e.refer()
 	v := e.value.Load()
 	if n.entry.Load() == nil {
 		return nil

@@ -45,7 +45,8 @@ type UserKey struct {
 }
 
 // Ref names one stored session. Key is the engine's own short handle for it,
-// unique for the life of the store; 0 if it is not known.
+// unique for the life of the store; 0 if it is not known. Sessions whose keys are
+// near each other should be stored near each other: they are written together.
 type Ref struct {
 	ID  ID
 	Key int64
