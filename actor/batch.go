@@ -56,8 +56,8 @@ func (s *state) urgent() bool {
 // oldest is the tick of the oldest change that waits for a batch.
 func (s *state) oldest() int64 {
 	at := int64(forever - 1<<40)
-	if e := s.queue.Front(); e != nil {
-		at = queued(e).since
+	if d := s.queue.oldest(); d != nil {
+		at = d.since
 	}
 	if len(s.ops) > 0 {
 		at = min(at, s.ops[0].since)
@@ -142,7 +142,7 @@ func (s *state) boardDurable(f *flight) {
 }
 
 // boardOldest takes so many changes: the oldest with its neighbours on disk, then
-// the oldest of those that are left.
+// the oldest of those that are left with its own.
 func (s *state) boardOldest(f *flight, room int) {
 	var d *dirty
 	for ; room > 0 && s.queue.Len() > 0; room-- {
@@ -150,7 +150,7 @@ func (s *state) boardOldest(f *flight, room int) {
 			d = s.queue.neighbour(d)
 		}
 		if d == nil {
-			d = queued(s.queue.Front())
+			d = s.queue.oldest()
 		}
 		s.board(f, d)
 	}

@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"container/list"
 	"slices"
 
 	"github.com/sessile/sessile/persist"
@@ -12,15 +11,12 @@ import (
 // failed batch can never bring back something older. The entry is pinned
 // meanwhile: eviction loses nothing.
 type dirty struct {
+	spot
 	entry *entry
 	base  persist.Version // what the disk has
 	data  bool            // the data changed, not only the times
-	elem  *list.Element   // where it is in the queue, nil if all changes are in the flight
-	place int64           // on disk: what it has in common with its neighbours
-	next  *dirty          // of them, those in the queue
-	prev  *dirty
-	first uint64 // number of the oldest change in the queue
-	since int64  // and its tick
+	first uint64          // number of the oldest change in the queue
+	since int64           // and its tick
 	bytes int64
 	tries int
 	asked bool       // it is among those that somebody waits for
@@ -42,7 +38,7 @@ type flown struct {
 func (s *state) change(e *entry, v *View, data bool) *dirty {
 	d := s.dirty[v.ID]
 	if d == nil {
-		d = &dirty{entry: e, base: e.Value().Version, place: placeOf(v.Key)}
+		d = &dirty{entry: e, base: e.Value().Version, spot: spot{place: placeOf(v.Key)}}
 		s.dirty[v.ID] = d
 		s.hot.Pin(e)
 	}

@@ -1,6 +1,10 @@
 package actor
 
-import "container/list"
+import (
+	"cmp"
+	"container/list"
+	"slices"
+)
 
 // neighbourhood is how many keys in a row count as neighbours, as a power of two:
 // the times of 1,024 sessions lie on nine pages of the embedded backend.
@@ -11,8 +15,30 @@ const neighbourhood = 10
 // leaves together with its neighbours: a page that is written for one change is
 // written for all.
 type queue struct {
-	list.List
-	near map[int64]*dirty // chains of neighbours, by what their keys have in common
+	age  list.List        // of *dirty
+	near map[int64]*dirty // of neighbours the one that leaves first, by their place
+}
+
+// spot is where a dirty session is in the queue.
+type spot struct {
+	elem       *list.Element // nil if it is not there
+	place      int64         // on disk: what its key has in common with its neighbours'
+	next, prev *dirty        // a ring of those neighbours that are in the queue
+}
+
+// placeOf is what the keys of neighbours have in common. Who has no key, 0, has
+// no neighbours.
+func placeOf(key int64) int64 { return (key - 1) >> neighbourhood }
+
+// Len is how many changes wait.
+func (q *queue) Len() int { return q.age.Len() }
+
+// oldest is the change that has waited for longest, nil if there is none.
+func (q *queue) oldest() *dirty {
+	if e := q.age.Front(); e != nil {
+		return queued(e)
+	}
+	return nil
 }
 
 // queued is the dirty session of an element of the queue.
@@ -20,58 +46,70 @@ func queued(e *list.Element) *dirty {
 	return e.Value.(*dirty) //nolint:forcetypeassert,errcheck // the queue holds nothing else
 }
 
+// neighbour is the change near that of d which leaves first, nil if there is none.
+func (q *queue) neighbour(d *dirty) *dirty { return q.near[d.place] }
+
 // push appends d, whose change is the newest.
 func (q *queue) push(d *dirty) {
-	d.elem = q.PushBack(d)
+	d.elem = q.age.PushBack(d)
 	q.link(d)
 }
 
-// putBack puts d where its oldest change belongs.
-func (q *queue) putBack(d *dirty) {
-	d.elem = q.PushFront(d)
-	for e := d.elem; e.Next() != nil && queued(e.Next()).first < d.first; {
-		q.MoveAfter(e, e.Next())
+// putBack puts changes where they belong by their age, in one pass over the queue:
+// there may be thousands of each. Of their neighbours they leave first.
+func (q *queue) putBack(back []*dirty) {
+	slices.SortFunc(back, func(a, b *dirty) int { return cmp.Compare(a.first, b.first) })
+	at := q.age.Front()
+	for _, d := range back {
+		for at != nil && queued(at).first < d.first {
+			at = at.Next()
+		}
+		if at == nil {
+			d.elem = q.age.PushBack(d)
+		} else {
+			d.elem = q.age.InsertBefore(d, at)
+		}
 	}
-	q.link(d)
+	for _, d := range slices.Backward(back) {
+		if q.link(d); d.next != nil {
+			q.near[d.place] = d
+		}
+	}
 }
 
 // take removes d, if it is there.
 func (q *queue) take(d *dirty) {
 	if d.elem != nil {
-		q.Remove(d.elem)
+		q.age.Remove(d.elem)
 		d.elem = nil
 		q.unlink(d)
 	}
 }
 
-// neighbour is a change that waits and lies near that of d, nil if there is none.
-func (q *queue) neighbour(d *dirty) *dirty { return q.near[d.place] }
-
-// placeOf is what the keys of neighbours have in common. Who has no key, 0, has
-// no neighbours.
-func placeOf(key int64) int64 { return (key - 1) >> neighbourhood }
-
+// link makes d the last of its neighbours.
 func (q *queue) link(d *dirty) {
 	if d.place < 0 {
 		return
 	}
-	if d.next = q.near[d.place]; d.next != nil {
-		d.next.prev = d
+	first := q.near[d.place]
+	if first == nil {
+		d.next, d.prev = d, d
+		q.near[d.place] = d
+		return
 	}
-	q.near[d.place] = d
+	d.next, d.prev = first, first.prev
+	first.prev.next, first.prev = d, d
 }
 
 func (q *queue) unlink(d *dirty) {
-	if d.next != nil {
-		d.next.prev = d.prev
-	}
 	switch {
-	case d.prev != nil:
-		d.prev.next = d.next
-	case d.next != nil:
-		q.near[d.place] = d.next
-	default:
+	case d.next == nil:
+		return
+	case d.next == d:
 		delete(q.near, d.place)
+	case q.near[d.place] == d:
+		q.near[d.place] = d.next
 	}
+	d.prev.next, d.next.prev = d.next, d.prev
 	d.next, d.prev = nil, nil
 }

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/sessile/sessile/persist"
@@ -71,20 +72,65 @@ func TestASessionWithoutAKeyHasNoNeighbours(t *testing.T) {
 	}
 }
 
+// TestOfNeighboursTheOldestLeaveFirst: what is more than a batch does not sink under what comes.
+func TestOfNeighboursTheOldestLeaveFirst(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.BatchSize = 2 })
+	l := g.creates(5)
+	g.fly()
+	for _, rec := range l[:3] {
+		g.touchAt(rec.ID, 7)
+	}
+	g.settle()
+	equal(t, "of three the first", g.carries(0, 0, 2).Touches[1].Ref.ID, l[1].ID)
+	g.touchAt(l[3].ID, 7)
+	g.touchAt(l[4].ID, 7)
+	g.settle()
+	b := g.carries(0, 0, 2)
+	equal(t, "what was left", b.Touches[0].Ref.ID, l[2].ID)
+	equal(t, "and what came then", b.Touches[1].Ref.ID, l[3].ID)
+}
+
+// TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger (D12): a batch takes neighbours of
+// any age, and those that stay are of any age too.
+func TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger(t *testing.T) {
+	const waiting, places = 60_000, 97
+	q := queue{near: make(map[int64]*dirty)}
+	all := make([]*dirty, waiting)
+	for i := range all {
+		all[i] = &dirty{first: uint64(i + 1), spot: spot{place: int64(i % places)}}
+		q.push(all[i])
+	}
+	var flown []*dirty
+	for len(flown) < 4096 {
+		for d := q.oldest(); d != nil && len(flown) < 4096; d = q.neighbour(d) {
+			q.take(d)
+			flown = append(flown, d)
+		}
+	}
+	q.putBack(flown)
+	checkQueue(t, &q, all)
+	for i, e := 0, q.age.Front(); e != nil; i, e = i+1, e.Next() {
+		if queued(e) != all[i] {
+			t.Fatalf("number %d is not where it was", i)
+		}
+	}
+	equal(t, "the first of a place", q.near[3], all[3])
+}
+
 // TestAQueueKnowsTheNeighboursOfEveryChangeInIt, whatever comes, goes and is put back.
 func TestAQueueKnowsTheNeighboursOfEveryChangeInIt(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	q := queue{near: make(map[int64]*dirty)}
 	all := make([]*dirty, 40)
 	for i := range all {
-		all[i] = &dirty{place: int64(i%7) - 1} // -1: without a key
+		all[i] = &dirty{spot: spot{place: int64(i%7) - 1}} // -1: without a key
 	}
 	for n := range uint64(10_000) {
 		switch d := all[rng.IntN(len(all))]; {
 		case d.elem != nil:
 			q.take(d)
-		case rng.IntN(2) == 0 && d.first != 0:
-			q.putBack(d)
+		case rng.IntN(2) == 0:
+			q.putBack(slices.DeleteFunc(slices.Clone(all), func(x *dirty) bool { return x.elem != nil || x.first == 0 || rng.IntN(2) == 0 }))
 		default:
 			d.first = n + 1
 			q.push(d)
@@ -93,26 +139,26 @@ func TestAQueueKnowsTheNeighboursOfEveryChangeInIt(t *testing.T) {
 	}
 }
 
-// checkQueue fails unless the queue is in order and the chains hold what is in it.
+// checkQueue fails unless the queue is in order and the rings hold what is in it.
 func checkQueue(t *testing.T, q *queue, all []*dirty) {
 	t.Helper()
-	for e := q.Front(); e != nil && e.Next() != nil; e = e.Next() {
+	for e := q.age.Front(); e != nil && e.Next() != nil; e = e.Next() {
 		if queued(e).first > queued(e.Next()).first {
 			t.Fatal("the queue is out of order")
 		}
 	}
-	chained := make(map[*dirty]bool)
-	for place, d := range q.near {
-		for ; d != nil; d = d.next {
-			if d.place != place || chained[d] {
-				t.Fatal("a chain is not of its place, or two are one")
+	ringed := make(map[*dirty]bool)
+	for place, first := range q.near {
+		for d := first; !ringed[d]; d = d.next {
+			ringed[d] = true
+			if d.place != place || d.next.prev != d {
+				t.Fatal("a ring is broken, or not of its place")
 			}
-			chained[d] = true
 		}
 	}
 	for _, d := range all {
-		if chained[d] != (d.elem != nil && d.place >= 0) {
-			t.Fatalf("in the queue: %v, in a chain: %v, place %d", d.elem != nil, chained[d], d.place)
+		if ringed[d] != (d.elem != nil && d.place >= 0) {
+			t.Fatalf("in the queue: %v, in a ring: %v, place %d", d.elem != nil, ringed[d], d.place)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package actor
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -54,6 +53,7 @@ func (s *state) settle(m settled) {
 	for i, d := range f.touches {
 		s.settleDirty(d, m.result.Touches[i])
 	}
+	s.putBack()
 	for i, p := range f.ops {
 		s.settleOp(f, p, m.result.Ops[i])
 	}
@@ -141,17 +141,25 @@ func (s *state) itemFailed(d *dirty, err error) {
 	s.drop(d.entry, err)
 }
 
-// requeue puts what was flown back: the entry's current view is never older.
+// requeue takes what was flown back: the entry's current view is never older.
+// putBack ends it.
 func (s *state) requeue(d *dirty) {
+	s.queue.take(d)
 	d.data = d.data || d.fly.data
 	d.wait = append(d.fly.wait, d.wait...)
 	if len(d.wait) > 0 {
 		s.ask(d)
 	}
-	s.queue.take(d)
 	d.first, d.since = d.fly.first, d.fly.since
 	d.fly = flown{}
-	s.queue.putBack(d)
+	s.back = append(s.back, d)
+}
+
+// putBack queues what was taken back.
+func (s *state) putBack() {
+	s.queue.putBack(s.back)
+	clear(s.back)
+	s.back = s.back[:0]
 }
 
 // failed takes a whole batch back.
@@ -164,9 +172,7 @@ func (s *state) failed(f *flight, err error) {
 	}
 	s.retry.at = s.tick + s.delay(s.retry.n)
 	s.retry.n++
-	back := slices.Concat(f.writes, f.touches)
-	slices.SortFunc(back, func(a, b *dirty) int { return cmp.Compare(b.fly.first, a.fly.first) })
-	for _, d := range back {
+	for _, d := range slices.Concat(f.writes, f.touches) {
 		if s.dirty[d.entry.ID()] != d || !d.fly.on {
 			continue
 		}
@@ -176,6 +182,7 @@ func (s *state) failed(f *flight, err error) {
 		d.fly.wait = nil
 		s.requeue(d)
 	}
+	s.putBack()
 	s.failedOps(f, err)
 }
 

@@ -27,6 +27,7 @@ type state struct {
 	calm    atomic.Uint64         // as it is published; see quick
 	dirty   map[persist.ID]*dirty // changes that are not on disk yet
 	queue   queue                 // of those not in the flight
+	back    []*dirty              // of the flight that settles: those to put back
 	bytes   int64                 // data of dirty, and of sessions that are being created
 	ops     []*pendingOp          // security operations that wait for a batch, in order
 	later   []*pendingOp          // those that failed by themselves and wait for their time

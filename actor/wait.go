@@ -49,8 +49,8 @@ func (s *state) failSyncs(seq uint64, err error) {
 // oldestSeq is the number of the oldest change that is not on disk.
 func (s *state) oldestSeq() uint64 {
 	oldest := s.seq + 1
-	if e := s.queue.Front(); e != nil {
-		oldest = min(oldest, queued(e).first)
+	if d := s.queue.oldest(); d != nil {
+		oldest = min(oldest, d.first)
 	}
 	for _, p := range s.ops {
 		oldest = min(oldest, p.seq)

@@ -66,14 +66,15 @@ func rate(what string, n int, began time.Time) writeRate {
 // writeBehind measures touches and updates that come to the disk, each session
 // once in random order, beside the same statements in a bare loop and beside
 // what one would have written first. All have the same columns to keep, and begin
-// with a file that is on disk.
+// with a file that is on disk. The bare loops commit changes as they come; those
+// with a window choose from as many as wait in our store.
 func writeBehind(t *testing.T) (list []writeRate) {
 	t.Helper()
 	order := rand.New(rand.NewPCG(1, 2)).Perm(*large)
 	list = append(list, ourRates(t, order)...)
 	list = append(list, rawRates(t, order)...)
 	for _, w := range wideTables() {
-		list = append(list, w.measure(t, order))
+		list = append(list, w.measure(t, order)...)
 	}
 	return list
 }
@@ -81,10 +82,8 @@ func writeBehind(t *testing.T) (list []writeRate) {
 func ourRates(t *testing.T, order []int) (list []writeRate) {
 	t.Helper()
 	n, ctx := len(order), context.Background()
-	path := filepath.Join(t.TempDir(), "s.db")
-	s := openStore(t, path, n, nil)
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
 	ids, _ := fill(t, s, n, browser)
-	onDisk(t, path)
 	began := time.Now()
 	inParallel(t, s, order, func(i int) error { return s.Touch(ctx, ids[i], began, began.Add(time.Hour)) })
 	sync1(t, s)
@@ -136,7 +135,7 @@ func sync1(t *testing.T, s *sessile.Store) {
 	}
 }
 
-// rawRates is what the disk could do: the same rows of our schema changed bare.
+// rawRates are the same rows of our schema changed bare.
 func rawRates(t *testing.T, order []int) []writeRate {
 	t.Helper()
 	n, path := len(order), ourSchema(t)
@@ -145,16 +144,37 @@ func rawRates(t *testing.T, order []int) []writeRate {
 	now := since + int64(n)*1000
 	touch := `UPDATE activity SET last_active = ?, expires_at = min(?, deadline) WHERE key = ?`
 	update := `UPDATE session SET data = ?, version = version + 1 WHERE key = ?`
-	list := []writeRate{inBatches(t, c, "raw touches, narrow table", order, touch, func(s *sqlite.Stmt, i int) {
+	bind := func(s *sqlite.Stmt, i int) {
+		now++ // a row that stays the same costs the disk nothing
 		s.BindInt64(1, now)
 		s.BindInt64(2, now+month)
 		s.BindInt64(3, int64(i+1))
-	})}
+	}
+	list := []writeRate{
+		inBatches(t, c, "raw touches, narrow table", order, touch, bind),
+		inBatches(t, c, "raw touches, narrow table"+windowed, fromWindow(order), touch, bind),
+	}
 	data := []byte(`{"n":1,"profile":"` + profile + `"}`)
-	return append(list, inBatches(t, c, "raw updates", order, update, func(s *sqlite.Stmt, i int) {
+	set := func(s *sqlite.Stmt, i int) {
 		s.BindBytes(1, data)
 		s.BindInt64(2, int64(i+1))
-	}))
+	}
+	return append(list,
+		inBatches(t, c, "raw updates", order, update, set),
+		inBatches(t, c, "raw updates"+windowed, fromWindow(order), update, set),
+	)
+}
+
+const windowed = ", of a window"
+
+// fromWindow is the order in which a loop commits that may choose from as many changes
+// as wait in our store: by their keys.
+func fromWindow(order []int) (list []int) {
+	for some := range slices.Chunk(slices.Clone(order), crowded) {
+		slices.Sort(some)
+		list = append(list, some...)
+	}
+	return list
 }
 
 // filled puts n rows into a file, fast.
@@ -191,7 +211,7 @@ func onDisk(t *testing.T, path string) {
 }
 
 // inBatches executes a statement for every session, in commits of 4,096, each in
-// the order of the keys, as our writer does it.
+// the order of the keys.
 func inBatches(t *testing.T, c *sqlite.Conn, what string, order []int, statement string, bind func(s *sqlite.Stmt, i int)) writeRate {
 	t.Helper()
 	began := time.Now()

@@ -73,8 +73,8 @@ func (w wideTable) columns(r *rawRow, key int) []any {
 }
 
 // measure fills a table and touches every session once, in the batches in which
-// our schema gets it.
-func (w wideTable) measure(t *testing.T, order []int) writeRate {
+// our schema gets it, and once more of a window.
+func (w wideTable) measure(t *testing.T, order []int) []writeRate {
 	t.Helper()
 	n, path := len(order), filepath.Join(t.TempDir(), "wide.db")
 	c := rawConn(t, path)
@@ -90,7 +90,8 @@ func (w wideTable) measure(t *testing.T, order []int) writeRate {
 		return sqlitex.Execute(c, w.insert, &sqlitex.ExecOptions{Args: w.columns(r, i+1)})
 	})
 	now := since + int64(n)*1000
-	return inBatches(t, rawConn(t, path), w.what, order, w.touch, func(s *sqlite.Stmt, i int) {
+	bind := func(s *sqlite.Stmt, i int) {
+		now++
 		s.BindInt64(1, now)
 		s.BindInt64(2, now+month)
 		if w.text {
@@ -98,5 +99,10 @@ func (w wideTable) measure(t *testing.T, order []int) writeRate {
 		} else {
 			s.BindInt64(3, int64(i+1))
 		}
-	})
+	}
+	c = rawConn(t, path)
+	return []writeRate{
+		inBatches(t, c, w.what, order, w.touch, bind),
+		inBatches(t, c, w.what+windowed, fromWindow(order), w.touch, bind),
+	}
 }

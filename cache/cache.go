@@ -14,9 +14,11 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// secondChances bounds how many referenced and pinned entries one eviction passes
-// over, so that it cannot stall the owner.
-const secondChances = 128
+// How many entries one eviction passes over, so that it cannot stall the owner.
+const (
+	secondChances = 128  // referenced ones
+	pinnedEntries = 1024 // pinned ones: each is passed over once
+)
 
 // Hot is a bounded set of entries. The zero value is not usable; see [New].
 type Hot[V any] struct {
@@ -258,27 +260,26 @@ func (h *Hot[V]) trim(keep *Entry[V]) {
 }
 
 // victim is the entry to evict: the least recently used one that no reader has
-// referenced since its last chance. It is nil if there is none, or if pinned ones
-// are all that was met: the next Add, Set or Unpin looks further.
+// referenced since its last chance. It is nil if there is none, or if too many
+// pinned ones stand before it: the next Add, Set or Unpin looks further.
 func (h *Hot[V]) victim(keep *Entry[V]) *Entry[V] {
-	for range secondChances {
+	for chances, pinned := 0, 0; ; {
 		e, _, ok := h.order.GetOldest()
 		switch {
-		case !ok || e == keep && h.order.Len() == 1:
+		case !ok || e == keep && h.order.Len() == 1 || pinned == pinnedEntries:
 			return nil
 		case e.pinned:
 			h.dequeue(e) // Unpin brings it back
-		case e == keep || e.referenced.Swap(false):
+			pinned++
+		case chances < secondChances && (e == keep || e.referenced.Swap(false)):
 			h.order.Get(e) // makes it the newest
+			chances++
+		case e == keep:
+			return nil
 		default:
 			return e
 		}
 	}
-	e, _, ok := h.order.GetOldest()
-	if !ok || e == keep || e.pinned {
-		return nil
-	}
-	return e
 }
 
 func (h *Hot[V]) link(e *Entry[V]) {

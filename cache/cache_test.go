@@ -61,6 +61,30 @@ func TestAReferencedEntryGetsASecondChance(t *testing.T) {
 	}
 }
 
+// TestAChangeIsAnAccess: an entry that was set has a second chance, and one that was
+// pinned for it is where it was before.
+func TestAChangeIsAnAccess(t *testing.T) {
+	h := cache.New[value](3, 1<<20)
+	for n := range 3 {
+		add(h, n, "u")
+	}
+	h.Pin(h.ByID(id(0)))
+	h.Set(h.ByID(id(0)), &value{key(0)}, 1)
+	h.Unpin(h.ByID(id(0)))
+	for n := 3; n < 5; n++ {
+		add(h, n, "u")
+	}
+	if h.ByID(id(0)) == nil || h.ByID(id(1)) != nil || h.ByID(id(2)) != nil {
+		t.Fatal("the entry that was set left before those that were not")
+	}
+	for n := 5; n < 7; n++ {
+		add(h, n, "u")
+	}
+	if h.ByID(id(0)) != nil {
+		t.Fatal("one change is one second chance")
+	}
+}
+
 func TestPinnedEntriesStay(t *testing.T) { // D6
 	h := cache.New[value](1, 1<<20)
 	a := add(h, 0, "u")
@@ -140,6 +164,11 @@ func TestHotIsItsModel(t *testing.T) {
 				if n, e := entry(t); e != nil {
 					h.Unpin(e)
 					delete(pinned, n)
+				}
+			},
+			"set": func(t *rapid.T) {
+				if n, e := entry(t); e != nil {
+					h.Set(e, &value{key(n)}, 1)
 				}
 			},
 			"remove": func(t *rapid.T) {

@@ -32,6 +32,10 @@ type shelf struct {
 	seq     int64
 }
 
+// keyStep is how far apart the keys of a Memory are, so that few sessions suffice
+// for some that are near each other and some that are not.
+const keyStep = 300
+
 // NewMemory returns an empty store that has one user.
 func NewMemory() *Memory {
 	return &Memory{shelf: &shelf{rows: map[persist.ID]*persist.Record{}, tokens: map[persist.Hash]*persist.Record{}}}

@@ -77,7 +77,7 @@ func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(surplus)}
 	n := clone(op.Record)
 	n.ExpiresAt = min(n.ExpiresAt, n.Deadline)
-	m.seq++
+	m.seq += keyStep
 	n.Key, o.Key = m.seq, m.seq
 	m.rows[n.ID], m.tokens[n.Hash] = &n, &n
 	if n.Rotation != nil {
