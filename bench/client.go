@@ -28,5 +28,4 @@ type options struct {
 	touch    bool // every request renews the session
 	sessions int  // that there will be
 	hot      int  // sessions that memory may hold, 0 = all
-	memory   bool // only those that answer from memory: logging in a million users takes the others too long
 }
