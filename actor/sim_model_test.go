@@ -566,8 +566,8 @@ func (m *sim) afterAll() {
 	if n := len(m.s.graves.ids) + len(m.s.graves.hashes) + len(m.s.graves.users); n > 0 && len(m.s.loads) == 0 {
 		m.failf("%d graves are left at rest (I8)", n)
 	}
-	if n := m.s.queue.Len() + len(m.s.queue.near) + m.s.hot.Pinned() - len(m.s.watched); n != 0 {
-		m.failf("%d changes, neighbours or pinned entries are left at rest (I8)", n)
+	if m.s.queue.Len()+len(m.s.queue.near)+len(m.s.back)+len(m.s.durable) > 0 || m.s.hot.Pinned() != len(m.s.watched) {
+		m.failf("changes, neighbours or pinned entries are left at rest (I8)")
 	}
 }
 

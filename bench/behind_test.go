@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,9 +66,10 @@ func rate(what string, n int, began time.Time) writeRate {
 
 // writeBehind measures touches and updates that come to the disk, each session
 // once in random order, beside the same statements in a bare loop and beside
-// what one would have written first. All have the same columns to keep, and begin
-// with a file that is on disk. The bare loops commit changes as they come; those
-// with a window choose from as many as wait in our store.
+// what one would have written first. All have the same columns to keep. The bare
+// loops begin with a file that is on disk, and commit changes as they come; those
+// with a window choose from as many as wait in our store, and come second, in
+// another order.
 func writeBehind(t *testing.T) (list []writeRate) {
 	t.Helper()
 	order := rand.New(rand.NewPCG(1, 2)).Perm(*large)
@@ -105,18 +107,20 @@ func ourRates(t *testing.T, order []int) (list []writeRate) {
 }
 
 // crowded is how many changes may wait: at 49,152 a store with the defaults drops touches.
-const crowded = 48_000
+const crowded = 44_000
 
 // inParallel is what the requests of 64 clients do. They wait while so much is
-// pending that touches would be dropped.
+// pending that touches would soon be dropped.
 func inParallel(t *testing.T, s *sessile.Store, order []int, change func(int) error) {
 	t.Helper()
+	full, end := whileCrowded(s)
+	defer end()
 	var group sync.WaitGroup
 	for part := range slices.Chunk(order, (len(order)+63)/64) {
 		group.Go(func() {
-			for k, i := range part {
-				for k%8 == 0 && s.Stats().Pending > crowded {
-					<-time.After(time.Millisecond)
+			for _, i := range part {
+				for full.Load() {
+					<-time.After(5 * time.Millisecond)
 				}
 				if err := change(i); err != nil {
 					t.Error(err)
@@ -126,6 +130,29 @@ func inParallel(t *testing.T, s *sessile.Store, order []int, change func(int) er
 		})
 	}
 	group.Wait()
+}
+
+// whileCrowded looks now and then how many changes wait, until end is called.
+func whileCrowded(s *sessile.Store) (full *atomic.Bool, end func()) {
+	full = new(atomic.Bool)
+	over := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				full.Store(s.Stats().Pending > crowded)
+			}
+		}
+	})
+	return full, func() {
+		close(over)
+		group.Wait()
+	}
 }
 
 func sync1(t *testing.T, s *sessile.Store) {
@@ -155,22 +182,28 @@ func rawRates(t *testing.T, order []int) []writeRate {
 		inBatches(t, c, "raw touches, narrow table"+windowed, fromWindow(order), touch, bind),
 	}
 	data := []byte(`{"n":1,"profile":"` + profile + `"}`)
+	longer := []byte(`{"m":1,"n":1,"profile":"` + profile + `"}`)
 	set := func(s *sqlite.Stmt, i int) {
 		s.BindBytes(1, data)
 		s.BindInt64(2, int64(i+1))
 	}
 	return append(list,
 		inBatches(t, c, "raw updates", order, update, set),
-		inBatches(t, c, "raw updates"+windowed, fromWindow(order), update, set),
+		inBatches(t, c, "raw updates"+windowed, fromWindow(order), update, func(s *sqlite.Stmt, i int) {
+			s.BindBytes(1, longer) // rows grow again
+			s.BindInt64(2, int64(i+1))
+		}),
 	)
 }
 
 const windowed = ", of a window"
 
 // fromWindow is the order in which a loop commits that may choose from as many changes
-// as wait in our store: by their keys.
+// as wait in our store: by their keys. They come in another order than before.
 func fromWindow(order []int) (list []int) {
-	for some := range slices.Chunk(slices.Clone(order), crowded) {
+	again := slices.Clone(order)
+	rand.New(rand.NewPCG(3, 4)).Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
+	for some := range slices.Chunk(again, crowded) {
 		slices.Sort(some)
 		list = append(list, some...)
 	}

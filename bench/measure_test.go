@@ -159,7 +159,7 @@ func compare(list []*site, w work, clients, rounds int, each time.Duration) []re
 		results = append(results, result{Work: w.name, Contestant: s.name, Clients: clients, Sessions: len(s.cookies)})
 	}
 	times := make([][]float64, len(crews))
-	rng := rand.New(rand.NewPCG(7, 8))
+	rng := rand.New(rand.NewPCG(uint64(len(w.name)), uint64(clients)))
 	for range rounds {
 		for _, i := range rng.Perm(len(crews)) {
 			times[i] = append(times[i], crews[i].round(each))

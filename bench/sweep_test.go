@@ -20,7 +20,7 @@ type setting struct {
 	Interval  string  `json:"batch_interval"`
 	Size      int     `json:"batch_size"`
 	Touches   float64 `json:"touches_per_second"` // that come to the disk, as fast as it goes
-	Bytes     float64 `json:"bytes_per_touch"`    // written, at that rate
+	Bytes     float64 `json:"bytes_per_touch"`    // written, at that rate, with those of the creates
 	Slow      float64 `json:"bytes_per_touch_at_5000"`
 	CreateUS  float64 `json:"create_median_us"` // one durable create at a time, meanwhile
 	CreateP99 float64 `json:"create_p99_us"`
@@ -95,8 +95,8 @@ func during(t *testing.T, s *sessile.Store, do func()) (us []float64) {
 	return us
 }
 
-// items is how many changes have come to the disk: touches that were dropped, or
-// followed by another before they were written, are not among them.
+// items is how many changes have come to the disk, where no commit fails: touches that
+// were dropped, or followed by another before they were written, are not among them.
 func items(s *sessile.Store) float64 { return float64(s.Stats().BatchItems) }
 
 // touchAll touches sessions for a while, at a rate per second or, at 0, as fast as it goes.
