@@ -52,6 +52,32 @@ func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
 	}
 }
 
+// TestAnEntryThatGrowsIsNotEvictedForIt, whoever stands before it: the next change makes room.
+func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
+	const n = 300
+	h := cache.New[value](n, n)
+	for i := range n {
+		add(h, i, "u")
+	}
+	for i := range n {
+		for k := range n {
+			has(h, k) // all have a second chance
+		}
+		h.Set(h.ByID(id(i)), &value{key(i)}, 2)
+		if h.ByID(id(i)) == nil {
+			t.Fatalf("entry %d was evicted because it grew", i)
+		}
+		if h.Set(h.ByID(id(i)), &value{key(i)}, 1); h.Bytes() > n {
+			t.Fatalf("%d bytes", h.Bytes())
+		}
+		for k := range n {
+			if h.ByID(id(k)) == nil {
+				add(h, k, "u")
+			}
+		}
+	}
+}
+
 // TestManyPinnedEntriesInARowHoldEvictionUpForAMoment: no eviction looks at all of
 // them, but each looks further than the one before.
 func TestManyPinnedEntriesInARowHoldEvictionUpForAMoment(t *testing.T) {
