@@ -566,8 +566,9 @@ func (m *sim) afterAll() {
 	if n := len(m.s.graves.ids) + len(m.s.graves.hashes) + len(m.s.graves.users); n > 0 && len(m.s.loads) == 0 {
 		m.failf("%d graves are left at rest (I8)", n)
 	}
-	if m.s.queue.Len()+len(m.s.queue.near)+len(m.s.back)+len(m.s.durable) > 0 || m.s.hot.Pinned() != len(m.s.watched) {
-		m.failf("changes, neighbours or pinned entries are left at rest (I8)")
+	if m.s.queue.Len()+len(m.s.queue.near)+len(m.s.back) > 0 || m.s.hot.Pinned() != len(m.s.watched) {
+		m.failf("%d changes, %d places, %d to put back, %d pinned and %d watched are left at rest (I8)",
+			m.s.queue.Len(), len(m.s.queue.near), len(m.s.back), m.s.hot.Pinned(), len(m.s.watched))
 	}
 }
 
