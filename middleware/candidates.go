@@ -11,19 +11,22 @@ const maxCandidates = 3
 
 // candidates are the values of our cookie in a request that have a token's
 // length, each once, at most maxCandidates, in the order in which they came.
-// present tells of any cookie of that name at all.
 type candidates struct {
 	values  [maxCandidates]string
 	n       int
-	present bool
+	present bool // there is a cookie of that name, whatever its value
+	more    bool // there are more candidates than that
 }
+
+// sent are the values.
+func (c *candidates) sent() []string { return c.values[:c.n] }
 
 // find looks through every Cookie line (RFC 6265 §5.4) without allocating, and
 // in time linear in its length: a header may have a megabyte. Names are compared
 // exactly, so a "__host-session" is not ours.
 func (p *cookiePolicy) find(h http.Header) (c candidates) {
 	for _, line := range h["Cookie"] {
-		if c.n == maxCandidates {
+		if c.more {
 			break
 		}
 		c.scan(line, p.name)
@@ -34,7 +37,7 @@ func (p *cookiePolicy) find(h http.Header) (c candidates) {
 // scan looks for a name rather than splitting the line. A place where the name
 // occurs in something else overlaps no place where it is one.
 func (c *candidates) scan(line, name string) {
-	for at := 0; c.n < maxCandidates; {
+	for at := 0; !c.more; {
 		i := strings.Index(line[at:], name)
 		if i < 0 {
 			return
@@ -47,7 +50,7 @@ func (c *candidates) scan(line, name string) {
 		value, _, _ := strings.Cut(line[at+1:], ";")
 		at += 1 + len(value)
 		c.present = true
-		if value = trimRight(value); len(value) == tokenLength {
+		if value = unquote(trimRight(value)); len(value) == tokenLength {
 			c.add(value)
 		}
 	}
@@ -60,20 +63,54 @@ func beginsPair(before string) bool {
 }
 
 func (c *candidates) add(value string) {
-	if !slices.Contains(c.values[:c.n], value) {
+	switch {
+	case slices.Contains(c.sent(), value):
+	case c.n == maxCandidates:
+		c.more = true
+	default:
 		c.values[c.n] = value
 		c.n++
 	}
 }
 
-// bearer is the token text of an Authorization header (RFC 6750).
-func bearer(h http.Header) (string, bool) {
-	const scheme = "bearer "
-	v := h.Get("Authorization")
-	if !hasPrefix(v, scheme) {
+// unquote removes the double quotes that a cookie's value may stand in (RFC 6265 §4.1.1).
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// bearer returns the token text of the first Authorization header, and whether any
+// of them has the scheme Bearer (RFC 6750), well formed or not. Such a request has
+// decided against its cookies.
+func bearer(h http.Header) (text string, found bool) {
+	for i, line := range h["Authorization"] {
+		rest, ok := afterScheme(line, "bearer")
+		if !ok {
+			continue
+		}
+		if found = true; i == 0 {
+			text = strings.TrimLeft(rest, " ")
+		}
+	}
+	return text, found
+}
+
+// afterScheme is what follows an authentication scheme, in any case, unless line has
+// a longer scheme that begins like it.
+func afterScheme(line, scheme string) (string, bool) {
+	line = trimSpace(line)
+	if !hasPrefix(line, scheme) {
 		return "", false
 	}
-	return strings.TrimLeft(v[len(scheme):], " "), true
+	rest := line[len(scheme):]
+	return rest, rest == "" || !isTokenByte(rest[0])
+}
+
+// isTokenByte reports what a scheme's name consists of (RFC 9110 §5.6.2).
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
 // trimRight removes what HTTP calls white space from the end.

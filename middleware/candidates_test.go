@@ -38,7 +38,12 @@ func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10; seman
 		"malformed ones cost none":   {[]string{n + "=x;" + n + "=;" + n + "=yy;" + n + "=" + tokenA}, []string{tokenA}, true},
 		"after 3,000 others":         {[]string{long + n + "=" + tokenA}, []string{tokenA}, true},
 		"empty":                      {[]string{n + "="}, nil, true},
-		"quoted":                     {[]string{n + `="` + tokenA + `"`}, nil, true},
+		"quoted":                     {[]string{n + `="` + tokenA + `"`}, []string{tokenA}, true},
+		"quoted and not, the same":   {[]string{n + `="` + tokenA + `"; ` + n + "=" + tokenA}, []string{tokenA}, true},
+		"quoted among others":        {[]string{"a=b;" + n + `="` + tokenA + "\" \t; c=d"}, []string{tokenA}, true},
+		"half quoted":                {[]string{n + `="` + tokenA, n + "=" + tokenB + `"`}, nil, true},
+		"quoted twice":               {[]string{n + `=""` + tokenA + `""`}, nil, true},
+		"one quote":                  {[]string{n + `="`}, nil, true},
 		"too long":                   {[]string{n + "=" + tokenA + "x"}, nil, true},
 		"space before the value":     {[]string{n + "= " + tokenA}, nil, true},
 		"without a value":            {[]string{n}, nil, false},
@@ -55,10 +60,28 @@ func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10; seman
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := finder(n).find(http.Header{"Cookie": tt.lines})
-			if !slices.Equal(c.values[:c.n], tt.want) || c.present != tt.present {
-				t.Errorf("found %q, %v; want %q, %v", c.values[:c.n], c.present, tt.want, tt.present)
+			if !slices.Equal(c.sent(), tt.want) || c.present != tt.present {
+				t.Errorf("found %q, %v; want %q, %v", c.sent(), c.present, tt.want, tt.present)
 			}
 		})
+	}
+}
+
+func TestCandidatesTellWhetherThereAreMore(t *testing.T) {
+	three := []string{"s=" + tokenA + "; s=" + tokenB, "s=" + tokenC}
+	for name, tt := range map[string]struct {
+		lines []string
+		more  bool
+	}{
+		"three":                      {three, false},
+		"three, and one again":       {append(slices.Clone(three), "s="+tokenA), false},
+		"three, and a malformed one": {append(slices.Clone(three), "s=x; s="), false},
+		"four":                       {append(slices.Clone(three), "s="+tokenD), true},
+		"four, the last far away":    {append(slices.Clone(three), strings.Repeat("s=x; ", 3000), "s="+tokenB+"; a=b; s="+tokenD), true},
+	} {
+		if c := finder("s").find(http.Header{"Cookie": tt.lines}); c.more != tt.more || c.n != maxCandidates {
+			t.Errorf("%s: more is %v, %d candidates", name, c.more, c.n)
+		}
 	}
 }
 
@@ -101,10 +124,13 @@ func split(lines []string, name string) (values []string, present bool) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			n, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if !ok || n != name || len(values) == maxCandidates {
+			if !ok || n != name {
 				continue
 			}
 			present = true
+			if cut, ok := strings.CutPrefix(value, `"`); ok && strings.HasSuffix(cut, `"`) {
+				value = strings.TrimSuffix(cut, `"`)
+			}
 			if len(value) == tokenLength && !slices.Contains(values, value) {
 				values = append(values, value)
 			}
@@ -124,8 +150,10 @@ func FuzzCookieHeader(f *testing.F) { // R9: the scan agrees with the obvious on
 		lines := []string{one, two}
 		c := finder(name).find(http.Header{"Cookie": lines})
 		want, present := split(lines, name)
-		if !slices.Equal(c.values[:c.n], want) || c.present != present {
-			t.Errorf("found %q, %v; want %q, %v", c.values[:c.n], c.present, want, present)
+		more := len(want) > maxCandidates
+		want = want[:min(len(want), maxCandidates)]
+		if !slices.Equal(c.sent(), want) || c.present != present || c.more != more {
+			t.Errorf("found %q, %v, %v; want %q, %v, %v", c.sent(), c.present, c.more, want, present, more)
 		}
 	})
 }

@@ -31,8 +31,10 @@
 // planted by a sibling domain. They are tried in the order in which they come, three at
 // most, and the first that opens a session counts; different values are told as
 // an event. The prefix "__Host-" of the default name keeps other domains from
-// planting one at all. A cookie that opens nothing is removed, but not if its token
-// was replaced a moment ago, since the browser may have the new one by now.
+// planting one at all.
+//
+// A cookie that opens nothing is removed, unless the browser may have a good one:
+// if its token was replaced a moment ago, or if more than three values came.
 //
 // # Caching
 //

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,10 +93,16 @@ func (g *target) do(t *testing.T, a action) {
 	}
 }
 
-// scheme is the token of an Authorization header, found the obvious way (RFC 9110 §11.4).
+// bearerScheme matches an Authorization header of that scheme (RFC 9110 §11.4, §5.6.2).
+var bearerScheme = regexp.MustCompile("(?s)^(?i:bearer)(?: +([^ ]*)|[^-!#$%&'*+.^_`|~0-9A-Za-z].*)?$") //nolint:gochecknoglobals // a constant in all but name
+
+// scheme is the token of an Authorization header, found another way.
 func scheme(line string) (string, bool) {
-	name, token, ok := strings.Cut(line, " ")
-	return strings.TrimLeft(token, " "), ok && strings.EqualFold(name, "bearer")
+	m := bearerScheme.FindStringSubmatch(strings.Trim(line, " \t"))
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
 }
 
 func FuzzAuthorization(f *testing.F) { // R9, S9: a header opens a session only if it says the whole token

@@ -18,7 +18,7 @@ import (
 // nothing: other requests with it may be under way.
 func (h *Handle) replaceSent() {
 	found := h.m.cookie.find(h.req.Header)
-	for _, text := range found.values[:found.n] {
+	for _, text := range found.sent() {
 		h.m.replace(text)
 	}
 	if h.has {
@@ -29,7 +29,7 @@ func (h *Handle) replaceSent() {
 // sentWasReplaced reports whether a login has replaced, moments ago, what the client sent.
 func (h *Handle) sentWasReplaced() bool {
 	found := h.m.cookie.find(h.req.Header)
-	return slices.ContainsFunc(found.values[:found.n], h.m.wasReplaced)
+	return slices.ContainsFunc(found.sent(), h.m.wasReplaced)
 }
 
 // withdraw keeps the browser's cookie as it is if it may be newer by now than the one
