@@ -109,7 +109,7 @@ func TestGO_2024_2730_TokensAreNoPaths(t *testing.T) { // A29, S7 (the report on
 		rows := s.rows()
 		for _, evil := range []string{
 			"../" + token, "./" + token, "x/../" + token, "/" + token, token + "/", token + "/.", token + "%00", token + "'--",
-			`"` + token + `"`, token + "\\", "file:" + token, token[:40] + "/../../",
+			`"` + token, "'" + token + "'", token + "\\", "file:" + token, token[:40] + "/../../",
 		} {
 			for _, path := range []string{"/whoami", "/logout"} {
 				if user := s.text(path, evil); user != "" {
