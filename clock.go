@@ -1,70 +1,71 @@
 package sessile
 
 import (
-	"sync/atomic"
 	"time"
+
+	"github.com/sessile/sessile/internal/clock"
 )
-
-// clock is the store's time: the wall clock, except that it never goes back.
-// What was once seen expired stays so when the wall clock is set back (S29).
-type clock struct {
-	now  func() time.Time // nil = the system's
-	high atomic.Int64     // latest time that decided anything, Unix microseconds
-
-	start  time.Time    // of the monotonic clock
-	synced atomic.Int64 // when the wall clock was last read, nanoseconds after start
-	offset atomic.Int64 // what the wall clock said then, less that, Unix microseconds
-}
 
 // resync is how soon a step of the wall clock is noticed.
 const resync = 10 * time.Millisecond
 
-func newClock(now func() time.Time) *clock {
-	c := &clock{now: now, start: time.Now()}
-	c.synced.Store(-int64(resync))
+// behindLeast is how far the wall clock may be behind the store's time before
+// the store calls itself degraded.
+const behindLeast = time.Second
+
+// storeClock is the store's time: [clock.Clock] over the clocks of the system, or
+// of a test.
+type storeClock struct {
+	wall  func() time.Time     // nil = the system's
+	mono  func() time.Duration // of a test with a wall clock; nil = it stands still
+	start time.Time            // of the monotonic clock
+	time  *clock.Clock
+}
+
+// newClock returns the clock of a store whose time goes on from least.
+func newClock(cfg Config, least int64) *storeClock {
+	c := &storeClock{wall: cfg.now, mono: cfg.mono, start: time.Now()}
+	wall, mono := c.both()
+	c.time = clock.New(wall, mono, least)
 	return c
 }
 
-// wall is the wall clock, Unix microseconds. Between two looks at it, it goes on
+// both reads both clocks at one instant.
+func (c *storeClock) both() (wall, mono int64) {
+	if c.wall == nil {
+		t := time.Now()
+		return t.UnixMicro(), t.Sub(c.start).Microseconds()
+	}
+	if c.mono != nil {
+		mono = c.mono().Microseconds()
+	}
+	return c.wall().UnixMicro(), mono
+}
+
+// micros is the time, Unix microseconds. Between two looks at the wall clock it goes on
 // with the monotonic clock, which costs half as much to read (measured: 22 ns
 // against 44).
-func (c *clock) wall() int64 {
-	if c.now != nil {
-		return c.now().UnixMicro()
+func (c *storeClock) micros() int64 {
+	if c.wall == nil {
+		if mono := c.tick(); mono-c.time.Looked() < resync.Microseconds() {
+			return c.time.At(mono)
+		}
 	}
-	mono := time.Since(c.start)
-	if mono-time.Duration(c.synced.Load()) < resync {
-		return c.offset.Load() + mono.Microseconds()
-	}
-	t := time.Now() // both clocks at one instant
-	mono = t.Sub(c.start)
-	c.offset.Store(t.UnixMicro() - mono.Microseconds())
-	c.synced.Store(int64(mono))
-	return t.UnixMicro()
+	return c.time.Look(c.both())
+}
+
+// behind is by how much the wall clock is behind the time.
+func (c *storeClock) behind() time.Duration {
+	c.time.Look(c.both())
+	return time.Duration(c.time.Behind()) * time.Microsecond
 }
 
 // tick is the monotonic clock, microseconds.
-func (c *clock) tick() int64 { return time.Since(c.start).Microseconds() }
+func (c *storeClock) tick() int64 { return time.Since(c.start).Microseconds() }
 
-// micros is the time for a decision that changes nothing if it is active.
-func (c *clock) micros() int64 { return max(c.wall(), c.high.Load()) }
-
-// advance is micros, and makes sure that no later answer is earlier.
-func (c *clock) advance() int64 {
-	t := c.wall()
-	for {
-		h := c.high.Load()
-		if t <= h {
-			return h
-		}
-		if c.high.CompareAndSwap(h, t) {
-			return t
-		}
-	}
-}
-
-// Now is the store's time. It follows the wall clock, but is never before
-// anything that the store has decided.
+// Now is the store's time. It follows the wall clock ahead, and goes on by a
+// monotonic clock when the wall clock is set back, until that has caught up: it
+// never goes back and never stands still. Health tells when the two differ.
 func (s *Store) Now() time.Time { return fromMicros(s.clock.micros()) }
 
 func fromMicros(t int64) time.Time { return time.UnixMicro(t).UTC() }

@@ -85,9 +85,10 @@ type Config struct {
 	// events beyond 1,024 are dropped and counted, and a panic loses its event.
 	Events func(Event) `yaml:"-"`
 
-	now     func() time.Time // tests: the clock
-	entropy io.Reader        // tests: the source of ids and tokens
-	vfs     string           // tests: the SQLite VFS
+	now     func() time.Time     // tests: the wall clock
+	mono    func() time.Duration // tests: the monotonic clock beside it
+	entropy io.Reader            // tests: the source of ids and tokens
+	vfs     string               // tests: the SQLite VFS
 }
 
 // withDefaults fills in what is zero.

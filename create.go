@@ -80,7 +80,7 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	} else if err := checkUserID(n.UserID); err != nil {
 		return nil, limit, err
 	}
-	now, m := s.clock.advance(), n.Meta.clean()
+	now, m := s.clock.micros(), n.Meta.clean()
 	deadline := int64(persist.NoDeadline)
 	if life > 0 {
 		deadline = now + life.Microseconds()

@@ -11,6 +11,13 @@ import (
 // WithClock gives a store under test its time.
 func WithClock(c Config, now func() time.Time) Config { c.now = now; return c }
 
+// WithClocks gives a store under test its time: a wall clock, and the monotonic one
+// by which it goes on when that is set back. With WithClock it stands still then.
+func WithClocks(c Config, wall func() time.Time, mono func() time.Duration) Config {
+	c.now, c.mono = wall, mono
+	return c
+}
+
 // WithEntropy gives a store under test its randomness.
 func WithEntropy(c Config, r io.Reader) Config { c.entropy = r; return c }
 

@@ -2,6 +2,7 @@ package sessile
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -55,7 +56,7 @@ func (s *Store) Health() Health {
 	switch {
 	case err != nil || s.closed.Load():
 		h.State, h.Reason = Failed, "closed"
-	case t.FailingSince > 0 && s.clock.micros()-t.FailingSince > failedAfter.Microseconds(),
+	case t.FailingSince > 0 && s.clock.tick()-t.FailingSince > failedAfter.Microseconds(),
 		h.OldestPending > failedAfter+slowPending*s.cfg.BatchInterval: // a commit hangs
 		h.State, h.Reason = Failed, "nothing has been written for more than a minute"
 	default:
@@ -82,9 +83,13 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 		return "the disk is slow: changes wait longer than they should"
 	case t.LeaseLapsed:
 		return "no news from the shared backend: memory is not trusted"
-	default:
+	case info.Warning != "":
 		return info.Warning
 	}
+	if behind := s.clock.behind(); behind > behindLeast {
+		return fmt.Sprintf("the wall clock is %v behind the store's time, which never goes back", behind.Round(time.Second))
+	}
+	return ""
 }
 
 // Emit passes an event of the caller's to Config.Events, behind the store's own.

@@ -47,7 +47,6 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 		}
 	}
 	if !v.ActiveAt(now) {
-		s.clock.advance()
 		return Snapshot{}, ErrExpired
 	}
 	found = Snapshot{view: v, due: now-v.LastActive >= min(s.touch, v.TTL/2)}

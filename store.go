@@ -27,7 +27,7 @@ type Store struct {
 	sealKey  sealKey
 	forged   atomic.Uint64 // tokens that no store with this key has made
 	actor    *actor.Actor
-	clock    *clock
+	clock    *storeClock
 	log      *zap.Logger
 	touch    int64 // Config.TouchInterval, microseconds
 	closed   atomic.Bool
@@ -68,7 +68,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 	traits := backend.Traits()
 	s := &Store{
 		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
-		clock: newClock(cfg.now), log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
+		clock: newClock(cfg, 0), log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
 	}
 	if s.log == nil {
 		s.log = zap.NewNop()
@@ -80,7 +80,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		MaxGraves: maxGraves, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
 		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
-		Now: s.clock.advance, Tick: s.clock.tick, Observe: s.observe,
+		Now: s.clock.micros, Tick: s.clock.tick, Observe: s.observe,
 	})
 	s.close = sync.OnceValue(s.shutdown)
 	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))

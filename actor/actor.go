@@ -37,7 +37,7 @@ type Config struct {
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
 	Exclusive       bool          // nobody else writes: the lease never ends
 	Seed            uint64        // of the retry jitter
-	Now             func() int64  // the wall clock, Unix microseconds
+	Now             func() int64  // the time, Unix microseconds: it never goes back
 	Tick            func() int64  // a monotonic clock, microseconds
 	Observe         func(Event)   // called on a goroutine of its own; optional
 }

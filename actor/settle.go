@@ -167,7 +167,7 @@ func (s *state) failed(f *flight, err error) {
 	s.stats.BatchFailures++
 	s.stats.LastError, s.stats.LastErrorAt = err, s.now
 	if s.retry.n == 0 {
-		s.stats.FailingSince = s.now
+		s.stats.FailingSince = max(s.tick, 1)
 		s.event(Event{Kind: WriteFailed, Err: err})
 	}
 	s.retry.at = s.tick + s.delay(s.retry.n)

@@ -18,7 +18,7 @@ const forever = math.MaxInt64
 // a test can drive it step by step.
 type state struct {
 	cfg  Config
-	now  int64 // wall clock of the current step: decides what has expired
+	now  int64 // time of the current step: decides what has expired
 	tick int64 // monotonic clock of the current step: decides when something is written
 	rng  *rand.Rand
 	out  effects // of the current step
@@ -79,12 +79,11 @@ func newState(cfg Config) *state {
 	return s
 }
 
-// step handles one message at the time now, by the wall clock, and tick, by the
-// monotonic one, and returns what must be done about it. The effects are valid
-// until the next step.
+// step handles one message at the time now, which follows the wall clock and
+// never goes back (S29), and tick, by the monotonic one, and returns what must be
+// done about it. The effects are valid until the next step.
 func (s *state) step(m message, now, tick int64) *effects {
-	s.now = max(s.now, now) // a clock that jumps back revives nothing (S29)
-	s.tick = tick
+	s.now, s.tick = now, tick
 	s.growing.lasts(tick)
 	s.reading.lasts(tick)
 	clear(s.out.replies)
@@ -286,7 +285,7 @@ func (s *state) nextWake() time.Duration {
 	if len(s.watched) == 0 {
 		return wait
 	}
-	// The wall clock may be set: look at it now and then, and not in a frenzy while it stands.
+	// The wall clock may be set ahead: look at it now and then.
 	end := time.Duration(min(max(s.watchAt-s.now, 10_000), 60_000_000)) * time.Microsecond
 	if wait == never {
 		return end

@@ -14,7 +14,8 @@ type Stats struct {
 	Tombstones, Loads, Watched, Waiting       int
 	OldestPending                             int64 // age of the oldest unwritten change, microseconds
 	LastError                                 error // of the last failed write
-	LastErrorAt, FailingSince                 int64 // FailingSince is 0 while batches are committed
+	LastErrorAt                               int64
+	FailingSince                              int64 // a tick; 0 while batches are committed
 	StuckDeletes                              int
 	Full                                      bool
 	Refusing                                  bool // calls have been refused in the last second

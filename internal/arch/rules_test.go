@@ -33,7 +33,7 @@ const anywhere = "*"
 func house() map[string]room {
 	return map[string]room{
 		".": {
-			imports: []string{"actor", "persist", "persist/sqlite", "internal/object"},
+			imports: []string{"actor", "persist", "persist/sqlite", "internal/clock", "internal/object"},
 			modules: []string{"github.com/oklog/ulid/v2", "go.uber.org/zap", "github.com/mileusna/useragent"},
 			shuns:   []string{"database/sql"},
 			clock:   true, tokens: true,
@@ -48,6 +48,9 @@ func house() map[string]room {
 		"cache": {
 			modules: []string{"github.com/hashicorp/golang-lru/v2/simplelru"},
 			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
+		},
+		"internal/clock": {
+			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
 		},
 		"internal/object": {
 			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
