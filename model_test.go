@@ -249,7 +249,7 @@ func TestAnySequenceKeepsThePromises(t *testing.T) {
 		for job := range *modelJobs {
 			t.Run(strconv.Itoa(job), func(t *testing.T) {
 				t.Parallel()
-				vfs := faultvfs.New(t.Name())
+				vfs := faultvfs.NewForBubble(t.Name())
 				rapid.Check(t, func(r *rapid.T) {
 					hot, list := rapid.IntRange(1, 5).Draw(r, "hot"), sequences().Draw(r, "sequence")
 					n.Add(1)
@@ -265,7 +265,7 @@ func TestAnySequenceKeepsThePromises(t *testing.T) {
 
 // The negative controls: stores that break a promise.
 func TestASequenceNoticesABrokenStore(t *testing.T) {
-	vfs := faultvfs.New(t.Name())
+	vfs := faultvfs.NewForBubble(t.Name())
 	for name, c := range map[string]struct {
 		twist func(*sqlite.DB) persist.Backend
 		kind  life.Kind

@@ -139,7 +139,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return &lab{vfs: faultvfs.New(t.Name()), dir: dir}
+	return &lab{vfs: faultvfs.NewForBubble(t.Name()), dir: dir}
 }
 
 // try runs the script with one fault in a bubble, where waiting costs nothing.

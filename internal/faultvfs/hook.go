@@ -44,9 +44,10 @@ type Hook func(Call) Verdict
 
 // VFS is a file system with a hook. It is SQLite's own in all else.
 type VFS struct {
-	Name string
-	mu   sync.Mutex
-	hook Hook
+	Name  string
+	hurry bool // see NewForBubble
+	mu    sync.Mutex
+	hook  Hook
 }
 
 // Set replaces the hook; nil lets everything pass.

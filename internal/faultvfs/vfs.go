@@ -59,6 +59,16 @@ func New(name string) *VFS {
 	return v
 }
 
+// NewForBubble is New for tests in a synctest bubble. SQLite waits for a lock by the
+// clock of the machine and with locks of ours held. So the time of the bubble stands
+// still, and who has the lock cannot free it: SQLite gives up after 10 ms here, and not
+// after ten seconds. Elsewhere that is less than a busy machine may need to go on.
+func NewForBubble(name string) *VFS {
+	v := New(name)
+	v.hurry = true
+	return v
+}
+
 // pointed is what is at an address. It goes round a conversion that go vet
 // distrusts: the memory is not Go's, so nothing moves or frees it meanwhile.
 func pointed[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
@@ -125,11 +135,14 @@ func xDelete(tls *libc.TLS, vfs, name uintptr, dir int32) int32 {
 	})
 }
 
-// xSleep is how SQLite waits for a lock of the WAL's index: up to ten seconds,
-// by the clock of the machine and with locks of ours held, which a synctest
-// bubble cannot shorten. Here it waits as often, and not as long.
+// xSleep is how SQLite waits for a lock of the WAL's index. SQLite counts its tries
+// and not the time: a hundred sleeps that add up to ten seconds, and then "locking
+// protocol".
 func xSleep(tls *libc.TLS, vfs uintptr, microseconds int32) int32 {
-	return function[func(*libc.TLS, uintptr, int32) int32](all.base.FxSleep)(tls, vfs, min(microseconds, 100))
+	if system(vfs).hurry {
+		microseconds = min(microseconds, 100)
+	}
+	return function[func(*libc.TLS, uintptr, int32) int32](all.base.FxSleep)(tls, vfs, microseconds)
 }
 
 func xRead(tls *libc.TLS, f, buf uintptr, n int32, off int64) int32 {

@@ -22,7 +22,7 @@ func firstSeed() uint64 {
 // runs makes n runs with the seeds from first on.
 func runs(t *testing.T, n int, first uint64, like run, flags string) {
 	t.Helper()
-	vfs := faultvfs.New(t.Name())
+	vfs := faultvfs.NewForBubble(t.Name())
 	did, acks, events := 0, 0, 0
 	for i := range n {
 		u := like
@@ -62,7 +62,7 @@ func TestThePowerCutsNoticeABrokenStore(t *testing.T) {
 		"a rotation leaves the old token good":             {run{twist: life.Lenient}, []life.Kind{life.Resurrected}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vfs := faultvfs.New(t.Name())
+			vfs := faultvfs.NewForBubble(t.Name())
 			found, did, broken := make(map[life.Kind]int), 0, 0
 			for i := range uint64(10) {
 				u := c.run
@@ -87,7 +87,7 @@ func TestASeedIsARun(t *testing.T) {
 	var shapes [2][]string
 	for i := range shapes {
 		u := run{seed: 7, gate: true}
-		t.Run("", func(t *testing.T) { u.do(t, faultvfs.New(t.Name())) })
+		t.Run("", func(t *testing.T) { u.do(t, faultvfs.NewForBubble(t.Name())) })
 		shapes[i] = Shape(u.rec.Events())
 	}
 	for i, a := range shapes[0] {
