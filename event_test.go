@@ -1,9 +1,16 @@
 package sessile_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/sessile/sessile"
 )
@@ -33,5 +40,29 @@ func TestEventKindsAreDistinctWords(t *testing.T) {
 			t.Errorf("kind %q", k)
 		}
 		seen[k] = true
+	}
+}
+
+// An event that is about no session is logged without one, in every form.
+func TestEventAboutNoSessionIsLoggedWithoutOne(t *testing.T) {
+	var text bytes.Buffer
+	for _, e := range []sessile.Event{{Kind: sessile.EventHealth, Reason: "writes fail"}, {Kind: sessile.EventCreated, SessionID: sessile.ID{1}, UserID: "ann"}} {
+		text.Reset()
+		core, logs := observer.New(zap.InfoLevel)
+		zap.New(core).Info("event", zap.Inline(e), zap.Object("object", e))
+		if err := json.NewEncoder(&text).Encode([]any{e, logs.All()[0].ContextMap()}); err != nil {
+			t.Fatal(err)
+		}
+		slog.New(slog.NewJSONHandler(&text, nil)).Info("event", "", e, "group", e)
+		want := 0
+		if e.SessionID != (sessile.ID{}) {
+			want = 5
+		}
+		if n := strings.Count(text.String(), `"session":`) + strings.Count(text.String(), `"SessionID":`); n != want {
+			t.Errorf("the session is logged %d times, want %d:\n%s", n, want, &text)
+		}
+		if n := strings.Count(text.String(), string(e.Kind)); n != 5 {
+			t.Errorf("the kind is logged %d times, want 5:\n%s", n, &text)
+		}
 	}
 }

@@ -108,7 +108,7 @@ func (a *App) Close() error {
 // observe hears what happens in the store and in the middleware: it logs it, and
 // tells the pages that watch. It does not block.
 func (a *App) observe(e sessile.Event) {
-	a.log.Info("session event", zap.String("kind", string(e.Kind)), zap.Stringer("session", e.SessionID), zap.String("reason", e.Reason))
+	a.log.Info("session event", zap.Inline(e))
 	switch e.Kind {
 	case sessile.EventRotated:
 		a.hub.toSession(e.SessionID, "This session has a new token.")
