@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	sqlite3 "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/internal/life"
@@ -87,6 +90,8 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		}
 	}
 	lossy := false
+	var other reader
+	defer other.leave()
 	for n := range lives {
 		store, err := open(setup, u.gate)
 		if err != nil {
@@ -99,9 +104,16 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		for _, c := range clients {
 			c.Restart(store, lossy)
 		}
-		day(r, clients)
+		day(r, clients, func() {
+			if u.gate && r.IntN(8) == 0 {
+				other.toggle(setup.Path)
+			}
+		})
 		if u.gate {
 			found = append(found, u.recovers(store)...)
+		}
+		if r.IntN(4) > 0 {
+			other.leave()
 		}
 		if err := store.Close(); err != nil {
 			if !u.gate {
@@ -114,6 +126,33 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		found = append(found, c.Found()...)
 	}
 	return found
+}
+
+// reader is another program that reads the file, and keeps what it has read from being
+// checkpointed.
+type reader struct{ c *sqlite3.Conn }
+
+// toggle begins a read transaction, or ends it.
+func (x *reader) toggle(path string) {
+	if x.c != nil {
+		x.leave()
+		return
+	}
+	c, err := sqlite3.OpenConn(path, sqlite3.OpenReadOnly)
+	if err != nil {
+		return
+	}
+	x.c = c
+	for _, query := range []string{"BEGIN", "SELECT count(*) FROM session"} {
+		_ = sqlitex.ExecuteTransient(c, query, nil) // if the lock is not to be had, it reads nothing
+	}
+}
+
+func (x *reader) leave() {
+	if x.c != nil {
+		_ = x.c.Close()
+		x.c = nil
+	}
 }
 
 // open opens the store, with some patience if the disk fails now and then.
@@ -141,13 +180,14 @@ func (u *run) recovers(store *sessile.Store) []life.Breach {
 
 // day has the clients call at random, several at once: while the disk syncs, the
 // next ones come.
-func day(r *rand.Rand, clients []*life.Client) {
+func day(r *rand.Rand, clients []*life.Client, also func()) {
 	done := make(chan int, len(clients))
 	var idle []int
 	for i := range clients {
 		idle = append(idle, i)
 	}
 	for range steps {
+		also()
 		for len(idle) == 0 || len(idle) < len(clients) && r.IntN(3) == 0 {
 			idle = append(idle, <-done)
 			synctest.Wait()

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -40,36 +38,6 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	return t.res, nil
 }
 
-const tidyPatience = 20 * time.Millisecond
-
-// repair replaces a writer that has met an I/O error. Only when a checkpoint has
-// come through does the disk surely hold what the connection believes, and what
-// a failed COMMIT may have left behind is gone (D10).
-func (d *DB) repair() error {
-	if d.writer != nil && !d.broken {
-		return nil
-	}
-	d.broken = true
-	if d.writer != nil {
-		_ = d.writer.Close() // given up because it failed
-		d.writer = nil
-	}
-	c, err := d.connectWriter()
-	if err != nil {
-		return fmt.Errorf("reopening after an I/O error: %w", err)
-	}
-	if err := checkpoint(c); err != nil {
-		d.stopBackup(err)
-		return fmt.Errorf("reopening after an I/O error: %w", errors.Join(err, c.Close()))
-	}
-	d.writer = c
-	if err := d.learn(); err != nil {
-		return fmt.Errorf("reopening after an I/O error: %w", err)
-	}
-	d.broken = false
-	return nil
-}
-
 // tidy empties a WAL that has grown long, which the passive checkpoints of every
 // COMMIT cannot while there is always some reader. If a reader is in the way now,
 // it is tried again when the WAL has grown by as much. Somebody waits for what was
@@ -79,9 +47,7 @@ func (d *DB) tidy() {
 	if n < d.roomy || d.backup.Load() != nil {
 		return
 	}
-	d.writer.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
-	err := checkpoint(d.writer)
-	d.writer.SetBusyTimeout(d.cfg.BusyTimeout)
+	err := d.checkpointSoon(d.writer)
 	if err == nil {
 		d.roomy = walRoom
 		return

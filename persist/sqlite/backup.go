@@ -62,7 +62,7 @@ func (d *DB) endBackup() {
 var errClosed = errors.New("the file has been closed")
 
 // stopBackup ends the backup under way: its snapshot keeps the WAL from being
-// emptied, and a writer that is being repaired or closed needs it empty.
+// emptied, and Close wants it empty.
 func (d *DB) stopBackup(why error) {
 	if cancel := d.backup.Load(); cancel != nil {
 		(*cancel)(fmt.Errorf("%w: the backup was stopped: %w", persist.ErrUnavailable, why))

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lib "modernc.org/sqlite/lib"
 	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
@@ -30,6 +33,11 @@ type disk struct {
 func newDisk(t *testing.T) *disk {
 	t.Helper()
 	d := &disk{VFS: faultvfs.New(t.Name())}
+	d.hook()
+	return d
+}
+
+func (d *disk) hook() {
 	d.Set(func(c faultvfs.Call) faultvfs.Verdict {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -40,7 +48,6 @@ func newDisk(t *testing.T) *disk {
 		}
 		return d.fail(len(d.calls)-1, c)
 	})
-	return d
 }
 
 // from forgets the calls so far and lets fail decide about those that follow.
@@ -158,6 +165,126 @@ func TestAFailedSyncOfACommitIsUnknownAndRetriable(t *testing.T) { // D9, D10
 	}
 	if err := d.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
+	}
+}
+
+// reading begins a read transaction as another program does, and keeps it.
+func reading(t *testing.T, path string) *zombie.Conn {
+	t.Helper()
+	c := raw(t, path)
+	run := func(sql string) {
+		if err := sqlitex.ExecuteTransient(c, sql, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("BEGIN")
+	run("SELECT count(*) FROM session")
+	return c
+}
+
+// A reader of another program that stays keeps no writer from being repaired.
+func TestRepairNeedsNoReadersLeave(t *testing.T) { // D10
+	for name, v := range map[string]struct {
+		op     faultvfs.Op
+		suffix string
+		code   int32
+	}{
+		"a sync of the WAL": {faultvfs.Sync, "-wal", lib.SQLITE_IOERR_FSYNC},
+		"a write":           {faultvfs.Write, "-wal", lib.SQLITE_IOERR_WRITE},
+		"a full disk":       {faultvfs.Write, "-wal", lib.SQLITE_FULL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := newDisk(t)
+			path := filepath.Join(t.TempDir(), "s.db")
+			d := disk.open(t, path)
+			defer d.Close()
+			must(t, d, create(1), create(2))
+			reader := reading(t, path)
+			must(t, d, create(3))
+			disk.from(once(v.op, v.suffix, faultvfs.Verdict{Code: v.code}))
+			if _, err := apply(d, destroy(1)); err == nil {
+				t.Fatal("the fault was not felt")
+			}
+			disk.from(nil)
+			began := time.Now()
+			must(t, d, destroy(1), create(4))
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if err := reader.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := open(t, copyOf(t, path))
+			if exists(t, again, 1) || !exists(t, again, 2) || !exists(t, again, 3) || !exists(t, again, 4) {
+				t.Error("what was acknowledged is not there after a crash")
+			}
+		})
+	}
+}
+
+// A COMMIT that failed leaves whole frames in the WAL. What is acknowledged after it
+// holds although the next batch changes nothing: it is not there to be destroyed.
+func TestACommitThatFailedDoesNotComeTrueAfterAnAcknowledgement(t *testing.T) { // D9, D10
+	for _, foreign := range []bool{false, true} {
+		disk := &disk{VFS: faultvfs.New(fmt.Sprint(t.Name(), foreign))}
+		disk.hook()
+		path := filepath.Join(t.TempDir(), "s.db")
+		d := disk.open(t, path)
+		must(t, d, create(1))
+		if foreign {
+			reading(t, path)
+		}
+		disk.from(once(faultvfs.Sync, "-wal", faultvfs.Verdict{Code: lib.SQLITE_IOERR_FSYNC}))
+		if _, err := apply(d, create(2)); !errors.Is(err, persist.ErrUnknown) {
+			t.Fatalf("Apply: %v", err)
+		}
+		if !exists(t, open(t, copyOf(t, path)), 2) {
+			t.Fatal("its frames are not in the WAL: this shows nothing")
+		}
+		disk.from(nil)
+		if out, err := apply(d, destroy(2)); err != nil || out[0].Status != persist.Gone {
+			t.Fatalf("Apply: %+v, %v", out, err)
+		}
+		if exists(t, open(t, copyOf(t, path)), 2) {
+			t.Error("a session that was destroyed is there after a crash")
+		}
+		if err := d.Close(); err != nil && !foreign {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// What a process left in the WAL may never have been synced: the next one writes it
+// to the disk before anything stands behind it, whoever reads.
+func TestOpenSettlesTheWALThatItFinds(t *testing.T) { // D9, D23
+	from := filepath.Join(t.TempDir(), "s.db")
+	d := open(t, from)
+	must(t, d, create(1), create(2))
+	disk := newDisk(t)
+	path := copyOf(t, from)
+	d = disk.open(t, path)
+	defer d.Close()
+	synced := slices.IndexFunc(disk.trace(), func(c faultvfs.Call) bool { return c.Op == faultvfs.Sync && c.Path == path })
+	if synced < 0 || d.Inspect().WALBytes > 0 {
+		t.Errorf("the WAL was not written to the file: synced %v, %d bytes", synced >= 0, d.Inspect().WALBytes)
+	}
+	path = copyOf(t, from)
+	reader := reading(t, path)
+	before, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = disk.open(t, path)
+	defer d.Close()
+	if n := d.Inspect().WALBytes; n <= before.Size() {
+		t.Errorf("no commit stands behind what was in the WAL: %d bytes, then %d", before.Size(), n)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	must(t, d, destroy(1))
+	if exists(t, d, 1) || !exists(t, d, 2) {
+		t.Error("it lacks what was in the WAL")
 	}
 }
 

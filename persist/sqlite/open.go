@@ -117,7 +117,13 @@ func (d *DB) open(ctx context.Context) (err error) {
 // openWriter opens the connection that writes, migrates, and learns what the DB
 // must know of the file.
 func (d *DB) openWriter(ctx context.Context) (err error) {
+	recovered := size(d.cfg.Path+"-wal") > 0
 	if d.writer, err = d.connectWriter(); err != nil {
+		return err
+	}
+	d.writer.SetInterrupt(ctx.Done())
+	defer func() { d.writer.SetInterrupt(nil) }()
+	if err := d.takeOver(recovered); err != nil {
 		return err
 	}
 	if err := migrate(ctx, d.writer, migrations()); err != nil {
@@ -126,7 +132,25 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	if d.key, err = storeKey(d.writer); err != nil {
 		return err
 	}
+	if d.seen, err = queryInt(d.writer, dataVersion); err != nil {
+		return fmt.Errorf("reading the data version: %w", err)
+	}
 	return d.learn()
+}
+
+// takeOver settles a WAL that was there: nobody knows of its end whether it was synced.
+// While another program has the lock, that is left for the first commit.
+func (d *DB) takeOver(recovered bool) error {
+	if !recovered {
+		return nil
+	}
+	d.unsynced = true
+	err := d.settle()
+	if codeOf(err) == sqlite.ResultBusy {
+		d.broken = true
+		return nil
+	}
+	return err
 }
 
 // learn reads what only a new writer connection does not know yet.
@@ -138,9 +162,6 @@ func (d *DB) learn() error {
 	}
 	if err != nil {
 		return fmt.Errorf("counting the guests: %w", err)
-	}
-	if d.seen, err = queryInt(d.writer, dataVersion); err != nil {
-		return fmt.Errorf("reading the data version: %w", err)
 	}
 	d.guests = int(guests)
 	if d.wal, err = os.Stat(d.cfg.Path + "-wal"); err != nil {

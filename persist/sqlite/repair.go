@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// repair replaces a writer that has met an I/O error. It needs no reader's leave: a
+// reader of another program may stay for hours.
+//
+// What must not happen (D10):
+//
+//  1. COMMIT F writes its frames behind the last commit in the WAL. The fsync fails.
+//     Linux takes the pages for clean: the cache has F, the disk may not.
+//  2. F's caller gets ErrUnknown. The index of the WAL ends before F, so no
+//     connection sees it.
+//  3. Something has F taken for a commit: the index is made anew from the cache, or
+//     the process is killed and the next start makes it.
+//  4. Later commits stand behind F in the WAL, are synced and acknowledged.
+//  5. Power is cut. On disk the WAL has a gap where F was, and all behind it is lost.
+//
+// Or, without a power cut: the next batch changes nothing ("it is already gone"),
+// writes nothing, and is acknowledged. Then 3 makes F true after all.
+//
+// Three rules end it:
+//
+//   - The index is never made anew while the DB is open: some connection has it mapped
+//     from Open to Close, the broken writer until the new one is there. So the index
+//     ends before F, and the next commit overwrites F's first frame and syncs it. Each
+//     frame's checksum covers those before it: what is left of F behind it is dead.
+//     The same holds for frames that were written in part, or not at all.
+//   - Everything before F is on disk: every COMMIT that returned nil had its fsync. A
+//     checkpoint that fails is made again from the WAL, page by page, because its
+//     progress is noted only after the fsync of the file. Where nobody knows, because
+//     another program wrote meanwhile or the process began with a WAL that was there
+//     (see 3), every byte of the WAL is written and synced anew.
+//   - Nothing is acknowledged before one commit that does write: this one. A checkpoint
+//     that empties the WAL does as well, and gives a full disk its space back.
+func (d *DB) repair() error {
+	if !d.broken {
+		return nil
+	}
+	if err := d.replaceWriter(); err != nil {
+		return fmt.Errorf("reopening after an I/O error: %w", err)
+	}
+	if err := d.settle(); err != nil {
+		return fmt.Errorf("reopening after an I/O error: %w", err)
+	}
+	if err := d.learn(); err != nil {
+		return fmt.Errorf("reopening after an I/O error: %w", err)
+	}
+	d.broken = false
+	return nil
+}
+
+// replaceWriter opens another connection before it closes the old one, which is the
+// last to know whether another program has written since our last commit.
+func (d *DB) replaceWriter() error {
+	c, err := d.connectWriter()
+	if err != nil {
+		return err
+	}
+	seen, err := queryInt(c, dataVersion)
+	if err != nil {
+		return errors.Join(err, c.Close())
+	}
+	if before, err := queryInt(d.writer, dataVersion); err != nil || before != d.seen {
+		d.foreign.Store(true)
+		d.unsynced = true
+	}
+	_ = d.writer.Close() // given up because it failed
+	d.writer, d.seen = c, seen
+	return nil
+}
+
+// settle makes sure that what the writer sees is on disk, and that nothing else can
+// become true: by emptying the WAL or, if a reader is in the way, by a commit.
+func (d *DB) settle() error {
+	err := d.checkpointSoon(d.writer)
+	if codeOf(err) == sqlite.ResultBusy {
+		err = d.commitAnew()
+	}
+	if err == nil {
+		d.unsynced = false
+	}
+	return err
+}
+
+// commitAnew makes a commit that changes nothing and is written all the same.
+func (d *DB) commitAnew() (err error) {
+	end, err := sqlitex.ImmediateTransaction(d.writer) // nobody appends to the WAL or empties it meanwhile
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	if d.unsynced {
+		if err := rewrite(d.cfg.Path + "-wal"); err != nil {
+			return fmt.Errorf("writing the WAL anew: %w", err)
+		}
+	}
+	version, err := queryText(d.writer, `PRAGMA user_version`)
+	if err != nil {
+		return err
+	}
+	_, err = queryText(d.writer, "PRAGMA user_version = "+version) // its page is written although it is the same
+	return err
+}
+
+// rewrite writes every byte of a file again and syncs it.
+func rewrite(path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buf := make([]byte, 1<<20)
+	for off := int64(0); ; {
+		n, err := f.ReadAt(buf, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if n == 0 {
+			return f.Sync()
+		}
+		if _, err := f.WriteAt(buf[:n], off); err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+}
+
+// tidyPatience is how long a checkpoint waits for readers while somebody waits for us.
+const tidyPatience = 20 * time.Millisecond
+
+// checkpointSoon is checkpoint with little patience for readers.
+func (d *DB) checkpointSoon(c *sqlite.Conn) error {
+	c.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
+	defer c.SetBusyTimeout(d.cfg.BusyTimeout)
+	return checkpoint(c)
+}
