@@ -21,6 +21,9 @@ func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.settle()
+	if !h.accessed { // a static file, say, stays cacheable; a later response has the cookie
+		h.fate = keepCookie
+	}
 	h.sent = true
 	if err != nil {
 		// A login whose data is lost is none: it might lack what restricts it.
@@ -30,10 +33,10 @@ func (h *Handle) commit(header http.Header) error {
 	if h.fate != keepCookie && !h.bearer {
 		h.withdraw(h.req.Context())
 	}
-	if err == nil && h.rotationDue() {
+	if err == nil && h.accessed && h.rotationDue() {
 		h.rotateGently(h.m.deadline.next())
 	}
-	h.fresh = false
+	h.issued, h.fresh = h.fresh, false
 	h.headers(header)
 	return err
 }

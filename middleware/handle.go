@@ -26,6 +26,7 @@ type Handle struct {
 	fate       fate
 	has        bool // there is a session
 	fresh      bool // it was created in this request, and nobody has its token yet
+	issued     bool // it was created in this request, whose response carries the token
 	bearer     bool // the token came in the Authorization header: no cookies
 	superseded bool // the token has been replaced, and is good for a grace
 	overtaken  bool // another request has replaced it meanwhile

@@ -27,8 +27,9 @@ type Login struct {
 // Authenticate goes into the new session.
 //
 // It is on disk (fsync) when Authenticate returns nil. After an error the request
-// has the session that it had. If the response never begins, or cannot be
-// committed, the new session is destroyed too.
+// has the session that it had. If the response never begins, cannot be committed, or
+// comes too late for an http.TimeoutHandler around the middleware, the new session is
+// destroyed too.
 func (h *Handle) Authenticate(ctx context.Context, userID string) error {
 	return h.AuthenticateLogin(ctx, Login{UserID: userID})
 }
