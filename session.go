@@ -39,7 +39,7 @@ type NewSession struct {
 	UserID      string
 	Meta        Meta
 	Data        any           // encodes to a JSON object; nil = {}
-	TTL         time.Duration // sliding lifetime, 0 = Config.TTL
+	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
 	Guest       bool          // a session without a user
 }

@@ -15,7 +15,7 @@ import (
 type Login struct {
 	UserID      string
 	Data        any           // encodes to a JSON object, over what is carried; nil = nothing
-	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's
+	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = the store's; or sessile.NoMaxLifetime
 	CarryOver   []string      // keys taken along, beside Options.CarryOver
 }

@@ -23,7 +23,7 @@ type Options struct {
 	// Guests lets sessions exist without a user. One is created only when a handler
 	// first sets something. The store bounds their number: Config.MaxGuests.
 	Guests bool
-	// GuestTTL is their sliding lifetime. Default: the store's TTL.
+	// GuestTTL is their sliding lifetime, not more than the store's MaxLifetime. Default: the store's TTL.
 	GuestTTL time.Duration
 	// CarryOver names the keys that a login takes along from a guest's session, or
 	// from the same user's.

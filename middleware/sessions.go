@@ -38,6 +38,10 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 		return nil, fmt.Errorf("session middleware: %w:\n%w", sessile.ErrInvalidConfig, err)
 	}
 	cfg := store.Config()
+	if cfg.MaxLifetime != sessile.NoMaxLifetime && opts.GuestTTL > cfg.MaxLifetime {
+		return nil, fmt.Errorf("session middleware: %w: guest TTL %v is longer than the store's max_lifetime, %v",
+			sessile.ErrInvalidConfig, opts.GuestTTL, cfg.MaxLifetime)
+	}
 	return &Sessions{
 		store: store, opts: opts, cookie: policy, proxies: trusted,
 		deadline: deadline{patience: opts.CommitTimeout},
