@@ -32,6 +32,7 @@ func (h *Handle) load(ctx context.Context) error {
 		h.m.store.Emit(sessile.Event{Kind: sessile.EventAmbiguousCookies, Reason: "several cookies of one name"})
 	}
 	for _, text := range found.sent() {
+		h.tried++
 		if ok, err := h.try(ctx, text); ok || err != nil {
 			return err
 		}

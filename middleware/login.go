@@ -18,13 +18,28 @@ type Login struct {
 	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = the store's; or sessile.NoMaxLifetime
 	CarryOver   []string      // keys taken along, beside Options.CarryOver
+
+	// Confirm checks once more, when the session exists and before anybody has its
+	// token, that this login is still right: above all that the password which was
+	// checked is still the account's. If it returns an error, the session is
+	// destroyed and the error is that of the login.
+	//
+	// It closes a race (ASVS 7.4.3). 1. A thief logs in, and the old password is
+	// right. 2. The owner changes the password and ends all sessions. 3. The thief's
+	// session is created. A change that comes first to the account and then to its
+	// sessions cannot miss a login with Confirm: either the session exists when all
+	// are ended, or Confirm sees the new password.
+	//
+	// It must not use the request's Handle, which waits for it.
+	Confirm func(context.Context) error
 }
 
 // Authenticate logs userID in: a new session with a new id and token, whatever
-// the client held before (OWASP: session fixation). Keys named in
-// Options.CarryOver come along, pending changes of them included, unless the
-// session before was another user's; then it is destroyed. What is set after
-// Authenticate goes into the new session.
+// the client held before (OWASP: session fixation). Every session that the client's
+// cookies open is ended. Keys named in Options.CarryOver come along from the one that
+// counted, pending changes of them included, unless it was another user's; if it has
+// ended meanwhile, only the pending changes do. What is set after Authenticate goes
+// into the new session.
 //
 // It is on disk (fsync) when Authenticate returns nil. After an error the request
 // has the session that it had. If the response never begins, cannot be committed, or
@@ -46,7 +61,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 	if err := h.changeable(); err != nil {
 		return err
 	}
-	data, err := h.carry(l)
+	data, err := h.carry(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -56,6 +71,9 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 	if err != nil {
 		return err
 	}
+	if err := h.confirm(ctx, l, s.ID); err != nil {
+		return err
+	}
 	h.replaceSent() // before it is dead, for those who find it so
 	if h.has {
 		// Refused from now on is enough here; anything less, and the old token would live on.
@@ -63,15 +81,41 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
 		}
 	}
+	if err := h.endOthersSent(ctx); !refused(err) {
+		return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
+	}
 	h.begin(s, t)
 	return nil
 }
 
+// confirm asks the application whether the login is right. A session that is not
+// confirmed is destroyed, also if Confirm panics.
+func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error) {
+	if l.Confirm == nil {
+		return nil
+	}
+	confirmed := false
+	defer func() {
+		if !confirmed {
+			_ = h.m.store.Destroy(h.m.deadline.next(), id) // nobody can use it; the store retries and reports
+			_ = h.check(ctx)                               // the session before may have ended for it
+		}
+	}()
+	err = l.Confirm(ctx)
+	confirmed = err == nil
+	return err
+}
+
 // carry is the data of a new session: what is carried over, under what the login brings.
-func (h *Handle) carry(l Login) (map[string]json.RawMessage, error) {
+func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
 	if user := h.cur.userID(); h.has && user != "" && user != l.UserID {
 		return data, l.overlay(data) // what belongs to another user stays with them
+	}
+	if len(h.m.opts.CarryOver)+len(l.CarryOver) > 0 {
+		if err := h.reread(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, keys := range [][]string{h.m.opts.CarryOver, l.CarryOver} {
 		for _, name := range keys {
@@ -126,7 +170,7 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		h.pending = nil
 		return nil
 	}
-	if h.sentWasReplaced() { // a parallel request has logged in, and wins
+	if h.reserved || h.sentWasReplaced() { // a parallel request has ended the session or logged in, and wins
 		h.reserved, h.pending = true, nil
 		return sessile.ErrNotFound
 	}
@@ -166,10 +210,9 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	if err != nil {
 		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
 			h.overtaken, h.fate = true, keepCookie // the browser has, or gets, the winner's
-		} else if errors.Is(err, sessile.ErrNotFound) {
-			h.ended()
+			return err
 		}
-		return err
+		return h.unlessEnded(err)
 	}
 	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
 	h.cur.fresh, h.fate, h.rotated, h.superseded, h.overtaken = t, sendCookie, true, false, false
