@@ -17,7 +17,7 @@ type loginBody struct {
 }
 
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	next := local(r.URL.Query().Get("next"), "/")
+	next := middleware.LocalPath(r.URL.Query().Get("next"), "/")
 	if h.IsAuthenticated() {
 		lead(w, r, next)
 		return nil
@@ -41,15 +41,15 @@ func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 // An application that faces the internet also limits the rate of attempts per
 // account and per address here; the demo only bounds how many run at once.
 func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	name, next := r.PostFormValue("name"), local(r.PostFormValue("next"), "/")
-	id, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
+	name, next := r.PostFormValue("name"), middleware.LocalPath(r.PostFormValue("next"), "/")
+	proof, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
+	if err == nil {
+		err = a.begin(r, h, proof, r.PostFormValue("remember") != "")
+	}
 	if errors.Is(err, users.ErrWrongPassword) {
 		return a.askLogin(w, r, h, http.StatusUnauthorized, loginBody{Error: "Name or password is wrong.", Name: name, Next: next})
 	}
 	if err != nil {
-		return err
-	}
-	if err := a.begin(r, h, id, r.PostFormValue("remember") != ""); err != nil {
 		return err
 	}
 	lead(w, r, next)
@@ -57,12 +57,28 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 }
 
 // begin logs a user in. Whoever asks to be remembered gets longer timeouts.
-func (a *App) begin(r *http.Request, h *middleware.Handle, id string, remember bool) error {
-	login := middleware.Login{UserID: id}
+//
+// The proof is looked at again once the session exists. Otherwise a login with the
+// old password could outlive a change of the password:
+//
+//  1. A login checks the old password.
+//  2. The owner changes it, and ends all sessions.
+//  3. The login creates its session.
+//
+// A session that is created before 2 is ended there; one that is created after it
+// finds that its proof does not hold any more.
+func (a *App) begin(r *http.Request, h *middleware.Handle, proof users.Proof, remember bool) error {
+	login := middleware.Login{UserID: proof.ID}
 	if remember {
 		login.TTL, login.MaxLifetime = a.settings.RememberFor, 3*a.settings.RememberFor
 	}
-	return h.AuthenticateLogin(r.Context(), login)
+	if err := h.AuthenticateLogin(r.Context(), login); err != nil {
+		return err
+	}
+	if err := a.users.Holds(proof); err != nil {
+		return errors.Join(err, h.Logout(r.Context()))
+	}
+	return nil
 }
 
 func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
@@ -85,7 +101,7 @@ type confirmBody struct {
 }
 
 func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	return a.askConfirm(w, r, h, http.StatusOK, confirmBody{Next: local(r.URL.Query().Get("next"), "/account")})
+	return a.askConfirm(w, r, h, http.StatusOK, confirmBody{Next: middleware.LocalPath(r.URL.Query().Get("next"), "/account")})
 }
 
 func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
@@ -98,7 +114,7 @@ func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.H
 // after every change of what a session may do.
 func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	user, _ := h.UserID()
-	next := local(r.PostFormValue("next"), "/account")
+	next := middleware.LocalPath(r.PostFormValue("next"), "/account")
 	_, err := a.users.Verify(r.Context(), user, r.PostFormValue("password"))
 	if errors.Is(err, users.ErrWrongPassword) {
 		return a.askConfirm(w, r, h, http.StatusUnauthorized, confirmBody{Error: "That is not your password.", Next: next})
