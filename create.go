@@ -35,7 +35,8 @@ func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Se
 }
 
 // CreateWith is [Store.Create] with choices for this session: its lifetimes
-// ("remember me"), or no user at all (a guest). Durable like Create.
+// ("remember me"), no user at all (a guest), or a session that it replaces. Durable
+// like Create. After [ErrUnknown] the session to be replaced may have ended.
 func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed
@@ -56,7 +57,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	if err != nil {
 		return Session{}, Token{}, err
 	}
-	v, err := s.actor.Create(ctx, rec, limit)
+	v, err := s.actor.Create(ctx, rec, limit, persist.ID(n.Replaces))
 	if err != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
 	}

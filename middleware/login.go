@@ -22,7 +22,8 @@ type Login struct {
 	// Confirm checks once more, when the session exists and before anybody has its
 	// token, that this login is still right: above all that the password which was
 	// checked is still the account's. If it returns an error, the session is
-	// destroyed and the error is that of the login.
+	// destroyed and the error is that of the login. A session of the same user that it
+	// has replaced stays ended.
 	//
 	// It closes a race (ASVS 7.4.3). 1. A thief logs in, and the old password is
 	// right. 2. The owner changes the password and ends all sessions. 3. The thief's
@@ -41,10 +42,15 @@ type Login struct {
 // ended meanwhile, only the pending changes do. What is set after Authenticate goes
 // into the new session.
 //
+// A session of the same user is replaced in one transaction: it does not count toward
+// the store's MaxSessionsPerUser, and it is good until the new one exists. Any other
+// session is ended after that.
+//
 // It is on disk (fsync) when Authenticate returns nil. After an error the request
-// has the session that it had. If the response never begins, cannot be committed, or
-// comes too late for an http.TimeoutHandler around the middleware, the new session is
-// destroyed too.
+// has the session that it had. After [sessile.ErrUnknown] and after an error of
+// Login.Confirm a session of the same user may have ended. If the response never begins,
+// cannot be committed, or comes too late for an http.TimeoutHandler around the middleware,
+// the new session is destroyed too.
 func (h *Handle) Authenticate(ctx context.Context, userID string) error {
 	return h.AuthenticateLogin(ctx, Login{UserID: userID})
 }
@@ -66,7 +72,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 		return err
 	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
-		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime,
+		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime, Replaces: h.replaces(l.UserID),
 	})
 	if err != nil {
 		return err
@@ -75,7 +81,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 		return err
 	}
 	h.replaceSent() // before it is dead, for those who find it so
-	if h.has {
+	if h.has && h.cur.userID() != l.UserID {
 		// Refused from now on is enough here; anything less, and the old token would live on.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
@@ -104,6 +110,16 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 	err = l.Confirm(ctx)
 	confirmed = err == nil
 	return err
+}
+
+// replaces is the session that a login of user takes the place of. Requests with its
+// token may be under way, and are told what has become of it from its end on.
+func (h *Handle) replaces(user string) (id sessile.ID) {
+	if h.has && user != "" && h.cur.userID() == user {
+		h.m.replace(h.cur.token().Reveal())
+		id = h.cur.id()
+	}
+	return id
 }
 
 // carry is the data of a new session: what is carried over, under what the login brings.
