@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -56,29 +57,18 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	return nil
 }
 
-// begin logs a user in. Whoever asks to be remembered gets longer timeouts.
-//
-// The proof is looked at again once the session exists. Otherwise a login with the
-// old password could outlive a change of the password:
-//
-//  1. A login checks the old password.
-//  2. The owner changes it, and ends all sessions.
-//  3. The login creates its session.
-//
-// A session that is created before 2 is ended there; one that is created after it
-// finds that its proof does not hold any more.
+// begin logs a user in. Whoever asks to be remembered gets longer timeouts. Once the
+// session exists, Confirm looks at the proof again: the password may have been changed
+// since it was checked.
 func (a *App) begin(r *http.Request, h *middleware.Handle, proof users.Proof, remember bool) error {
-	login := middleware.Login{UserID: proof.ID}
+	login := middleware.Login{
+		UserID:  proof.ID,
+		Confirm: func(context.Context) error { return a.users.Holds(proof) },
+	}
 	if remember {
 		login.TTL, login.MaxLifetime = a.settings.RememberFor, 3*a.settings.RememberFor
 	}
-	if err := h.AuthenticateLogin(r.Context(), login); err != nil {
-		return err
-	}
-	if err := a.users.Holds(proof); err != nil {
-		return errors.Join(err, h.Logout(r.Context()))
-	}
-	return nil
+	return h.AuthenticateLogin(r.Context(), login)
 }
 
 func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
