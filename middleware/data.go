@@ -15,7 +15,8 @@ type change struct {
 }
 
 // Get returns the value of a key, pending changes included. A key that is not
-// there, and a request without a session, is zero, false and no error.
+// there, and a request without a session, is zero, false and no error. See
+// [sessile.Get] for values that do not fit T, and for numbers in an any.
 func Get[T any](h *Handle, key string) (T, bool, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -49,11 +50,11 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 		if c.value == nil {
 			return v, false, nil
 		}
-		if err := json.Unmarshal(c.value, &v); err != nil {
-			var zero T // the decoder's error quotes the value
-			return zero, true, fmt.Errorf("session data: key %q does not decode as %T", key, zero)
+		v, err := sessile.Decode[T](c.value)
+		if err != nil {
+			err = fmt.Errorf("session data: key %q as %T: %w", key, v, err)
 		}
-		return v, true, nil
+		return v, true, err
 	}
 	if !h.has {
 		return v, false, nil

@@ -163,12 +163,12 @@ func (l *Login) overlay(data map[string]json.RawMessage) error {
 		return nil
 	}
 	raw, err := sessile.Encode(l.Data)
-	var own map[string]json.RawMessage
-	if err == nil {
-		err = json.Unmarshal(raw, &own)
-	}
 	if err != nil {
-		return fmt.Errorf("data of the new session: %w", sessile.ErrInvalidData)
+		return fmt.Errorf("data of the new session: %w", err)
+	}
+	var own map[string]json.RawMessage
+	if json.Unmarshal(raw, &own) != nil {
+		return fmt.Errorf("data of the new session is no JSON object: %w", sessile.ErrInvalidData)
 	}
 	maps.Copy(data, own)
 	return nil
