@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -121,4 +122,24 @@ func TestLogoutOfABearerLeavesCookiesAlone(t *testing.T) {
 	b.serve(r, func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) })
 	f.want(b.user(), "bob")
 	f.want(f.alive("alice"), 0)
+}
+
+// Of two good cookies the first counts; it may be planted, for one path, and must not take
+// the other's place on all of them.
+func TestCookieBesideAnotherGoodOneIsNotRenewed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
+		b, mallory := f.login("alice"), f.login("mallory")
+		wait(2 * time.Hour)
+		resp := b.serve(b.sends(mallory.cookie, b.cookie), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			user, _ := h.UserID()
+			f.want(user, "mallory")
+		})
+		f.want(golden(t, resp), "")
+		// Beside a dead one it is.
+		resp = b.serve(b.sends(planted()[0], b.cookie), look)
+		f.want(golden(t, resp), sentCookie)
+		b.take(resp)
+		f.want(b.user(), "alice")
+	})
 }

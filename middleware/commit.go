@@ -77,7 +77,8 @@ func (h *Handle) touch(ctx context.Context) error {
 
 // rotationDue reports whether it is time for another token. A client that keeps
 // its token itself would not hear of it, one whose token has been replaced already
-// gets no second successor, and who takes the connection over writes its own headers.
+// gets no second successor, whoever takes the connection over writes its own headers,
+// and a cookie that may be planted is not spread.
 func (h *Handle) rotationDue() bool {
 	every := h.m.opts.RotateEvery
 	if every == 0 || !h.has || h.bearer || h.superseded || h.overtaken || h.hijacked {
@@ -88,7 +89,7 @@ func (h *Handle) rotationDue() bool {
 	if s.RotatedAt.After(since) {
 		since = s.RotatedAt
 	}
-	return h.m.store.Now().Sub(since) >= every
+	return h.m.store.Now().Sub(since) >= every && !h.maybePlanted(h.req.Context())
 }
 
 // rotateGently replaces the token with a grace for the old one. If a parallel

@@ -63,7 +63,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 }
 
 // Set sets a key to what v encodes to as JSON; nil is null. Without a session it
-// is [ErrNoSession], unless guests are on: then the commit creates one. After the
+// is [ErrNoSession], unless Options.Guests lets the commit create one. After the
 // response has begun it is [ErrHeadersSent]; use [Handle.Update] then. A value
 // that is no JSON or does not fit is [sessile.ErrInvalidData] or
 // [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
@@ -98,6 +98,8 @@ func (h *Handle) put(c change) error {
 		return h.fault
 	case !h.has && !h.mayBeGuest():
 		return ErrNoSession
+	case !h.has && h.m.cookie.withheld(h.req):
+		return errWithheld
 	case !h.has && c.value == nil && len(h.pending) == 0:
 		return nil // there is nothing to remove, and no reason for a guest session
 	case !h.fits(c):

@@ -34,7 +34,9 @@
 // planting one at all.
 //
 // A cookie that opens nothing is removed, unless the browser may have a good one:
-// if its token was replaced a moment ago, or if more than three values came.
+// if its token was replaced a moment ago, if more than three values came, or if another
+// site makes the request and SameSite keeps ours back. Nor is a session's cookie sent
+// again then, or where a second one is good too: the first may be planted.
 //
 // A login and a logout end every session that the browser's cookies open, and not only
 // the one that counts.
@@ -66,7 +68,9 @@
 //
 // SameSite=Lax is depth, not the defence: it lets through what comes from another
 // port or subdomain of the same site. Put [http.CrossOriginProtection] around the
-// routes, and let GET and HEAD change nothing.
+// routes, and let GET and HEAD change nothing. It lets every GET through, also the
+// handshake of a WebSocket that another origin opens in the user's name: put
+// [RequireSameOrigin] around those.
 //
 // # Logins
 //

@@ -38,7 +38,7 @@ func (h *Handle) load(ctx context.Context) error {
 		}
 	}
 	h.reserved = h.reserved || found.more // the good one may be among those that nobody looked at
-	if !h.reserved {
+	if !h.reserved && !h.m.cookie.withheld(h.req) {
 		h.fate = removeCookie
 	}
 	return nil
