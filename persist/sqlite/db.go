@@ -16,6 +16,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -48,6 +49,7 @@ type DB struct {
 	writer   *sqlite.Conn
 	broken   bool        // an I/O error: the writer must be replaced
 	unsynced bool        // the WAL may hold commits of which no fsync is known
+	unbacked bool        // a checkpoint failed: what is noted as written back may not be on disk
 	wal      os.FileInfo // as the writer opened it, nil if unknown
 	guests   int         // sessions without a user, as committed
 	seen     int64       // the writer's data_version: only the commits of others change it
@@ -103,18 +105,37 @@ func (d *DB) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
-	if d.readers != nil {
+	if d.readers != nil { // Open came through: there may be something to empty
 		errs = append(errs, d.readers.close())
+		err := d.repair()
+		if err == nil {
+			err = d.empty()
+		}
+		errs = append(errs, err)
 	}
 	if d.writer != nil {
-		if d.readers != nil && !d.broken { // Open came through: there may be something to empty
-			errs = append(errs, checkpoint(d.writer))
-		}
-		errs = append(errs, d.writer.Close())
-		d.writer = nil
+		errs = append(errs, d.closeWriter())
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.release())
 	}
 	return errors.Join(errs...)
+}
+
+// closeWriter closes the last connection. Normally SQLite then writes the WAL back and
+// deletes it. Where a checkpoint has failed it must not: see repair.
+func (d *DB) closeWriter() error {
+	if d.unbacked {
+		c, err := connect(d.cfg, sqlite.OpenReadOnly)
+		if err == nil {
+			defer c.Close()
+			_, err = queryInt(c, dataVersion) // it opens the WAL
+		}
+		if err != nil {
+			return fmt.Errorf("left open, so that the WAL stays as it is: %w", err)
+		}
+	}
+	err := d.writer.Close()
+	d.writer = nil
+	return err
 }
