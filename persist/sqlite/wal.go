@@ -26,7 +26,12 @@ const (
 func (d *DB) tidy() {
 	frames, done, err := d.progress()
 	if err == nil && frames >= backEvery && done < frames {
-		err = d.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
+		if err = d.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`); err == nil {
+			frames, done, err = d.progress()
+		}
+		if done == frames {
+			d.roomy = walRoom // the reader that was in the way has left
+		}
 	}
 	if !harmless(err) {
 		d.broken = true
