@@ -1,7 +1,6 @@
 package sessile
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -35,8 +34,7 @@ func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Se
 }
 
 // CreateWith is [Store.Create] with choices for this session: its lifetimes
-// ("remember me"), no user at all (a guest), or a session that it replaces. Durable
-// like Create. After [ErrUnknown] the session to be replaced may have ended.
+// ("remember me"), or no user at all (a guest). Durable like Create.
 func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed
@@ -57,7 +55,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	if err != nil {
 		return Session{}, Token{}, err
 	}
-	v, err := s.actor.Create(ctx, rec, limit, persist.ID(n.Replaces))
+	v, err := s.actor.Create(ctx, rec, limit)
 	if err != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
 	}
@@ -106,21 +104,18 @@ const maxLifetime = 100 * 365 * 24 * time.Hour
 // lifetimes are the sliding and the absolute lifetime of a new session; an
 // absolute one of 0 means none, and only by name (S28).
 func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
-	life = cmp.Or(n.MaxLifetime, s.cfg.MaxLifetime)
-	ttl = cmp.Or(n.TTL, within(s.cfg.TTL, life))
-	limited := life != NoMaxLifetime
-	switch {
-	case limited && (life < time.Second || life > maxLifetime):
-		err = fmt.Errorf("%w: a MaxLifetime of %v is not between %v and %v", ErrInvalidTime, life, time.Second, maxLifetime)
-	case ttl < time.Microsecond || ttl > maxLifetime:
-		err = fmt.Errorf("%w: a TTL of %v is not between %v and %v", ErrInvalidTime, ttl, time.Microsecond, maxLifetime)
-	case limited && ttl > life:
-		err = fmt.Errorf("%w: a TTL of %v is longer than the MaxLifetime, %v", ErrInvalidTime, ttl, life)
-	case !limited:
+	ttl, life = n.TTL, n.MaxLifetime
+	if ttl == 0 {
+		ttl = s.cfg.TTL
+	}
+	if life == 0 {
+		life = s.cfg.MaxLifetime
+	}
+	if life == NoMaxLifetime {
 		life = 0
 	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("session lifetime: %w", err)
+	if ttl < time.Microsecond || ttl > maxLifetime || life < 0 || life > maxLifetime {
+		return 0, 0, fmt.Errorf("session lifetime: %w", ErrInvalidTime)
 	}
 	return ttl, life, nil
 }

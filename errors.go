@@ -41,6 +41,9 @@ var (
 	ErrUnavailable = persist.ErrUnavailable
 	// ErrUnknown: the disk may have done it or not.
 	ErrUnknown = persist.ErrUnknown
+	// ErrReplaced: the session file was removed, replaced or overwritten while it was open:
+	// what is written now would be lost. It is an ErrUnavailable, or an ErrUnknown, too.
+	ErrReplaced = persist.ErrReplaced
 	// ErrCorrupt: the session is stored but cannot be read.
 	ErrCorrupt = persist.ErrCorrupt
 )

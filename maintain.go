@@ -23,13 +23,19 @@ func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 }
 
 // Sync returns nil when everything that was acknowledged before the call is on
-// disk (fsync). It waits through failures of the disk, until ctx ends.
+// disk (fsync). It waits through failures of the disk, until ctx ends, but not for a
+// session file that was taken away ([ErrReplaced]).
 func (s *Store) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
 	if err := s.actor.Sync(ctx); err != nil {
 		return fmt.Errorf("syncing the session store: %w", err)
+	}
+	if i, ok := s.backend.(persist.Inspector); ok {
+		if err := i.Inspect().Failed; err != nil {
+			return fmt.Errorf("syncing the session store: %w: %w", ErrUnavailable, err)
+		}
 	}
 	return nil
 }

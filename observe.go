@@ -56,6 +56,8 @@ func (s *Store) Health() Health {
 	switch {
 	case err != nil || s.closed.Load():
 		h.State, h.Reason = Failed, "closed"
+	case info.Failed != nil:
+		h.State, h.Reason = Failed, info.Failed.Error()
 	case t.FailingSince > 0 && s.clock.tick()-t.FailingSince > failedAfter.Microseconds(),
 		h.OldestPending > failedAfter+slowPending*s.cfg.BatchInterval: // a commit hangs
 		h.State, h.Reason = Failed, "nothing has been written for more than a minute"

@@ -45,7 +45,7 @@ type HealthState uint8
 const (
 	OK       HealthState = iota // everything is as it should be
 	Degraded                    // it works, but writes are late or something needs a look
-	Failed                      // nothing has been written for a minute, or the store is closed
+	Failed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
 )
 
 // String returns "ok", "degraded" or "failed".

@@ -38,12 +38,7 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	rec := p.op.Record
 	s.bytes -= p.size()
 	for _, x := range o.Removed {
-		if x.ID == p.op.Replaces {
-			s.over(x, Event{Kind: Destroyed, Reason: "replaced by a login"})
-			s.stats.Destroyed++
-			continue
-		}
-		s.over(x, Event{Kind: Evicted})
+		s.over(x, Evicted)
 		s.stats.Evicted++
 	}
 	switch o.Status {
@@ -66,7 +61,7 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 		return
 	case s.graves.stuckUser(rec.UserID):
 		s.destroyNow(nil, rec.ID)
-		s.fail(r, persist.ErrUnknown) // what it has replaced or evicted is over
+		s.fail(r, persist.ErrUnavailable)
 		return
 	}
 	rec.Key = o.Key
@@ -173,7 +168,7 @@ func (s *state) destroyed(p *pendingOp, o persist.Outcome) {
 	}
 	s.graves.bury(p.grave)
 	for _, x := range o.Removed {
-		s.over(x, Event{Kind: Destroyed})
+		s.over(x, Destroyed)
 		s.stats.Destroyed++
 	}
 	for _, r := range p.reqs {
@@ -231,7 +226,7 @@ func (s *state) again(ops []*pendingOp) {
 
 func (s *state) expired(p *pendingOp, o persist.Outcome) {
 	for _, x := range o.Removed {
-		s.over(x, Event{Kind: Expired})
+		s.over(x, Expired)
 		s.stats.Expired++
 	}
 	s.expireDone(p, len(o.Removed), o.Err)
@@ -251,7 +246,7 @@ func (s *state) expireDone(p *pendingOp, n int, err error) {
 
 // over forgets a session that is gone from the disk, and keeps loads that
 // began before from bringing it back.
-func (s *state) over(x persist.Removed, ev Event) {
+func (s *state) over(x persist.Removed, k EventKind) {
 	if e := s.hot.ByID(x.ID); e != nil {
 		s.drop(e, persist.ErrNotFound)
 	} else {
@@ -260,6 +255,5 @@ func (s *state) over(x persist.Removed, ev Event) {
 	if g := s.graves.ids[x.ID]; g == nil {
 		s.graves.bury(s.graves.open(&grave{id: x.ID, hash: x.Hash, owner: x.UserID}))
 	}
-	ev.ID, ev.UserID = x.ID, x.UserID
-	s.event(ev)
+	s.event(Event{Kind: k, ID: x.ID, UserID: x.UserID})
 }

@@ -80,7 +80,7 @@ func (s *state) settleDirty(d *dirty, o persist.Outcome) {
 		s.conflicted(d, o.Version)
 	case persist.Gone:
 		e := d.entry
-		s.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: Destroyed})
+		s.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Destroyed)
 	default:
 		s.itemFailed(d, o.Err)
 	}
@@ -169,6 +169,9 @@ func (s *state) failed(f *flight, err error) {
 	if s.retry.n == 0 {
 		s.stats.FailingSince = max(s.tick, 1)
 		s.event(Event{Kind: WriteFailed, Err: err})
+	}
+	if errors.Is(err, persist.ErrReplaced) { // who waits for the disk might wait for ever
+		s.failSyncs(0, err)
 	}
 	s.retry.at = s.tick + s.delay(s.retry.n)
 	s.retry.n++

@@ -95,6 +95,9 @@ func (d *DB) copyTo(ctx context.Context, path string) (err error) {
 }
 
 func (d *DB) vacuumInto(ctx context.Context, path string) error {
+	if err := d.reachable(); err != nil {
+		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+	}
 	c, err := connect(d.cfg, sqlite.OpenReadOnly)
 	if err != nil {
 		return err

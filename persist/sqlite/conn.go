@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -33,7 +32,6 @@ func (d *DB) connectWriter() (*sqlite.Conn, error) {
 		pragma{"synchronous", "FULL", "2"},
 		pragma{"secure_delete", "FAST", "2"}, // zeroes what is deleted where a page is written anyway
 		pragma{"journal_size_limit", "67108864", "67108864"},
-		pragma{"wal_autocheckpoint", "0", "0"},   // see tidy
 		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity of a million sessions
 	)
 }
@@ -49,8 +47,8 @@ func (d *DB) connectReader() (*sqlite.Conn, error) {
 // connectWith opens a connection to the file that Open opened. A file that has
 // taken its place meanwhile is not ours to touch.
 func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
-	if d.replaced() {
-		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, errReplaced)
+	if err := d.reachable(); err != nil {
+		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 	}
 	c, err := connect(d.cfg, sqlite.OpenReadWrite)
 	if err != nil {
@@ -70,15 +68,16 @@ func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-var errReplaced = errors.New("the file was removed or replaced")
-
-// replaced reports whether the file at the path is no longer the one that is open.
-func (d *DB) replaced() bool {
-	info, err := os.Stat(d.cfg.Path)
-	if err != nil {
-		return errors.Is(err, os.ErrNotExist) // else nobody knows
+// reachable is persist.ErrReplaced if a connection that is opened by the path would not
+// have the files that the others have.
+func (d *DB) reachable() error {
+	if err := d.present(); err != nil {
+		return err
 	}
-	return !os.SameFile(info, d.file)
+	if d.reopening.Load() {
+		return errBeside
+	}
+	return d.id.beside()
 }
 
 // pragma is a setting, and what it reads as once it is in force (D2).
@@ -94,6 +93,25 @@ func (p pragma) set(c *sqlite.Conn) error {
 	}
 	if got != p.want && p.name != "mmap_size" { // a build without mmap has no answer
 		return fmt.Errorf("%s is %q, must be %q", p.name, got, p.want)
+	}
+	return nil
+}
+
+// walRoom is the size of the WAL, in bytes, from which on Apply empties it. Passive
+// checkpoints only do so when no reader is in the way.
+const walRoom = 32 << 20
+
+// checkpoint writes the whole WAL back into the file and empties it.
+func checkpoint(c *sqlite.Conn) error {
+	blocked := false
+	err := sqlitex.ExecuteTransient(c, `PRAGMA wal_checkpoint(TRUNCATE)`, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error { blocked = s.ColumnBool(0); return nil },
+	})
+	if err == nil && blocked {
+		err = sqlite.ResultBusy.ToError()
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }

@@ -10,13 +10,15 @@
 // its fsync. [measured: with NORMAL for touches, 102 of 150 runs with one failed fsync
 // lost an acknowledged revocation; with FULL for all none did]
 //
+// What is at the path must be the file that was opened, as this process has left it: see
+// identity.
+//
 // It carries no compatibility promise.
 package sqlite
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -34,6 +36,8 @@ type Config struct {
 	Readers     int           // connections that read, default 4
 	BusyTimeout time.Duration // how long a lock of another program is waited for, default and at most 1 s
 	VFS         string        // name of the SQLite VFS, for tests; empty = SQLite's own
+
+	given string // the path before links were followed
 }
 
 // DB is an open session file: a [persist.Backend], [persist.Backuper] and
@@ -42,20 +46,25 @@ type DB struct {
 	cfg     Config
 	lock    *lock
 	key     []byte
-	file    os.FileInfo // as opened, to notice that it was replaced
+	id      *identity             // what is also guarded by mu: how the files were left
+	lost    atomic.Pointer[error] // why the file is not ours any more, for good
 	readers *readers
+	guard   *sqlite.Conn // reads only; see closeConnections
+
+	reopening atomic.Bool // every connection must be opened anew
 
 	mu       sync.Mutex // guards what follows, between Apply and Watch
 	writer   *sqlite.Conn
-	broken   bool        // an I/O error: the writer must be replaced
-	unsynced bool        // the WAL may hold commits of which no fsync is known
-	unbacked bool        // a checkpoint failed: what is noted as written back may not be on disk
-	wal      os.FileInfo // as the writer opened it, nil if unknown
-	guests   int         // sessions without a user, as committed
-	seen     int64       // the writer's data_version: only the commits of others change it
-	roomy    int64       // bytes of WAL from which on the next truncation is tried
+	over     bool  // Close has closed everything
+	broken   bool  // an I/O error: the writer must be replaced
+	unsynced bool  // the WAL may hold commits of which no fsync is known
+	guests   int   // sessions without a user, as committed
+	seen     int64 // the writer's data_version: only the commits of others change it
+	roomy    int64 // bytes of WAL from which on the next truncation is tried
 
-	foreign atomic.Bool // another program has written; taken by Watch
+	foreign atomic.Bool           // another program has written; taken by Look
+	warned  atomic.Int32          // so many looks still tell of it
+	failed  atomic.Pointer[error] // what the last look found
 	warning atomic.Pointer[string]
 	backup  atomic.Pointer[context.CancelCauseFunc] // of the Backup under way
 	backups sync.Mutex                              // guards closed, and the beginning of a Backup
@@ -70,11 +79,14 @@ func (d *DB) Traits() persist.Traits {
 	return persist.Traits{Engine: "SQLite " + sqlite.Version, Exclusive: true, StoreKey: slices.Clone(d.key)}
 }
 
-// Inspect tells the sizes of the file and of its WAL, and what Watch found.
+// Inspect tells the sizes of the file and of its WAL, and what others have done to them.
 func (d *DB) Inspect() persist.Info {
-	i := persist.Info{FileBytes: size(d.cfg.Path), WALBytes: size(d.cfg.Path + "-wal")}
+	i := persist.Info{FileBytes: size(d.cfg.Path), WALBytes: size(d.cfg.Path + "-wal"), Failed: d.look()}
 	if w := d.warning.Load(); w != nil {
 		i.Warning = *w
+	}
+	if d.foreign.Load() || d.warned.Load() > 0 {
+		i.Warning = foreignText
 	}
 	return i
 }
@@ -105,16 +117,12 @@ func (d *DB) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
-	if d.readers != nil { // Open came through: there may be something to empty
-		errs = append(errs, d.readers.close())
-		err := d.repair()
-		if err == nil {
-			err = d.empty()
-		}
-		errs = append(errs, err)
+	if d.readers != nil { // Open came through
+		errs = append(errs, replacedOf(d.verify()))
 	}
-	if d.writer != nil {
-		errs = append(errs, d.closeWriter())
+	errs = append(errs, d.closeConnections())
+	if d.id != nil {
+		errs = append(errs, d.id.close())
 	}
 	if d.lock != nil {
 		errs = append(errs, d.lock.release())
@@ -122,20 +130,30 @@ func (d *DB) close() error {
 	return errors.Join(errs...)
 }
 
-// closeWriter closes the last connection. Normally SQLite then writes the WAL back and
-// deletes it. Where a checkpoint has failed it must not: see repair.
-func (d *DB) closeWriter() error {
-	if d.unbacked {
-		c, err := connect(d.cfg, sqlite.OpenReadOnly)
-		if err == nil {
-			defer c.Close()
-			_, err = queryInt(c, dataVersion) // it opens the WAL
-		}
-		if err != nil {
-			return fmt.Errorf("left open, so that the WAL stays as it is: %w", err)
+// closeConnections empties the WAL into the file and closes every connection. A file
+// that is not ours any more is not written: the connection that is closed last would
+// empty the WAL, and the guard cannot.
+func (d *DB) closeConnections() error {
+	var errs []error
+	shut := func(c *sqlite.Conn) {
+		if c != nil {
+			errs = append(errs, c.Close())
 		}
 	}
-	err := d.writer.Close()
-	d.writer = nil
-	return err
+	lost := d.lost.Load() != nil
+	if !lost {
+		shut(d.guard)
+	}
+	if d.readers != nil {
+		errs = append(errs, d.readers.close())
+	}
+	if d.writer != nil && d.readers != nil && !d.broken && !lost {
+		errs = append(errs, checkpoint(d.writer))
+	}
+	shut(d.writer)
+	if lost {
+		shut(d.guard)
+	}
+	d.writer, d.guard, d.over = nil, nil, true
+	return errors.Join(errs...)
 }

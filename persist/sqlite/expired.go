@@ -20,7 +20,7 @@ func (d *DB) Expired(ctx context.Context, now, after int64, limit int) ([]persis
 	}
 	var refs []persist.Ref
 	var next int64
-	err := d.readers.with(ctx, func(c *sqlite.Conn) (err error) {
+	err := d.read(ctx, func(c *sqlite.Conn) (err error) {
 		refs, next, err = expired(c, now, after, limit)
 		return err
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	"zombiezen.com/go/sqlite"
 
@@ -24,37 +23,25 @@ func (d *DB) prepareFile() (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{d.cfg.Path, d.cfg.Path + "-wal", d.cfg.Path + "-shm"} {
-		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
-			if c != nil {
-				err = errors.Join(err, c.Close())
-			}
-			return nil, err
+	if err := d.id.makePrivate(); err != nil {
+		err = fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
+		if c != nil {
+			err = errors.Join(err, c.Close())
 		}
+		return nil, err
 	}
 	return c, nil
 }
 
-// lookAtFile opens or creates the file and judges its first bytes. The lock is
-// ours, so no connection of this process has locks on the file that closing it
-// would drop.
+// lookAtFile opens or creates the file, claims it and judges its first bytes.
 func (d *DB) lookAtFile() (err error) {
-	f, err := os.OpenFile(d.cfg.Path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, syscall.EISDIR) {
-		return fmt.Errorf("%w: it is a directory", persist.ErrNotStore)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if d.file, err = f.Stat(); err != nil {
+	if d.id, err = openIdentity(d.cfg.Path, d.cfg.given); err != nil {
 		return err
 	}
-	if !d.file.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is not a regular file", persist.ErrNotStore)
+	if err := d.id.checkBeside(); err != nil {
+		return err
 	}
-	err = checkHeader(f, d.file.Size())
+	err = checkHeader(d.id.file, d.id.info.Size())
 	if errors.Is(err, persist.ErrNotStore) && d.recoverable() {
 		return nil // lookInside judges what SQLite makes of it
 	}
@@ -72,6 +59,9 @@ func (d *DB) recoverable() bool {
 // the offsets that https://sqlite.org/fileformat2.html gives.
 const headerBytes = 100
 
+// magic is how the header begins.
+const magic = "SQLite format 3\x00"
+
 // checkHeader judges the bytes of a file before SQLite sees it.
 func checkHeader(f io.ReaderAt, size int64) error {
 	if size == 0 {
@@ -84,7 +74,7 @@ func checkHeader(f io.ReaderAt, size int64) error {
 		}
 		return fmt.Errorf("reading the header: %w", err)
 	}
-	if string(h[:16]) != "SQLite format 3\x00" {
+	if string(h[:len(magic)]) != magic {
 		return fmt.Errorf("%w: it is not an SQLite database", persist.ErrNotStore)
 	}
 	return checkMarks(int64(int32(binary.BigEndian.Uint32(h[68:]))), int64(binary.BigEndian.Uint32(h[60:])))
@@ -108,7 +98,7 @@ func checkMarks(app, version int64) error {
 // lookInside reads a database that is not empty through a connection that
 // cannot write: what is only in its WAL yet counts, and stays there.
 func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
-	if d.file.Size() == 0 && size(d.cfg.Path+"-wal") == 0 {
+	if d.id.info.Size() == 0 && size(d.cfg.Path+"-wal") == 0 {
 		return nil, nil
 	}
 	c, err := connect(d.cfg, sqlite.OpenReadOnly)

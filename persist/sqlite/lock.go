@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // lock keeps a second store out. SQLite's own locks would let it in between two
-// transactions, and its memory would not know of ours.
+// transactions, and its memory would not know of ours. See also claim.
 type lock struct {
 	file *flock.Flock
 	made bool // by us, just now
@@ -22,10 +23,12 @@ type lock struct {
 // it is for people: only the kernel's lock counts, and that ends with the process.
 func takeLock(path string) (*lock, error) {
 	name := path + ".lock"
-	_, err := os.Lstat(name)
+	if err := besideIsPlain(name, lstat(path)); err != nil {
+		return nil, err
+	}
 	l := &lock{
-		file: flock.New(name, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR)),
-		made: errors.Is(err, os.ErrNotExist),
+		file: flock.New(name, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR|plain)),
+		made: lstat(name) == nil,
 	}
 	ok, err := l.file.TryLock()
 	if err != nil {
@@ -34,21 +37,55 @@ func takeLock(path string) (*lock, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w (pid %s)", persist.ErrLocked, holder(name))
 	}
-	mine, err := l.file.Stat()
-	if err != nil {
-		return nil, l.refused(err)
-	}
-	if there, err := os.Stat(name); err != nil || !os.SameFile(mine, there) {
+	if !l.there() {
 		_ = l.file.Close()
 		return nil, fmt.Errorf("%w (its lock file was replaced at this moment)", persist.ErrLocked)
 	}
-	if err := os.Chmod(name, 0o600); err != nil {
-		return nil, l.refused(err)
-	}
-	if err := os.WriteFile(name, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600); err != nil {
+	if err := l.sign(); err != nil {
 		return nil, l.refused(err)
 	}
 	return l, nil
+}
+
+// lstat is what is at a path, nil if that cannot be told.
+func lstat(path string) os.FileInfo {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// there reports whether the file that is locked is the one at the path.
+func (l *lock) there() bool {
+	mine, err := l.file.Stat()
+	there := lstat(l.file.Path())
+	return err == nil && there != nil && os.SameFile(mine, there)
+}
+
+// sign makes the lock file private and writes our pid into it: into the file that is
+// locked, whatever is at the path by now.
+func (l *lock) sign() (err error) {
+	f, err := os.OpenFile(l.file.Path(), os.O_RDWR|plain, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	mine, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info, err := f.Stat(); err != nil || !os.SameFile(mine, info) {
+		return fmt.Errorf("it was replaced: %w", err)
+	}
+	if err := private(f); err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
 }
 
 func (l *lock) refused(err error) error {
@@ -58,7 +95,12 @@ func (l *lock) refused(err error) error {
 
 // holder is the pid in the lock file.
 func holder(name string) string {
-	b, err := os.ReadFile(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|plain, 0)
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 32))
 	if pid := strings.TrimSpace(string(b)); err == nil && pid != "" {
 		return pid
 	}
@@ -71,6 +113,18 @@ func holder(name string) string {
 func (l *lock) forget() {
 	if l.made {
 		_ = os.Remove(l.file.Path())
+	}
+}
+
+// restore makes a lock file that was taken away again. What keeps others out meanwhile
+// is the claim on the database.
+func (l *lock) restore(path string) {
+	if l.there() {
+		return
+	}
+	if next, err := takeLock(path); err == nil {
+		_ = l.file.Close()
+		l.file = next.file
 	}
 }
 

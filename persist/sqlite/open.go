@@ -52,7 +52,7 @@ func (c Config) complete() (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("finding %s: %w", c.Path, err)
 	}
-	c.Path = target(path)
+	c.Path, c.given = target(path), path
 	return c, nil
 }
 
@@ -98,7 +98,7 @@ func (d *DB) open(ctx context.Context) (err error) {
 	}
 	c, err := d.prepareFile()
 	if err != nil {
-		if err = openError(err); errors.Is(err, persist.ErrNotStore) {
+		if err = openError(err); errors.Is(err, persist.ErrNotStore) || errors.Is(err, persist.ErrLocked) {
 			d.lock.forget() // what is not ours gets no file of ours beside it
 		}
 		return err
@@ -108,6 +108,9 @@ func (d *DB) open(ctx context.Context) (err error) {
 		err = errors.Join(err, c.Close())
 	}
 	if err != nil {
+		return err
+	}
+	if err := d.connectGuard(); err != nil {
 		return err
 	}
 	d.readers, err = newReaders(d.connectReader, d.cfg.Readers)
@@ -135,6 +138,9 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	if d.seen, err = queryInt(d.writer, dataVersion); err != nil {
 		return fmt.Errorf("reading the data version: %w", err)
 	}
+	if err := d.learnFiles(); err != nil {
+		return err
+	}
 	return d.learn()
 }
 
@@ -144,7 +150,7 @@ func (d *DB) takeOver(recovered bool) error {
 	if !recovered {
 		return nil
 	}
-	d.unsynced, d.unbacked = true, true
+	d.unsynced = true
 	err := d.settle()
 	if codeOf(err) == sqlite.ResultBusy {
 		d.broken = true
@@ -164,10 +170,7 @@ func (d *DB) learn() error {
 		return fmt.Errorf("counting the guests: %w", err)
 	}
 	d.guests = int(guests)
-	if d.wal, err = os.Stat(d.cfg.Path + "-wal"); err != nil {
-		d.wal = nil
-	}
-	return nil
+	return d.left(false)
 }
 
 // countGuests is needed at Open, and again when the file may have changed under us.
@@ -175,3 +178,26 @@ const countGuests = `SELECT count(*) FROM session WHERE user_id = ''`
 
 // dataVersion changes with every commit of another connection, and not with our own.
 const dataVersion = `PRAGMA data_version`
+
+// learnFiles learns what tells our files from others.
+func (d *DB) learnFiles() error {
+	d.id.learn()
+	if err := d.id.mark.learn(d.writer); err != nil {
+		return err
+	}
+	return d.id.mark.begin(d.id.file)
+}
+
+// connectGuard opens the connection that is closed last when the file is not ours.
+func (d *DB) connectGuard() error {
+	if err := d.reachable(); err != nil {
+		return err
+	}
+	c, err := connect(d.cfg, sqlite.OpenReadOnly)
+	if err != nil {
+		return err
+	}
+	d.guard = c
+	_, err = queryInt(c, `SELECT count(*) FROM sqlite_schema`) // it has the file's lock from then on
+	return err
+}

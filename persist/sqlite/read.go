@@ -12,7 +12,7 @@ import (
 
 // ByHash finds a session by its token's hash, or by its previous token's.
 func (d *DB) ByHash(ctx context.Context, k persist.TokenKey) (r persist.Record, err error) {
-	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
+	err = d.read(ctx, func(c *sqlite.Conn) error {
 		r, err = one(query(c, selectRecord+` WHERE s.token_hash = ?`).blob(k.Hash[:]))
 		if errors.Is(err, persist.ErrNotFound) {
 			r, err = one(query(c, selectRecord+` WHERE s.previous_hash = ?`).blob(k.Hash[:]))
@@ -24,7 +24,7 @@ func (d *DB) ByHash(ctx context.Context, k persist.TokenKey) (r persist.Record, 
 
 // ByID finds a session by its id.
 func (d *DB) ByID(ctx context.Context, id persist.ID) (r persist.Record, err error) {
-	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
+	err = d.read(ctx, func(c *sqlite.Conn) error {
 		r, err = one(query(c, selectRecord+` WHERE s.id = ?`).blob(id[:]))
 		return err
 	})
@@ -58,7 +58,7 @@ func firstOf(a, b error) error {
 // read by itself, so that a row or page that cannot be read costs one session,
 // which is left out and counted. Guests are nobody's.
 func (d *DB) ByUser(ctx context.Context, u persist.UserKey) (l persist.Listing, err error) {
-	err = d.readers.with(ctx, func(c *sqlite.Conn) error {
+	err = d.read(ctx, func(c *sqlite.Conn) error {
 		keys := query(c, `SELECT key FROM session WHERE user_id = ? AND user_id <> ''`).text(u.ID)
 		return keys.rows(func(s *sqlite.Stmt) error {
 			r, err := one(query(c, selectRecord+` WHERE s.key = ?`).int(s.ColumnInt64(0)))

@@ -101,10 +101,9 @@ func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn)
 	}
 }
 
-// close closes every connection. A read that is under way is waited for; one that
-// comes later is refused.
-func (r *readers) close() error {
-	close(r.over)
+// pause closes every connection, once the reads that are under way have ended. Those that
+// come wait for resume.
+func (r *readers) pause() error {
 	var errs []error
 	for range r.size {
 		var c *sqlite.Conn
@@ -117,4 +116,18 @@ func (r *readers) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// resume lets reads go on, on connections that are opened anew.
+func (r *readers) resume() {
+	for range r.size {
+		r.idle <- nil
+	}
+}
+
+// close closes every connection. A read that is under way is waited for; one that
+// comes later is refused.
+func (r *readers) close() error {
+	close(r.over)
+	return r.pause()
 }

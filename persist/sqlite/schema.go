@@ -71,7 +71,10 @@ CREATE TABLE activity (
 	if _, err := rand.Read(key); err != nil {
 		return fmt.Errorf("making the store key: %w", err)
 	}
-	_, err := query(c, `INSERT INTO meta (name, value) VALUES ('store_key', ?)`).blob(key).change()
+	if _, err := query(c, `INSERT INTO meta (name, value) VALUES ('store_key', ?)`).blob(key).change(); err != nil {
+		return err
+	}
+	_, err := new(mark).renew(c)
 	return err
 }
 

@@ -53,12 +53,38 @@ func (t *transaction) run() (err error) {
 	if err := t.items(); err != nil {
 		return err
 	}
+	mark, err := t.mark()
+	if err != nil {
+		return err
+	}
 	t.c.SetInterrupt(nil) // from here on it is done or it is not: no context ends it half way
 	t.committing = true
 	if err := t.exec(`COMMIT`); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	return nil
+	t.db.id.mark.committed(mark)
+	return t.confirm()
+}
+
+// mark renews the mark of the database if it is due.
+func (t *transaction) mark() ([]byte, error) {
+	m := &t.db.id.mark
+	if !m.due() {
+		return nil, nil
+	}
+	next, err := m.renew(t.c)
+	if err == nil {
+		m.maybe = append(m.maybe, next)
+	}
+	return next, err
+}
+
+// confirm looks whether what was committed is in the file at the path.
+func (t *transaction) confirm() error {
+	if err := t.db.reachable(); err != nil {
+		return err
+	}
+	return t.db.left(false)
 }
 
 // judge tells a failure that surely did nothing from one that may have: whatever
@@ -70,15 +96,13 @@ func (t *transaction) judge(err error) error {
 	return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 }
 
-// notice looks whether another program has written since our last commit. Then
-// the guests must be counted again, and Watch tells of it (D27).
+// notice looks what others have done since our last commit. If another program has
+// written, the guests must be counted again, and Look tells of it (D27).
 func (t *transaction) notice() error {
-	seen := t.db.seen
-	err := query(t.c, dataVersion).rows(func(s *sqlite.Stmt) error { seen = s.ColumnInt64(0); return nil })
-	if err != nil || seen == t.db.seen {
+	foreign, err := t.db.examine(t.c)
+	if err != nil || !foreign {
 		return err
 	}
-	t.db.seen = seen
 	t.db.foreign.Store(true)
 	return t.recount()
 }

@@ -2,79 +2,95 @@ package sqlite
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/sessile/sessile/persist"
 )
 
-// watchEvery is how often Watch looks: two stats and a pragma.
+// watchEvery is how often Watch looks.
 const watchEvery = time.Second
 
-// Watch notices what must not happen: that another program writes to the file
-// although the lock is ours, and that what is at the path is no longer the file
-// that is open, so that what is written now is lost at the next start (D27). Both
-// leave a warning and have everything cached read anew. It ends with ctx.
+// Watch looks every second, until ctx ends.
 func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			d.look(s)
+			d.Look(s)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (d *DB) look(s persist.Sink) {
-	d.lookForWriters()
-	if d.foreign.Swap(false) {
-		d.warn("another program has written to the session file")
-		s.Reset("another program has written to the session file")
+const (
+	foreignText = "another program has written to the session file"
+	backText    = "the session file is the one at its path again"
+	warnLooks   = 60 // looks for which Inspect tells of another program
+)
+
+// Look notices what must not happen: that another program writes to the file although
+// the lock is ours, and that what is at the path is no longer the file that is open
+// (D27). Both have everything cached read anew. It reports whether it should be called
+// again although nobody uses the store.
+func (d *DB) Look(s persist.Sink) (again bool) {
+	failed := d.look()
+	old := d.failed.Swap(&failed)
+	switch {
+	case d.foreign.Swap(false):
+		d.warned.Store(warnLooks)
+		s.Reset(foreignText)
+	case d.warned.Load() > 0:
+		d.warned.Add(-1)
 	}
-	if (d.replaced() || d.walReplaced()) && d.warn("the session file was removed or replaced: what is written now is lost at the next start") {
-		s.Reset("the session file was removed or replaced")
+	wasFailed := old != nil && *old != nil
+	switch {
+	case failed != nil && !wasFailed:
+		s.Reset(failed.Error())
+	case failed == nil && wasFailed:
+		s.Reset(backText)
+	}
+	return failed != nil || d.warned.Load() > 0
+}
+
+// look is persist.ErrReplaced if what is written now would be lost.
+func (d *DB) look() error {
+	err := d.present()
+	if err == nil && d.mu.TryLock() { // else a batch is under way, which looks by itself
+		err = replacedOf(d.verify())
+		d.mu.Unlock()
+	}
+	return err
+}
+
+// verify looks at everything that others may have changed.
+func (d *DB) verify() error {
+	if d.over {
+		return nil
+	}
+	if err := d.present(); err != nil {
+		return err
+	}
+	d.lock.restore(d.cfg.Path)
+	if err := d.ready(); err != nil {
+		return err
+	}
+	if d.broken {
+		d.noticeBroken()
+		return nil
+	}
+	return d.lookAtFiles()
+}
+
+// noticeBroken looks for commits of others while our own connection cannot write.
+func (d *DB) noticeBroken() {
+	if seen, err := queryInt(d.writer, dataVersion); err == nil && seen != d.seen {
+		d.seen = seen
+		d.foreign.Store(true)
+		d.unsynced = true
 	}
 }
 
-// warn sets the warning, and reports whether it is news.
-func (d *DB) warn(text string) bool {
-	old := d.warning.Swap(&text)
-	return old == nil || *old != text
-}
-
-// lookForWriters asks the writer connection. While a batch is under way there is
-// no need: the next one looks by itself.
-func (d *DB) lookForWriters() {
-	if !d.mu.TryLock() {
-		return
-	}
-	defer d.mu.Unlock()
-	if d.broken || d.writer == nil {
-		return
-	}
-	seen, err := queryInt(d.writer, dataVersion)
-	if err != nil || seen == d.seen {
-		return
-	}
-	d.seen = seen
-	d.foreign.Store(true)
-	if n, err := queryInt(d.writer, countGuests); err == nil {
-		d.guests = int(n)
-	}
-}
-
-// walReplaced reports whether the WAL at the path is not the writer's.
-func (d *DB) walReplaced() bool {
-	if !d.mu.TryLock() {
-		return false
-	}
-	defer d.mu.Unlock()
-	if d.broken || d.wal == nil {
-		return false
-	}
-	info, err := os.Stat(d.cfg.Path + "-wal")
-	return err != nil || !os.SameFile(info, d.wal)
-}
+// warn sets the warning.
+func (d *DB) warn(text string) { d.warning.Store(&text) }

@@ -33,8 +33,8 @@ const (
 
 // Directory is the list of accounts.
 type Directory struct {
-	mu       sync.RWMutex
-	accounts map[string]account
+	mu     sync.RWMutex
+	hashes map[string]hash
 
 	// dummy is verified when there is no such user, so that the answer for an
 	// unknown name takes as long as the one for a known name.
@@ -44,23 +44,11 @@ type Directory struct {
 	slots chan struct{}
 }
 
-// account is one user's password, and how often it was changed.
-type account struct {
-	hash    hash
-	version int
-}
-
-// Proof says that a user gave the password that the account had at that moment.
-type Proof struct {
-	ID      string
-	version int
-}
-
 // New returns a directory with accounts of the given names, all with one password.
 func New(names []string, password string) (*Directory, error) {
 	d := &Directory{
-		accounts: make(map[string]account, len(names)),
-		slots:    make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		hashes: make(map[string]hash, len(names)),
+		slots:  make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	for _, name := range append([]string{""}, names...) {
 		h, err := newHash(password)
@@ -71,7 +59,7 @@ func New(names []string, password string) (*Directory, error) {
 			d.dummy = h
 			continue
 		}
-		d.accounts[canonical(name)] = account{hash: h}
+		d.hashes[canonical(name)] = h
 	}
 	return d, nil
 }
@@ -81,49 +69,39 @@ func (d *Directory) Names() []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var names []string
-	for name := range d.accounts {
+	for name := range d.hashes {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// Verify returns a proof if the password is the user's, and ErrWrongPassword
-// otherwise. It waits for its turn as long as ctx allows. A password takes a while to
-// check and may be changed meanwhile: ask [Directory.Holds] once the proof was used.
-func (d *Directory) Verify(ctx context.Context, name, password string) (Proof, error) {
+// Verify returns the user's id if the password is theirs, and ErrWrongPassword
+// otherwise. It waits for its turn as long as ctx allows.
+func (d *Directory) Verify(ctx context.Context, name, password string) (string, error) {
 	id := canonical(name)
 	d.mu.RLock()
-	a, known := d.accounts[id]
+	h, known := d.hashes[id]
 	d.mu.RUnlock()
 	if !known {
-		a.hash = d.dummy
+		h = d.dummy
 	}
 	if len(password) > maxPassword {
 		password = "" // it is nobody's, and is not worth hashing; the work is done all the same
 	}
 	if err := d.enter(ctx); err != nil {
-		return Proof{}, err
+		return "", err
 	}
 	defer d.leave()
-	if ok := a.hash.matches(password); !ok || !known {
-		return Proof{}, ErrWrongPassword
+	if ok := h.matches(password); !ok || !known {
+		return "", ErrWrongPassword
 	}
-	return Proof{ID: id, version: a.version}, nil
+	return id, nil
 }
 
-// Holds returns ErrWrongPassword if the password was changed since the proof.
-func (d *Directory) Holds(p Proof) error {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if a, known := d.accounts[p.ID]; !known || a.version != p.version {
-		return ErrWrongPassword
-	}
-	return nil
-}
-
-// CheckPassword reports why a new password is refused: [ErrWeakPassword], or nil.
-func CheckPassword(id, password string) error {
+// SetPassword replaces the password of an account. Whoever calls it must end the
+// user's other sessions too: those who know the old password may own some of them.
+func (d *Directory) SetPassword(ctx context.Context, id, password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
 		return fmt.Errorf("%w: it needs at least %d characters", ErrWeakPassword, minPassword)
@@ -131,15 +109,6 @@ func CheckPassword(id, password string) error {
 		return fmt.Errorf("%w: it must not be longer than %d bytes", ErrWeakPassword, maxPassword)
 	case strings.EqualFold(password, id):
 		return fmt.Errorf("%w: it is the user name", ErrWeakPassword)
-	}
-	return nil
-}
-
-// SetPassword replaces the password of an account. Whoever calls it must end the
-// user's other sessions too: those who know the old password may own some of them.
-func (d *Directory) SetPassword(ctx context.Context, id, password string) error {
-	if err := CheckPassword(id, password); err != nil {
-		return err
 	}
 	if err := d.enter(ctx); err != nil {
 		return err
@@ -151,7 +120,7 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string) error 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.accounts[id] = account{hash: h, version: d.accounts[id].version + 1}
+	d.hashes[id] = h
 	return nil
 }
 

@@ -1,0 +1,28 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/sessile/sessile/persist"
+)
+
+const (
+	ofdSetLock = 37      // F_OFD_SETLK: the lock is the open file's, not the process's
+	claimed    = 1 << 62 // a byte that no database has, and that SQLite does not lock
+)
+
+// claim locks one byte far behind the end of the database itself. Unlike the lock file
+// it cannot be removed, and it is the same under every name of the file. Other programs
+// that use SQLite are not in its way. It ends with the process at the latest.
+func claim(f *os.File) error {
+	l := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: claimed, Len: 1}
+	err := syscall.FcntlFlock(f.Fd(), ofdSetLock, &l)
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w (under another name, or without its lock file)", persist.ErrLocked)
+	}
+	return nil // a file system without such locks has the lock file
+}

@@ -1,0 +1,90 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+// TestALockFileThatIsRemovedLetsNobodyIn (D24): a cleaner of temporary files takes it away.
+func TestALockFileThatIsRemovedLetsNobodyIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
+		refused(t, arg)
+		return
+	}
+	d := open(t, path)
+	ok(t, os.Remove(path+".lock"))
+	refused(t, path)
+	if runtime.GOOS == "linux" {
+		child(t, nil, path)
+	}
+	must(t, d, create(1))
+	d.Look(new(resets))
+	if b, err := os.ReadFile(path + ".lock"); err != nil || len(b) == 0 {
+		t.Errorf("the lock file was not made again: %q, %v", b, err)
+	}
+	if err := refused(t, path); strings.Contains(err.Error(), "unknown") {
+		t.Error("it does not name the pid")
+	}
+}
+
+// TestASecondNameOfTheFileLetsNobodyIn: it would have a WAL of its own.
+func TestASecondNameOfTheFileLetsNobodyIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
+		refused(t, arg)
+		return
+	}
+	d := open(t, path)
+	must(t, d, create(1))
+	ok(t, os.Link(path, path+".link"))
+	refused(t, path+".link")
+	if runtime.GOOS == "linux" {
+		child(t, nil, path+".link")
+	}
+	if _, err := os.Stat(path + ".link.lock"); err == nil {
+		t.Error("a lock file was left beside it")
+	}
+	run(t, raw(t, path), `SELECT 1`)
+	must(t, d, create(2))
+}
+
+// TestWhatLeadsElsewhereIsNotWritten: in a directory that others can write to, somebody
+// may have put links beside the file before it is opened.
+func TestWhatLeadsElsewhereIsNotWritten(t *testing.T) {
+	const content = "do not touch"
+	for _, suffix := range []string{".lock", "-wal", "-shm", "-journal"} {
+		for name, link := range map[string]func(from, to string) error{"symbolic": os.Symlink, "hard": os.Link} {
+			for _, there := range []bool{false, true} {
+				t.Run(suffix+" "+name, func(t *testing.T) {
+					dir := t.TempDir()
+					path, victim := filepath.Join(dir, "s.db"), filepath.Join(dir, "victim")
+					if there {
+						ok(t, open(t, path).Close())
+						_ = os.Remove(path + suffix)
+					}
+					ok(t, os.WriteFile(victim, []byte(content), 0o600), os.Chmod(victim, 0o644), link(victim, path+suffix))
+					_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+					if !errors.Is(err, persist.ErrReadOnly) || !strings.Contains(err.Error(), suffix) {
+						t.Errorf("Open: %v", err)
+					}
+					info, err := os.Stat(victim)
+					ok(t, err)
+					if b, err := os.ReadFile(victim); err != nil || string(b) != content || info.Mode().Perm() != 0o644 {
+						t.Errorf("it has %q, mode %o, %v", b, info.Mode().Perm(), err)
+					}
+					ok(t, os.Remove(path+suffix))
+					must(t, open(t, path), create(1))
+				})
+			}
+		}
+	}
+}
