@@ -11,8 +11,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Values that switch something off by name; a zero field means its default. In
-// YAML the durations are written "-1ns".
+// Values that switch something off by name; a zero field means its default.
 const (
 	// NoMaxLifetime switches the absolute lifetime off.
 	NoMaxLifetime time.Duration = -1
@@ -40,7 +39,8 @@ type Config struct {
 	// Path is the SQLite file. Default "sessile.db".
 	Path string `yaml:"path"`
 
-	// TTL is the sliding lifetime: how long a session lives after its last access. Default 30 days.
+	// TTL is the sliding lifetime: how long a session lives after its last access. Default 30 days, or MaxLifetime if that is
+	// less; one that is set to more than MaxLifetime is an error.
 	TTL time.Duration `yaml:"ttl"`
 	// MaxLifetime is the absolute lifetime, which nothing extends (OWASP ASVS 7.3.2). Default 90 days; or NoMaxLifetime.
 	MaxLifetime time.Duration `yaml:"max_lifetime"`
@@ -95,8 +95,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	const day = 24 * time.Hour
 	c.Path = cmp.Or(c.Path, "sessile.db")
-	c.TTL = cmp.Or(c.TTL, 30*day)
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, 90*day)
+	c.TTL = cmp.Or(c.TTL, within(30*day, c.MaxLifetime))
 	c.TouchInterval = cmp.Or(c.TouchInterval, min(5*time.Minute, max(c.TTL/2, 0)))
 	c.RotateGrace = cmp.Or(c.RotateGrace, 30*time.Second)
 	c.MaxSessionsPerUser = cmp.Or(c.MaxSessionsPerUser, 10)
@@ -115,6 +115,14 @@ func (c Config) withDefaults() Config {
 		c.entropy = rand.Reader
 	}
 	return c
+}
+
+// within lowers a default TTL to an absolute lifetime; what is none, or no valid one, leaves it.
+func within(ttl, life time.Duration) time.Duration {
+	if life < time.Second {
+		return ttl
+	}
+	return min(ttl, life)
 }
 
 // faults collects what is wrong with a Config.
@@ -141,6 +149,8 @@ func (c Config) validate() error {
 	f.between("ttl", c.TTL, time.Second, maxLifetime)
 	if c.MaxLifetime != NoMaxLifetime {
 		f.between("max_lifetime", c.MaxLifetime, time.Second, maxLifetime)
+		f.check(c.TTL <= c.MaxLifetime || c.TTL > maxLifetime || c.MaxLifetime < time.Second, "ttl",
+			"%v is longer than max_lifetime, %v", c.TTL, c.MaxLifetime)
 	}
 	f.between("touch_interval", c.TouchInterval, 0, max(c.TTL, 0))
 	f.between("rotate_grace", c.RotateGrace, time.Second, time.Hour)

@@ -76,10 +76,30 @@ func TestAShortTTLBringsItsTouchInterval(t *testing.T) {
 	}
 }
 
+// Who sets the absolute lifetime alone means it: the TTL, which is a default, gives way.
+func TestADefaultTTLGivesWayToTheLifetimeAndOneThatIsSetDoesNot(t *testing.T) {
+	for _, life := range []time.Duration{time.Second, time.Minute, 29 * 24 * time.Hour} {
+		c := sessile.Config{MaxLifetime: life}
+		got := sessile.DefaultsOf(c)
+		if err := sessile.FaultsOf(c); err != nil || got.TTL != life || got.TouchInterval > life/2 {
+			t.Errorf("TTL %v, touch interval %v of a lifetime of %v: %v", got.TTL, got.TouchInterval, life, err)
+		}
+	}
+	for _, c := range []sessile.Config{{MaxLifetime: sessile.NoMaxLifetime}, {MaxLifetime: 31 * 24 * time.Hour}} {
+		if got := sessile.DefaultsOf(c).TTL; got != 30*24*time.Hour {
+			t.Errorf("TTL %v of a lifetime of %v", got, c.MaxLifetime)
+		}
+	}
+	err := sessile.Config{TTL: 2 * time.Minute, MaxLifetime: time.Minute}.Validate()
+	if !errors.Is(err, sessile.ErrInvalidConfig) || !strings.Contains(err.Error(), "ttl: 2m0s is longer than max_lifetime, 1m0s") {
+		t.Error(err)
+	}
+}
+
 // invalid are values that no field may have: negative, beyond what a time can
 // say, or at odds with another field.
 var invalid = map[string][]sessile.Config{
-	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}},
+	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}, {TTL: 2 * time.Hour, MaxLifetime: time.Hour}, {TTL: 91 * 24 * time.Hour}},
 	"max_lifetime":          {{MaxLifetime: -2}, {MaxLifetime: -time.Hour}, {MaxLifetime: 1}, {MaxLifetime: math.MaxInt64}, {MaxLifetime: math.MinInt64}}, // A19
 	"touch_interval":        {{TouchInterval: -1}, {TTL: time.Hour, TouchInterval: time.Hour + 1}},
 	"rotate_grace":          {{RotateGrace: -1}, {RotateGrace: 1}, {RotateGrace: 2 * time.Hour}}, // S24

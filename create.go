@@ -1,6 +1,7 @@
 package sessile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -34,7 +35,8 @@ func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Se
 }
 
 // CreateWith is [Store.Create] with choices for this session: its lifetimes
-// ("remember me"), or no user at all (a guest). Durable like Create.
+// ("remember me"), no user at all (a guest), or a session that it replaces. Durable
+// like Create. After [ErrUnknown] the session to be replaced may have ended.
 func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed
@@ -55,7 +57,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	if err != nil {
 		return Session{}, Token{}, err
 	}
-	v, err := s.actor.Create(ctx, rec, limit)
+	v, err := s.actor.Create(ctx, rec, limit, persist.ID(n.Replaces))
 	if err != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
 	}
@@ -104,18 +106,21 @@ const maxLifetime = 100 * 365 * 24 * time.Hour
 // lifetimes are the sliding and the absolute lifetime of a new session; an
 // absolute one of 0 means none, and only by name (S28).
 func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
-	ttl, life = n.TTL, n.MaxLifetime
-	if ttl == 0 {
-		ttl = s.cfg.TTL
-	}
-	if life == 0 {
-		life = s.cfg.MaxLifetime
-	}
-	if life == NoMaxLifetime {
+	life = cmp.Or(n.MaxLifetime, s.cfg.MaxLifetime)
+	ttl = cmp.Or(n.TTL, within(s.cfg.TTL, life))
+	limited := life != NoMaxLifetime
+	switch {
+	case limited && (life < time.Second || life > maxLifetime):
+		err = fmt.Errorf("%w: a MaxLifetime of %v is not between %v and %v", ErrInvalidTime, life, time.Second, maxLifetime)
+	case ttl < time.Microsecond || ttl > maxLifetime:
+		err = fmt.Errorf("%w: a TTL of %v is not between %v and %v", ErrInvalidTime, ttl, time.Microsecond, maxLifetime)
+	case limited && ttl > life:
+		err = fmt.Errorf("%w: a TTL of %v is longer than the MaxLifetime, %v", ErrInvalidTime, ttl, life)
+	case !limited:
 		life = 0
 	}
-	if ttl < time.Microsecond || ttl > maxLifetime || life < 0 || life > maxLifetime {
-		return 0, 0, fmt.Errorf("session lifetime: %w", ErrInvalidTime)
+	if err != nil {
+		return 0, 0, fmt.Errorf("session lifetime: %w", err)
 	}
 	return ttl, life, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"strconv"
 	"unicode/utf8"
 
@@ -41,14 +42,15 @@ func (d Data) Keys() []string {
 	return keys
 }
 
-// Decode decodes the whole object into v, a pointer. Stored bytes that are damaged
-// are [ErrCorrupt]; no error contains the data.
+// Decode decodes the whole object into v, a pointer. A number in an any is a
+// [json.Number], so that it stays as it was set. Stored bytes that are damaged are
+// [ErrCorrupt]; no error contains the data.
 func (d Data) Decode(v any) error {
 	if _, err := d.object().Keys(); err != nil {
 		return fmt.Errorf("decoding session data: %w", ErrCorrupt)
 	}
-	if err := json.Unmarshal(d.object().JSON(), v); err != nil {
-		return fmt.Errorf("decoding session data into %T: %w", v, redactJSON(err))
+	if err := unmarshal(d.object().JSON(), v); err != nil {
+		return fmt.Errorf("decoding session data into %T: %w", v, err)
 	}
 	return nil
 }
@@ -77,8 +79,10 @@ func (d Data) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
 // Get returns the value of a key of the session's data. A key that is not there
 // is zero, false and no error; a value that does not fit T is zero, true and an
-// error, which does not contain the value. The object is split once a version
-// and shared by all requests; what Get returns belongs to the caller.
+// error, which does not contain the value. A number in an any, also inside a map, a
+// slice or a struct, is a [json.Number]: a float64 would round what is beyond 2^53.
+// The object is split once a version and shared by all requests; what Get returns
+// belongs to the caller.
 func Get[T any](s Session, key string) (T, bool, error) { return Value[T](s.Data, key) }
 
 // Value is [Get] of the data alone.
@@ -91,23 +95,49 @@ func Value[T any](d Data, key string) (T, bool, error) {
 		}
 		return zero, false, err
 	}
-	if v, plain := decodePlain[T](raw); plain {
-		return v, true, nil
-	}
-	v, err := decodeAny[T](raw)
+	v, err := Decode[T](raw)
 	if err != nil {
 		err = fmt.Errorf("session data: key %q as %T: %w", key, v, err)
 	}
 	return v, true, err
 }
 
+// Decode decodes a value that [Encode] has encoded, as [Get] does. Its error does not
+// contain the value.
+func Decode[T any](raw json.RawMessage) (T, error) {
+	if v, plain := decodePlain[T](raw); plain {
+		return v, nil
+	}
+	return decodeAny[T](raw)
+}
+
 // decodeAny leaves the decoding to package json; zero if it fails half-way.
 func decodeAny[T any](raw json.RawMessage) (T, error) {
 	var v, zero T
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return zero, redactJSON(err)
+	var err error
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Interface, reflect.Map, reflect.Slice, reflect.Array, reflect.Struct, reflect.Pointer:
+		err = unmarshal(raw, &v)
+	default: // holds no any
+		err = redactJSON(json.Unmarshal(raw, &v))
+	}
+	if err != nil {
+		return zero, err
 	}
 	return v, nil
+}
+
+// unmarshal is json.Unmarshal that keeps numbers exact where v does not say what they are.
+func unmarshal(raw []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(v); err != nil {
+		return redactJSON(err)
+	}
+	if len(bytes.TrimSpace(raw[dec.InputOffset():])) > 0 {
+		return redactJSON(errors.New("more than one value"))
+	}
+	return nil
 }
 
 // decodePlain decodes what needs no decoder: strings without escapes, numbers and
@@ -142,6 +172,9 @@ func decodePlain[T any](raw json.RawMessage) (T, bool) {
 
 // redactJSON keeps the kind of a decoding error and leaves out what it quotes of the data.
 func redactJSON(err error) error {
+	if err == nil {
+		return nil
+	}
 	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("JSON value of another type than %s", typ.Type)
 	}

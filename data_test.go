@@ -34,7 +34,7 @@ func TestGetReadsTypedValues(t *testing.T) {
 	expectGet(t, s, "n", "") // null is the zero value of everything
 	expectGet(t, s, "n", 0)
 	expectGet(t, s, "n", false)
-	expectGet[any](t, s, "i", -7.0)
+	expectGet[any](t, s, "i", json.Number("-7"))
 	expectGet(t, s, "i", json.RawMessage("-7"))
 	type name string
 	expectGet(t, s, "s", name("plain é"))
@@ -115,11 +115,38 @@ func TestGetAgreesWithPackageJSON(t *testing.T) {
 	}
 }
 
+func TestGetKeepsANumberExactWhereItsTypeIsNotSaid(t *testing.T) {
+	s := stored(`{"l":[1152921504606846977],"m":{"k":{"n":1e999}},"n":1152921504606846977}`)
+	n := json.Number("1152921504606846977")
+	expectGet[any](t, s, "n", n)
+	expectGet[any](t, s, "l", []any{n})
+	expectGet(t, s, "l", []any{n})
+	expectGet(t, s, "l", [1]any{n})
+	expectGet(t, s, "m", map[string]any{"k": map[string]any{"n": json.Number("1e999")}})
+	expectGet(t, s, "m", struct{ K any }{map[string]any{"n": json.Number("1e999")}})
+	expectGet(t, s, "m", &struct{ K any }{map[string]any{"n": json.Number("1e999")}})
+	expectGet(t, s, "n", int64(1<<60+1)) // a type that is said is as ever
+	var whole map[string]any
+	if err := s.Data.Decode(&whole); err != nil || !reflect.DeepEqual(whole["l"], []any{n}) {
+		t.Errorf("%v, %v", whole, err)
+	}
+	if raw, err := sessile.Encode(whole); err != nil || string(raw) != string(s.Data.JSON()) {
+		t.Errorf("%s, %v", raw, err)
+	}
+	for _, raw := range []string{`1 2`, `{} x`, ``, `[`} {
+		if v, err := sessile.Decode[map[string]any](json.RawMessage(raw)); err == nil {
+			t.Errorf("%q decodes to %v", raw, v)
+		}
+	}
+}
+
 // agree compares Get with what it may only be faster than.
 func agree[T any](t *testing.T, raw string) {
 	t.Helper()
 	var want T
-	wantErr := json.Unmarshal([]byte(raw), &want)
+	dec := json.NewDecoder(strings.NewReader(raw))
+	dec.UseNumber()
+	wantErr := dec.Decode(&want)
 	got, ok, err := sessile.Get[T](stored(`{"k":`+raw+`}`), "k")
 	if !ok || (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("%q as %T: %v, %t, %v; json says %v, %v", raw, want, got, ok, err, want, wantErr)

@@ -18,7 +18,7 @@ func encodeData(v any, most int) (*object.Object, error) {
 	if v == nil {
 		return object.Empty(), nil
 	}
-	raw, err := Encode(v)
+	raw, err := encode(v, object.MaxDepth)
 	if err != nil {
 		return nil, fmt.Errorf("session data: %w", err)
 	}
@@ -37,8 +37,13 @@ func encodeData(v any, most int) (*object.Object, error) {
 
 // Encode encodes a value of a session's data as [Changes.Set] does: compactly, with
 // the characters of HTML as they are. Bad UTF-8 is an error rather than repaired.
-// The error is [ErrInvalidData] and quotes nothing of the value.
-func Encode(v any) (json.RawMessage, error) {
+// Arrays and objects may be nested 9,999 deep: in the object of the data that is the
+// most that can be read again. The error is [ErrInvalidData] and quotes nothing of the
+// value.
+func Encode(v any) (json.RawMessage, error) { return encode(v, object.MaxDepth-1) }
+
+// encode is Encode for what is nested at most deepest deep.
+func encode(v any, deepest int) (json.RawMessage, error) {
 	switch v := v.(type) {
 	case string:
 		if plain(v) {
@@ -46,10 +51,31 @@ func Encode(v any) (json.RawMessage, error) {
 		}
 	case json.RawMessage:
 		if v != nil {
+			if err := shallow(v, deepest); err != nil { // before package json, which has a bound of its own
+				return nil, err
+			}
 			return compact(v)
 		}
 	}
-	return encodeAny(v)
+	raw, err := encodeAny(v)
+	if err == nil {
+		err = shallow(raw, deepest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
+
+// shallow refuses what is nested more than deepest deep.
+func shallow(raw []byte, deepest int) error {
+	if len(raw) <= 2*deepest { // each level is two characters
+		return nil
+	}
+	if depth := object.Depth(raw); depth > deepest {
+		return fmt.Errorf("nested %d deep, more than %d: %w", depth, deepest, ErrInvalidData)
+	}
+	return nil
 }
 
 // plain reports whether a JSON string is s in quotes (measured: 60 ns for a short

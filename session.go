@@ -39,9 +39,14 @@ type NewSession struct {
 	UserID      string
 	Meta        Meta
 	Data        any           // encodes to a JSON object; nil = {}
-	TTL         time.Duration // sliding lifetime, 0 = Config.TTL
+	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
 	Guest       bool          // a session without a user
+	// Replaces is the session that the client had before this login. It ends in the
+	// same transaction, and so does not count toward Config.MaxSessionsPerUser and is
+	// refused from the moment at which the new one is returned. A session of another
+	// user, a guest's, or one that does not exist is left alone.
+	Replaces ID
 }
 
 // IsGuest reports whether the session has no user.

@@ -577,12 +577,22 @@ func TestHostileDataIsRefusedBeforeAnythingIsQueued(t *testing.T) { // S45
 func TestLifetimesAreChecked(t *testing.T) { // A19, S28
 	suite(t, func(f *fixture) {
 		for _, n := range []sessile.NewSession{
-			{TTL: -1}, {TTL: 1 << 62}, {MaxLifetime: -5}, {MaxLifetime: 1 << 62}, {TTL: 1},
+			{TTL: -1}, {TTL: 1 << 62}, {MaxLifetime: -5}, {MaxLifetime: 1 << 62}, {TTL: 1}, {MaxLifetime: 1},
+			{TTL: 365 * 24 * time.Hour}, {TTL: time.Hour, MaxLifetime: time.Minute},
 		} {
 			n.UserID = "ann"
-			if _, _, err := f.store.CreateWith(f.Context(), n); err == nil {
-				f.Fatalf("accepted %v, %v", n.TTL, n.MaxLifetime)
+			if _, _, err := f.store.CreateWith(f.Context(), n); !errors.Is(err, sessile.ErrInvalidTime) {
+				f.Fatalf("%v, %v: %v", n.TTL, n.MaxLifetime, err)
 			}
+		}
+		_, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: 365 * 24 * time.Hour})
+		if !strings.Contains(err.Error(), "a TTL of 8760h0m0s is longer than the MaxLifetime, 2160h0m0s") {
+			f.Fatal(err)
+		}
+		short, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: time.Hour})
+		f.must(err)
+		if short.TTL != time.Hour || !short.ExpiresAt.Equal(short.Deadline) {
+			f.Fatalf("a lifetime of an hour has the TTL %v", short.TTL)
 		}
 		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: sessile.NoMaxLifetime})
 		f.must(err)

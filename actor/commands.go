@@ -54,10 +54,12 @@ func (a *Actor) List(ctx context.Context, u persist.UserKey) ([]*View, int, erro
 	return resp.views, resp.n, err
 }
 
-// Create stores a new session. It is on disk when Create returns.
-func (a *Actor) Create(ctx context.Context, rec *persist.Record, l persist.Limit) (*View, error) {
+// Create stores a new session, which takes the place of the session replaces if that
+// is of the same user. It is on disk, and replaces is refused, when Create returns.
+// After persist.ErrUnknown replaces may have ended.
+func (a *Actor) Create(ctx context.Context, rec *persist.Record, l persist.Limit, replaces persist.ID) (*View, error) {
 	r := a.request(kindCreate)
-	r.record, r.limit = rec, l
+	r.record, r.limit, r.replaces = rec, l, replaces
 	return a.view(ctx, a.growth, r)
 }
 

@@ -195,7 +195,7 @@ func TestAUserWhoseLogOutIsStuckCannotLogIn(t *testing.T) {
 	login := g.createReq("u") // too late to be refused at once
 	g.do(login)
 	g.refused(g.refuses(persist.ErrCorrupt), w, ErrNotDurable)
-	g.refused(g.settle(), login, persist.ErrUnavailable)
+	g.refused(g.settle(), login, persist.ErrUnknown)
 	g.carries(1, 0, 0) // and takes it back
 	login = g.createReq("u")
 	g.refused(g.do(login), login, persist.ErrUnavailable)

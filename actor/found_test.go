@@ -126,10 +126,10 @@ func TestAWaitingDestroyClaimsNotDurable(t *testing.T) {
 	g := newRig(t, nil)
 	g.now = time.Now().UnixMicro()
 	rec := g.record("u")
-	if _, err := a.Create(context.Background(), rec, persist.Limit{}); err != nil {
+	if _, err := a.Create(context.Background(), rec, persist.Limit{}, persist.ID{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Create(context.Background(), g.record("v"), persist.Limit{}); err != nil { // evicts u's
+	if _, err := a.Create(context.Background(), g.record("v"), persist.Limit{}, persist.ID{}); err != nil { // evicts u's
 		t.Fatal(err)
 	}
 	b.fail(persist.ErrUnavailable)

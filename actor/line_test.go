@@ -281,7 +281,7 @@ func TestALineEndsWithTheContextOrItsPatience(t *testing.T) {
 		var all []*persist.Record
 		for range 12 {
 			all = append(all, g.record("u"))
-			if _, err := a.Create(t.Context(), all[len(all)-1], persist.Limit{}); err != nil {
+			if _, err := a.Create(t.Context(), all[len(all)-1], persist.Limit{}, persist.ID{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -44,7 +44,7 @@ func (s *state) create(r *request) {
 		return
 	}
 	s.enqueue(&pendingOp{
-		op:   persist.Op{Kind: persist.Create, Record: r.record, Limit: r.limit},
+		op:   persist.Op{Kind: persist.Create, Record: r.record, Limit: r.limit, Replaces: r.replaces},
 		reqs: []*request{r},
 	})
 }
@@ -124,13 +124,26 @@ func (s *state) destroyUser(r *request) {
 	}
 }
 
-// destroyExcept does so if the session to keep is the user's and active (S33).
+// destroyExcept does so if the session to keep is the user's and active (S33). A login
+// under way may replace that one: 1. A browser logs in again. 2. It asks, by its old
+// session, to end all others. 3. The login is committed. 4. The end of all but the old
+// one is committed: it ends the new one too. So the second call waits for the first.
 func (s *state) destroyExcept(r *request, e *entry) {
+	if s.replacing(r.id) {
+		s.keeping = append(s.keeping, r)
+		return
+	}
 	if e.User() != r.user.ID || !e.Value().ActiveAt(s.now) {
 		s.fail(r, persist.ErrNotFound)
 		return
 	}
 	s.wipe(r)
+}
+
+// replacing reports whether a create that is not settled replaces a session.
+func (s *state) replacing(id persist.ID) bool {
+	does := func(p *pendingOp) bool { return p.op.Kind == persist.Create && p.op.Replaces == id }
+	return slices.ContainsFunc(s.ops, does) || slices.ContainsFunc(s.flyingOps(), does)
 }
 
 // wipe ends a user's sessions: hot, cold, dirty, being loaded and being created (S31).
@@ -255,7 +268,8 @@ func (s *state) expire(r *request) {
 // nothing of it was or will be done. A destroy stays: what it ends is refused in
 // memory already.
 func (s *state) abandonOp(r *request) bool {
-	s.waiting = slices.DeleteFunc(s.waiting, func(w *request) bool { return w == r })
+	is := func(w *request) bool { return w == r }
+	s.waiting, s.keeping = slices.DeleteFunc(s.waiting, is), slices.DeleteFunc(s.keeping, is)
 	if r.kind != kindCreate && r.kind != kindRotate {
 		return !r.dug
 	}
@@ -283,8 +297,14 @@ func (s *state) unspin(p *pendingOp) {
 	p.entry = nil
 }
 
-// admitWaiting lets waiting destroys in when there is room among the graves.
+// admitWaiting lets waiting destroys in when there is room among the graves, and those
+// that keep a session when it is known whether that was replaced.
 func (s *state) admitWaiting() {
+	keeping := s.keeping
+	s.keeping = nil
+	for _, r := range keeping {
+		s.handle(r)
+	}
 	for len(s.waiting) > 0 && s.graves.len() < s.cfg.MaxGraves {
 		r := s.waiting[0]
 		s.waiting = s.waiting[1:]

@@ -38,7 +38,12 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	rec := p.op.Record
 	s.bytes -= p.size()
 	for _, x := range o.Removed {
-		s.over(x, Evicted)
+		if x.ID == p.op.Replaces {
+			s.over(x, Event{Kind: Destroyed, Reason: "replaced by a login"})
+			s.stats.Destroyed++
+			continue
+		}
+		s.over(x, Event{Kind: Evicted})
 		s.stats.Evicted++
 	}
 	switch o.Status {
@@ -61,7 +66,7 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 		return
 	case s.graves.stuckUser(rec.UserID):
 		s.destroyNow(nil, rec.ID)
-		s.fail(r, persist.ErrUnavailable)
+		s.fail(r, persist.ErrUnknown) // what it has replaced or evicted is over
 		return
 	}
 	rec.Key = o.Key
@@ -168,7 +173,7 @@ func (s *state) destroyed(p *pendingOp, o persist.Outcome) {
 	}
 	s.graves.bury(p.grave)
 	for _, x := range o.Removed {
-		s.over(x, Destroyed)
+		s.over(x, Event{Kind: Destroyed})
 		s.stats.Destroyed++
 	}
 	for _, r := range p.reqs {
@@ -226,7 +231,7 @@ func (s *state) again(ops []*pendingOp) {
 
 func (s *state) expired(p *pendingOp, o persist.Outcome) {
 	for _, x := range o.Removed {
-		s.over(x, Expired)
+		s.over(x, Event{Kind: Expired})
 		s.stats.Expired++
 	}
 	s.expireDone(p, len(o.Removed), o.Err)
@@ -246,7 +251,7 @@ func (s *state) expireDone(p *pendingOp, n int, err error) {
 
 // over forgets a session that is gone from the disk, and keeps loads that
 // began before from bringing it back.
-func (s *state) over(x persist.Removed, k EventKind) {
+func (s *state) over(x persist.Removed, ev Event) {
 	if e := s.hot.ByID(x.ID); e != nil {
 		s.drop(e, persist.ErrNotFound)
 	} else {
@@ -255,5 +260,6 @@ func (s *state) over(x persist.Removed, k EventKind) {
 	if g := s.graves.ids[x.ID]; g == nil {
 		s.graves.bury(s.graves.open(&grave{id: x.ID, hash: x.Hash, owner: x.UserID}))
 	}
-	s.event(Event{Kind: k, ID: x.ID, UserID: x.UserID})
+	ev.ID, ev.UserID = x.ID, x.UserID
+	s.event(ev)
 }

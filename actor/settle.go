@@ -80,7 +80,7 @@ func (s *state) settleDirty(d *dirty, o persist.Outcome) {
 		s.conflicted(d, o.Version)
 	case persist.Gone:
 		e := d.entry
-		s.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Destroyed)
+		s.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: Destroyed})
 	default:
 		s.itemFailed(d, o.Err)
 	}

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -85,7 +86,12 @@ func (m *sim) beginCreate() {
 	}
 	rec.ID[0], rec.ID[15], rec.ID[14] = 1, byte(m.serial), byte(m.serial>>8)
 	m.created[rec.ID] = rec
-	r := &request{kind: kindCreate, record: rec}
+	r, c := &request{kind: kindCreate, record: rec}, &simClient{what: "create"}
+	if x := m.pick(); x != nil && m.rng.IntN(3) == 0 { // a login in a browser that has a session
+		user = x.user
+		rec.UserID, r.replaces, c.targets = user, x.id, []*simSession{x}
+		x.leaving++
+	}
 	if m.rng.IntN(6) == 0 {
 		r.limit.Max = 2
 		for _, x := range m.sessions {
@@ -93,7 +99,6 @@ func (m *sim) beginCreate() {
 		}
 	}
 	m.logf("create of %x", rec.ID[14:])
-	c := &simClient{what: "create"}
 	for _, w := range m.clients {
 		c.unsure = c.unsure || w.what == "wipe" && w.req.user.ID == user
 	}
@@ -147,7 +152,7 @@ func (m *sim) beginRead(x *simSession) {
 	m.logf("read of %x with token %x, %d of %d", x.id[14:], c.token[:2], i+1, len(x.tokens))
 	replaced := i < len(x.tokens)-1
 	c.dead = x.ended || (x.lost || replaced) && !m.graced(x, c.token)
-	c.alive = !c.dead && !x.lost && !x.unsure && !x.doomed && x.spinning == 0
+	c.alive = !c.dead && !x.lost && !x.unsure && !x.mayEnd() && x.spinning == 0
 	c.floors = map[*simSession]map[string]int{x: maps.Clone(x.values)}
 	r := &request{kind: kindRead, key: persist.TokenKey{Hash: c.token}}
 	if v := m.s.hot.Get((*[32]byte)(&c.token)); v != nil { // as Peek does
@@ -318,6 +323,7 @@ func (m *sim) answered(r *request, resp response) {
 
 func (m *sim) ackCreate(c *simClient, resp response) {
 	rec := c.req.record
+	m.replaced(c, resp.err)
 	if resp.err != nil {
 		m.ghosts = append(m.ghosts, rec.ID)
 		return
@@ -329,6 +335,20 @@ func (m *sim) ackCreate(c *simClient, resp response) {
 	}
 	m.sessions = append(m.sessions, x)
 }
+
+// replaced notes what a create says of the session that it replaces.
+func (m *sim) replaced(c *simClient, err error) {
+	for _, x := range c.targets {
+		x.leaving--
+		x.doomed = x.doomed || err == nil || errors.Is(err, persist.ErrUnknown)
+	}
+	if err == nil {
+		m.ackEnd(c.targets, nil)
+	}
+}
+
+// mayEnd reports whether something that may end x has begun, and was not in vain.
+func (x *simSession) mayEnd() bool { return x.doomed || x.leaving > 0 }
 
 func (m *sim) ackAccess(x *simSession, resp response) {
 	if resp.err == nil {
@@ -405,7 +425,7 @@ func (m *sim) checkRead(c *simClient, resp response) {
 		m.failf("read found a session past its deadline")
 	}
 	current := c.token == x.tokens[len(x.tokens)-1] // the grace of the one before may have ended
-	if !ok && c.alive && (current || !x.hinted) && !x.doomed && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
+	if !ok && c.alive && (current || !x.hinted) && !x.mayEnd() && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
 		m.failf("read lost a live session: %v", resp.err)
 	}
 	if ok {
@@ -440,7 +460,7 @@ func (m *sim) checkList(c *simClient, resp response) {
 		if v != nil && c.over[x] {
 			m.failf("list shows session %x that is over (I1)", x.id[14:])
 		}
-		if v == nil && !x.doomed && m.now < x.floorExp {
+		if v == nil && !x.mayEnd() && m.now < x.floorExp {
 			m.failf("list misses live session %x", x.id[14:])
 		}
 		if v != nil {
@@ -459,6 +479,9 @@ func (m *sim) left(c *simClient, state error) {
 			targets = []*simSession{c.sess}
 		}
 		m.ackEnd(targets, state)
+	case c.what == "create" && state == nil: // nothing was done
+		m.replaced(c, context.Canceled)
+		m.ghosts = append(m.ghosts, c.req.record.ID)
 	case state != nil:
 		m.gaveUp(c)
 	case c.what == "rotate": // nothing was done
@@ -475,6 +498,7 @@ func (m *sim) left(c *simClient, state error) {
 func (m *sim) gaveUp(c *simClient) {
 	switch c.what {
 	case "create":
+		m.replaced(c, persist.ErrUnknown)
 		m.ghosts = append(m.ghosts, c.req.record.ID)
 	case "rotate":
 		c.sess.spinning--

@@ -40,7 +40,7 @@ type simClient struct {
 	key     string
 	val     int
 	floors  map[*simSession]map[string]int // what a sync covers, or a read must show
-	targets []*simSession                  // what a destroy of a user covers
+	targets []*simSession                  // what a destroy of a user covers, or a create replaces
 	over    map[*simSession]bool           // what a list must not show
 	dead    bool                           // a read must find nothing
 	alive   bool                           // a read must find the session
@@ -55,6 +55,7 @@ type simSession struct {
 	user     string
 	tokens   []persist.Hash         // all that were ever handed out; the last is the live one
 	doomed   bool                   // something that may end it has begun
+	leaving  int                    // creates under way that replace it
 	ended    bool                   // its end is acknowledged: it never comes back
 	durable  bool                   // and its end is on disk
 	spinning int                    // rotations under way
@@ -338,6 +339,11 @@ func (m *sim) commit() {
 
 // applyAll commits a batch, or does so as a broken backend would.
 func (m *sim) applyAll(b *persist.Batch) (persist.Result, error) {
+	if m.variant == "replaces nothing" {
+		for i := range b.Ops {
+			b.Ops[i].Replaces = persist.ID{}
+		}
+	}
 	res, err := m.disk.Apply(m.t.Context(), b)
 	switch m.variant {
 	case "upsert": // a destroyed session is inserted again by a late save (A1, A2)
@@ -486,7 +492,7 @@ func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 // TestSimulationCatchesBrokenStores is the negative control of the simulation:
 // each variant breaks one rule, and some life must notice.
 func TestSimulationCatchesBrokenStores(t *testing.T) {
-	variants := []string{"no graves", "no row graves", "no pins", "upsert", "early acknowledgement", "always calm", "rows are kept"}
+	variants := []string{"replaces nothing", "no graves", "no row graves", "no pins", "upsert", "early acknowledgement", "always calm", "rows are kept"}
 	for _, v := range variants {
 		t.Run(v, func(t *testing.T) {
 			caught := 0

@@ -48,6 +48,7 @@ type state struct {
 	closing    bool
 	finished   bool       // nothing more is written
 	waiting    []*request // destroys that wait for room among the graves
+	keeping    []*request // destroys that keep a session which a create under way replaces
 	growing    line       // calls that wait for room in pending
 	reading    line       // calls that wait for a cold read
 	refusedAt  int64      // tick of the last refusal for want of room

@@ -187,10 +187,10 @@ func (s *state) renewLease(age int64) {
 // close takes nothing more in: what waits goes to disk, what cannot wait is told so.
 func (s *state) close() {
 	s.closing = true
-	for _, r := range s.waiting {
+	for _, r := range slices.Concat(s.waiting, s.keeping) {
 		s.fail(r, ErrClosed)
 	}
-	s.waiting = nil
+	s.waiting, s.keeping = nil, nil
 	for _, l := range s.loads {
 		for _, w := range l.parked {
 			s.fail(w, ErrClosed)

@@ -61,7 +61,7 @@ func TestACallerWhoLeavesIsToldWhatBecameOfItsCommand(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(l.Context())
 		flying, queued := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := l.Create(ctx, l.record("v"), persist.Limit{}); flying <- err }()
+		go func() { _, err := l.Create(ctx, l.record("v"), persist.Limit{}, persist.ID{}); flying <- err }()
 		synctest.Wait()
 		go func() { _, err := l.Rotate(ctx, rec.ID, Spin{To: persist.Hash{7}}); queued <- err }()
 		synctest.Wait()
@@ -244,7 +244,10 @@ func TestWhoWaitsWhenCloseGivesUpIsAnsweredTruly(t *testing.T) {
 		go func() { set <- l.set(context.Background(), other, true) }()
 		synctest.Wait()
 		go func() { ended <- l.Destroy(context.Background(), id) }()
-		go func() { _, err := l.Create(context.Background(), l.record("w"), persist.Limit{}); made <- err }()
+		go func() {
+			_, err := l.Create(context.Background(), l.record("w"), persist.Limit{}, persist.ID{})
+			made <- err
+		}()
 		go func() {
 			_, err := l.Rotate(context.Background(), other, Spin{To: persist.Hash{7}})
 			spun <- err

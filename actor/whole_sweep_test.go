@@ -16,7 +16,7 @@ func (l *live) mortals(n int) {
 		rec := l.record("u")
 		rec.ID[2], rec.Hash[2] = byte(i>>8), byte(i>>8)
 		rec.ExpiresAt = time.Now().Add(time.Second).UnixMicro()
-		if _, err := l.Create(l.Context(), rec, persist.Limit{}); err != nil {
+		if _, err := l.Create(l.Context(), rec, persist.Limit{}, persist.ID{}); err != nil {
 			l.Fatal(err)
 		}
 	}

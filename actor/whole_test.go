@@ -103,7 +103,7 @@ func (*live) later(d time.Duration) {
 func (l *live) born(user string) *persist.Record {
 	l.Helper()
 	rec := l.record(user)
-	if _, err := l.Create(l.Context(), rec, persist.Limit{}); err != nil {
+	if _, err := l.Create(l.Context(), rec, persist.Limit{}, persist.ID{}); err != nil {
 		l.Fatal(err)
 	}
 	return rec
@@ -267,7 +267,7 @@ func TestPeekCountsItsHitsAndFindsNothingElse(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		rec := l.record("u")
 		rec.Hash[8], rec.Hash[9] = 0xff, 0xff
-		_, err := l.Create(l.Context(), rec, persist.Limit{})
+		_, err := l.Create(l.Context(), rec, persist.Limit{}, persist.ID{})
 		l.is(err, nil)
 		for range 3 {
 			equal(t, "found", l.Peek(&rec.Hash, forever-1) != nil, true)

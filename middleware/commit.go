@@ -21,6 +21,9 @@ func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.settle()
+	if !h.accessed { // a static file, say, stays cacheable; a later response has the cookie
+		h.fate = keepCookie
+	}
 	h.sent = true
 	if err != nil {
 		// A login whose data is lost is none: it might lack what restricts it.
@@ -30,10 +33,10 @@ func (h *Handle) commit(header http.Header) error {
 	if h.fate != keepCookie && !h.bearer {
 		h.withdraw(h.req.Context())
 	}
-	if err == nil && h.rotationDue() {
+	if err == nil && h.accessed && h.rotationDue() {
 		h.rotateGently(h.m.deadline.next())
 	}
-	h.fresh = false
+	h.issued, h.fresh = h.fresh, false
 	h.headers(header)
 	return err
 }
@@ -74,7 +77,8 @@ func (h *Handle) touch(ctx context.Context) error {
 
 // rotationDue reports whether it is time for another token. A client that keeps
 // its token itself would not hear of it, one whose token has been replaced already
-// gets no second successor, and who takes the connection over writes its own headers.
+// gets no second successor, whoever takes the connection over writes its own headers,
+// and a cookie that may be planted is not spread.
 func (h *Handle) rotationDue() bool {
 	every := h.m.opts.RotateEvery
 	if every == 0 || !h.has || h.bearer || h.superseded || h.overtaken || h.hijacked {
@@ -85,7 +89,7 @@ func (h *Handle) rotationDue() bool {
 	if s.RotatedAt.After(since) {
 		since = s.RotatedAt
 	}
-	return h.m.store.Now().Sub(since) >= every
+	return h.m.store.Now().Sub(since) >= every && !h.maybePlanted(h.req.Context())
 }
 
 // rotateGently replaces the token with a grace for the old one. If a parallel

@@ -15,7 +15,8 @@ type change struct {
 }
 
 // Get returns the value of a key, pending changes included. A key that is not
-// there, and a request without a session, is zero, false and no error.
+// there, and a request without a session, is zero, false and no error. See
+// [sessile.Get] for values that do not fit T, and for numbers in an any.
 func Get[T any](h *Handle, key string) (T, bool, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -49,11 +50,11 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 		if c.value == nil {
 			return v, false, nil
 		}
-		if err := json.Unmarshal(c.value, &v); err != nil {
-			var zero T // the decoder's error quotes the value
-			return zero, true, fmt.Errorf("session data: key %q does not decode as %T", key, zero)
+		v, err := sessile.Decode[T](c.value)
+		if err != nil {
+			err = fmt.Errorf("session data: key %q as %T: %w", key, v, err)
 		}
-		return v, true, nil
+		return v, true, err
 	}
 	if !h.has {
 		return v, false, nil
@@ -62,7 +63,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 }
 
 // Set sets a key to what v encodes to as JSON; nil is null. Without a session it
-// is [ErrNoSession], unless guests are on: then the commit creates one. After the
+// is [ErrNoSession], unless Options.Guests lets the commit create one. After the
 // response has begun it is [ErrHeadersSent]; use [Handle.Update] then. A value
 // that is no JSON or does not fit is [sessile.ErrInvalidData] or
 // [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
@@ -97,6 +98,8 @@ func (h *Handle) put(c change) error {
 		return h.fault
 	case !h.has && !h.mayBeGuest():
 		return ErrNoSession
+	case !h.has && h.m.cookie.withheld(h.req):
+		return errWithheld
 	case !h.has && c.value == nil && len(h.pending) == 0:
 		return nil // there is nothing to remove, and no reason for a guest session
 	case !h.fits(c):

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sessile/sessile"
@@ -20,7 +21,8 @@ type Device struct {
 	Current      bool       `json:"current"` // this request's
 }
 
-// Sessions returns the user's devices, the most recently active first.
+// Sessions returns the user's devices, the most recently active first. If the
+// session has ended meanwhile, it is [sessile.ErrNotFound].
 func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -30,6 +32,11 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 	list, err := h.m.store.ListForUser(ctx, h.cur.userID())
 	if err != nil {
 		return nil, err
+	}
+	if !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID == h.cur.id() }) {
+		if err := h.check(ctx); err != nil {
+			return nil, err
+		}
 	}
 	devices := make([]Device, len(list))
 	for i, s := range list {
@@ -43,8 +50,9 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 }
 
 // Revoke ends one of the user's own sessions. Another user's gives the same
-// [sessile.ErrNotFound] as one that there is not; the current one is
-// [Handle.Logout]. Durable like Logout.
+// [sessile.ErrNotFound] as one that does not exist, and so does every one if the
+// request's own session has ended meanwhile; the current one is [Handle.Logout].
+// Durable like Logout.
 func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -53,6 +61,11 @@ func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	}
 	if id == h.cur.id() {
 		return h.logout(ctx)
+	}
+	// The request's session may still end between these two. It does no harm: who names
+	// id knew it before, so the call could have been made a moment earlier.
+	if err := h.check(ctx); err != nil {
+		return err
 	}
 	return h.m.store.DestroyForUser(ctx, h.cur.userID(), id)
 }

@@ -34,7 +34,29 @@
 // planting one at all.
 //
 // A cookie that opens nothing is removed, unless the browser may have a good one:
-// if its token was replaced a moment ago, or if more than three values came.
+// if its token was replaced a moment ago, if more than three values came, or if another
+// site makes the request and SameSite keeps ours back. Nor is a session's cookie sent
+// again then, or where a second one is good too: the first may be planted.
+//
+// A login and a logout end every session that the browser's cookies open, and not only
+// the one that counts.
+//
+// # What a request may do, and when
+//
+// [RequireUser] and [RequireFresh] decide when the head of a request has come. Its body
+// may take minutes, a websocket stays for hours, and the session may be ended
+// meanwhile. What acts on more than the session itself asks the store again when it acts:
+// [Handle.Sessions], [Handle.Revoke], [Handle.LogoutAll] and [Handle.LogoutOthers] do
+// so by themselves. Before anything else that matters, read the body first and call
+// [Handle.Check] then; before a change of password, [Handle.Reauthenticated], which also
+// asks whether the token is still the session's, and gives the session another:
+//
+//	password := r.PostFormValue("password") // reads the body
+//	if err := h.Reauthenticated(ctx); err != nil { … } // not before: it may have ended while it came
+//	err := users.SetPassword(ctx, user, password)
+//	if err == nil {
+//		_, err = h.LogoutOthers(ctx)
+//	}
 //
 // # Caching
 //
@@ -46,15 +68,18 @@
 //
 // SameSite=Lax is depth, not the defence: it lets through what comes from another
 // port or subdomain of the same site. Put [http.CrossOriginProtection] around the
-// routes, and let GET and HEAD change nothing.
+// routes, and let GET and HEAD change nothing. It lets every GET through, also the
+// handshake of a WebSocket that another origin opens in the user's name: put
+// [RequireSameOrigin] around those.
 //
 // # Logins
 //
 // [Handle.Authenticate] always makes a new session with a new token, so a token that
 // somebody planted before is worth nothing after (session fixation). When a
 // password changes call [Handle.LogoutOthers]; when an account is linked or its
-// address verified, [sessile.Store.DestroyAllForUser], for who registered it before
-// may not be its owner. While a second factor is missing keep the user in a guest's
+// address verified, [sessile.Store.DestroyAllForUser], because whoever registered it
+// earlier may not be the owner. Logins that are under way with the old password at
+// that time are stopped by [Login].Confirm. While a second factor is missing keep the user in a guest's
 // session under a key of yours, and call Authenticate when both are there.
 //
 // The package knows cookies and headers; it refuses to know records, hashes, SQL

@@ -9,7 +9,9 @@ import (
 
 // RequireUser lets only requests with a logged-in user through. Others get 401;
 // a browser that asks for a page is led to loginPath, if that is not "", with
-// the page it wanted in the parameter "next": read that with [LocalPath].
+// the page it wanted in the parameter "next": read that with [LocalPath]. It is the
+// page as the browser asked for it, also under http.StripPrefix; loginPath is the
+// whole path too, and may have a query and a fragment.
 func RequireUser(loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusUnauthorized, (*Handle).IsAuthenticated)
 }
@@ -52,8 +54,7 @@ func guard(loginPath string, status int, allowed func(*Handle) bool) func(http.H
 			case allowed(h):
 				next.ServeHTTP(w, r)
 			case loginPath != "" && wantsPage(r):
-				//nolint:gosec // it leads to loginPath, with a parameter that is escaped
-				http.Redirect(w, r, withNext(loginPath, r.URL.RequestURI()), http.StatusSeeOther)
+				http.Redirect(w, r, withNext(loginPath, requested(r)), http.StatusSeeOther)
 			default:
 				if status == http.StatusUnauthorized && h.m.opts.Bearer {
 					w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
@@ -75,16 +76,38 @@ func wantsPage(r *http.Request) bool {
 		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// withNext adds where to go on to a path.
+// requested is the path and query that the client asked for, as it wrote them.
+// r.URL may say something else by now: http.StripPrefix changes it.
+func requested(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && u.Host != "" { // as to a proxy
+		return u.RequestURI()
+	}
+	return r.URL.RequestURI() // a request that no server has read
+}
+
+// withNext adds where to go on to the query of a path, in front of its fragment. A
+// "next" of the path's own gives way.
 func withNext(path, next string) string {
 	if LocalPath(next, "") == "" {
 		return path
 	}
-	separator := "?"
-	if strings.Contains(path, "?") {
-		separator = "&"
+	path, fragment, hasFragment := strings.Cut(path, "#")
+	path, query, _ := strings.Cut(path, "?")
+	var pairs []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); pair != "" && name != "next" {
+			pairs = append(pairs, pair)
+		}
 	}
-	return path + separator + "next=" + url.QueryEscape(next)
+	pairs = append(pairs, "next="+url.QueryEscape(next))
+	path += "?" + strings.Join(pairs, "&")
+	if hasFragment {
+		path += "#" + fragment
+	}
+	return path
 }
 
 // LocalPath returns next if it is a path of this site, and otherwise the other

@@ -63,6 +63,80 @@ func TestRequireUser(t *testing.T) { // semantics §4: "401, or redirect to a lo
 	}
 }
 
+func TestNextIsThePageThatWasAskedFor(t *testing.T) { // whatever the routes around have made of r.URL
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	guarded := middleware.RequireUser("/login")(http.NotFoundHandler())
+	mux := http.NewServeMux()
+	mux.Handle("GET /app/", http.StripPrefix("/app", guarded))
+	mux.Handle("GET /a/b/", http.StripPrefix("/a", f.m.Handler(http.StripPrefix("/b", guarded))))
+	mux.Handle("GET /x/{name}", http.StripPrefix("/x/", guarded))
+	mux.Handle("GET /plain", guarded)
+	mux.Handle("GET /rewritten", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL = &url.URL{Path: "/elsewhere"}
+		guarded.ServeHTTP(w, r)
+	}))
+	app := f.m.Handler(mux)
+	for target, next := range map[string]string{
+		"/app/a?b=c&d=e": "/app/a?b=c&d=e", "/app/": "/app/", "/a/b/c": "/a/b/c", "/x/y%2Fz%2e%2E": "/x/y%2Fz%2e%2E",
+		"/app/%2F%2Fevil.example": "/app/%2F%2Fevil.example", "/app/a?next=//evil.example#": "/app/a?next=//evil.example#",
+		"/plain?": "/plain?", "/rewritten?q": "/rewritten?q", "http://example.com/app/a?b": "/app/a?b",
+		"http://evil.example/plain": "/plain", "https://example.com//evil.example/": "",
+	} {
+		r := f.browser().asks("GET", "/", true)
+		r.RequestURI = target
+		u, err := url.ParseRequestURI(target)
+		f.must(err)
+		r.URL = u
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		if next == "" { // the router has cleaned the path
+			f.want(strings.Contains(w.Header().Get("Location"), "next"), false)
+			continue
+		}
+		f.want(w.Header().Get("Location"), "/login?next="+url.QueryEscape(next))
+		f.want(middleware.LocalPath(next, ""), next)
+	}
+}
+
+func TestNextComesIntoTheQueryOfTheLoginPath(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	for login, want := range map[string]string{
+		"/login": "/login?next=%2Fa", "/login?": "/login?next=%2Fa", "/login?a=b": "/login?a=b&next=%2Fa",
+		"/login#f": "/login?next=%2Fa#f", "/login?a=b&c#f?g": "/login?a=b&c&next=%2Fa#f?g", "/login?next=/home&a=b": "/login?a=b&next=%2Fa",
+		"https://sso.example/in?client=1#f": "https://sso.example/in?client=1&next=%2Fa#f",
+	} {
+		_, to := f.guarded(middleware.RequireUser(login), f.browser().asks("GET", "/a", true))
+		f.want(to, want)
+	}
+}
+
+func TestNextOverTheWireIsThePageThatWasAskedFor(t *testing.T) { // HTTP/1 and HTTP/2, absolute form, "*", CONNECT
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	app := f.m.Handler(http.StripPrefix("/app", middleware.RequireUser("/login")(http.NotFoundHandler())))
+	for _, h2 := range []bool{false, true} {
+		server := httptest.NewUnstartedServer(app)
+		server.EnableHTTP2 = h2
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		client := server.Client()
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		resp, _ := f.get(client, server.URL+"/app/a%2Fb?c=d", func(r *http.Request) { r.Header.Set("Accept", "text/html") })
+		f.want(resp.Header.Get("Location"), "/login?next=%2Fapp%2Fa%252Fb%3Fc%3Dd")
+		f.want(resp.ProtoMajor == 2, h2)
+	}
+	w := f.listenTo(app)
+	for first, want := range map[string]string{
+		"GET http://evil.example/app/a?b HTTP/1.1": "/login?next=%2Fapp%2Fa%3Fb",
+		"GET /app/a HTTP/1.1":                      "/login?next=%2Fapp%2Fa",
+		"GET /app//evil.example/ HTTP/1.1":         "/login?next=%2Fapp%2F%2Fevil.example%2F",
+		"GET * HTTP/1.1":                           "", "OPTIONS * HTTP/1.1": "", "CONNECT example.com:443 HTTP/1.1": "",
+		"POST /app/a HTTP/1.1": "",
+	} {
+		method, _, _ := strings.Cut(first, " ")
+		f.want(w.say(ask(first, "Accept: text/html"), method)[0].Header.Get("Location"), want)
+	}
+}
+
 func TestABearerIsToldHowToComeIn(t *testing.T) { // RFC 9110 §15.5.2
 	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
 	w := httptest.NewRecorder()

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,8 +23,11 @@ type Handle struct {
 	cur        current
 	pending    []change
 	fate       fate
+	tried      int  // how many of the cookies that came were looked at
 	has        bool // there is a session
+	gone       bool // there was one, and it has ended in another request
 	fresh      bool // it was created in this request, and nobody has its token yet
+	issued     bool // it was created in this request, whose response carries the token
 	bearer     bool // the token came in the Authorization header: no cookies
 	superseded bool // the token has been replaced, and is good for a grace
 	overtaken  bool // another request has replaced it meanwhile
@@ -162,11 +164,7 @@ func (h *Handle) Renew(ctx context.Context) error {
 
 // accessedAs takes the session as an access left it, or its end.
 func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
-	if errors.Is(err, sessile.ErrNotFound) { // ended by a parallel request: nothing is revived
-		h.ended()
-		return err
-	}
-	if err != nil {
+	if err := h.unlessEnded(err); err != nil { // nothing is revived
 		return err
 	}
 	// The cookie's Max-Age slides along, at most once every TouchInterval: with the
@@ -207,6 +205,8 @@ func (h *Handle) needsSession() error {
 		return ErrNoMiddleware
 	case h.fault != nil:
 		return h.fault
+	case h.gone:
+		return errEnded
 	case !h.has:
 		return ErrNoSession
 	default:
@@ -241,7 +241,7 @@ func (h *Handle) changeable() error {
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
 	h.cur, h.pending = current{own: &s, fresh: t}, nil
 	h.fate, h.has, h.fresh, h.superseded, h.overtaken = sendCookie, true, true, false, false
-	h.fault = nil
+	h.gone, h.fault = false, nil
 }
 
 // end leaves the request without a session, and the browser without its cookie.
@@ -254,5 +254,5 @@ func (h *Handle) end() {
 // may be a newer one by now; if not, the next request with it removes it.
 func (h *Handle) ended() {
 	h.end()
-	h.reserved, h.fate = true, keepCookie
+	h.gone, h.reserved, h.fate = true, true, keepCookie
 }

@@ -38,6 +38,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	note("Update", h.Update(ctx, new(sessile.Changes).Set("k", 1)))
 	note("Renew", h.Renew(ctx))
 	note("Save", h.Save(ctx))
+	note("Check", h.Check(ctx))
 	note("Rotate", h.Rotate(ctx))
 	note("Reauthenticated", h.Reauthenticated(ctx))
 	_, err = h.Sessions(ctx)
@@ -89,7 +90,7 @@ func TestWithoutASessionEveryMethodDoesWhatTheTableSays(t *testing.T) { // seman
 	want := map[string]error{
 		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,
 		"Set": middleware.ErrNoSession, "Remove": middleware.ErrNoSession, "AddFlash": middleware.ErrNoSession,
-		"Update": middleware.ErrNoSession, "Renew": middleware.ErrNoSession,
+		"Update": middleware.ErrNoSession, "Renew": middleware.ErrNoSession, "Check": middleware.ErrNoSession,
 		"Rotate": middleware.ErrNoSession, "Reauthenticated": middleware.ErrNoSession, "Sessions": middleware.ErrNoSession,
 		"LogoutOthers": middleware.ErrNoSession, "Revoke": middleware.ErrNoSession,
 	}

@@ -32,12 +32,13 @@ func (h *Handle) load(ctx context.Context) error {
 		h.m.store.Emit(sessile.Event{Kind: sessile.EventAmbiguousCookies, Reason: "several cookies of one name"})
 	}
 	for _, text := range found.sent() {
+		h.tried++
 		if ok, err := h.try(ctx, text); ok || err != nil {
 			return err
 		}
 	}
 	h.reserved = h.reserved || found.more // the good one may be among those that nobody looked at
-	if !h.reserved {
+	if !h.reserved && !h.m.cookie.withheld(h.req) {
 		h.fate = removeCookie
 	}
 	return nil

@@ -15,20 +15,42 @@ import (
 type Login struct {
 	UserID      string
 	Data        any           // encodes to a JSON object, over what is carried; nil = nothing
-	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's
+	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = the store's; or sessile.NoMaxLifetime
 	CarryOver   []string      // keys taken along, beside Options.CarryOver
+
+	// Confirm checks once more, when the session exists and before anybody has its
+	// token, that this login is still right: above all that the password which was
+	// checked is still the account's. If it returns an error, the session is
+	// destroyed and the error is that of the login. A session of the same user that it
+	// has replaced stays ended.
+	//
+	// It closes a race (ASVS 7.4.3). 1. A thief logs in, and the old password is
+	// right. 2. The owner changes the password and ends all sessions. 3. The thief's
+	// session is created. A change that comes first to the account and then to its
+	// sessions cannot miss a login with Confirm: either the session exists when all
+	// are ended, or Confirm sees the new password.
+	//
+	// It must not use the request's Handle, which waits for it.
+	Confirm func(context.Context) error
 }
 
 // Authenticate logs userID in: a new session with a new id and token, whatever
-// the client held before (OWASP: session fixation). Keys named in
-// Options.CarryOver come along, pending changes of them included, unless the
-// session before was another user's; then it is destroyed. What is set after
-// Authenticate goes into the new session.
+// the client held before (OWASP: session fixation). Every session that the client's
+// cookies open is ended. Keys named in Options.CarryOver come along from the one that
+// counted, pending changes of them included, unless it was another user's; if it has
+// ended meanwhile, only the pending changes do. What is set after Authenticate goes
+// into the new session.
+//
+// A session of the same user is replaced in one transaction: it does not count toward
+// the store's MaxSessionsPerUser, and it is good until the new one exists. Any other
+// session is ended after that.
 //
 // It is on disk (fsync) when Authenticate returns nil. After an error the request
-// has the session that it had. If the response never begins, or cannot be
-// committed, the new session is destroyed too.
+// has the session that it had. After [sessile.ErrUnknown] and after an error of
+// Login.Confirm a session of the same user may have ended. If the response never begins,
+// cannot be committed, or comes too late for an http.TimeoutHandler around the middleware,
+// the new session is destroyed too.
 func (h *Handle) Authenticate(ctx context.Context, userID string) error {
 	return h.AuthenticateLogin(ctx, Login{UserID: userID})
 }
@@ -45,32 +67,71 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 	if err := h.changeable(); err != nil {
 		return err
 	}
-	data, err := h.carry(l)
+	data, err := h.carry(ctx, l)
 	if err != nil {
 		return err
 	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
-		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime,
+		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime, Replaces: h.replaces(l.UserID),
 	})
 	if err != nil {
 		return err
 	}
+	if err := h.confirm(ctx, l, s.ID); err != nil {
+		return err
+	}
 	h.replaceSent() // before it is dead, for those who find it so
-	if h.has {
+	if h.has && h.cur.userID() != l.UserID {
 		// Refused from now on is enough here; anything less, and the old token would live on.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
 		}
 	}
+	if err := h.endOthersSent(ctx); !refused(err) {
+		return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
+	}
 	h.begin(s, t)
 	return nil
 }
 
+// confirm asks the application whether the login is right. A session that is not
+// confirmed is destroyed, also if Confirm panics.
+func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error) {
+	if l.Confirm == nil {
+		return nil
+	}
+	confirmed := false
+	defer func() {
+		if !confirmed {
+			_ = h.m.store.Destroy(h.m.deadline.next(), id) // nobody can use it; the store retries and reports
+			_ = h.check(ctx)                               // the session before may have ended for it
+		}
+	}()
+	err = l.Confirm(ctx)
+	confirmed = err == nil
+	return err
+}
+
+// replaces is the session that a login of user takes the place of. Requests with its
+// token may be under way, and are told what has become of it from its end on.
+func (h *Handle) replaces(user string) (id sessile.ID) {
+	if h.has && user != "" && h.cur.userID() == user {
+		h.m.replace(h.cur.token().Reveal())
+		id = h.cur.id()
+	}
+	return id
+}
+
 // carry is the data of a new session: what is carried over, under what the login brings.
-func (h *Handle) carry(l Login) (map[string]json.RawMessage, error) {
+func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
 	if user := h.cur.userID(); h.has && user != "" && user != l.UserID {
 		return data, l.overlay(data) // what belongs to another user stays with them
+	}
+	if len(h.m.opts.CarryOver)+len(l.CarryOver) > 0 {
+		if err := h.reread(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, keys := range [][]string{h.m.opts.CarryOver, l.CarryOver} {
 		for _, name := range keys {
@@ -102,12 +163,12 @@ func (l *Login) overlay(data map[string]json.RawMessage) error {
 		return nil
 	}
 	raw, err := sessile.Encode(l.Data)
-	var own map[string]json.RawMessage
-	if err == nil {
-		err = json.Unmarshal(raw, &own)
-	}
 	if err != nil {
-		return fmt.Errorf("data of the new session: %w", sessile.ErrInvalidData)
+		return fmt.Errorf("data of the new session: %w", err)
+	}
+	var own map[string]json.RawMessage
+	if json.Unmarshal(raw, &own) != nil {
+		return fmt.Errorf("data of the new session is no JSON object: %w", sessile.ErrInvalidData)
 	}
 	maps.Copy(data, own)
 	return nil
@@ -125,7 +186,7 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		h.pending = nil
 		return nil
 	}
-	if h.sentWasReplaced() { // a parallel request has logged in, and wins
+	if h.reserved || h.sentWasReplaced() { // a parallel request has ended the session or logged in, and wins
 		h.reserved, h.pending = true, nil
 		return sessile.ErrNotFound
 	}
@@ -165,10 +226,9 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	if err != nil {
 		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
 			h.overtaken, h.fate = true, keepCookie // the browser has, or gets, the winner's
-		} else if errors.Is(err, sessile.ErrNotFound) {
-			h.ended()
+			return err
 		}
-		return err
+		return h.unlessEnded(err)
 	}
 	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
 	h.cur.fresh, h.fate, h.rotated, h.superseded, h.overtaken = t, sendCookie, true, false, false

@@ -224,7 +224,7 @@ func TestLogout(t *testing.T) { // A21, ASVS 7.4.1
 			f.want(resp.Header.Get("Clear-Site-Data"), tt.clear)
 			replay := &browser{f: f, cookie: old}
 			f.want(replay.user(), "")
-			f.want(replay.do(nothing).Header.Get("Clear-Site-Data"), "")
+			f.want(replay.do(look).Header.Get("Clear-Site-Data"), "")
 		})
 	}
 }
@@ -237,7 +237,7 @@ func TestLogoutAfterTheResponseHasBegunStillLogsOut(t *testing.T) {
 		f.must(h.Logout(r.Context()))
 	})
 	f.want(golden(t, resp), "")
-	resp = b.do(nothing)
+	resp = b.do(look)
 	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 

@@ -227,11 +227,35 @@ type disk struct {
 	reading atomic.Pointer[error]
 	garbled atomic.Bool
 	reads   atomic.Int64
+
+	applying atomic.Pointer[func(*persist.Batch)] // before every commit, if set
+	writing  atomic.Pointer[error]                // instead of every commit
+	applied  atomic.Pointer[func() error]         // after every commit, if set
+}
+
+func (d *disk) failApply(err error) { d.writing.Store(&err) }
+
+func (d *disk) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
+	if look := d.applying.Load(); look != nil {
+		(*look)(b)
+	}
+	if err := d.writing.Load(); err != nil {
+		return persist.Result{}, *err
+	}
+	res, err := d.Backend.Apply(ctx, b)
+	if end := d.applied.Load(); end != nil {
+		err = errors.Join(err, (*end)())
+	}
+	return res, err
 }
 
 func (d *disk) failReads(err error) { d.reading.Store(&err) }
 
-func (d *disk) heal() { d.reading.Store(nil) }
+func (d *disk) heal() {
+	d.reading.Store(nil)
+	d.writing.Store(nil)
+	d.applied.Store(nil)
+}
 
 func (d *disk) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
 	d.reads.Add(1)

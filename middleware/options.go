@@ -22,8 +22,17 @@ type Options struct {
 
 	// Guests lets sessions exist without a user. One is created only when a handler
 	// first sets something. The store bounds their number: Config.MaxGuests.
+	//
+	// None begins where a browser that has a cookie would not have sent it: at a request
+	// that another site makes, unless SameSite lets the cookie come with it. The guest's
+	// would replace the user's. [Handle.Set] is [ErrNoSession] then.
+	//
+	// Two first requests of a visitor at the same time begin two sessions. The browser
+	// keeps the cookie that comes last, and what went into the other session is lost:
+	// nothing in the requests says that they belong together. Begin the session with
+	// the page, and what the page loads will have its cookie.
 	Guests bool
-	// GuestTTL is their sliding lifetime. Default: the store's TTL.
+	// GuestTTL is their sliding lifetime, not more than the store's MaxLifetime. Default: the store's TTL.
 	GuestTTL time.Duration
 	// CarryOver names the keys that a login takes along from a guest's session, or
 	// from the same user's.

@@ -45,6 +45,7 @@ func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // 
 		"negative commit timeout":      {o{CommitTimeout: -1}, "negative"},
 		"negative guest TTL":           {o{Guests: true, GuestTTL: -1}, "negative"},
 		"guest TTL without guests":     {o{GuestTTL: time.Hour}, "without guests"},
+		"guest TTL above the lifetime": {o{Guests: true, GuestTTL: 2161 * time.Hour}, "2161h0m0s is longer than the store's max_lifetime, 2160h0m0s"},
 		"empty key carried over":       {o{CarryOver: []string{""}}, "empty"},
 		"Clear-Site-Data unquoted":     {o{ClearSiteData: "cache"}, "Clear-Site-Data"},
 		"Clear-Site-Data, two lines":   {o{ClearSiteData: "\"cache\"\r\nX: y"}, "Clear-Site-Data"},

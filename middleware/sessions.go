@@ -38,6 +38,10 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 		return nil, fmt.Errorf("session middleware: %w:\n%w", sessile.ErrInvalidConfig, err)
 	}
 	cfg := store.Config()
+	if cfg.MaxLifetime != sessile.NoMaxLifetime && opts.GuestTTL > cfg.MaxLifetime {
+		return nil, fmt.Errorf("session middleware: %w: guest TTL %v is longer than the store's max_lifetime, %v",
+			sessile.ErrInvalidConfig, opts.GuestTTL, cfg.MaxLifetime)
+	}
 	return &Sessions{
 		store: store, opts: opts, cookie: policy, proxies: trusted,
 		deadline: deadline{patience: opts.CommitTimeout},
@@ -60,7 +64,10 @@ func (m *Sessions) ClientIP(r *http.Request) string { return m.proxies.clientIP(
 // Handler gives next the session of each request.
 //
 // The session is looked up before next runs, from memory in about a microsecond,
-// so that next is never entered with a session that could not be read.
+// so that next is never entered with a session that could not be read. If next never
+// looks at it, an access is recorded all the same, but the response stays as next
+// wrote it: no cookie, no Cache-Control, no Vary. What was due waits for a response
+// whose handler looks.
 func (m *Sessions) Handler(next http.Handler) http.Handler { return &handler{m, next} }
 
 type handler struct {
@@ -82,12 +89,12 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.m, h.req, h.cur.sent = g.m, r, &p.sent
 	if err := h.load(ctx); err != nil {
 		if !g.m.opts.AllowAnonymousOnError {
-			g.m.fail(w, r, err)
+			g.m.fail(w, r, err, w.Header()[contentEncoding])
 			return
 		}
 		h.fault, h.fate = err, keepCookie
 	}
-	x.writer.ResponseWriter, x.writer.handle = w, h
+	x.writer.ResponseWriter, x.writer.handle, x.writer.encoding = w, h, w.Header()[contentEncoding]
 	p.request = *r.WithContext(x)
 	defer p.leave()
 	g.next.ServeHTTP(wrap(&x.writer), &p.request)
@@ -100,20 +107,28 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *parcel) leave() {
 	outer := p.handle.req
 	outer.MultipartForm, outer.Pattern = p.request.MultipartForm, p.request.Pattern
-	if !p.writer.begun { // else everything is said and done
+	if !p.writer.begun {
 		p.handle.abandon(p.writer.Header())
+	} else if p.writer.timedOut() {
+		p.handle.undelivered()
 	}
 }
 
-// fail answers with the application's error page.
-func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error) {
+const contentEncoding = "Content-Encoding"
+
+// fail answers with the application's error page. encoding is the Content-Encoding
+// with which the request came in: whoever around us set it compresses what we write.
+func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error, encoding []string) {
 	header := w.Header()
 	// What a handler said of the answer that it had in mind.
 	for _, name := range [...]string{
-		"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Content-Disposition",
+		"Content-Length", contentEncoding, "Content-Type", "Content-Range", "Content-Disposition",
 		"Etag", "Last-Modified", "Location",
 	} {
 		header.Del(name)
+	}
+	if encoding != nil {
+		header[contentEncoding] = encoding
 	}
 	uncache(header)
 	m.vary(header)

@@ -52,10 +52,15 @@ func (l *lockedBuffer) String() string {
 // listen serves a through the middleware until the test ends. Nothing may have panicked by then.
 func (f *fixture) listen(a action) *wire {
 	f.Helper()
+	return f.listenTo(f.m.Handler(handler(a)))
+}
+
+func (f *fixture) listenTo(h http.Handler) *wire {
+	f.Helper()
 	l, err := new(net.ListenConfig).Listen(f.Context(), "tcp", "127.0.0.1:0")
 	f.must(err)
 	w := &wire{fixture: f, addr: l.Addr().String(), log: new(lockedBuffer)}
-	server := &http.Server{Handler: f.m.Handler(handler(a)), ErrorLog: log.New(w.log, "", 0), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: h, ErrorLog: log.New(w.log, "", 0), ReadHeaderTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	f.Cleanup(func() {

@@ -40,7 +40,23 @@ func (h *Handle) withdraw(ctx context.Context) {
 		h.fate = keepCookie
 	case h.fate == sendCookie && !h.fresh && h.outdated(ctx):
 		h.overtaken, h.fate = true, keepCookie
+	case h.fate == sendCookie && !h.fresh && !h.rotated && h.maybePlanted(ctx):
+		h.fate = keepCookie
 	}
+}
+
+// maybePlanted reports whether the session may have come with another cookie of the name
+// than the one that we set: with one that the browser sends though it keeps ours back, or
+// in front of another that is good too. To send it again would put it in ours' place.
+func (h *Handle) maybePlanted(ctx context.Context) bool {
+	if h.m.cookie.withheld(h.req) {
+		return true
+	}
+	found := h.m.cookie.find(h.req.Header)
+	return slices.ContainsFunc(found.sent()[min(h.tried, found.n):], func(text string) bool {
+		s, err := h.m.store.Lookup(ctx, text)
+		return err == nil && s.ID() != h.cur.id()
+	})
 }
 
 // outdated reports whether the request's token has been replaced, or its session ended.

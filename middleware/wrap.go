@@ -9,6 +9,9 @@ import (
 
 // wrap gives w exactly the optional interfaces that its inner writer has: a
 // handler that asks for a Flusher or Hijacker must not be promised one in vain.
+// It is a Hijacker too if the inner writer only leads to one by Unwrap: else
+// http.ResponseController would go past us and take the connection over before the
+// commit.
 // Each combination is a type of one pointer, so that wrapping allocates nothing.
 func wrap(w *responseWriter) http.ResponseWriter {
 	switch optional(w.ResponseWriter) {
@@ -53,7 +56,7 @@ func optional(w http.ResponseWriter) (set int) {
 	if _, ok := w.(http.Flusher); ok {
 		set |= 1
 	}
-	if _, ok := w.(http.Hijacker); ok {
+	if _, ok := w.(http.Hijacker); ok || hijacks(w) {
 		set |= 2
 	}
 	if _, ok := w.(io.ReaderFrom); ok {

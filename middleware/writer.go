@@ -13,9 +13,11 @@ import (
 // interfaces are those of wrap.
 type responseWriter struct {
 	http.ResponseWriter
-	handle *Handle
-	begun  bool
-	failed error // the commit failed: the error page is the response
+	handle   *Handle
+	encoding []string // the Content-Encoding that was there before the handler
+	begun    bool
+	written  bool  // the handler has written a header or a body
+	failed   error // the commit failed: the error page is the response
 }
 
 // begin commits, once. If that fails, the response becomes the error handler's,
@@ -27,7 +29,7 @@ func (w *responseWriter) begin() error {
 	w.begun = true
 	if err := w.handle.commit(w.Header()); err != nil {
 		w.failed = err
-		w.handle.m.fail(w.ResponseWriter, w.handle.req, err)
+		w.handle.m.fail(w.ResponseWriter, w.handle.req, err, w.encoding)
 	}
 	return w.failed
 }
@@ -43,6 +45,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	if w.begin() == nil {
+		w.written = true
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -52,6 +55,7 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
+	w.written = true
 	return w.ResponseWriter.Write(b)
 }
 
@@ -60,6 +64,7 @@ func (w *responseWriter) WriteString(s string) (int, error) {
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
+	w.written = true
 	return io.WriteString(w.ResponseWriter, s)
 }
 
@@ -93,6 +98,21 @@ func flushes(w http.ResponseWriter) bool {
 	}
 }
 
+// hijacks reports whether http.ResponseController can hijack through a writer that
+// is no Hijacker itself.
+func hijacks(w http.ResponseWriter) bool {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = outer.Unwrap()
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+	}
+}
+
 // CloseNotify tells when the client has gone. net/http has given it up for the
 // request's context, but some still ask for it without looking whether it is there:
 // Gin's Context.Stream. It needs nothing of the inner writer.
@@ -113,13 +133,14 @@ func (w *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := w.begin(); err != nil {
 		return nil, nil, err
 	}
-	return w.ResponseWriter.(http.Hijacker).Hijack() //nolint:errcheck,forcetypeassert // wrap has looked
+	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 func (w *responseWriter) readFrom(r io.Reader) (int64, error) {
 	if err := w.begin(); err != nil {
 		return 0, err
 	}
+	w.written = true
 	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r) //nolint:errcheck,forcetypeassert // wrap has looked
 }
 

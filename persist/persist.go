@@ -103,9 +103,11 @@ type OpKind uint8
 
 // The security operations.
 const (
-	// Create inserts Record and, in the same transaction, evicts that user's
-	// least recently active active sessions beyond Limit (order: last active,
-	// then id), never the new one. For a guest (no user id) Limit bounds all
+	// Create inserts Record and, in the same transaction, ends the session
+	// Replaces, if it is of the same user (a guest replaces nothing), and then
+	// evicts that user's least recently active active sessions beyond Limit
+	// (order: last active, then id), never the new one. What is replaced does
+	// not count toward Limit; if the create is not Applied it stays. For a guest (no user id) Limit bounds all
 	// guests together and the oldest go first. Applied again (same id and same
 	// hash) it changes nothing. An id or hash that another session has is
 	// Conflict, with nothing changed.
@@ -128,16 +130,17 @@ const (
 
 // Op is one security operation. Which fields count depends on Kind.
 type Op struct {
-	Kind   OpKind
-	Ref    Ref     // Rotate, Seen, Destroy, Expire
-	From   Hash    // Rotate
-	To     Hash    // Rotate, Seen
-	Until  int64   // Rotate, Seen
-	AuthAt int64   // Rotate
-	Record *Record // Create
-	Limit  Limit   // Create
-	User   UserKey // DestroyUser
-	Except ID      // DestroyUser
+	Kind     OpKind
+	Ref      Ref     // Rotate, Seen, Destroy, Expire
+	From     Hash    // Rotate
+	To       Hash    // Rotate, Seen
+	Until    int64   // Rotate, Seen
+	AuthAt   int64   // Rotate
+	Record   *Record // Create
+	Limit    Limit   // Create
+	Replaces ID      // Create: a session that ends with it, zero = none
+	User     UserKey // DestroyUser
+	Except   ID      // DestroyUser
 }
 
 // Write replaces the data of a session and its times. It is Applied if the
@@ -198,7 +201,7 @@ type Outcome struct {
 	Status  Status
 	Key     int64     // Create, Applied: the engine's handle
 	Version Version   // Write, Conflict: the stored version
-	Removed []Removed // evicted by Create; destroyed by Destroy, DestroyUser, Expire
+	Removed []Removed // replaced and evicted by Create; destroyed by Destroy, DestroyUser, Expire
 	Err     error     // Failed
 }
 

@@ -16,6 +16,9 @@ export const phone = {
   userAgent:
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
 };
+// The narrowest window that pages must fit (WCAG 2.2, 1.4.10). A mobile viewport would
+// grow with a page that is too wide, and so hide it.
+export const narrow = { ...phone, isMobile: false, viewport: { width: 320, height: 640 } };
 
 export function launch() {
   return chromium.launch({

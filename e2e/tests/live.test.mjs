@@ -38,6 +38,22 @@ test("the live page keeps streaming across changes and rotation, and ends with i
   assert.match(await page.locator("#state").textContent(), /ended/);
 });
 
+test("the live page keeps its log when its own button is pressed, and names devices", async () => {
+  const page = await device(browser, demo.url);
+  await login(page, "carol");
+  await page.goto("/live");
+  await page.locator("#live[data-state=open]").waitFor();
+  const mobile = await device(browser, demo.url, phone);
+  await login(mobile, "carol");
+  const arrival = page.locator("#events").getByText("Safari on iPhone has logged in.");
+  await arrival.waitFor();
+  await page.locator("#live").getByRole("button", { name: "Count" }).click();
+  await page.locator("[data-live=count]", { hasText: /^1$/ }).waitFor();
+  assert.equal(await arrival.count(), 1);
+  await mobile.getByRole("button", { name: "Log out" }).first().click();
+  await page.locator("#events").getByText("Safari on iPhone was logged out.").waitFor();
+});
+
 test("the countdowns count down", async () => {
   const page = await device(browser, demo.url);
   await login(page, "bob");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { audit } from "../lib/audit.mjs";
-import { desktop, device, launch, login, phone } from "../lib/browser.mjs";
+import { desktop, device, launch, login, narrow, phone } from "../lib/browser.mjs";
 import { start } from "../lib/server.mjs";
 
 const folder = new URL("../screenshots/", import.meta.url).pathname;
@@ -46,12 +46,12 @@ async function look(page, folderName, name, { path, prepare }) {
   assert.deepEqual(page.faults.filter((fault) => !expected.test(fault)), [], name);
 }
 
-for (const [width, options] of Object.entries({ phone, desktop })) {
-  for (const colorScheme of ["light", "dark"]) {
+for (const [width, options] of Object.entries({ narrow, phone, desktop })) {
+  for (const colorScheme of width === "narrow" ? ["light"] : ["light", "dark"]) {
     test(`${width}, ${colorScheme}: every page is readable and names its controls`, async () => {
       const visitor = await device(browser, demo.url, { ...options, colorScheme });
       const user = await device(browser, demo.url, { ...options, colorScheme });
-      const other = await device(browser, demo.url, width === "phone" ? desktop : phone);
+      const other = await device(browser, demo.url, width === "desktop" ? phone : desktop);
       for (const page of [other, user]) await login(page, "bob");
       for (const [name, page] of Object.entries(pages)) {
         await look(page.anonymous ? visitor : user, `${width}-${colorScheme}`, name, page);

@@ -33,10 +33,11 @@ func flat(code string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestReadmeCodeIsCompiled: every Go block of the README stands in an example test.
+// TestReadmeCodeIsCompiled: every Go block of the README stands in an example test or
+// in the quick start, which a test runs.
 func TestReadmeCodeIsCompiled(t *testing.T) {
 	var text strings.Builder
-	for _, pattern := range []string{"*example*_test.go", "middleware/*example*_test.go"} {
+	for _, pattern := range []string{"*example*_test.go", "middleware/*example*_test.go", "internal/quickstart/main.go"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)

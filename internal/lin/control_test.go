@@ -53,12 +53,21 @@ func (s lenient) RotateToken(ctx context.Context, id sessile.ID) (sessile.Token,
 	return s.Rotate(ctx, id, sessile.Rotation{Grace: true})
 }
 
+// additive leaves the session that a login replaces.
+type additive struct{ *sessile.Store }
+
+func (s additive) CreateWith(ctx context.Context, n sessile.NewSession) (sessile.Session, sessile.Token, error) {
+	n.Replaces = sessile.ID{}
+	return s.Store.CreateWith(ctx, n)
+}
+
 // TestImpossibleHistoriesAreNoticed is the negative control.
 func TestImpossibleHistoriesAreNoticed(t *testing.T) {
 	for name, broken := range map[string]func(*sessile.Store) store{
-		"stale reads":    func(s *sessile.Store) store { return &stale{Store: s, seen: make(map[string]sessile.Session)} },
-		"lost updates":   func(s *sessile.Store) store { return &forgetful{Store: s} },
-		"tokens live on": func(s *sessile.Store) store { return lenient{s} },
+		"stale reads":               func(s *sessile.Store) store { return &stale{Store: s, seen: make(map[string]sessile.Session)} },
+		"lost updates":              func(s *sessile.Store) store { return &forgetful{Store: s} },
+		"tokens live on":            func(s *sessile.Store) store { return lenient{s} },
+		"replaced sessions live on": func(s *sessile.Store) store { return additive{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			const tries = 20

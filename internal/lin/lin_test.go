@@ -137,7 +137,7 @@ func (l *lab) draw(rng *rand.Rand) input {
 	in := input{user: rng.IntN(users), session: rng.IntN(perUser)}
 	if in.session == lasting && !l.claimed[in.user] {
 		l.claimed[in.user] = true
-		in.kind, in.token = create, int(l.next.Add(1))-1
+		in.kind, in.token, in.ends = create, int(l.next.Add(1))-1, rng.IntN(lasting+1)
 		return in
 	}
 	known := l.known[in.user][in.session]
@@ -198,9 +198,15 @@ func (l *lab) do(ctx context.Context, in input, rng *rand.Rand) output {
 
 // createBrief makes the session that soon expires, and notes when it will.
 func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
-	s, tok, err := l.store.CreateWith(ctx, sessile.NewSession{UserID: name(in.user), MaxLifetime: lifetime})
+	n := sessile.NewSession{UserID: name(in.user), MaxLifetime: lifetime}
+	if in.ends > 0 {
+		l.mu.Lock()
+		n.Replaces = l.ids[in.user][in.ends-1]
+		l.mu.Unlock()
+	}
+	s, tok, err := l.store.CreateWith(ctx, n)
 	if err != nil {
-		return output{outcome: nothing} // or nobody knows of it
+		return output{outcome: outcomeOf(err)} // nobody knows of it; what it replaces may be over
 	}
 	l.learn(s.ID, in, tok)
 	end := s.Deadline.Sub(l.began)

@@ -24,6 +24,7 @@ type input struct {
 	session int // of the user
 	token   int // read: which is presented; create, rotate: the number of the new one
 	value   int // update, flush
+	ends    int // create: one more than the session that it replaces, 0 = none
 }
 
 // outcome is how a call ended.
@@ -141,6 +142,9 @@ func change(sessions *[perUser]session, in input) {
 	switch {
 	case in.kind == create:
 		*s = session{token: in.token}
+		if in.ends > 0 {
+			sessions[in.ends-1] = session{dead: true}
+		}
 	case in.kind == destroyAll:
 		for i := range sessions {
 			sessions[i] = session{dead: true}

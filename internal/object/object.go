@@ -18,6 +18,10 @@ import (
 // ErrInvalid says that bytes are not one JSON object in valid UTF-8.
 var ErrInvalid = errors.New("not a JSON object")
 
+// MaxDepth is how deep arrays and objects may be nested in each other, the object
+// itself counted: what package json reads.
+const MaxDepth = 10_000
+
 // Object is one version of a JSON object.
 type Object struct {
 	decode sync.Once

@@ -36,6 +36,7 @@ func TestWhatIsNoObjectIsRefused(t *testing.T) { // A8, S46
 	for _, in := range []string{
 		``, `null`, `[]`, `"x"`, `1`, `true`, `{`, `{}{}`, `{} x`, `{"a":}`, `{'a':1}`, "{\"a\":\"\xff\"}", `{"a":01}`,
 		strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000),
+		strings.Repeat(`{"a":`, object.MaxDepth+1) + "1" + strings.Repeat("}", object.MaxDepth+1),
 	} {
 		if o, err := object.Parse([]byte(in)); !errors.Is(err, object.ErrInvalid) {
 			t.Errorf("%.20q was taken: %v %v", in, o, err)

@@ -97,6 +97,20 @@ func faults() map[string]fault {
 			}
 			return nil
 		},
+		"replaces nothing": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				batch.Ops[i].Replaces = persist.ID{}
+			}
+			return nil
+		},
+		"replaces before it is sure": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			for _, op := range batch.Ops {
+				if r := b.rows[op.Replaces]; op.Kind == persist.Create && r != nil {
+					b.remove([]*persist.Record{r})
+				}
+			}
+			return nil
+		},
 		"destroys are acknowledged and not done": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			return func(*persist.Result) {
 				for _, op := range batch.Ops {

@@ -74,7 +74,7 @@ func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 	if op.Limit.Refuse && len(surplus) > 0 {
 		return persist.Outcome{Status: persist.Full}
 	}
-	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(surplus)}
+	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(append(m.replaced(op), surplus...))}
 	n := clone(op.Record)
 	n.ExpiresAt = min(n.ExpiresAt, n.Deadline)
 	m.seq += keyStep
@@ -94,6 +94,14 @@ func (m *Memory) known(n *persist.Record) (persist.Outcome, bool) {
 	return persist.Outcome{Status: persist.Conflict}, m.rows[n.ID] != nil || m.tokens[n.Hash] != nil
 }
 
+// replaced returns the session that a new one of the same user takes the place of.
+func (m *Memory) replaced(op *persist.Op) []*persist.Record {
+	if r := m.rows[op.Replaces]; r != nil && r.UserID != "" && r.UserID == op.Record.UserID {
+		return []*persist.Record{r}
+	}
+	return nil
+}
+
 // surplus returns the sessions that must go for one more to come, first to go first.
 func (m *Memory) surplus(now int64, op *persist.Op) []*persist.Record {
 	if op.Limit.Max <= 0 {
@@ -101,7 +109,7 @@ func (m *Memory) surplus(now int64, op *persist.Op) []*persist.Record {
 	}
 	l := m.ofUser(op.Record.UserID)
 	if op.Record.UserID != "" {
-		l = slices.DeleteFunc(l, func(r *persist.Record) bool { return !active(r, now) })
+		l = slices.DeleteFunc(l, func(r *persist.Record) bool { return !active(r, now) || r.ID == op.Replaces })
 		slices.SortFunc(l, func(a, b *persist.Record) int {
 			return cmp.Or(cmp.Compare(a.LastActive, b.LastActive), bytes.Compare(a.ID[:], b.ID[:]))
 		})

@@ -220,7 +220,7 @@ func (m *model) op() persist.Op {
 	switch kind {
 	case persist.Create:
 		limit := persist.Limit{Max: rapid.IntRange(0, 3).Draw(m.T, "max"), Refuse: rapid.Bool().Draw(m.T, "refuse")}
-		return createOp(m.newRecord(user), limit)
+		return replaceOp(m.newRecord(user), limit, m.ref().ID)
 	case persist.DestroyUser:
 		return persist.Op{Kind: kind, User: persist.UserKey{ID: user}, Except: m.ref().ID}
 	}

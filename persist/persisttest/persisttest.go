@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 	}{
 		{"create", createContract()},
 		{"limit", limitContract()},
+		{"replace", replaceContract()},
 		{"rotate", rotateContract()},
 		{"write", writeContract()},
 		{"touch", touchContract()},

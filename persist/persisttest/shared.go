@@ -40,6 +40,11 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 			f.op(createOp(f.record("ann"), persist.Limit{Max: 1}))
 			heard.session(f, r.ID)
 		}},
+		{"a replaced session is told", func(f *fixture, heard *listener) {
+			r := f.create(f.record("ann"))
+			f.op(replaceOp(f.record("ann"), persist.Limit{}, r.ID))
+			heard.session(f, r.ID)
+		}},
 		{"an expired session is told", func(f *fixture, heard *listener) {
 			r := f.record("ann")
 			r.ExpiresAt = now

@@ -39,27 +39,9 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	}
 	d.guests = t.guests
 	d.tidy()
+	if err := d.left(d.broken); err != nil {
+		d.broken = true
+		return persist.Result{}, t.judge(err)
+	}
 	return t.res, nil
-}
-
-// tidy empties a WAL that has grown long, which the passive checkpoints of every
-// COMMIT cannot while there is always some reader. If a reader is in the way now,
-// it is tried again when the WAL has grown by as much. Somebody waits for what was
-// committed: a reader gets a moment, and a backup, whose snapshot stays, is not tried.
-func (d *DB) tidy() {
-	n := size(d.cfg.Path + "-wal")
-	if n < d.roomy || d.backup.Load() != nil {
-		return
-	}
-	err := d.checkpointSoon(d.writer)
-	if left := d.left(err != nil); left != nil {
-		d.broken = true // the next batch tells why
-		return
-	}
-	if err == nil {
-		d.roomy = walRoom
-		return
-	}
-	d.roomy = n + walRoom
-	d.broken = d.broken || !harmless(err) // what was committed stays committed
 }

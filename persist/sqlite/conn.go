@@ -32,6 +32,7 @@ func (d *DB) connectWriter() (*sqlite.Conn, error) {
 		pragma{"synchronous", "FULL", "2"},
 		pragma{"secure_delete", "FAST", "2"}, // zeroes what is deleted where a page is written anyway
 		pragma{"journal_size_limit", "67108864", "67108864"},
+		pragma{"wal_autocheckpoint", "0", "0"},   // see tidy
 		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity of a million sessions
 	)
 }
@@ -93,25 +94,6 @@ func (p pragma) set(c *sqlite.Conn) error {
 	}
 	if got != p.want && p.name != "mmap_size" { // a build without mmap has no answer
 		return fmt.Errorf("%s is %q, must be %q", p.name, got, p.want)
-	}
-	return nil
-}
-
-// walRoom is the size of the WAL, in bytes, from which on Apply empties it. Passive
-// checkpoints only do so when no reader is in the way.
-const walRoom = 32 << 20
-
-// checkpoint writes the whole WAL back into the file and empties it.
-func checkpoint(c *sqlite.Conn) error {
-	blocked := false
-	err := sqlitex.ExecuteTransient(c, `PRAGMA wal_checkpoint(TRUNCATE)`, &sqlitex.ExecOptions{
-		ResultFunc: func(s *sqlite.Stmt) error { blocked = s.ColumnBool(0); return nil },
-	})
-	if err == nil && blocked {
-		err = sqlite.ResultBusy.ToError()
-	}
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// create inserts a session and evicts others beyond the limit, in this order so
-// that the new one is never among them.
-func (t *transaction) create(r *persist.Record, l persist.Limit) (persist.Outcome, error) {
+// create ends the session that the new one replaces, inserts the new one and evicts
+// others beyond the limit, in this order so that the new one is never among them.
+func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
+	r, l := op.Record, op.Limit
 	if r == nil || r.Identity == nil || r.ID.IsZero() {
 		return failed(errRecord), nil
 	}
@@ -18,22 +19,37 @@ func (t *transaction) create(r *persist.Record, l persist.Limit) (persist.Outcom
 		return o, err
 	}
 	if l.Max > 0 && l.Refuse {
-		if full, err := t.full(r.UserID, l.Max); err != nil || full {
+		if full, err := t.full(r.UserID, op.Replaces, l.Max); err != nil || full {
 			return persist.Outcome{Status: persist.Full}, err
 		}
+	}
+	replaced, err := t.replace(r.UserID, op.Replaces)
+	if err != nil {
+		return persist.Outcome{}, err
 	}
 	key, err := t.insert(r)
 	if err != nil {
 		return persist.Outcome{}, err
 	}
-	o := persist.Outcome{Status: persist.Applied, Key: key}
+	o := persist.Outcome{Status: persist.Applied, Key: key, Removed: replaced}
 	if r.UserID == "" {
 		t.guests++
 	}
 	if l.Max > 0 {
-		o.Removed, err = t.evict(r.UserID, key, l.Max)
+		var evicted []persist.Removed
+		evicted, err = t.evict(r.UserID, key, l.Max)
+		o.Removed = append(o.Removed, evicted...)
 	}
 	return o, err
+}
+
+// replace ends a session that a new one of the same user takes the place of.
+func (t *transaction) replace(user string, id persist.ID) ([]persist.Removed, error) {
+	if id.IsZero() || user == "" {
+		return nil, nil
+	}
+	return t.remove(query(t.c, `DELETE FROM session WHERE id = ? AND user_id = ?
+		RETURNING key, id, token_hash, user_id`).blob(id[:]).text(user))
 }
 
 // created tells what is there under a new session's id or hash: itself, from an
@@ -79,14 +95,16 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 	return key, err
 }
 
-// full reports whether a user has as many active sessions as allowed.
-func (t *transaction) full(user string, most int) (bool, error) {
+// full reports whether a user has as many active sessions as allowed, beside the one
+// that is replaced.
+func (t *transaction) full(user string, replaced persist.ID, most int) (bool, error) {
 	if user == "" {
 		return t.guests >= most, nil
 	}
 	n := 0
 	err := query(t.c, `SELECT count(*) FROM session s
-		WHERE s.user_id = ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?`).text(user).int(t.b.Now).rows(
+		WHERE s.user_id = ? AND s.id <> ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?`).
+		text(user).blob(replaced[:]).int(t.b.Now).rows(
 		func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil })
 	return n >= most, err
 }

@@ -58,6 +58,7 @@ type DB struct {
 	over     bool  // Close has closed everything
 	broken   bool  // an I/O error: the writer must be replaced
 	unsynced bool  // the WAL may hold commits of which no fsync is known
+	unbacked bool  // a checkpoint failed: what is noted as written back may not be on disk
 	guests   int   // sessions without a user, as committed
 	seen     int64 // the writer's data_version: only the commits of others change it
 	roomy    int64 // bytes of WAL from which on the next truncation is tried
@@ -130,9 +131,10 @@ func (d *DB) close() error {
 	return errors.Join(errs...)
 }
 
-// closeConnections empties the WAL into the file and closes every connection. A file
-// that is not ours any more is not written: the connection that is closed last would
-// empty the WAL, and the guard cannot.
+// closeConnections empties the WAL into the file and closes every connection. The one
+// that is closed last would do so once more, and delete the WAL. The guard cannot, so
+// it is the last where that must not happen: a file that is not ours any more is not
+// written, and see repair for a checkpoint that has failed.
 func (d *DB) closeConnections() error {
 	var errs []error
 	shut := func(c *sqlite.Conn) {
@@ -141,19 +143,22 @@ func (d *DB) closeConnections() error {
 		}
 	}
 	lost := d.lost.Load() != nil
-	if !lost {
-		shut(d.guard)
-	}
 	if d.readers != nil {
 		errs = append(errs, d.readers.close())
 	}
-	if d.writer != nil && d.readers != nil && !d.broken && !lost {
-		errs = append(errs, checkpoint(d.writer))
+	if d.writer != nil && d.readers != nil && !lost { // there may be something to empty
+		err := d.repair()
+		if err == nil {
+			err = d.empty()
+		}
+		errs = append(errs, err)
+	}
+	if !lost && !d.unbacked {
+		shut(d.guard)
+		d.guard = nil
 	}
 	shut(d.writer)
-	if lost {
-		shut(d.guard)
-	}
+	shut(d.guard)
 	d.writer, d.guard, d.over = nil, nil, true
 	return errors.Join(errs...)
 }

@@ -222,6 +222,57 @@ func TestRepairNeedsNoReadersLeave(t *testing.T) { // D10
 	}
 }
 
+// SQLite syncs the file only when a checkpoint reaches the end of the WAL. If that fails,
+// what earlier checkpoints wrote may be lost with it: it is written again, too.
+func TestACheckpointThatFailsIsMadeAgainFromItsBeginning(t *testing.T) { // D10, D23
+	disk := newDisk(t)
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := disk.open(t, path)
+	defer d.Close()
+	fill(t, d, 500)
+	reader := reading(t, path)
+	disk.from(nil)
+	for n := 500; d.Inspect().WALBytes < 1100*4096; n += 50 {
+		var ops []persist.Op
+		for i := range 50 {
+			ops = append(ops, create(n+i))
+		}
+		must(t, d, ops...)
+	}
+	partly := written(disk.trace(), path)
+	if len(partly) == 0 {
+		t.Fatal("nothing was written back while the reader stayed")
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk.from(once(faultvfs.Sync, "s.db", faultvfs.Verdict{Code: lib.SQLITE_IOERR_FSYNC}))
+	must(t, d, create(100_000)) // its commit is done; only the checkpoint behind it fails
+	must(t, d, create(100_001))
+	calls := disk.trace()
+	failed := slices.IndexFunc(calls, func(c faultvfs.Call) bool { return c.Op == faultvfs.Sync && c.Path == path })
+	if failed < 0 {
+		t.Fatal("no checkpoint reached the end")
+	}
+	again := written(calls[failed:], path)
+	for page := range partly {
+		if !again[page] {
+			t.Fatalf("the page at %d was not written again: %d before, %d after", page, len(partly), len(again))
+		}
+	}
+}
+
+// written are the offsets at which a file was written.
+func written(calls []faultvfs.Call, path string) map[int64]bool {
+	at := map[int64]bool{}
+	for _, c := range calls {
+		if c.Op == faultvfs.Write && c.Path == path {
+			at[c.Off] = true
+		}
+	}
+	return at
+}
+
 // A COMMIT that failed leaves whole frames in the WAL. What is acknowledged after it
 // holds although the next batch changes nothing: it is not there to be destroyed.
 func TestACommitThatFailedDoesNotComeTrueAfterAnAcknowledgement(t *testing.T) { // D9, D10
@@ -465,5 +516,42 @@ func check(t *testing.T, d *sqlite.DB, want map[int]bool, when string) {
 		if exists(t, d, n) != there {
 			t.Fatalf("%s: session %d exists: %v, want %v", when, n, !there, there)
 		}
+	}
+}
+
+// A WAL that a reader has let grow is emptied by the first commit that can.
+func TestALongWALIsEmptied(t *testing.T) { // R17
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := open(t, path)
+	must(t, d, create(1))
+	reader := reading(t, path)
+	large := persist.Batch{Now: benchNow}
+	for n := 10; n < 1010; n++ {
+		op := create(n)
+		op.Record.Data = slices.Repeat([]byte("x"), 60_000)
+		large.Ops = append(large.Ops, op)
+	}
+	if _, err := d.Apply(context.Background(), &large); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.Inspect().WALBytes; n < 32<<20 {
+		t.Fatalf("the WAL has %d bytes", n)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 2000; n < 2020 && d.Inspect().WALBytes > 0; n++ {
+		large.Ops = []persist.Op{create(n)}
+		for i := range 10 {
+			op := create(n*100 + i)
+			op.Record.Data = slices.Repeat([]byte("x"), 60_000)
+			large.Ops = append(large.Ops, op)
+		}
+		if _, err := d.Apply(context.Background(), &large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.Inspect().WALBytes; n > 0 {
+		t.Errorf("the WAL has %d bytes and is not emptied", n)
 	}
 }

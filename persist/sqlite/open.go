@@ -150,7 +150,7 @@ func (d *DB) takeOver(recovered bool) error {
 	if !recovered {
 		return nil
 	}
-	d.unsynced = true
+	d.unsynced, d.unbacked = true, true
 	err := d.settle()
 	if codeOf(err) == sqlite.ResultBusy {
 		d.broken = true

@@ -19,7 +19,7 @@ var (
 func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 	switch o.Kind {
 	case persist.Create:
-		return t.create(o.Record, o.Limit)
+		return t.create(o)
 	case persist.Rotate:
 		return t.rotate(o)
 	case persist.Seen:

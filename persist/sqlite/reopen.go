@@ -37,7 +37,7 @@ func (d *DB) reopen() (err error) {
 		return errBackup
 	}
 	if !d.reopening.Load() {
-		if err := d.checkpointSoon(d.writer); err != nil {
+		if err := d.checkpointSoon(); err != nil {
 			return errors.Join(err, d.left(true))
 		}
 		if err := d.left(false); err != nil {

@@ -1,11 +1,12 @@
 package sqlite
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -35,13 +36,26 @@ import (
 //     ends before F, and the next commit overwrites F's first frame and syncs it. Each
 //     frame's checksum covers those before it: what is left of F behind it is dead.
 //     The same holds for frames that were written in part, or not at all.
-//   - Everything before F is on disk: every COMMIT that returned nil had its fsync. A
-//     checkpoint that fails is made again from the WAL, page by page, because its
-//     progress is noted only after the fsync of the file. Where nobody knows, because
-//     another program wrote meanwhile or the process began with a WAL that was there
-//     (see 3), every byte of the WAL is written and synced anew.
+//   - Everything before F is on disk: every COMMIT that returned nil had its fsync. Where
+//     nobody knows, because another program wrote meanwhile or the process began with a
+//     WAL that was there (see 3), every byte of the WAL is written and synced anew.
 //   - Nothing is acknowledged before one commit that does write: this one. A checkpoint
 //     that empties the WAL does as well, and gives a full disk its space back.
+//
+// A checkpoint has a story of its own. SQLite syncs the file only when the checkpoint
+// reaches the end of the WAL:
+//
+//  1. A reader is in the way. The first 500 frames are copied to the file, not synced,
+//     and noted as done.
+//  2. The reader leaves. The next checkpoint copies the rest and syncs the file. The
+//     fsync fails, and may have dropped the pages of 1, too.
+//  3. The checkpoint after that copies the rest again, syncs, and empties the WAL. The
+//     pages of 1 are nowhere.
+//
+// So the pages of frames that are noted as done are committed anew, as new frames,
+// before the next checkpoint, and the last connection to close must be one that cannot
+// make a checkpoint. That is why checkpoints are made by tidy: those that a COMMIT
+// makes fail without a word.
 func (d *DB) repair() error {
 	if !d.broken {
 		return nil
@@ -88,18 +102,26 @@ func (d *DB) replaceWriter() error {
 // settle makes sure that what the writer sees is on disk, and that nothing else can
 // become true: by emptying the WAL or, if a reader is in the way, by a commit.
 func (d *DB) settle() error {
-	err := d.checkpointSoon(d.writer)
+	_, done, err := d.progress()
+	if err == nil && d.unbacked && done > 0 {
+		err = d.commitAnew(done)
+	}
+	if err != nil {
+		return err
+	}
+	err = d.checkpointSoon()
 	if codeOf(err) == sqlite.ResultBusy {
-		err = d.commitAnew()
+		err = d.commitAnew(0)
 	}
 	if err == nil {
-		d.unsynced = false
+		d.unsynced, d.unbacked = false, false
 	}
 	return err
 }
 
-// commitAnew makes a commit that changes nothing and is written all the same.
-func (d *DB) commitAnew() (err error) {
+// commitAnew commits the pages of the first frames of the WAL again, and one page in
+// any case.
+func (d *DB) commitAnew(frames int64) (err error) {
 	end, err := sqlitex.ImmediateTransaction(d.writer) // nobody appends to the WAL or empties it meanwhile
 	if err != nil {
 		return err
@@ -110,12 +132,48 @@ func (d *DB) commitAnew() (err error) {
 			return fmt.Errorf("writing the WAL anew: %w", err)
 		}
 	}
+	pages, err := pagesOf(d.cfg.Path+"-wal", frames)
+	if err != nil {
+		return fmt.Errorf("reading the WAL: %w", err)
+	}
+	for _, n := range pages {
+		if _, err := query(d.writer, `UPDATE sqlite_dbpage SET data = data WHERE pgno = ?`).int(n).change(); err != nil {
+			return err
+		}
+	}
 	version, err := queryText(d.writer, `PRAGMA user_version`)
 	if err != nil {
 		return err
 	}
 	_, err = queryText(d.writer, "PRAGMA user_version = "+version) // its page is written although it is the same
 	return err
+}
+
+// pagesOf are the numbers of the pages in the first frames of a WAL, in order
+// (https://sqlite.org/fileformat2.html#walformat).
+func pagesOf(wal string, frames int64) (pages []int64, err error) {
+	if frames == 0 {
+		return nil, nil
+	}
+	f, err := os.Open(wal)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var header [32]byte
+	if _, err := f.ReadAt(header[:], 0); err != nil {
+		return nil, err
+	}
+	size := int64(binary.BigEndian.Uint32(header[8:]))
+	for i := range frames {
+		var number [4]byte
+		if _, err := f.ReadAt(number[:], 32+i*(24+size)); err != nil {
+			return nil, err
+		}
+		pages = append(pages, int64(binary.BigEndian.Uint32(number[:])))
+	}
+	slices.Sort(pages)
+	return slices.Compact(pages), nil
 }
 
 // rewrite writes every byte of a file again and syncs it.
@@ -139,14 +197,4 @@ func rewrite(path string) (err error) {
 		}
 		off += int64(n)
 	}
-}
-
-// tidyPatience is how long a checkpoint waits for readers while somebody waits for us.
-const tidyPatience = 20 * time.Millisecond
-
-// checkpointSoon is checkpoint with little patience for readers.
-func (d *DB) checkpointSoon(c *sqlite.Conn) error {
-	c.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
-	defer c.SetBusyTimeout(d.cfg.BusyTimeout)
-	return checkpoint(c)
 }

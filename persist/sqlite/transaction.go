@@ -63,7 +63,7 @@ func (t *transaction) run() (err error) {
 		return fmt.Errorf("commit: %w", err)
 	}
 	t.db.id.mark.committed(mark)
-	return t.confirm()
+	return t.db.reachable() // else what was committed is not at the path
 }
 
 // mark renews the mark of the database if it is due.
@@ -77,14 +77,6 @@ func (t *transaction) mark() ([]byte, error) {
 		m.maybe = append(m.maybe, next)
 	}
 	return next, err
-}
-
-// confirm looks whether what was committed is in the file at the path.
-func (t *transaction) confirm() error {
-	if err := t.db.reachable(); err != nil {
-		return err
-	}
-	return t.db.left(false)
 }
 
 // judge tells a failure that surely did nothing from one that may have: whatever

@@ -1,93 +1,86 @@
 package sqlite
 
 import (
-	"bufio"
-	"encoding/binary"
-	"errors"
-	"io"
-	"os"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// The format of a WAL: https://sqlite.org/walformat.html
 const (
-	walHeaderBytes   = 32
-	frameHeaderBytes = 24
-	walMagic         = 0x377f0682 // and one more where the checksums are big-endian
+	// backEvery is how many frames of the WAL are written back to the file at once.
+	backEvery = 1000
+	// walRoom is the size of the WAL, in bytes, from which on Apply empties it. Passive
+	// checkpoints only do so when no reader is in the way.
+	walRoom = 32 << 20
+	// tidyPatience is how long a checkpoint waits for readers while somebody waits for us.
+	tidyPatience = 20 * time.Millisecond
 )
 
-// readHead reads the header of a WAL, zeros if it has none.
-func readHead(path string) (h [walHeaderBytes]byte) {
-	f, err := os.OpenFile(path, os.O_RDONLY|plain, 0)
-	if err != nil {
-		return h
-	}
-	defer f.Close()
-	if _, err := f.ReadAt(h[:], 0); err != nil {
-		return [walHeaderBytes]byte{}
-	}
-	return h
-}
-
-// frames counts the frames of a WAL up to the first one that is not whole: each
-// one's checksum covers all before it.
-func frames(path string) (n int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|plain, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	r := bufio.NewReaderSize(f, 1<<18)
-	head := make([]byte, walHeaderBytes)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return 0, atEnd(err)
-	}
-	word := binary.ByteOrder(binary.LittleEndian)
-	switch magic := binary.BigEndian.Uint32(head); magic {
-	case walMagic:
-	case walMagic + 1:
-		word = binary.BigEndian
-	default:
-		return 0, nil
-	}
-	page := binary.BigEndian.Uint32(head[8:])
-	if page < 512 || page > 65536 {
-		return 0, nil
-	}
-	var sum checksum
-	if sum.add(word, head[:24]); !sum.is(head[24:]) {
-		return 0, nil
-	}
-	frame := make([]byte, frameHeaderBytes+page)
-	for ; ; n++ {
-		if _, err := io.ReadFull(r, frame); err != nil {
-			return n, atEnd(err)
+// tidy writes the WAL back to the file when it has some length, and empties one that
+// has grown long, which passive checkpoints cannot while there is always some reader.
+// If a reader is in the way now, that is tried again when the WAL has grown by as much.
+// Somebody waits for what was committed: a reader gets a moment, and a backup, whose
+// snapshot stays, is not tried. What was committed stays so if this fails.
+func (d *DB) tidy() {
+	frames, done, err := d.progress()
+	if err == nil && frames >= backEvery && done < frames {
+		if err = d.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`); err == nil {
+			frames, done, err = d.progress()
 		}
-		sum.add(word, frame[:8])
-		sum.add(word, frame[frameHeaderBytes:])
-		if string(frame[8:16]) != string(head[16:24]) || !sum.is(frame[16:]) { // the salts
-			return n, nil
+		if done == frames {
+			d.roomy = walRoom // the reader that was in the way has left
 		}
 	}
+	if !harmless(err) {
+		d.broken = true
+		return
+	}
+	n := size(d.cfg.Path + "-wal")
+	if n < d.roomy || d.backup.Load() != nil {
+		return
+	}
+	if err = d.checkpointSoon(); err == nil {
+		d.roomy = walRoom
+		return
+	}
+	d.roomy = n + walRoom
+	d.broken = d.broken || !harmless(err)
 }
 
-// atEnd makes no error of the end of a file.
-func atEnd(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+// progress is how many frames the WAL has, and how many of them are in the file, too.
+func (d *DB) progress() (frames, done int64, err error) {
+	err = query(d.writer, `PRAGMA wal_checkpoint(NOOP)`).rows(func(s *sqlite.Stmt) error {
+		frames, done = s.ColumnInt64(1), s.ColumnInt64(2)
 		return nil
-	}
-	return err
+	})
+	return frames, done, err
 }
 
-// checksum is that of a WAL.
-type checksum [2]uint32
+// empty writes the whole WAL back into the file and empties it.
+func (d *DB) empty() error { return d.checkpoint(`PRAGMA wal_checkpoint(TRUNCATE)`) }
 
-func (c *checksum) add(word binary.ByteOrder, b []byte) {
-	for ; len(b) >= 8; b = b[8:] {
-		c[0] += word.Uint32(b) + c[1]
-		c[1] += word.Uint32(b[4:]) + c[0]
-	}
+// checkpointSoon is empty with little patience for readers.
+func (d *DB) checkpointSoon() error {
+	d.writer.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
+	defer d.writer.SetBusyTimeout(d.cfg.BusyTimeout)
+	return d.empty()
 }
 
-func (c *checksum) is(b []byte) bool {
-	return binary.BigEndian.Uint32(b) == c[0] && binary.BigEndian.Uint32(b[4:]) == c[1]
+func (d *DB) checkpoint(pragma string) error {
+	blocked := false
+	err := sqlitex.ExecuteTransient(d.writer, pragma, &sqlitex.ExecOptions{
+		ResultFunc: func(s *sqlite.Stmt) error { blocked = s.ColumnBool(0); return nil },
+	})
+	if !harmless(err) && codeOf(err) != sqlite.ResultFull {
+		d.unbacked = true
+	}
+	if err == nil && blocked {
+		err = sqlite.ResultBusy.ToError()
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"go.uber.org/zap"
@@ -170,19 +169,8 @@ func (a *App) plainFailure(w http.ResponseWriter, r *http.Request, err error) {
 
 func isScript(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// local is where to go next: a path on this site, or otherwise elsewhere's stand-in. What a
-// browser could take for another site ("//host", "/\host") is not a path.
-func local(next, otherwise string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") ||
-		strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
-		return otherwise
-	}
-	return next
-}
-
 // lead answers a form, or a page that is not for now, with another page to get.
-// What comes from a request has been through local.
+// A path that comes from a request has been through [middleware.LocalPath].
 func lead(w http.ResponseWriter, r *http.Request, path string) {
 	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // G710: see above
 }

@@ -43,14 +43,14 @@ func (a *App) apiLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	} else if err != nil {
 		return &refusal{http.StatusBadRequest, "The body is not the JSON that was expected."}
 	}
-	id, err := a.users.Verify(r.Context(), in.Name, in.Password)
+	proof, err := a.users.Verify(r.Context(), in.Name, in.Password)
+	if err == nil {
+		err = a.begin(r, h, proof, in.Remember)
+	}
 	if errors.Is(err, users.ErrWrongPassword) {
 		return &refusal{http.StatusUnauthorized, "Name or password is wrong."}
 	}
 	if err != nil {
-		return err
-	}
-	if err := a.begin(r, h, id, in.Remember); err != nil {
 		return err
 	}
 	return a.apiMe(w, r, h)

@@ -106,15 +106,26 @@ func (a *App) Close() error {
 }
 
 // observe hears what happens in the store and in the middleware: it logs it, and
-// tells the pages that watch. It does not block.
+// tells the pages that watch. It runs on a goroutine of the store's own, so it may
+// read the store, and no request waits for it.
 func (a *App) observe(e sessile.Event) {
 	a.log.Info("session event", zap.Inline(e))
 	switch e.Kind {
 	case sessile.EventRotated:
 		a.hub.toSession(e.SessionID, "This session has a new token.")
 	case sessile.EventCreated:
-		a.hub.toUser(e.UserID, "A device has logged in.")
+		if s, err := a.store.Read(context.Background(), e.SessionID); err == nil {
+			a.hub.name(s.ID, s.DeviceName)
+		}
+		a.hub.toUser(e.UserID, a.hub.device(e.SessionID)+" has logged in.")
 	case sessile.EventDestroyed, sessile.EventEvicted, sessile.EventExpired:
-		a.hub.toUser(e.UserID, "A device was logged out, or its session has expired.")
+		a.hub.end(e.SessionID, e.UserID, endings[e.Kind])
 	}
+}
+
+// endings say why a session has ended, after the name of its device.
+var endings = map[sessile.EventKind]string{ //nolint:gochecknoglobals // a constant in all but name
+	sessile.EventDestroyed: "was logged out",
+	sessile.EventEvicted:   "was logged out, because the account is in use on more devices than is allowed",
+	sessile.EventExpired:   "has expired",
 }

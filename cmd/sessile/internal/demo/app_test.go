@@ -308,14 +308,18 @@ func TestConfirmReplacesTheToken(t *testing.T) { // S20
 	}
 }
 
-func TestRedirectsStayOnTheSite(t *testing.T) {
+func TestRedirectsStayOnTheSite(t *testing.T) { // CWE-601
+	s := newSite(t, nil)
 	for next, want := range map[string]string{
 		"/devices": "/devices", "/live?a=b": "/live?a=b",
 		"": "/", "devices": "/", "//evil.example": "/", "https://evil.example/": "/", "/\\evil.example": "/",
 		"/\t/evil.example": "/", "javascript:alert(1)": "/", "/%zz": "/",
 	} {
-		if got := local(next, "/"); got != want {
-			t.Errorf("local(%q) = %q, want %q", next, got, want)
+		alice := s.browser()
+		alice.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		p := alice.post("/login", "name", "alice", "password", Password, "next", next)
+		if got := p.header.Get("Location"); got != want {
+			t.Errorf("a login with next=%q leads to %q, want %q", next, got, want)
 		}
 	}
 }

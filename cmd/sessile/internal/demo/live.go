@@ -11,10 +11,12 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// How the stream is kept alive, and how long one write of it may take.
+// How the stream is kept alive, how long one write of it may take, and how long it
+// waits for the event that says why its session has ended.
 const (
-	heartbeat    = 15 * time.Second
-	writeTimeout = 10 * time.Second
+	heartbeat     = 15 * time.Second
+	writeTimeout  = 10 * time.Second
+	eventPatience = time.Second
 )
 
 // snapshot is the session as the live page shows it.
@@ -68,6 +70,7 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 	ctx := r.Context()
 	watcher := a.hub.watch(s.ID, s.UserID) // before the first snapshot: nothing falls between
 	defer a.hub.leave(watcher)
+	a.nameDevices(ctx, s.UserID)
 	ended := a.store.Done(ctx, s.ID)
 
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -83,7 +86,7 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 		case <-a.leaving:
 			return nil // the browser connects again, to the server's successor
 		case <-ended:
-			out.send("end", map[string]string{"text": "This session was logged out or has expired."})
+			out.send("end", map[string]string{"text": a.whyEnded(ctx, watcher)})
 			return nil
 		case text := <-watcher.notes:
 			out.send("note", map[string]string{"text": text})
@@ -93,6 +96,34 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 		}
 	}
 	return nil // the client has gone
+}
+
+// nameDevices learns what a user's devices are called, while they can be asked.
+func (a *App) nameDevices(ctx context.Context, user string) {
+	all, err := a.store.ListForUser(ctx, user)
+	if err != nil {
+		return // their events then say "a device"
+	}
+	for _, s := range all {
+		a.hub.name(s.ID, s.DeviceName)
+	}
+}
+
+// whyEnded says why the page's session has ended. The event that tells comes after
+// Done, if at all: a session that expires is still stored until the next clean-up.
+func (a *App) whyEnded(ctx context.Context, w *watcher) string {
+	if s, err := a.store.Read(ctx, w.id); err == nil && !a.store.Now().Before(s.ExpiresAt) {
+		return "This session " + endings[sessile.EventExpired] + "."
+	}
+	patience := time.NewTimer(eventPatience)
+	defer patience.Stop()
+	select {
+	case why := <-w.why:
+		return why
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return "This session has ended."
 }
 
 // events writes server-sent events and remembers the first failure.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
@@ -29,7 +30,9 @@ func (b *browser) sessionID() string {
 // stream opens the live stream; next returns the next event's name and data.
 func (b *browser) stream() (next func() (string, string)) {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, b.url+"/live/stream", nil)
+	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second) // a note that never comes is a failure
+	b.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/live/stream", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,6 +90,33 @@ func TestStreamShowsChangesAndEndsWithItsSession(t *testing.T) {
 	if name, _ := next(); name != "eof" {
 		t.Errorf("after the end came %q", name)
 	}
+}
+
+func TestStreamNamesDevicesAndSaysWhyTheyEnd(t *testing.T) {
+	s := newSite(t, func(c *settings.Settings) { c.Store.MaxSessionsPerUser = 2 })
+	alice := s.browser().login("alice")
+	next := alice.stream()
+	until(t, next, "snapshot", `"devices":1`)
+	phone := s.browser()
+	phone.agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+	phone.login("alice")
+	until(t, next, "note", "Safari on iPhone has logged in.")
+	phone.post("/logout")
+	until(t, next, "note", "Safari on iPhone was logged out.")
+	alice.post("/count") // the less recently active of two is the one that goes
+	old := s.browser().login("alice")
+	ended := old.stream()
+	until(t, ended, "snapshot", `"devices":2`)
+	alice.post("/count")
+	s.browser().login("alice")
+	until(t, next, "note", "more devices than is allowed")
+	until(t, ended, "end", "more devices than is allowed")
+}
+
+func TestStreamOfAnExpiredSessionSaysSo(t *testing.T) {
+	s := newSite(t, func(c *settings.Settings) { c.Store.TTL, c.Store.TouchInterval = time.Second, time.Second })
+	next := s.browser().login("alice").stream()
+	until(t, next, "end", "has expired")
 }
 
 func TestStreamEndsWithTheServer(t *testing.T) {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -17,7 +18,7 @@ type loginBody struct {
 }
 
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	next := local(r.URL.Query().Get("next"), "/")
+	next := middleware.LocalPath(r.URL.Query().Get("next"), "/")
 	if h.IsAuthenticated() {
 		lead(w, r, next)
 		return nil
@@ -41,24 +42,29 @@ func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 // An application that faces the internet also limits the rate of attempts per
 // account and per address here; the demo only bounds how many run at once.
 func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	name, next := r.PostFormValue("name"), local(r.PostFormValue("next"), "/")
-	id, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
+	name, next := r.PostFormValue("name"), middleware.LocalPath(r.PostFormValue("next"), "/")
+	proof, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
+	if err == nil {
+		err = a.begin(r, h, proof, r.PostFormValue("remember") != "")
+	}
 	if errors.Is(err, users.ErrWrongPassword) {
 		return a.askLogin(w, r, h, http.StatusUnauthorized, loginBody{Error: "Name or password is wrong.", Name: name, Next: next})
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.begin(r, h, id, r.PostFormValue("remember") != ""); err != nil {
-		return err
-	}
 	lead(w, r, next)
 	return nil
 }
 
-// begin logs a user in. Whoever asks to be remembered gets longer timeouts.
-func (a *App) begin(r *http.Request, h *middleware.Handle, id string, remember bool) error {
-	login := middleware.Login{UserID: id}
+// begin logs a user in. Whoever asks to be remembered gets longer timeouts. Once the
+// session exists, Confirm looks at the proof again: the password may have been changed
+// since it was checked.
+func (a *App) begin(r *http.Request, h *middleware.Handle, proof users.Proof, remember bool) error {
+	login := middleware.Login{
+		UserID:  proof.ID,
+		Confirm: func(context.Context) error { return a.users.Holds(proof) },
+	}
 	if remember {
 		login.TTL, login.MaxLifetime = a.settings.RememberFor, 3*a.settings.RememberFor
 	}
@@ -85,7 +91,7 @@ type confirmBody struct {
 }
 
 func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	return a.askConfirm(w, r, h, http.StatusOK, confirmBody{Next: local(r.URL.Query().Get("next"), "/account")})
+	return a.askConfirm(w, r, h, http.StatusOK, confirmBody{Next: middleware.LocalPath(r.URL.Query().Get("next"), "/account")})
 }
 
 func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
@@ -98,7 +104,7 @@ func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.H
 // after every change of what a session may do.
 func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	user, _ := h.UserID()
-	next := local(r.PostFormValue("next"), "/account")
+	next := middleware.LocalPath(r.PostFormValue("next"), "/account")
 	_, err := a.users.Verify(r.Context(), user, r.PostFormValue("password"))
 	if errors.Is(err, users.ErrWrongPassword) {
 		return a.askConfirm(w, r, h, http.StatusUnauthorized, confirmBody{Error: "That is not your password.", Next: next})

@@ -44,7 +44,7 @@ func (a *App) count(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	if err != nil {
 		return err
 	}
-	return a.changed(w, r, h, local(r.PostFormValue("next"), "/session"), fmt.Sprintf("Counted to %d.", n))
+	return a.changed(w, r, h, middleware.LocalPath(r.PostFormValue("next"), "/session"), fmt.Sprintf("Counted to %d.", n))
 }
 
 // increment counts one up. Two requests at the very same time may both count to

@@ -30,13 +30,13 @@ func storeHelp(name string) string {
 	case "store.ttl":
 		return "idle timeout of a session"
 	case "store.max_lifetime":
-		return "absolute timeout of a session"
+		return "absolute timeout of a session, or never"
 	case "store.touch_interval":
 		return "how old the last-active time gets before a request renews it"
 	case "store.rotate_grace":
 		return "how long a token lives on after a periodic rotation"
 	case "store.max_sessions_per_user":
-		return "sessions a user may have at once"
+		return "sessions a user may have at once, or unlimited"
 	case "store.max_guests":
 		return "sessions without a user, all together"
 	case "store.on_limit":
@@ -54,7 +54,7 @@ func storeHelp(name string) string {
 	case "store.max_pending_bytes":
 		return "bytes of changes that may wait to be written"
 	case "store.cleanup_interval":
-		return "how often expired sessions are deleted; negative is never"
+		return "how often expired sessions are deleted, or never"
 	case "store.max_data_bytes":
 		return "bytes of data in one session"
 	case "store.close_timeout":

@@ -54,8 +54,11 @@ func Load(src Sources) (Settings, []string, error) {
 	faults = append(faults, k.Load(variables, nil))
 	faults = append(faults, k.Load(confmap.Provider(given, "."), nil))
 
+	faults = append(faults, switchOff(k, keys))
+
 	s := Defaults()
 	faults = append(faults, decoded(k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "yaml"})))
+	s = s.giveWay(k.Exists)
 	faults = append(faults, s.validate()...) // what could not be decoded is still its default
 	if err := errors.Join(faults...); err != nil {
 		return Settings{}, warnings, fmt.Errorf("%w:\n%w", ErrInvalid, err)
@@ -110,6 +113,8 @@ func check(values map[string]any, prefix string, keys []key, fault func(name, wh
 			fault(full, "unknown key")
 		case values[name] == nil:
 			// "ttl:" with nothing behind it leaves the default.
+		case keys[i].canBeOff():
+			continue // see switchOff
 		case keys[i].typ == reflect.TypeFor[time.Duration]() && !durationLike(values[name]):
 			// A bare number would be taken for nanoseconds, which nobody means.
 			fault(full, `must be a duration with a unit, such as "30m"`)
@@ -120,17 +125,11 @@ func check(values map[string]any, prefix string, keys []key, fault func(name, wh
 	}
 }
 
-// durationLike reports whether v may stand for a duration: text, or one of the
-// numbers that mean something without a unit (0 is the default, -1 is "never").
+// durationLike reports whether v may stand for a duration: text, or 0, which is
+// the default and means the same in every unit.
 func durationLike(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return true
-	case int:
-		return v == 0 || v == -1
-	default:
-		return false
-	}
+	_, text := v.(string)
+	return text || v == 0
 }
 
 // environment provides the variables that are settings, and names those that look like one.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sessile/sessile"
 )
 
 // load is Load with a settings file of that content, if there is any.
@@ -99,6 +101,56 @@ func TestWrongValuesAreReportedAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), key+":") {
 			t.Errorf("%s is not reported in:\n%v", key, err)
 		}
+	}
+}
+
+func TestWhatCanBeOffIsOffByEveryWordForItFromEverySource(t *testing.T) {
+	for _, word := range []string{"never", "none", "off", "Off", "unlimited", "-1"} {
+		all := "store: {max_lifetime: " + word + ", cleanup_interval: " + word + ", max_sessions_per_user: " + word + "}\n"
+		for source, sources := range map[string]struct {
+			file    string
+			environ []string
+			args    []string
+		}{
+			"file":        {file: all},
+			"environment": {environ: []string{"SESSILE_STORE_MAX_LIFETIME=" + word, "SESSILE_STORE_CLEANUP_INTERVAL=" + word, "SESSILE_STORE_MAX_SESSIONS_PER_USER=" + word}},
+			"flags":       {args: []string{"-store.max_lifetime", word, "-store.cleanup_interval=" + word, "-store.max_sessions_per_user", word}},
+		} {
+			s, warnings, err := load(t, sources.file, sources.environ, sources.args...)
+			got := s.Store
+			if err != nil || len(warnings) > 0 || got.MaxLifetime != sessile.NoMaxLifetime ||
+				got.CleanupInterval != sessile.Never || got.MaxSessionsPerUser != sessile.Unlimited {
+				t.Errorf("%s, %s: %v, %v, %d; %v", source, word, got.MaxLifetime, got.CleanupInterval, got.MaxSessionsPerUser, err)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoWordForOffIsToldWhatIs(t *testing.T) {
+	_, _, err := load(t, "store: {max_lifetime: 90, cleanup_interval: true}\n", []string{"SESSILE_STORE_MAX_SESSIONS_PER_USER=many"}, "-store.ttl", "off")
+	for _, fault := range []string{
+		`store.max_lifetime: "90" is neither a duration with a unit, such as "30m", nor never, none, off, unlimited or -1`,
+		`store.cleanup_interval: "true" is neither a duration`,
+		`store.max_sessions_per_user: "many" is neither a number nor never, none, off, unlimited or -1`,
+		`'store.ttl'`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("%q is not reported in:\n%v", fault, err)
+		}
+	}
+}
+
+// A default gives way to what was set; what was set does not.
+func TestTheDemosDefaultsGiveWay(t *testing.T) {
+	s, _, err := load(t, "", nil, "-store.max_lifetime", "8s")
+	if err != nil || s.Store.TTL != 8*time.Second || s.Store.TouchInterval != 4*time.Second {
+		t.Errorf("ttl %v, touch interval %v: %v", s.Store.TTL, s.Store.TouchInterval, err)
+	}
+	if _, _, err := load(t, "", nil, "-store.max_lifetime", "8s", "-store.ttl", "30m"); err == nil || !strings.Contains(err.Error(), "30m0s is longer than max_lifetime, 8s") {
+		t.Error(err)
+	}
+	if s, _, err := load(t, "", nil, "-store.max_lifetime", "48h"); err != nil || s.Store.TTL != Defaults().Store.TTL {
+		t.Errorf("ttl %v: %v", s.Store.TTL, err)
 	}
 }
 

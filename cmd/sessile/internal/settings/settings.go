@@ -110,8 +110,8 @@ func (s Settings) validate() []error {
 	if s.FreshFor <= 0 {
 		fault("fresh_for", "%v is not more than 0", s.FreshFor)
 	}
-	if s.RememberFor <= 0 {
-		fault("remember_for", "%v is not more than 0", s.RememberFor)
+	if most := 100 * 365 * 24 * time.Hour / 3; s.RememberFor <= 0 || s.RememberFor > most {
+		fault("remember_for", "%v is not more than 0, or more than %v", s.RememberFor, most)
 	}
 	if err := s.Store.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("store: %w", err))

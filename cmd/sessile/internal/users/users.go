@@ -33,8 +33,8 @@ const (
 
 // Directory is the list of accounts.
 type Directory struct {
-	mu     sync.RWMutex
-	hashes map[string]hash
+	mu       sync.RWMutex
+	accounts map[string]account
 
 	// dummy is verified when there is no such user, so that the answer for an
 	// unknown name takes as long as the one for a known name.
@@ -44,11 +44,23 @@ type Directory struct {
 	slots chan struct{}
 }
 
+// account is one user's password, and how often it was changed.
+type account struct {
+	hash    hash
+	version int
+}
+
+// Proof says that a user gave the password that the account had at that moment.
+type Proof struct {
+	ID      string
+	version int
+}
+
 // New returns a directory with accounts of the given names, all with one password.
 func New(names []string, password string) (*Directory, error) {
 	d := &Directory{
-		hashes: make(map[string]hash, len(names)),
-		slots:  make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		accounts: make(map[string]account, len(names)),
+		slots:    make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	for _, name := range append([]string{""}, names...) {
 		h, err := newHash(password)
@@ -59,7 +71,7 @@ func New(names []string, password string) (*Directory, error) {
 			d.dummy = h
 			continue
 		}
-		d.hashes[canonical(name)] = h
+		d.accounts[canonical(name)] = account{hash: h}
 	}
 	return d, nil
 }
@@ -69,39 +81,49 @@ func (d *Directory) Names() []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var names []string
-	for name := range d.hashes {
+	for name := range d.accounts {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// Verify returns the user's id if the password is theirs, and ErrWrongPassword
-// otherwise. It waits for its turn as long as ctx allows.
-func (d *Directory) Verify(ctx context.Context, name, password string) (string, error) {
+// Verify returns a proof if the password is the user's, and ErrWrongPassword
+// otherwise. It waits for its turn as long as ctx allows. A password takes a while to
+// check and may be changed meanwhile: ask [Directory.Holds] once the proof was used.
+func (d *Directory) Verify(ctx context.Context, name, password string) (Proof, error) {
 	id := canonical(name)
 	d.mu.RLock()
-	h, known := d.hashes[id]
+	a, known := d.accounts[id]
 	d.mu.RUnlock()
 	if !known {
-		h = d.dummy
+		a.hash = d.dummy
 	}
 	if len(password) > maxPassword {
 		password = "" // it is nobody's, and is not worth hashing; the work is done all the same
 	}
 	if err := d.enter(ctx); err != nil {
-		return "", err
+		return Proof{}, err
 	}
 	defer d.leave()
-	if ok := h.matches(password); !ok || !known {
-		return "", ErrWrongPassword
+	if ok := a.hash.matches(password); !ok || !known {
+		return Proof{}, ErrWrongPassword
 	}
-	return id, nil
+	return Proof{ID: id, version: a.version}, nil
 }
 
-// SetPassword replaces the password of an account. Whoever calls it must end the
-// user's other sessions too: those who know the old password may own some of them.
-func (d *Directory) SetPassword(ctx context.Context, id, password string) error {
+// Holds returns ErrWrongPassword if the password was changed since the proof.
+func (d *Directory) Holds(p Proof) error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if a, known := d.accounts[p.ID]; !known || a.version != p.version {
+		return ErrWrongPassword
+	}
+	return nil
+}
+
+// CheckPassword reports why a new password is refused: [ErrWeakPassword], or nil.
+func CheckPassword(id, password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
 		return fmt.Errorf("%w: it needs at least %d characters", ErrWeakPassword, minPassword)
@@ -109,6 +131,15 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string) error 
 		return fmt.Errorf("%w: it must not be longer than %d bytes", ErrWeakPassword, maxPassword)
 	case strings.EqualFold(password, id):
 		return fmt.Errorf("%w: it is the user name", ErrWeakPassword)
+	}
+	return nil
+}
+
+// SetPassword replaces the password of an account. Whoever calls it must end the
+// user's other sessions too: those who know the old password may own some of them.
+func (d *Directory) SetPassword(ctx context.Context, id, password string) error {
+	if err := CheckPassword(id, password); err != nil {
+		return err
 	}
 	if err := d.enter(ctx); err != nil {
 		return err
@@ -120,7 +151,7 @@ func (d *Directory) SetPassword(ctx context.Context, id, password string) error 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.hashes[id] = h
+	d.accounts[id] = account{hash: h, version: d.accounts[id].version + 1}
 	return nil
 }
 

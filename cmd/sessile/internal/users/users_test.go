@@ -32,9 +32,9 @@ func TestVerifyAcceptsOnlyTheRightPassword(t *testing.T) {
 		{"", password, ""},
 		{"alice", strings.Repeat("x", maxPassword+1), ""},
 	} {
-		id, err := d.Verify(t.Context(), c.name, c.password)
-		if id != c.id || (c.id == "") != errors.Is(err, ErrWrongPassword) {
-			t.Errorf("Verify(%q, %d characters) = %q, %v; want %q", c.name, len(c.password), id, err, c.id)
+		proof, err := d.Verify(t.Context(), c.name, c.password)
+		if proof.ID != c.id || (c.id == "") != errors.Is(err, ErrWrongPassword) {
+			t.Errorf("Verify(%q, %d characters) = %q, %v; want %q", c.name, len(c.password), proof.ID, err, c.id)
 		}
 	}
 }
@@ -49,6 +49,23 @@ func TestSetPasswordReplacesIt(t *testing.T) {
 	}
 	if _, err := d.Verify(t.Context(), "alice", "battery staple"); err != nil {
 		t.Errorf("the new password: %v", err)
+	}
+}
+
+func TestProofEndsWhenThePasswordChanges(t *testing.T) {
+	d := directory(t)
+	proof, err := d.Verify(t.Context(), "alice", password)
+	if err != nil || d.Holds(proof) != nil {
+		t.Fatalf("a proof of the password: %v, %v", err, d.Holds(proof))
+	}
+	if err := d.SetPassword(t.Context(), "alice", "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Holds(proof); !errors.Is(err, ErrWrongPassword) {
+		t.Errorf("a proof of the old password: %v, want ErrWrongPassword", err)
+	}
+	if err := d.Holds(Proof{}); !errors.Is(err, ErrWrongPassword) {
+		t.Errorf("no proof at all: %v, want ErrWrongPassword", err)
 	}
 }
 

@@ -32,6 +32,16 @@ if (live) {
     log.prepend(line);
     while (log.children.length > 50) log.lastChild.remove();
   };
+  // A button of this page must not load it again: that would empty the log.
+  live.addEventListener("submit", async (e) => {
+    e.preventDefault();
+    try {
+      const answer = await fetch(e.target.action, { method: "POST", body: new URLSearchParams(new FormData(e.target)) });
+      if (!answer.ok || new URL(answer.url).pathname !== location.pathname) location.reload();
+    } catch {
+      note("The server could not be reached.");
+    }
+  });
   const stream = new EventSource(live.dataset.stream);
   addEventListener("pagehide", () => stream.close());
   stream.addEventListener("open", () => say("Live.", "open"));

@@ -1,0 +1,216 @@
+package actor
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// relogin is a login of the same user that replaces a session.
+func (g *rig) relogin(old *persist.Record, l persist.Limit) *request {
+	r := g.createReq(old.UserID)
+	r.limit, r.replaces = l, old.ID
+	return r
+}
+
+// opens reports whether a token opens a session, in memory or on disk.
+func (g *rig) opens(h persist.Hash) bool {
+	g.Helper()
+	a := g.find(g.read(h))
+	if a.err != nil && !errors.Is(a.err, persist.ErrNotFound) {
+		g.Fatal(a.err)
+	}
+	return a.err == nil
+}
+
+func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
+	g := newRig(t, nil)
+	other, old := g.create("u"), g.create("u")
+	w := g.watch(old.ID)
+	g.ok(g.do(w), w)
+	g.do(g.update(old.ID, "1")) // what is not on disk yet ends with it
+	r := g.relogin(old, persist.Limit{Max: 2, Refuse: true})
+	g.do(r)
+	equal(t, "the old one opens while the login is in flight", g.opens(old.Hash), true)
+	out := g.settle()
+	g.ok(out, r)
+	equal(t, "watchers told", len(out.ended), 1)
+	equal(t, "Destroyed", happened(out, Destroyed), 1)
+	equal(t, "Evicted", happened(out, Evicted), 0)
+	equal(t, "reason", out.events[0].Reason, "replaced by a login")
+	equal(t, "the old one is in memory", g.s.hot.ByID(old.ID) != nil, false)
+	equal(t, "the old one opens", g.opens(old.Hash), false)
+	equal(t, "the new one opens", g.opens(r.record.Hash), true)
+	equal(t, "another device's opens", g.opens(other.Hash), true)
+	equal(t, "at rest", g.s.idle(), true)
+	s := g.stats()
+	equal(t, "destroyed", s.Destroyed, 1)
+	equal(t, "evicted", s.Evicted, 0)
+}
+
+// TestReplacedSessionIsNotBroughtBackByALoad: 1. A load reads the row. 2. The login is
+// committed. 3. The load is offered.
+func TestReplacedSessionIsNotBroughtBackByALoad(t *testing.T) {
+	g := newRig(t, nil)
+	old := g.create("u")
+	g.cold(true)
+	read := g.read(old.Hash)
+	l := g.answer(g.do(read), read).load
+	rec, err := g.disk.ByHash(t.Context(), read.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := g.relogin(old, persist.Limit{})
+	g.do(r)
+	g.ok(g.settle(), r)
+	read.offer = &offer{load: l, record: rec}
+	g.refused(g.do(read), read, persist.ErrNotFound)
+}
+
+func TestReplacedSessionStaysIfTheLoginFails(t *testing.T) {
+	for name, fail := range map[string]func(g *rig) *effects{
+		"not committed": func(g *rig) *effects { return g.fails(persist.ErrUnavailable) },
+		"refused alone": func(g *rig) *effects { return g.refuses(persist.ErrCorrupt) },
+		"limit reached": func(g *rig) *effects { return g.settle() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			g.create("u")
+			old := g.create("u")
+			w := g.watch(old.ID)
+			g.ok(g.do(w), w)
+			r := g.relogin(old, persist.Limit{Max: 1, Refuse: true})
+			g.do(r)
+			out := fail(g)
+			if g.answer(out, r).err == nil {
+				t.Fatal("no error")
+			}
+			equal(t, "watchers told", len(out.ended), 0)
+			equal(t, "the old one opens", g.opens(old.Hash), true)
+			g.cold(true)
+			equal(t, "from disk", g.opens(old.Hash), true)
+		})
+	}
+}
+
+// TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown: memory does not go on serving
+// what may have ended, and does not refuse what may be good. Nobody gets the new token.
+func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		g := newRig(t, nil)
+		old := g.create("u")
+		w := g.watch(old.ID)
+		g.ok(g.do(w), w)
+		r := g.relogin(old, persist.Limit{})
+		g.do(r)
+		var out *effects
+		if done {
+			out = g.do(settled{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+		} else {
+			out = g.fails(persist.ErrUnknown)
+		}
+		g.refused(out, r, persist.ErrUnknown)
+		g.pass(10_000_000)
+		ended := g.settle().ended // the clean-up of the new one, and the watched one's question
+		equal(t, "watchers told", len(ended), map[bool]int{true: 1}[done])
+		equal(t, "the old one opens", g.opens(old.Hash), !done)
+		equal(t, "the new one opens", g.opens(r.record.Hash), false)
+		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+	}
+}
+
+func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
+	g := newRig(t, nil)
+	old := g.create("u")
+	g.fly()
+	before, r, after := g.rotate(old.ID, 1), g.relogin(old, persist.Limit{}), g.rotate(old.ID, 2)
+	for _, x := range []*request{before, r, after} {
+		g.do(x)
+	}
+	g.settle()
+	g.carries(3, 0, 0)
+	out := g.settle()
+	g.ok(out, before)
+	g.ok(out, r)
+	g.refused(out, after, persist.ErrNotFound)
+	for _, h := range []persist.Hash{old.Hash, before.to, after.to} {
+		equal(t, "a token of the old one opens", g.opens(h), false)
+	}
+	equal(t, "pinned", g.s.hot.Pinned(), 0)
+}
+
+func TestReplacedSessionThatIsDestroyedMeanwhileEndsOnce(t *testing.T) {
+	g := newRig(t, nil)
+	old := g.create("u")
+	g.fly()
+	r, d := g.relogin(old, persist.Limit{}), g.destroy(old.ID)
+	g.do(r)
+	g.do(d)
+	g.settle()
+	out := g.settle()
+	g.ok(out, r)
+	g.ok(out, d)
+	equal(t, "Destroyed", happened(out, Destroyed), 1)
+	equal(t, "the new one opens", g.opens(r.record.Hash), true)
+}
+
+func TestReplacingLoginEndsWithALogOutOfEverything(t *testing.T) {
+	g := newRig(t, nil)
+	old := g.create("u")
+	g.fly()
+	r, w := g.relogin(old, persist.Limit{}), g.wipe("u")
+	g.do(r)
+	g.do(w)
+	equal(t, "the old one opens", g.opens(old.Hash), false)
+	g.settle()
+	g.ok(g.settle(), w)
+	equal(t, "the new one opens", g.opens(r.record.Hash), false)
+}
+
+// TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession: else it would end the new one.
+func TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession(t *testing.T) {
+	set := func(t *testing.T) (g *rig, other *persist.Record, r, w *request) {
+		g = newRig(t, nil)
+		other = g.create("u")
+		old := g.create("u")
+		r, w = g.relogin(old, persist.Limit{}), g.wipe("u")
+		w.id = old.ID
+		g.do(r)
+		g.waits(g.do(w), w)
+		equal(t, "the other one opens", g.opens(other.Hash), true)
+		return g, other, r, w
+	}
+	t.Run("done", func(t *testing.T) {
+		g, other, r, w := set(t)
+		out := g.settle()
+		g.ok(out, r)
+		_, err := g.disk.ByID(t.Context(), w.id) // what it would keep is over
+		w.offer = &offer{load: g.answer(out, w).load, err: err}
+		g.refused(g.do(w), w, persist.ErrNotFound)
+		equal(t, "the new one opens", g.opens(r.record.Hash), true)
+		equal(t, "the other one opens", g.opens(other.Hash), true)
+	})
+	t.Run("failed", func(t *testing.T) {
+		g, other, r, w := set(t)
+		out := g.fails(persist.ErrUnavailable)
+		g.refused(out, r, persist.ErrUnavailable)
+		g.waits(out, w)
+		g.pass(1_000_000)
+		g.ok(g.settle(), w)
+		equal(t, "the kept one is there", g.s.hot.ByID(w.id) != nil, true)
+		equal(t, "the other one opens", g.opens(other.Hash), false)
+	})
+	t.Run("given up", func(t *testing.T) {
+		g, other, _, w := set(t)
+		if a := g.answer(g.do(abandon{req: w}), w); a.err == nil || errors.Is(a.err, ErrNotDurable) {
+			t.Fatal(a.err)
+		}
+		g.settle()
+		equal(t, "the other one opens", g.opens(other.Hash), true)
+	})
+	t.Run("closed", func(t *testing.T) {
+		g, _, _, w := set(t)
+		g.refused(g.do(closing{}), w, ErrClosed)
+	})
+}

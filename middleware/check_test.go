@@ -1,0 +1,165 @@
+package middleware_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// powers are what a handle can do to more than its own session.
+func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handle) error {
+	return map[string]func(context.Context, *middleware.Handle) error{
+		"Check": func(ctx context.Context, h *middleware.Handle) error { return h.Check(ctx) },
+		"Sessions": func(ctx context.Context, h *middleware.Handle) error {
+			_, err := h.Sessions(ctx)
+			return err
+		},
+		"Revoke": func(ctx context.Context, h *middleware.Handle) error { return h.Revoke(ctx, other) },
+		"LogoutAll": func(ctx context.Context, h *middleware.Handle) error {
+			_, err := h.LogoutAll(ctx)
+			return err
+		},
+		"LogoutOthers": func(ctx context.Context, h *middleware.Handle) error {
+			_, err := h.LogoutOthers(ctx)
+			return err
+		},
+		"Rotate":          func(ctx context.Context, h *middleware.Handle) error { return h.Rotate(ctx) },
+		"Reauthenticated": func(ctx context.Context, h *middleware.Handle) error { return h.Reauthenticated(ctx) },
+		"Renew":           func(ctx context.Context, h *middleware.Handle) error { return h.Renew(ctx) },
+		"Update": func(ctx context.Context, h *middleware.Handle) error {
+			return h.Update(ctx, new(sessile.Changes).Set("k", 1))
+		},
+	}
+}
+
+// 1. A thief's request comes in, and its body comes slowly. 2. The owner ends the other
+// sessions. 3. The handler acts.
+func TestEndedSessionHasNoPower(t *testing.T) {
+	for name := range powers(sessile.ID{}) {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			thief, owner, third := f.login("alice"), f.login("alice"), f.login("alice")
+			resp := thief.serve(thief.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				owner.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					_, err := h.LogoutOthers(r.Context())
+					f.must(err)
+				})
+				third.login("alice") // what begins later is not the thief's to end either
+				all := powers(third.session().ID)
+				f.wantErr(all[name](r.Context(), h), sessile.ErrNotFound)
+				f.want(h.IsAuthenticated(), false)
+				for again, act := range all { // nor has it any after that was noticed
+					err := act(r.Context(), h)
+					f.wantErr(err, sessile.ErrNotFound)
+					f.wantErr(err, middleware.ErrNoSession)
+					if err == nil {
+						t.Errorf("then %s", again)
+					}
+				}
+				f.must(h.Logout(r.Context())) // there is nothing left to end
+			})
+			f.want(golden(t, resp), "")
+			f.want(owner.user()+third.user(), "alicealice")
+		})
+	}
+}
+
+func TestExpiredSessionHasNoPower(t *testing.T) {
+	for name, act := range powers(sessile.ID{1}) {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{TTL: time.Hour}, middleware.Options{})
+				b := f.login("alice")
+				b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					wait(time.Hour - time.Microsecond)
+					f.must(h.Check(r.Context()))
+					other := f.login("alice")
+					wait(time.Microsecond)
+					f.wantErr(act(r.Context(), h), sessile.ErrNotFound)
+					f.want(other.user(), "alice")
+				})
+			})
+		})
+	}
+}
+
+// A session whose token was replaced, with or without a grace, is alive: a websocket
+// outlives many tokens.
+func TestCheckAsksForTheSessionNotForTheToken(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Check(r.Context()))
+		for range 3 {
+			b.do(rotate(f))
+			f.must(h.Check(r.Context()))
+			_, err := h.Sessions(r.Context())
+			f.must(err)
+		}
+		f.must(f.store.Destroy(r.Context(), b.session().ID))
+		f.wantErr(h.Check(r.Context()), sessile.ErrNotFound)
+	})
+}
+
+// Check is no access, and what it was asked is all that it does.
+func TestCheckChangesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{})
+		b := f.login("alice")
+		before := b.session().LastActiveAt
+		wait(time.Minute)
+		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Set("k", 1))
+			f.must(h.Check(r.Context()))
+			list, err := f.store.ListForUser(r.Context(), "alice")
+			f.must(err)
+			f.want(list[0].LastActiveAt, before)
+		})
+		f.want(valueOf[int](b, "k"), 1)
+	})
+}
+
+// 1. A login begins with a guest's cart. 2. A parallel request ends the guest's session.
+// 3. The login carries over: what is gone stays gone, what this request sets does not.
+func TestLoginCarriesNothingOverFromAnEndedSession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "wish", middleware.FlashKey}})
+	b := f.browser()
+	b.do(set(f, "cart", "the guest's"))
+	guest := b.session().ID
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("wish", "this request's"))
+		f.must(f.store.Destroy(r.Context(), guest))
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(string(b.session().Data.JSON()), `{"wish":"this request's"}`)
+}
+
+// It carries over what is there by now, not what was there when the request came in.
+func TestLoginCarriesOverWhatAParallelRequestSet(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart"}})
+	b := f.browser()
+	b.do(set(f, "cart", 1))
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		b.serve(b.request(), set(f, "cart", 2))
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(valueOf[int](b, "cart"), 2)
+}
+
+// A login that fails after it has found the session ended begins no guest's instead.
+func TestFailedLoginOverAnEndedSessionLeavesNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{CarryOver: []string{"cart"}})
+	b := f.login("alice")
+	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("cart", 1))
+		f.must(f.store.Destroy(r.Context(), b.session().ID))
+		f.wantErr(h.AuthenticateWith(r.Context(), "alice", "no object"), sessile.ErrInvalidData)
+	})
+	f.want(golden(t, resp), "")
+	f.want(resp.StatusCode, http.StatusOK)
+	f.want(f.store.Stats().Created, uint64(1))
+}

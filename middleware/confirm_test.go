@@ -1,0 +1,131 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+var errWrongPassword = errors.New("wrong password")
+
+// account is a user's password, as a database has it.
+type account struct {
+	mu       sync.Mutex
+	password string
+}
+
+func (a *account) check(password string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.password != password {
+		return errWrongPassword
+	}
+	return nil
+}
+
+func (a *account) change(password string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.password = password
+}
+
+// race has 60 logins under way with the old password while it is changed: each has found
+// the password right before that, and half come in after. It returns how many sessions are left.
+func (f *fixture) race(confirm bool) int {
+	f.Helper()
+	a := &account{password: "old"}
+	var checked, ended sync.WaitGroup
+	start, changed := make(chan struct{}), make(chan struct{})
+	for i := range 60 {
+		checked.Add(1)
+		ended.Go(func() {
+			f.browser().do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(a.check("old"))
+				checked.Done()
+				if <-start; i%2 == 0 {
+					<-changed
+				}
+				l := middleware.Login{UserID: "alice"}
+				if confirm {
+					l.Confirm = func(context.Context) error { return a.check("old") }
+				}
+				if err := h.AuthenticateLogin(r.Context(), l); err != nil {
+					f.wantErr(err, errWrongPassword)
+					f.want(h.IsAuthenticated(), false)
+				}
+			})
+		})
+	}
+	checked.Wait()
+	close(start)
+	a.change("new") // first the account, then its sessions
+	_, err := f.store.DestroyAllForUser(f.Context(), "alice")
+	f.must(err)
+	close(changed)
+	ended.Wait()
+	return f.alive("alice")
+}
+
+func TestConfirmLetsNoLoginSurviveAChangeOfPassword(t *testing.T) { // ASVS 7.4.3
+	cfg := sessile.Config{MaxSessionsPerUser: sessile.Unlimited}
+	f := setUp(t, cfg, middleware.Options{})
+	f.want(f.race(true), 0)
+	if n := setUp(t, cfg, middleware.Options{}).race(false); n < 30 {
+		t.Errorf("without Confirm %d logins survive: this test would notice nothing", n)
+	}
+}
+
+func TestLoginThatIsNotConfirmedLeavesNothing(t *testing.T) {
+	for name, confirm := range map[string]func(context.Context) error{
+		"an error": func(context.Context) error { return errWrongPassword },
+		"a panic":  func(context.Context) error { panic("a database") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			b := f.login("alice")
+			func() {
+				defer func() { _ = recover() }()
+				resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					f.must(h.Set("k", 1))
+					err := h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "bob", Confirm: confirm})
+					f.wantErr(err, errWrongPassword)
+					user, _ := h.UserID()
+					f.want(user, "alice")
+				})
+				f.want(golden(t, resp), "")
+			}()
+			f.want(f.alive("bob"), 0)
+			f.want(b.user(), "alice")
+		})
+	}
+}
+
+func TestConfirmSeesTheSessionThatItConfirms(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.browser()
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "alice", Confirm: func(context.Context) error {
+			f.want(f.alive("alice"), 1)
+			return nil
+		}}))
+	})
+	f.want(b.user(), "alice")
+}
+
+// The session is destroyed whatever has become of the client's connection.
+func TestLoginThatIsNotConfirmedIsDestroyedWithoutItsClient(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	f.browser().do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+		f.wantErr(h.AuthenticateLogin(ctx, middleware.Login{UserID: "alice", Confirm: func(ctx context.Context) error {
+			cancel()
+			return ctx.Err()
+		}}), context.Canceled)
+	})
+	f.want(f.alive("alice"), 0)
+}

@@ -1,0 +1,173 @@
+package middleware_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// handshake is that of a WebSocket (RFC 6455 §4.1).
+func handshake(t *testing.T, header ...string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://app.example/ws", nil)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	return r
+}
+
+func TestRequireSameOriginChecksHandshakes(t *testing.T) { // ASVS 4.4.2
+	csrf := http.NewCrossOriginProtection()
+	if err := csrf.AddTrustedOrigin("https://partner.example"); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		header []string
+		want   int
+	}{
+		"own":                             {[]string{"Origin: https://app.example"}, http.StatusTeapot},
+		"own, and says so":                {[]string{"Origin: https://app.example", "Sec-Fetch-Site: same-origin"}, http.StatusTeapot},
+		"another site's":                  {[]string{"Origin: https://evil.example"}, http.StatusForbidden},
+		"another site's, and says so":     {[]string{"Origin: https://evil.example", "Sec-Fetch-Site: cross-site"}, http.StatusForbidden},
+		"another origin of the same site": {[]string{"Origin: http://evil.example", "Sec-Fetch-Site: same-site"}, http.StatusForbidden},
+		"another port":                    {[]string{"Origin: https://app.example:8443"}, http.StatusForbidden},
+		"a name that begins like ours":    {[]string{"Origin: https://app.example.evil.example"}, http.StatusForbidden},
+		"null":                            {[]string{"Origin: null"}, http.StatusForbidden},
+		"trusted":                         {[]string{"Origin: https://partner.example", "Sec-Fetch-Site: cross-site"}, http.StatusTeapot},
+		"no browser":                      {nil, http.StatusTeapot},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := handshake(t, c.header...)
+			app := http.HandlerFunc(func(w http.ResponseWriter, got *http.Request) {
+				if got != r || got.Method != http.MethodGet {
+					t.Error("the handler gets another request")
+				}
+				w.WriteHeader(http.StatusTeapot)
+			})
+			w := httptest.NewRecorder()
+			csrf.Handler(middleware.RequireSameOrigin(csrf)(app)).ServeHTTP(w, r)
+			if w.Code != c.want {
+				t.Errorf("%d, not %d", w.Code, c.want)
+			}
+		})
+	}
+	w := httptest.NewRecorder()
+	middleware.RequireSameOrigin(nil)(http.NotFoundHandler()).ServeHTTP(w, handshake(t, "Origin: https://partner.example"))
+	if w.Code != http.StatusForbidden {
+		t.Error("nobody is trusted, and somebody passes")
+	}
+}
+
+// fetch is a request that a browser makes for a page of another site, or of ours.
+type fetch struct {
+	method, site, mode, dest, origin string
+}
+
+func (c fetch) put(r *http.Request) *http.Request {
+	r.Method = c.method
+	for name, value := range map[string]string{
+		"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest, "Origin": c.origin,
+	} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	return r
+}
+
+// Where a browser that has our cookie would not have sent it, a guest's must not take
+// the place of the user's (scs#223).
+func TestNoGuestBeginsWhereTheCookieIsHeldBack(t *testing.T) {
+	const lax, strict, none = http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode
+	for name, c := range map[string]struct {
+		fetch
+		begins []http.SameSite
+	}{
+		"own form":              {fetch{"POST", "same-origin", "navigate", "document", "https://example.com"}, []http.SameSite{lax, strict, none}},
+		"typed in":              {fetch{"GET", "none", "navigate", "document", ""}, []http.SameSite{lax, strict, none}},
+		"a subdomain's form":    {fetch{"POST", "same-site", "navigate", "document", "https://a.example.com"}, []http.SameSite{lax, strict, none}},
+		"another site's link":   {fetch{"GET", "cross-site", "navigate", "document", ""}, []http.SameSite{lax, none}},
+		"another site's form":   {fetch{"POST", "cross-site", "navigate", "document", "https://evil.example"}, []http.SameSite{none}},
+		"another site's frame":  {fetch{"GET", "cross-site", "navigate", "iframe", ""}, []http.SameSite{none}},
+		"another site's image":  {fetch{"GET", "cross-site", "no-cors", "image", ""}, []http.SameSite{none}},
+		"another site's script": {fetch{"GET", "cross-site", "cors", "empty", "https://evil.example"}, []http.SameSite{none}},
+		"old, own form":         {fetch{"POST", "", "", "", "https://example.com"}, []http.SameSite{lax, strict, none}},
+		"old, another's form":   {fetch{"POST", "", "", "", "https://evil.example"}, []http.SameSite{none}},
+		"old, an opaque origin": {fetch{"POST", "", "", "", "null"}, []http.SameSite{none}},
+		"old, a link":           {fetch{"GET", "", "", "", ""}, []http.SameSite{lax, strict, none}},
+		"old, another's script": {fetch{"GET", "", "", "", "https://evil.example"}, []http.SameSite{none}},
+		"no browser":            {fetch{"POST", "", "", "", ""}, []http.SameSite{lax, strict, none}},
+	} {
+		for _, site := range []http.SameSite{lax, strict, none} {
+			f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, Cookie: middleware.Cookie{SameSite: site}})
+			var err error
+			resp := f.browser().serve(c.put(f.browser().request()), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+				err = h.Set("cart", 1)
+			})
+			begins := false
+			for _, s := range c.begins {
+				begins = begins || s == site
+			}
+			if got := golden(t, resp) != ""; got != begins || (err == nil) != begins {
+				t.Errorf("%s, SameSite %d: a guest begins: %v, error %v", name, site, got, err)
+			}
+			if !begins {
+				f.wantErr(err, middleware.ErrNoSession)
+			}
+		}
+	}
+}
+
+// foreignForm is a form that another site sends.
+var foreignForm = fetch{"POST", "cross-site", "navigate", "document", "https://evil.example"}
+
+// Somebody who is led to us by another site's form logs in (OpenID Connect: form_post).
+func TestLoginOfAForeignFormSendsItsCookie(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b := f.browser()
+	b.take(b.serve(foreignForm.put(b.request()), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Authenticate(r.Context(), "alice"))
+		f.must(h.Set("k", 1))
+	}))
+	f.want(valueOf[int](b, "k"), 1)
+}
+
+// The browser keeps our cookie back, and sends one that was planted with SameSite=None.
+func TestPlantedCookieOfAForeignFormReplacesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		cookie string
+		act    func(f *fixture) action
+	}{
+		"dead": {planted()[0], func(*fixture) action { return look }},
+		"dead, where a guest would begin": {planted()[0], func(f *fixture) action {
+			return func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+				f.wantErr(h.Set("cart", 1), middleware.ErrNoSession)
+			}
+		}},
+		"good":          {"", func(*fixture) action { return look }},
+		"good, and set": {"", func(f *fixture) action { return set(f, "k", 1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, RotateEvery: time.Hour})
+				b, mallory := f.login("alice"), f.login("mallory")
+				if c.cookie == "" {
+					c.cookie = mallory.cookie
+				}
+				wait(2 * time.Hour) // its cookie is to be renewed, its token to be rotated
+				resp := b.serve(foreignForm.put(b.sends(c.cookie)), c.act(f))
+				f.want(golden(t, resp), "")
+				b.take(resp)
+				f.want(b.user(), "alice")
+			})
+		})
+	}
+}

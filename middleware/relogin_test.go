@@ -1,0 +1,143 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+	"github.com/sessile/sessile/persist"
+)
+
+func TestReloginEndsNoOtherDevice(t *testing.T) { // spring-security#7117
+	for _, on := range []sessile.LimitPolicy{sessile.EvictOldest, sessile.RefuseNew} {
+		f := setUp(t, sessile.Config{MaxSessionsPerUser: 3, OnLimit: on}, middleware.Options{})
+		a, b, c := f.login("alice"), f.login("alice"), f.login("alice")
+		old := c.twin()
+		c.login("alice")
+		for _, x := range []*browser{a, b, c} {
+			f.want(x.user(), "alice")
+		}
+		f.want(old.user(), "")
+		list, err := f.store.ListForUser(t.Context(), "alice")
+		f.must(err)
+		f.want(len(list), 3)
+		f.want(f.count(sessile.EventEvicted), 0)
+	}
+}
+
+func TestReloginAtALimitOfOneIsAllowed(t *testing.T) {
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew}, middleware.Options{CarryOver: []string{"cart"}})
+	b := f.login("alice")
+	b.do(set(f, "cart", "full"))
+	for range 3 {
+		b.login("alice")
+	}
+	f.want(valueOf[string](b, "cart"), "full")
+	other := f.browser()
+	other.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.wantErr(h.Authenticate(r.Context(), "alice"), sessile.ErrLimitReached)
+	})
+	f.want(b.user(), "alice")
+}
+
+func TestReloginEndsAnotherUsersSessionOrAGuestsToo(t *testing.T) {
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1}, middleware.Options{Guests: true})
+	alice, bob := f.login("alice"), f.login("bob")
+	before := bob.twin()
+	bob.login("carol")
+	f.want(before.user(), "")
+	guest := f.browser()
+	guest.do(set(f, "k", 1))
+	cart := guest.twin()
+	guest.login("dave")
+	f.want(valueOf[int](cart, "k"), 0)
+	f.want(alice.user(), "alice")
+}
+
+// While the login is in flight the session before is good, and a request with its token is
+// told nothing that would remove the new cookie (semantics §6: no moment without either).
+func TestReloginLeavesNoMomentWithoutASession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	old := b.twin()
+	look := func(batch *persist.Batch) {
+		if len(batch.Ops) > 0 && batch.Ops[0].Kind == persist.Create {
+			f.want(old.user(), "alice")
+		}
+	}
+	f.disk.applying.Store(&look)
+	b.login("alice")
+	f.disk.applying.Store(nil)
+	f.want(b.user(), "alice")
+	f.want(golden(t, old.serve(old.request(), nothing)), "")
+}
+
+func TestReloginThatFailsLeavesTheSessionGood(t *testing.T) {
+	for name, err := range map[string]error{"surely not done": persist.ErrUnavailable, "perhaps done, and was not": persist.ErrUnknown} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{MaxSessionsPerUser: 1}, middleware.Options{})
+			b := f.login("alice")
+			before := b.cookie
+			f.disk.failApply(err)
+			resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.wantErr(h.Authenticate(r.Context(), "alice"), err)
+				f.disk.heal()
+				f.want(h.IsAuthenticated(), true)
+			})
+			f.want(golden(t, resp), "")
+			f.must(f.store.Sync(t.Context()))
+			f.want(b.user(), "alice")
+			f.want(b.cookie, before)
+		})
+	}
+}
+
+// TestReloginOfUnknownOutcomeHandsOutNothing: it was done, and nobody has the new token.
+func TestReloginOfUnknownOutcomeHandsOutNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	lost := func() error { return persist.ErrUnknown }
+	f.disk.applied.Store(&lost)
+	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.wantErr(h.Authenticate(r.Context(), "alice"), sessile.ErrUnknown)
+		f.disk.heal()
+		f.must(h.Set("k", 1))
+	})
+	f.want(golden(t, resp), "")
+	f.must(f.store.Sync(t.Context()))
+	list, err := f.store.ListForUser(t.Context(), "alice")
+	f.must(err)
+	f.want(len(list), 0)
+	f.want(b.user(), "")
+}
+
+// TestReloginTwiceAtOnceLeavesTheBrowserLoggedIn: whichever answer comes last.
+func TestReloginTwiceAtOnceLeavesTheBrowserLoggedIn(t *testing.T) {
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: 2}, middleware.Options{})
+	b := f.login("alice")
+	first, second := b.twin(), b.twin()
+	login := func(r *http.Request, h *middleware.Handle) error { return h.Authenticate(r.Context(), "alice") }
+	resp := first.serve(first.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		second.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(login(r, h)) })
+		f.must(login(r, h))
+	})
+	first.take(resp)
+	f.want(first.user(), "alice")
+	f.want(second.user(), "alice")
+}
+
+func TestReloginWhoseCallerLeavesBeforeItBeginsChangesNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		ctx, cancel := context.WithCancel(r.Context())
+		cancel()
+		if err := h.Authenticate(ctx, "alice"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	f.want(b.user(), "alice")
+}

@@ -1,0 +1,248 @@
+package middleware_test
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
+)
+
+// wrappings are where a writer that only leads to another may stand.
+func wrappings() map[string]func(m *middleware.Sessions, h http.Handler) http.Handler {
+	return map[string]func(m *middleware.Sessions, h http.Handler) http.Handler{
+		"alone":  func(m *middleware.Sessions, h http.Handler) http.Handler { return m.Handler(h) },
+		"outer":  func(m *middleware.Sessions, h http.Handler) http.Handler { return unwrappers(m.Handler(h)) },
+		"inner":  func(m *middleware.Sessions, h http.Handler) http.Handler { return m.Handler(unwrappers(h)) },
+		"both":   func(m *middleware.Sessions, h http.Handler) http.Handler { return unwrappers(m.Handler(unwrappers(h))) },
+		"double": func(m *middleware.Sessions, h http.Handler) http.Handler { return unwrappers(unwrappers(m.Handler(h))) },
+	}
+}
+
+// takes are the ways in which a handler begins a response, or takes it over. Each
+// reports whether the writer let it.
+func takes(t *testing.T) map[string]func(http.ResponseWriter) bool {
+	t.Helper()
+	page := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(page, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	controlled := func(do func(c *http.ResponseController) error) func(http.ResponseWriter) bool {
+		return func(w http.ResponseWriter) bool { return do(http.NewResponseController(w)) == nil }
+	}
+	return map[string]func(http.ResponseWriter) bool{
+		"a controller's Flush": controlled((*http.ResponseController).Flush),
+		"Flusher": func(w http.ResponseWriter) bool {
+			x, ok := w.(http.Flusher)
+			if ok {
+				x.Flush()
+			}
+			return ok
+		},
+		"FlushError": func(w http.ResponseWriter) bool {
+			x, ok := w.(interface{ FlushError() error })
+			return ok && x.FlushError() == nil
+		},
+		"WriteString": func(w http.ResponseWriter) bool {
+			_, err := io.WriteString(w, "hello")
+			return err == nil
+		},
+		"a file": func(w http.ResponseWriter) bool {
+			file, err := os.Open(page)
+			if err != nil {
+				t.Error(err)
+				return false
+			}
+			defer file.Close()
+			_, err = io.Copy(w, file)
+			return err == nil
+		},
+		"an unwrapped write": func(w http.ResponseWriter) bool {
+			u, ok := w.(unwrapping) // by somebody inside, who knows it
+			if !ok {
+				return false
+			}
+			_, err := u.Unwrap().Write([]byte("hello"))
+			return err == nil
+		},
+	}
+}
+
+// committed fails unless what the handler did before is stored, and what it does now too late.
+func (f *fixture) committed(r *http.Request, h *middleware.Handle, id sessile.ID) {
+	f.Helper()
+	f.wantErr(h.Set("late", 1), middleware.ErrHeadersSent)
+	s, err := f.store.Read(r.Context(), id)
+	f.must(err)
+	n, _, err := sessile.Get[int](s, "n")
+	f.must(err)
+	f.want(n, 7)
+}
+
+func TestEveryWayToBeginTheResponseCommitsFirst(t *testing.T) { // whatever wraps whom
+	for _, h2 := range []bool{false, true} {
+		for where, wrap := range wrappings() {
+			for name, take := range takes(t) {
+				t.Run(fmt.Sprintf("%s, %s, HTTP/2 %t", name, where, h2), func(t *testing.T) {
+					f := setUp(t, sessile.Config{}, middleware.Options{})
+					server := httptest.NewUnstartedServer(wrap(f.m, handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+						f.must(h.Authenticate(r.Context(), "alice"))
+						f.must(h.Set("n", 7))
+						if s, _ := h.Current(); take(w) {
+							f.committed(r, h, s.ID)
+						} else {
+							f.must(h.Set("n", 7)) // not too late
+						}
+					})))
+					server.EnableHTTP2 = h2
+					server.StartTLS()
+					t.Cleanup(server.Close)
+					resp, _ := f.get(server.Client(), server.URL, nil)
+					b := f.browser()
+					b.take(resp)
+					f.want(valueOf[int](b, "n"), 7)
+				})
+			}
+		}
+	}
+}
+
+func TestAControllerStillReachesTheConnection(t *testing.T) {
+	for where, wrap := range wrappings() {
+		for _, h2 := range []bool{false, true} {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			server := httptest.NewUnstartedServer(wrap(f.m, handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				c := http.NewResponseController(w)
+				f.must(c.SetReadDeadline(time.Now().Add(time.Minute)))
+				f.must(c.SetWriteDeadline(time.Now().Add(time.Minute)))
+				if h2 {
+					_, _, err := c.Hijack()
+					f.wantErr(err, errors.ErrUnsupported)
+				} else {
+					f.must(c.EnableFullDuplex())
+				}
+				f.must(h.Authenticate(r.Context(), "alice")) // nothing of this was too early
+				if x, ok := w.(http.CloseNotifier); ok {     //nolint:staticcheck // some still ask
+					x.CloseNotify()
+				}
+			})))
+			server.EnableHTTP2 = h2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			resp, _ := f.get(server.Client(), server.URL, nil)
+			if len(resp.Cookies()) != 1 {
+				t.Errorf("%s, HTTP/2 %t: no cookie", where, h2)
+			}
+		}
+	}
+}
+
+// Handlers of websockets send the header by themselves after the takeover, as
+// gorilla/websocket does, or before it, as coder/websocket does.
+func TestAWebsocketCommitsBeforeItTakesOver(t *testing.T) {
+	for where, wrap := range wrappings() {
+		for _, early := range []bool{false, true} {
+			for _, asserted := range []bool{false, true} {
+				if asserted && (where == "inner" || where == "both") {
+					continue // the inner writer is no Hijacker, and none of ours
+				}
+				t.Run(fmt.Sprintf("%s, header first %t, by assertion %t", where, early, asserted), func(t *testing.T) {
+					f := setUp(t, sessile.Config{}, middleware.Options{})
+					w := f.listenTo(wrap(f.m, handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+						f.must(h.Authenticate(r.Context(), "alice"))
+						f.must(h.Set("n", 7))
+						s, _ := h.Current()
+						conn, rw := f.upgrade(w, r, early, asserted)
+						defer conn.Close()
+						f.committed(r, h, s.ID)
+						f.must(h.Update(r.Context(), new(sessile.Changes).Set("n", 8)))
+						f.echo(rw)
+					})))
+					w.handshake()
+				})
+			}
+		}
+	}
+}
+
+// upgrade is the server's half of RFC 6455 §4.2.2.
+func (f *fixture) upgrade(w http.ResponseWriter, r *http.Request, early, asserted bool) (net.Conn, *bufio.ReadWriter) {
+	f.Helper()
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	header := w.Header()
+	header.Set("Connection", "Upgrade")
+	header.Set("Upgrade", "websocket")
+	header.Set("Sec-Websocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
+	if early {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}
+	hijack := http.NewResponseController(w).Hijack
+	if asserted {
+		x, ok := w.(http.Hijacker)
+		f.want(ok, true)
+		hijack = x.Hijack
+	}
+	conn, rw, err := hijack()
+	f.must(err)
+	if !early {
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+		f.must(header.Write(rw))
+		_, _ = rw.WriteString("\r\n")
+		f.must(rw.Flush())
+	}
+	return conn, rw
+}
+
+// echo sends one frame back, unmasked.
+func (f *fixture) echo(rw *bufio.ReadWriter) {
+	f.Helper()
+	var head [6]byte
+	_, err := io.ReadFull(rw, head[:])
+	f.must(err)
+	text := make([]byte, head[1]&0x7f)
+	_, err = io.ReadFull(rw, text)
+	f.must(err)
+	for i := range text {
+		text[i] ^= head[2+i%4]
+	}
+	_, _ = rw.Write([]byte{0x81, byte(len(text))})
+	_, _ = rw.Write(text)
+	f.must(rw.Flush())
+}
+
+// handshake is the client: it logs in by a websocket, and is answered while that is open.
+func (w *wire) handshake() {
+	w.Helper()
+	c := w.dial()
+	defer c.Close()
+	_, err := io.WriteString(c, strings.ReplaceAll(get("Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), "Connection: close", "Connection: Upgrade"))
+	w.must(err)
+	in := bufio.NewReader(c)
+	resp, err := http.ReadResponse(in, nil)
+	w.must(err)
+	w.want(resp.StatusCode, http.StatusSwitchingProtocols)
+	w.want(resp.Header.Get("Sec-Websocket-Accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+	b := w.browser()
+	b.take(resp)
+	w.want(b.user(), "alice")
+	_, err = c.Write([]byte{0x81, 0x85, 1, 2, 3, 4, 'h' ^ 1, 'e' ^ 2, 'l' ^ 3, 'l' ^ 4, 'o' ^ 1})
+	w.must(err)
+	answer := make([]byte, 7)
+	_, err = io.ReadFull(in, answer)
+	w.must(err)
+	w.want(string(answer[2:]), "hello")
+	w.want(valueOf[int](b, "n"), 8)
+}
