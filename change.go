@@ -64,7 +64,7 @@ func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) erro
 // Renew is [Store.Touch] now, for the session's own sliding lifetime. It returns
 // the session as it is then.
 func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
-	x, err := s.Access(ctx, id)
+	x, err := s.Access(ctx, id, false)
 	return x.Session(), err
 }
 
@@ -76,18 +76,18 @@ func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
 // It is in memory when Update returns, on disk within Config.BatchInterval.
 // Errors: as for [Store.Flush].
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
-	x, err := s.Apply(ctx, id, c)
+	x, err := s.Apply(ctx, id, c, false)
 	return x.Session(), err
 }
 
 // UpdateDurable is [Store.Update], on disk (fsync) when it returns nil. After an
 // error the change is in memory and its write is retried.
 func (s *Store) UpdateDurable(ctx context.Context, id ID, c *Changes) (Session, error) {
-	x, err := s.update(ctx, id, c, true)
+	x, err := s.update(ctx, id, c, true, false)
 	return x.Session(), err
 }
 
-func (s *Store) update(ctx context.Context, id ID, c *Changes, durable bool) (Snapshot, error) {
+func (s *Store) update(ctx context.Context, id ID, c *Changes, durable, announced bool) (Snapshot, error) {
 	if s.closed.Load() {
 		return Snapshot{}, ErrClosed
 	}
@@ -95,7 +95,7 @@ func (s *Store) update(ctx context.Context, id ID, c *Changes, durable bool) (Sn
 	if err != nil {
 		return Snapshot{}, err
 	}
-	v, err := s.actor.Update(ctx, persist.ID(id), list, s.cfg.MaxDataBytes, durable)
+	v, err := s.actor.Update(ctx, persist.ID(id), list, s.cfg.MaxDataBytes, durable, announced)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("updating session %s: %w", id, err)
 	}

@@ -72,7 +72,7 @@ func entrances(f *fixture) map[string]func(id sessile.ID, depth int) error {
 			return err
 		},
 		"Apply": func(id sessile.ID, depth int) error {
-			_, err := f.store.Apply(ctx, id, new(sessile.Changes).Set("tree", nested(depth-1)))
+			_, err := f.store.Apply(ctx, id, new(sessile.Changes).Set("tree", nested(depth-1)), false)
 			return err
 		},
 	}

@@ -49,7 +49,8 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 	if !v.ActiveAt(now) {
 		return Snapshot{}, ErrExpired
 	}
-	found = Snapshot{view: v, due: now-v.LastActive >= min(s.touch, v.TTL/2)}
+	interval := min(s.touch, v.TTL/2)
+	found = Snapshot{view: v, due: now-v.LastActive >= interval, unannounced: now-v.Announced >= interval}
 	if v.Rotation != nil {
 		found.replaced = v.Previous == h
 		if err := s.checkRotated(ctx, v, h, now); err != nil {

@@ -17,6 +17,8 @@ type Snapshot struct {
 	view     *actor.View
 	due      bool
 	replaced bool
+
+	unannounced bool
 }
 
 // Lookup finds the active session that the text form of a token opens, with the
@@ -30,21 +32,23 @@ func (s *Store) Lookup(ctx context.Context, token string) (Snapshot, error) {
 	return s.lookup(ctx, &raw)
 }
 
-// Access is [Store.Renew] that returns a Snapshot.
-func (s *Store) Access(ctx context.Context, id ID) (Snapshot, error) {
+// Access is [Store.Renew] that returns a Snapshot. It is announced if the answer tells the
+// client how long the session lives from now on, as the Max-Age of its cookie does. What a
+// worker does is not announced.
+func (s *Store) Access(ctx context.Context, id ID, announced bool) (Snapshot, error) {
 	if s.closed.Load() {
 		return Snapshot{}, ErrClosed
 	}
-	v, err := s.actor.Access(ctx, persist.ID(id))
+	v, err := s.actor.Access(ctx, persist.ID(id), announced)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("renewing session %s: %w", id, err)
 	}
 	return Snapshot{view: v}, nil
 }
 
-// Apply is [Store.Update] that returns a Snapshot.
-func (s *Store) Apply(ctx context.Context, id ID, c *Changes) (Snapshot, error) {
-	return s.update(ctx, id, c, false)
+// Apply is [Store.Update] that returns a Snapshot, announced like Access.
+func (s *Store) Apply(ctx context.Context, id ID, c *Changes, announced bool) (Snapshot, error) {
+	return s.update(ctx, id, c, false, announced)
 }
 
 // Session returns the copy; the zero Session of the zero Snapshot.
@@ -104,6 +108,15 @@ func (x Snapshot) Age() time.Duration {
 	return time.Duration(x.view.LastActive-x.view.CreatedAt) * time.Microsecond
 }
 
+// AnnouncedAge is how long after its creation the session had the last access that was
+// announced to the client, as far as this process knows; see [Store.Access].
+func (x Snapshot) AnnouncedAge() time.Duration {
+	if x.view == nil {
+		return 0
+	}
+	return time.Duration(x.view.Announced-x.view.CreatedAt) * time.Microsecond
+}
+
 // TTL is Session.TTL.
 func (x Snapshot) TTL() (ttl time.Duration) {
 	if x.view != nil {
@@ -119,6 +132,10 @@ func (x Snapshot) RotatedAt() (t time.Time) {
 	}
 	return t
 }
+
+// AnnounceDue reports whether the last access that was announced to the client is as long
+// ago as makes an access due, whoever has had one since.
+func (x Snapshot) AnnounceDue() bool { return x.unannounced }
 
 // TouchDue is Session.TouchDue.
 func (x Snapshot) TouchDue() bool { return x.due }

@@ -26,7 +26,7 @@ func TestASnapshotSaysWhatTheSessionSays(t *testing.T) {
 		if !got.TouchDue() || got.TokenReplaced() || got.Age() != 0 {
 			f.Errorf("due %v, replaced %v, age %v", got.TouchDue(), got.TokenReplaced(), got.Age())
 		}
-		changed, err := f.s().Apply(f.Context(), want.ID, new(sessile.Changes).Set("n", 2))
+		changed, err := f.s().Apply(f.Context(), want.ID, new(sessile.Changes).Set("n", 2), false)
 		f.must(err)
 		if n, _, _ := sessile.Value[int](changed.Data(), "n"); n != 2 || changed.Age() != time.Hour || changed.TouchDue() {
 			f.Errorf("n is %d, age %v, due %v", n, changed.Age(), changed.TouchDue())
@@ -34,7 +34,7 @@ func TestASnapshotSaysWhatTheSessionSays(t *testing.T) {
 		if n, _, _ := sessile.Value[int](got.Data(), "n"); n != 1 {
 			f.Errorf("the older one has changed: %d", n)
 		}
-		renewed, err := f.s().Access(f.Context(), want.ID)
+		renewed, err := f.s().Access(f.Context(), want.ID, false)
 		f.must(err)
 		same(f, renewed, must(f.s().Read(f.Context(), want.ID)))
 	})
@@ -79,9 +79,9 @@ func TestALookupThatFindsNothingSaysWhy(t *testing.T) {
 		}
 		f.must(f.s().Destroy(f.Context(), s.ID))
 		look(tok.Reveal(), sessile.ErrNotFound)
-		_, err = f.s().Access(f.Context(), s.ID)
+		_, err = f.s().Access(f.Context(), s.ID, false)
 		f.wantErr(err, sessile.ErrNotFound)
-		_, err = f.s().Apply(f.Context(), s.ID, new(sessile.Changes).Set("n", 1))
+		_, err = f.s().Apply(f.Context(), s.ID, new(sessile.Changes).Set("n", 1), false)
 		f.wantErr(err, sessile.ErrNotFound)
 	})
 }
@@ -94,9 +94,9 @@ func TestAfterCloseNothingIsLookedUp(t *testing.T) {
 	f.must(s.Close())
 	_, err = s.Lookup(t.Context(), tok.Reveal())
 	f.wantErr(err, sessile.ErrClosed)
-	_, err = s.Access(t.Context(), created.ID)
+	_, err = s.Access(t.Context(), created.ID, false)
 	f.wantErr(err, sessile.ErrClosed)
-	_, err = s.Apply(t.Context(), created.ID, new(sessile.Changes).Set("n", 1))
+	_, err = s.Apply(t.Context(), created.ID, new(sessile.Changes).Set("n", 1), false)
 	f.wantErr(err, sessile.ErrClosed)
 }
 

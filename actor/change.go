@@ -85,7 +85,7 @@ func (s *state) touch(r *request, e *entry) {
 	}
 	if r.at >= v.LastActive {
 		n := *v
-		n.access(r.at, r.expires)
+		n.access(r.at, r.expires, r.announced)
 		s.change(e, &n, false)
 		v = &n
 	}
@@ -94,9 +94,13 @@ func (s *state) touch(r *request, e *entry) {
 
 // access gives v, which is not published yet, the times of an access, unless it
 // had a later one.
-func (v *View) access(at, expires int64) {
-	if at >= v.LastActive {
-		v.LastActive, v.ExpiresAt = at, min(expires, v.Deadline)
+func (v *View) access(at, expires int64, announced bool) {
+	if at < v.LastActive {
+		return
+	}
+	v.LastActive, v.ExpiresAt = at, min(expires, v.Deadline)
+	if announced {
+		v.Announced = at
 	}
 }
 
@@ -108,7 +112,7 @@ func (s *state) flush(r *request, e *entry) {
 		return
 	}
 	n := *v
-	n.access(r.at, r.expires)
+	n.access(r.at, r.expires, false)
 	n.Doc, n.Version = r.doc, s.mint(v.Version)
 	s.stats.Flushes++
 	s.acknowledge(r, s.change(e, &n, true), &n)
@@ -132,7 +136,7 @@ func (s *state) update(r *request, e *entry) {
 		return
 	}
 	n := *v
-	n.access(s.now, renewed(s.now, v.TTL))
+	n.access(s.now, renewed(s.now, v.TTL), r.announced)
 	n.Doc, n.Version = doc, s.mint(v.Version)
 	s.stats.Flushes++
 	s.acknowledge(r, s.change(e, &n, true), &n)

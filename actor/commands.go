@@ -123,10 +123,11 @@ func (a *Actor) Touch(ctx context.Context, id persist.ID, at, expires int64) (*V
 	return a.view(ctx, a.inbox, r)
 }
 
-// Access is Touch at the loop's time, with the session's own sliding lifetime.
-func (a *Actor) Access(ctx context.Context, id persist.ID) (*View, error) {
+// Access is Touch at the loop's time, with the session's own sliding lifetime. It is
+// announced if the client hears of the session's new end.
+func (a *Actor) Access(ctx context.Context, id persist.ID, announced bool) (*View, error) {
 	r := a.request(kindTouch)
-	r.id, r.slide = id, true
+	r.id, r.slide, r.announced = id, true, announced
 	return a.view(ctx, a.inbox, r)
 }
 
@@ -139,10 +140,10 @@ func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at
 }
 
 // Update applies changes to the data, in the order in which calls arrive, and
-// counts as an access. Written behind, unless durable.
-func (a *Actor) Update(ctx context.Context, id persist.ID, c []object.Change, maxData int, durable bool) (*View, error) {
+// counts as an access, announced like Access. Written behind, unless durable.
+func (a *Actor) Update(ctx context.Context, id persist.ID, c []object.Change, maxData int, durable, announced bool) (*View, error) {
 	r := a.request(kindUpdate)
-	r.id, r.changes, r.maxData, r.durable = id, c, maxData, durable
+	r.id, r.changes, r.maxData, r.durable, r.announced = id, c, maxData, durable, announced
 	return a.view(ctx, a.growth, r)
 }
 

@@ -288,7 +288,7 @@ func TestALineEndsWithTheContextOrItsPatience(t *testing.T) {
 		d.hold = make(chan struct{})
 		update := func(ctx context.Context, i int) (time.Duration, error) {
 			began := time.Now()
-			_, err := a.Update(ctx, all[i].ID, nil, 1000, false)
+			_, err := a.Update(ctx, all[i].ID, nil, 1000, false, false)
 			return time.Since(began), err
 		}
 		for i := range 10 {

@@ -36,27 +36,28 @@ const (
 // depends on kind. It belongs to the loop from when it is sent until it is
 // answered, and is answered exactly once.
 type request struct {
-	kind     kind
-	durable  bool // Flush, Update: answer when it is on disk
-	slide    bool // Touch: at the loop's time, by the session's own lifetime
-	id       persist.ID
-	key      persist.TokenKey // Read
-	user     persist.UserKey  // List, Destroy (the owner, if named), DestroyUser
-	from     persist.Hash     // Rotate: the token it must still have, zero = any
-	to       persist.Hash     // Rotate, Seen
-	until    int64            // Rotate, Seen: end of the previous token's grace
-	reauth   bool             // Rotate: the user has authenticated again
-	record   *persist.Record  // Create
-	limit    persist.Limit    // Create
-	replaces persist.ID       // Create: a session of the same user that it ends
-	doc      *object.Object   // Flush
-	done     chan struct{}    // Unwatch: whose
-	changes  []object.Change  // Update
-	maxData  int              // Update: bound of the data, bytes
-	at       int64            // Touch, Flush: time of the access
-	expires  int64            // Touch, Flush
-	refs     []persist.Ref    // Expire
-	offer    *offer           // what the disk said, when the caller comes back with it
+	kind      kind
+	durable   bool // Flush, Update: answer when it is on disk
+	slide     bool // Touch: at the loop's time, by the session's own lifetime
+	announced bool // Touch, Update: the client hears of the session's new end
+	id        persist.ID
+	key       persist.TokenKey // Read
+	user      persist.UserKey  // List, Destroy (the owner, if named), DestroyUser
+	from      persist.Hash     // Rotate: the token it must still have, zero = any
+	to        persist.Hash     // Rotate, Seen
+	until     int64            // Rotate, Seen: end of the previous token's grace
+	reauth    bool             // Rotate: the user has authenticated again
+	record    *persist.Record  // Create
+	limit     persist.Limit    // Create
+	replaces  persist.ID       // Create: a session of the same user that it ends
+	doc       *object.Object   // Flush
+	done      chan struct{}    // Unwatch: whose
+	changes   []object.Change  // Update
+	maxData   int              // Update: bound of the data, bytes
+	at        int64            // Touch, Flush: time of the access
+	expires   int64            // Touch, Flush
+	refs      []persist.Ref    // Expire
+	offer     *offer           // what the disk said, when the caller comes back with it
 
 	reply chan response // room for one: the loop never waits for a caller that left
 	left  bool          // the loop's note: the caller no longer waits

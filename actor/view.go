@@ -10,13 +10,18 @@ import (
 // shared: every change publishes a new one. The identity is a copy, so that a
 // read fetches one piece of memory rather than two; what decides whether the
 // session is active stands in its first cache line.
+//
+// Announced is the last access whose answer told the client how long the session lives
+// from then on. It is known in memory alone: of a session that is read from the disk it
+// is LastActive.
 type View struct {
 	*persist.Rotation // nil if the token was never rotated
-	Version           persist.Version
 	Doc               *object.Object
 	LastActive        int64
 	ExpiresAt         int64
+	Announced         int64
 	persist.Identity
+	Version persist.Version
 }
 
 // ActiveAt reports whether the session has not ended at now.
@@ -34,7 +39,7 @@ type entry = cache.Entry[View]
 func viewOf(r persist.Record) *View {
 	return &View{
 		Identity: *r.Identity, Rotation: r.Rotation, Version: r.Version,
-		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt,
+		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, Announced: r.LastActive,
 	}
 }
 

@@ -111,7 +111,7 @@ func (l *live) born(user string) *persist.Record {
 
 // set updates a session.
 func (l *live) set(ctx context.Context, id persist.ID, durable bool) error {
-	_, err := l.Update(ctx, id, []object.Change{{Key: "k", Value: []byte("1")}}, 1<<20, durable)
+	_, err := l.Update(ctx, id, []object.Change{{Key: "k", Value: []byte("1")}}, 1<<20, durable, false)
 	return err
 }
 

@@ -44,7 +44,7 @@ func (h *Handle) commit(header http.Header) error {
 // settle sends the store what is due.
 func (h *Handle) settle() error {
 	changed := len(h.pending) > 0
-	if !changed && !h.touchDue() {
+	if !changed && !h.accessDue() {
 		return nil
 	}
 	ctx := h.m.deadline.next() // it does not die with the client
@@ -63,12 +63,16 @@ func (h *Handle) settle() error {
 	return err
 }
 
-func (h *Handle) touchDue() bool { return h.has && h.cur.touchDue() }
+// accessDue reports whether it is time to record an access, or to renew the cookie of a
+// session that others keep alive.
+func (h *Handle) accessDue() bool {
+	return h.has && (h.cur.touchDue() || h.cur.seen.AnnounceDue() && h.announces())
+}
 
 // touch records the access. Losing one is no reason to fail the request, as long
 // as the session is there.
 func (h *Handle) touch(ctx context.Context) error {
-	s, err := h.m.store.Access(ctx, h.cur.id())
+	s, err := h.m.store.Access(ctx, h.cur.id(), h.announces())
 	if err = h.accessedAs(s, err); errors.Is(err, sessile.ErrNotFound) {
 		return err
 	}

@@ -46,13 +46,9 @@ func (c *current) data() sessile.Data {
 	return c.seen.Data()
 }
 
-// age is how long after its creation the session was last active.
-func (c *current) age() time.Duration {
-	if c.own != nil {
-		return c.own.LastActiveAt.Sub(c.own.CreatedAt)
-	}
-	return c.seen.Age()
-}
+// announcedAge is how old the session was when its client was last told how long it
+// lives. One that begins in this request tells it with this response.
+func (c *current) announcedAge() time.Duration { return c.seen.AnnouncedAge() }
 
 func (c *current) ttl() time.Duration {
 	if c.own != nil {

@@ -145,7 +145,7 @@ func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 }
 
 func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
-	s, err := h.m.store.Apply(ctx, h.cur.id(), c)
+	s, err := h.m.store.Apply(ctx, h.cur.id(), c, h.announces())
 	return h.accessedAs(s, err)
 }
 
@@ -158,7 +158,7 @@ func (h *Handle) Renew(ctx context.Context) error {
 	if err := h.needsSession(); err != nil {
 		return err
 	}
-	s, err := h.m.store.Access(ctx, h.cur.id())
+	s, err := h.m.store.Access(ctx, h.cur.id(), h.announces())
 	return h.accessedAs(s, err)
 }
 
@@ -167,17 +167,24 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 	if err := h.unlessEnded(err); err != nil { // nothing is revived
 		return err
 	}
-	// The cookie's Max-Age slides along, at most once every TouchInterval: with the
-	// access that is the first in a new one. But a token that has been replaced must
-	// not push its successor out of the browser.
+	// The cookie's Max-Age slides along, at most once every TouchInterval: with the access
+	// that is the first in a new one to be announced. Those of workers and websockets, of
+	// which the browser hears nothing, do not count. But a token that has been replaced
+	// must not push its successor out of the browser.
 	if s.RotatedAt().After(h.cur.rotatedAt()) { // by another request, whose response has the cookie
 		h.overtaken, h.fate = true, keepCookie
 	}
-	if h.period(s.Age()) != h.period(h.cur.age()) && !h.m.cookie.session && !h.superseded && !h.overtaken {
+	if h.period(s.Age()) != h.period(h.cur.announcedAge()) && !h.m.cookie.session && !h.superseded && !h.overtaken {
 		h.fate = sendCookie
 	}
 	h.cur.seen, h.cur.own = s, nil
 	return nil
+}
+
+// announces reports whether the response can tell the browser that the session lives
+// longer: whether its cookie would be sent if it were due.
+func (h *Handle) announces() bool {
+	return h.accessed && !h.sent && !h.hijacked && !h.superseded && !h.overtaken
 }
 
 // period numbers the touch intervals in a session's life.
