@@ -9,8 +9,8 @@ import (
 )
 
 // Flush replaces a session's data and both times. The last activity never goes
-// back, and a now before it leaves both times alone; the expiry never passes the
-// absolute deadline. Of parallel flushes the last one wins; use [Store.Update]
+// back, and a now before it leaves both times alone; a now in the future, by
+// [Store.Now], is the present; the expiry never passes the absolute deadline. Of parallel flushes the last one wins; use [Store.Update]
 // to change single keys.
 //
 // It is in memory when Flush returns, on disk within Config.BatchInterval.

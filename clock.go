@@ -22,12 +22,23 @@ type storeClock struct {
 	time  *clock.Clock
 }
 
-// newClock returns the clock of a store whose time goes on from least.
-func newClock(cfg Config, least int64) *storeClock {
-	c := &storeClock{wall: cfg.now, mono: cfg.mono, start: time.Now()}
+// newClock returns the clock of a store whose last commit was at the time last. It
+// goes on from there: the time does not go back over a restart either. If the wall clock
+// has gone back, nobody can say how long the store was closed: unproven then is the last
+// time whose proofs of identity do not count.
+//
+// A test's wall clock without a monotonic one begins where it is.
+func newClock(cfg Config, last int64) (c *storeClock, unproven int64) {
+	c = &storeClock{wall: cfg.now, mono: cfg.mono, start: time.Now()}
 	wall, mono := c.both()
-	c.time = clock.New(wall, mono, least)
-	return c
+	if cfg.now != nil && cfg.mono == nil {
+		last = 0
+	}
+	if last-wall > behindLeast.Microseconds() {
+		unproven = last + behindLeast.Microseconds() // it is known to a second
+	}
+	c.time = clock.New(wall, mono, max(last, unproven+1))
+	return c, unproven
 }
 
 // both reads both clocks at one instant.

@@ -38,9 +38,11 @@ func (c *twoClocks) set(d time.Duration)  { c.wall.Add(int64(d)) }
 
 // of gives a configuration these clocks.
 func (c *twoClocks) of(cfg sessile.Config) sessile.Config {
-	return sessile.WithClocks(cfg,
-		func() time.Time { return time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC).Add(time.Duration(c.wall.Load())) },
-		func() time.Duration { return time.Duration(c.mono.Load()) })
+	return sessile.WithClocks(cfg, c.time, func() time.Duration { return time.Duration(c.mono.Load()) })
+}
+
+func (c *twoClocks) time() time.Time {
+	return time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC).Add(time.Duration(c.wall.Load()))
 }
 
 // A wall clock that is a year ahead for a moment makes no session live longer and no

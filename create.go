@@ -70,6 +70,13 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	if err != nil {
 		return nil, persist.Limit{}, err
 	}
+	var defaults persist.Defaults
+	if n.TTL == 0 {
+		defaults |= persist.DefaultTTL
+	}
+	if n.MaxLifetime == 0 {
+		defaults |= persist.DefaultLifetime
+	}
 	limit := persist.Limit{Refuse: s.cfg.OnLimit == RefuseNew}
 	if s.cfg.MaxSessionsPerUser > 0 {
 		limit.Max = s.cfg.MaxSessionsPerUser
@@ -93,7 +100,7 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 			// a buffer that is the next request's.
 			UserID: strings.Clone(n.UserID), IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
 			DeviceType: m.DeviceType, Fingerprint: m.Fingerprint,
-			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(),
+			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(), Defaults: defaults,
 		},
 		Version: 1, LastActive: now, ExpiresAt: min(now+ttl.Microseconds(), deadline),
 	}, limit, nil

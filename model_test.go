@@ -62,7 +62,8 @@ type world struct {
 	twist   func(*sqlite.DB) persist.Backend
 	path    string
 	crashes int
-	offset  atomic.Int64 // of the clock, ns
+	offset  atomic.Int64 // of the wall clock, ns
+	began   time.Time    // of the monotonic clock
 	store   *sessile.Store
 	book    *life.Book
 	clients []*life.Client
@@ -78,7 +79,9 @@ func (w *world) open() {
 	var err error
 	w.store, err = life.Setup{
 		Path: w.path, VFS: w.vfs.Name, Hot: w.hot, Max: mostSessions, Twist: w.twist,
-		Adjust: func(c *sessile.Config) { *c = sessile.WithClock(*c, w.now) },
+		Adjust: func(c *sessile.Config) {
+			*c = sessile.WithClocks(*c, w.now, func() time.Duration { return time.Since(w.began) })
+		},
 	}.Open(context.Background())
 	if err != nil {
 		w.t.Fatal(err)
@@ -216,7 +219,7 @@ func follow(t *testing.T, vfs *faultvfs.VFS, hot int, list []deed, twist func(*s
 	defer os.RemoveAll(dir)
 	w := &world{vfs: vfs, twist: twist, path: filepath.Join(dir, "s.db"), hot: hot, book: life.NewBook(), when: life.Settled}
 	synctest.Test(t, func(t *testing.T) {
-		w.t = t
+		w.t, w.began = t, time.Now()
 		w.open()
 		for i := range 2 {
 			w.clients = append(w.clients, &life.Client{Store: w.store, User: fmt.Sprint("user", i), Max: mostSessions, Patience: 2 * time.Second, Now: w.now, Say: w.book.Hear})

@@ -178,11 +178,15 @@ func sessionOf(v *actor.View) (out Session) {
 	if v.Deadline != persist.NoDeadline {
 		out.Deadline = fromMicros(v.Deadline)
 	}
+	switch v.AuthAt {
+	case 0:
+	case persist.Unproven:
+		out.AuthenticatedAt = time.Time{}
+	default:
+		out.AuthenticatedAt = fromMicros(v.AuthAt)
+	}
 	if r := v.Rotation; r != nil {
 		out.RotatedAt = fromMicros(r.At)
-		if r.AuthAt > 0 {
-			out.AuthenticatedAt = fromMicros(r.AuthAt)
-		}
 	}
 	return out
 }

@@ -28,7 +28,7 @@ type Session struct {
 	ExpiresAt       time.Time     `json:"expires_at"`          // sliding, never after Deadline
 	Deadline        time.Time     `json:"deadline,omitzero"`   // absolute; zero if there is none
 	TTL             time.Duration `json:"ttl"`                 // the sliding lifetime that an access renews; in JSON, nanoseconds
-	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication
+	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication; zero if nobody can say when, because a clock was wrong
 	RotatedAt       time.Time     `json:"rotated_at,omitzero"` // zero if the token was never rotated
 	TokenReplaced   bool          `json:"-"`                   // it was read by a token that has a successor, within the grace
 	TouchDue        bool          `json:"-"`                   // it was read by token, and its last access is Config.TouchInterval ago

@@ -66,9 +66,10 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		return nil, err
 	}
 	traits := backend.Traits()
+	clock, unproven := newClock(cfg, traits.Clock)
 	s := &Store{
 		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
-		clock: newClock(cfg, 0), log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
+		clock: clock, log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
 	}
 	if s.log == nil {
 		s.log = zap.NewNop()
@@ -80,9 +81,15 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		MaxGraves: maxGraves, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
 		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
+		TTL: cfg.TTL.Microseconds(), MaxLifetime: max(cfg.MaxLifetime, 0).Microseconds(),
+		Grace: cfg.RotateGrace.Microseconds(), Unproven: unproven,
 		Now: s.clock.micros, Tick: s.clock.tick, Observe: s.observe,
 	})
 	s.close = sync.OnceValue(s.shutdown)
+	if unproven > 0 {
+		s.log.Warn("the wall clock has gone back since the last commit: time goes on from there, and earlier proofs of identity do not count",
+			zap.Duration("behind", s.clock.behind()))
+	}
 	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))
 	return s, nil
 }

@@ -502,9 +502,10 @@ func TestFlushReplacesDataAndTimes(t *testing.T) {
 func TestLastActivityNeverGoesBack(t *testing.T) { // S29, spring-session#1280
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
-		late := f.clock.t.Add(time.Minute)
-		f.must(f.s().Touch(f.Context(), s.ID, late, late.Add(time.Hour)))
-		f.must(f.s().Touch(f.Context(), s.ID, f.clock.t, f.clock.t.Add(time.Minute)))
+		f.clock.advance(time.Minute)
+		late, early := f.clock.t, f.clock.t.Add(-time.Second)
+		f.must(f.s().Touch(f.Context(), s.ID, late.Add(time.Hour), late.Add(time.Hour))) // what is to come has not been
+		f.must(f.s().Touch(f.Context(), s.ID, early, early.Add(time.Minute)))
 		if got := f.alive(tok); !got.LastActiveAt.Equal(late) || !got.ExpiresAt.Equal(late.Add(time.Hour)) {
 			f.Fatalf("an older touch won: %v %v", got.LastActiveAt, got.ExpiresAt)
 		}

@@ -36,6 +36,10 @@ type Config struct {
 	CloseTimeout    time.Duration // how long Close tries to write when the disk fails
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
 	Exclusive       bool          // nobody else writes: the lease never ends
+	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
+	MaxLifetime     int64         // and an absolute one
+	Grace           int64         // longest grace of a token that was replaced and whose successor was seen, microseconds; 0 = no bound
+	Unproven        int64         // no proof of identity of that time or before counts: the clock has gone back since
 	Seed            uint64        // of the retry jitter
 	Now             func() int64  // the time, Unix microseconds: it never goes back
 	Tick            func() int64  // a monotonic clock, microseconds

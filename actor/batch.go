@@ -160,18 +160,22 @@ func (s *state) boardOldest(f *flight, room int) {
 func (s *state) board(f *flight, d *dirty) {
 	s.queue.take(d)
 	v := d.entry.Value()
-	d.fly = flown{on: true, data: d.data, next: v.Version, first: d.first, since: d.since, wait: d.wait}
-	d.data, d.wait = false, nil
+	d.fly = flown{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since, wait: d.wait}
+	var retime *persist.Retime
+	if d.retime {
+		retime = v.retime()
+	}
+	d.data, d.retime, d.wait = false, false, nil
 	if !d.fly.data {
 		f.touches = append(f.touches, d)
 		f.batch.Touches = append(f.batch.Touches, persist.Touch{
-			Ref: v.Ref(), LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
+			Ref: v.Ref(), Retime: retime, LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
 		})
 		return
 	}
 	f.writes = append(f.writes, d)
 	f.batch.Writes = append(f.batch.Writes, persist.Write{
-		Ref: v.Ref(), If: d.base, Next: v.Version, Data: v.Doc.JSON,
+		Ref: v.Ref(), Retime: retime, If: d.base, Next: v.Version, Data: v.Doc.JSON,
 		LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
 	})
 }

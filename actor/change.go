@@ -12,26 +12,28 @@ import (
 // meanwhile: eviction loses nothing.
 type dirty struct {
 	spot
-	entry *entry
-	base  persist.Version // what the disk has
-	data  bool            // the data changed, not only the times
-	first uint64          // number of the oldest change in the queue
-	since int64           // and its tick
-	bytes int64
-	tries int
-	asked bool       // it is among those that somebody waits for
-	wait  []*request // durable flushes of what is queued
-	fly   flown
+	entry  *entry
+	base   persist.Version // what the disk has
+	data   bool            // the data changed, not only the times
+	retime bool            // the times are taken back
+	first  uint64          // number of the oldest change in the queue
+	since  int64           // and its tick
+	bytes  int64
+	tries  int
+	asked  bool       // it is among those that somebody waits for
+	wait   []*request // durable flushes of what is queued
+	fly    flown
 }
 
 // flown is the part of a dirty session that is in the flight.
 type flown struct {
-	on    bool
-	data  bool
-	next  persist.Version
-	first uint64
-	since int64
-	wait  []*request
+	on     bool
+	data   bool
+	retime bool
+	next   persist.Version
+	first  uint64
+	since  int64
+	wait   []*request
 }
 
 // change publishes a new version of e and marks it for the disk.
@@ -83,7 +85,7 @@ func (s *state) touch(r *request, e *entry) {
 	if r.slide {
 		r.at, r.expires = s.now, renewed(s.now, v.TTL)
 	}
-	if r.at >= v.LastActive {
+	if r.at = min(r.at, s.now); r.at >= v.LastActive {
 		n := *v
 		n.access(r.at, r.expires, r.announced)
 		s.change(e, &n, false)
@@ -112,7 +114,7 @@ func (s *state) flush(r *request, e *entry) {
 		return
 	}
 	n := *v
-	n.access(r.at, r.expires, false)
+	n.access(min(r.at, s.now), r.expires, false)
 	n.Doc, n.Version = r.doc, s.mint(v.Version)
 	s.stats.Flushes++
 	s.acknowledge(r, s.change(e, &n, true), &n)

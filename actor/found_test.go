@@ -490,7 +490,7 @@ func TestAnIDIsNotMissedWhileALoginSettles(t *testing.T) {
 	g.do(reset{"test"})
 	r := g.touch(rec.ID)
 	load := g.answer(g.do(r), r).load
-	g.s.admit(*rec)
+	g.s.keep(*rec, viewOf(*rec), false)
 	r.offer = &offer{load: load, err: persist.ErrNotFound}
 	g.okay(g.answer(g.do(r), r))
 }

@@ -146,7 +146,7 @@ func (g *graves) refuseHash(h persist.Hash) error {
 // far, the token that nobody has: the old one opens nothing.
 func (g *graves) amend(r persist.Record) persist.Record {
 	for v := g.hashes[r.Hash]; v != nil && v.closed == 0 && v.to != (persist.Hash{}); v = g.hashes[r.Hash] {
-		r.Hash, r.Rotation = v.to, ended(r.Rotation, v.hash, v.at)
+		r.Hash, r.Rotation = v.to, ended(v.hash, v.at)
 	}
 	return r
 }

@@ -366,7 +366,7 @@ func flooded(t *testing.T, patience time.Duration, waiting int) (faults []string
 		rec := g.record("u")
 		rec.ID = nthID(i)
 		binary.BigEndian.PutUint32(rec.Hash[4:], uint32(i))
-		g.s.admit(*rec)
+		g.s.keep(*rec, viewOf(*rec), false)
 	}
 	began := make(map[*request]int64)
 	var waits []int64

@@ -178,12 +178,13 @@ func (s *state) serve(w *request, r persist.Record, v verdict) {
 		s.hot.Remove(e) // outdated for all we know
 		e = nil
 	}
-	if e == nil && v == answerOnly {
-		s.serveView(w, viewOf(r), r.Hash)
-		return
-	}
 	if e == nil {
-		e = s.admit(r)
+		view, moved := s.cfg.read(r, s.now)
+		if v == answerOnly {
+			s.serveView(w, view, r.Hash)
+			return
+		}
+		e = s.keep(r, view, moved)
 	}
 	s.serveEntry(w, e)
 }
@@ -223,14 +224,15 @@ func (s *state) serveRead(w *request, v *View, hash persist.Hash) {
 	s.fail(w, &RotatedError{ID: v.ID, At: at})
 }
 
-// admit puts a record into memory.
-func (s *state) admit(r persist.Record) *entry { return s.keep(r, viewOf(r)) }
-
-// keep is admit of a record whose view there is already.
-func (s *state) keep(r persist.Record, v *View) *entry {
+// keep puts a record into memory as it counts. If that is not as it is stored, it is
+// written.
+func (s *state) keep(r persist.Record, v *View, moved bool) *entry {
 	e := s.hot.Add(r.ID, r.UserID, r.Hash, v, v.cost())
 	if v.graced(s.now) {
 		s.hot.Alias(e, v.Previous)
+	}
+	if moved {
+		s.change(e, v, false).retime = true
 	}
 	return e
 }
@@ -245,7 +247,7 @@ func (s *state) offeredList(r *request, o *offer) {
 	views := make([]*View, 0, len(o.listing.Records))
 	for _, rec := range o.listing.Records {
 		rec = s.graves.amend(rec)
-		v := viewOf(rec)
+		v, _ := s.cfg.read(rec, s.now)
 		switch s.judge(o.load, rec) {
 		case refuse:
 			continue

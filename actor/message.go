@@ -56,7 +56,7 @@ type request struct {
 	maxData   int              // Update: bound of the data, bytes
 	at        int64            // Touch, Flush: time of the access
 	expires   int64            // Touch, Flush
-	refs      []persist.Ref    // Expire
+	refs      []persist.Ref    // Expire: candidates; then those that are active by what is on disk
 	offer     *offer           // what the disk said, when the caller comes back with it
 
 	reply chan response // room for one: the loop never waits for a caller that left
@@ -85,6 +85,7 @@ type response struct {
 	n     int
 	err   error
 	done  chan struct{}
+	alive []persist.Ref // Expire: what is active by what is on disk
 	stats Stats
 	load  *load // not nil: read the disk and send the request again with an offer
 }

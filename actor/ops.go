@@ -249,7 +249,9 @@ func (s *state) seen(r *request, e *entry) {
 
 // expire queues the deletion of those candidates that memory does not know to be active.
 func (s *state) expire(r *request) {
-	for _, ref := range r.refs {
+	refs := r.refs
+	r.refs = nil // from now on those that turn out to be active
+	for _, ref := range refs {
 		if s.graves.hasID(ref.ID) {
 			continue
 		}

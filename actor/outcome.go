@@ -140,10 +140,8 @@ func (s *state) overtake(p *pendingOp) {
 func (s *state) respin(f *flight, p *pendingOp, e *entry) {
 	s.overwritten(e.ID())
 	n := *e.Value()
-	rot := persist.Rotation{Previous: p.op.From, Until: p.op.Until, At: f.batch.Now, AuthAt: p.op.AuthAt}
-	if n.Rotation != nil && rot.AuthAt == 0 {
-		rot.AuthAt = n.AuthAt
-	}
+	rot := persist.Rotation{Previous: p.op.From, Until: p.op.Until, At: f.batch.Now}
+	n.AuthAt = cmp.Or(p.op.AuthAt, n.AuthAt)
 	n.Rotation = &rot
 	s.rekey(e, &n, p.op.To)
 	if rot.Until > s.now {
@@ -234,6 +232,9 @@ func (s *state) expired(p *pendingOp, o persist.Outcome) {
 		s.over(x, Event{Kind: Expired})
 		s.stats.Expired++
 	}
+	if o.Status == persist.Conflict {
+		p.reqs[0].refs = append(p.reqs[0].refs, p.op.Ref)
+	}
 	s.expireDone(p, len(o.Removed), o.Err)
 }
 
@@ -245,7 +246,7 @@ func (s *state) expireDone(p *pendingOp, n int, err error) {
 		r.err = err
 	}
 	if r.open--; r.open == 0 {
-		s.reply(r, response{n: r.count, err: r.err})
+		s.reply(r, response{n: r.count, err: r.err, alive: r.refs})
 	}
 }
 

@@ -29,6 +29,7 @@ const mostQuick = 16
 type found struct {
 	record persist.Record
 	view   *View
+	moved  bool // and it is not as it is stored
 	calm   uint64
 }
 
@@ -45,7 +46,7 @@ func (s *state) calmNow() uint64 {
 // found keeps a row, if nothing has happened that could make it outdated.
 func (s *state) found(m found) {
 	if m.calm == s.calmNow() && s.hot.ByID(m.record.ID) == nil && s.hot.ByKey(m.record.Hash) == nil {
-		s.keep(m.record, m.view)
+		s.keep(m.record, m.view, m.moved)
 	}
 }
 
@@ -73,7 +74,7 @@ func (a *Actor) quick(ctx context.Context, k persist.TokenKey) (v *View, ok bool
 	case o.err != nil:
 		return nil, true, o.because(ctx)
 	}
-	v = viewOf(o.record)
-	a.tell(found{o.record, v, calm})
+	v, moved := a.cfg.read(o.record, a.cfg.Now())
+	a.tell(found{o.record, v, moved, calm})
 	return v, true, nil
 }

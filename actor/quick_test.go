@@ -116,8 +116,8 @@ func TestARowIsKeptWhileTheCalmLasts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.do(found{row, viewOf(row), calm})
-			g.do(found{row, viewOf(row), calm}) // and once only
+			g.do(found{row, viewOf(row), false, calm})
+			g.do(found{row, viewOf(row), false, calm}) // and once only
 			equal(t, "kept", g.s.hot.ByID(rec.ID) != nil, c.kept)
 		})
 	}

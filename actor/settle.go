@@ -145,7 +145,7 @@ func (s *state) itemFailed(d *dirty, err error) {
 // putBack ends it.
 func (s *state) requeue(d *dirty) {
 	s.queue.take(d)
-	d.data = d.data || d.fly.data
+	d.data, d.retime = d.data || d.fly.data, d.retime || d.fly.retime
 	d.wait = append(d.fly.wait, d.wait...)
 	if len(d.wait) > 0 {
 		s.ask(d)
@@ -281,19 +281,15 @@ func (s *state) lock(f *flight, p *pendingOp, e *entry) {
 		p.also = s.graves.open(&grave{hash: old, to: p.op.To, at: s.now})
 	}
 	n := *e.Value()
-	n.Rotation = ended(n.Rotation, p.op.From, s.now)
+	n.Rotation = ended(p.op.From, s.now)
 	s.rekey(e, &n, p.op.To)
 	s.endWatch(e.ID())
 }
 
 // ended is the rotation of a session whose last one may have been done or not:
 // no token opens it.
-func ended(r *persist.Rotation, from persist.Hash, now int64) *persist.Rotation {
-	n := persist.Rotation{Previous: from, At: now}
-	if r != nil {
-		n.AuthAt = r.AuthAt
-	}
-	return &n
+func ended(from persist.Hash, now int64) *persist.Rotation {
+	return &persist.Rotation{Previous: from, At: now}
 }
 
 // failAll answers everyone who waits for p.

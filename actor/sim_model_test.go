@@ -185,7 +185,7 @@ func (m *sim) endQuick(c *simClient) {
 		return
 	}
 	v := viewOf(o.record)
-	m.rows = append(m.rows, found{o.record, v, calm})
+	m.rows = append(m.rows, found{o.record, v, false, calm})
 	if v.ActiveAt(c.began) && !v.ActiveAt(m.now) { // somebody may have renewed it: the store looks again
 		m.start(c, c.req)
 		return

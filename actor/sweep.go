@@ -15,7 +15,8 @@ const sweepChunk = 256
 
 // Sweep deletes what has expired, in chunks, and returns how many sessions that
 // were. A session whose extension is not on disk yet is left alone (D8). One that
-// cannot be deleted does not hold up the others.
+// cannot be deleted does not hold up the others. One whose times lie in the future is
+// read, so that they are taken back (see Config.read).
 func (a *Actor) Sweep(ctx context.Context) (int, error) {
 	total, after := 0, int64(0)
 	var first error
@@ -62,7 +63,15 @@ func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
 	r := a.request(kindExpire)
 	r.refs = refs
 	resp, err := a.call(ctx, a.inbox, r)
-	return resp.n, err
+	if err != nil || len(resp.alive) == 0 {
+		return resp.n, err
+	}
+	for _, ref := range resp.alive {
+		if _, err := a.Read(ctx, ref.ID); err != nil && !errors.Is(err, persist.ErrNotFound) && !errors.Is(err, persist.ErrCorrupt) {
+			return resp.n, err
+		}
+	}
+	return resp.n, a.Sync(ctx) // what was taken back waits for the disk: no more of it than a chunk
 }
 
 // sweep runs Sweep every CleanupInterval. What fails is tried again next time;

@@ -22,6 +22,7 @@ type View struct {
 	Announced         int64
 	persist.Identity
 	Version persist.Version
+	AuthAt  int64
 }
 
 // ActiveAt reports whether the session has not ended at now.
@@ -35,11 +36,12 @@ func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
 
 type entry = cache.Entry[View]
 
-// viewOf is the view of a stored record. It shares the record's bytes.
+// viewOf is a record as it is stored. It shares the record's bytes. What comes from
+// the disk counts as Config.read says.
 func viewOf(r persist.Record) *View {
 	return &View{
 		Identity: *r.Identity, Rotation: r.Rotation, Version: r.Version,
-		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, Announced: r.LastActive,
+		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, Announced: r.LastActive, AuthAt: r.AuthAt,
 	}
 }
 

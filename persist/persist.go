@@ -52,10 +52,21 @@ type Ref struct {
 	Key int64
 }
 
-// Identity is what never changes in the life of a session, token aside.
+// Defaults says which lifetimes of a session are those of the configuration in its
+// day, and not a choice of its login's.
+type Defaults uint8
+
+// The lifetimes.
+const (
+	DefaultTTL      Defaults = 1 << iota // Identity.TTL
+	DefaultLifetime                      // Identity.Deadline
+)
+
+// Identity is what never changes in the life of a session, token aside; but see [Retime].
 type Identity struct {
 	ID          ID
 	Deadline    int64 // absolute end, NoDeadline if there is none
+	Defaults    Defaults
 	UserID      string
 	Key         int64 // the engine's handle, set by the backend
 	CreatedAt   int64
@@ -75,11 +86,13 @@ type Rotation struct {
 	Previous Hash  // the token hash before
 	Until    int64 // end of Previous's grace; Unseen while the new token has not come back yet; 0 for no grace
 	At       int64 // when the token was rotated
-	AuthAt   int64 // when the user last authenticated again, 0 if never
 }
 
 // Unseen is the Until of a previous token that stays good until its successor is first seen.
 const Unseen = math.MaxInt64
+
+// Unproven is the AuthAt of a session of which nobody can say when its user has proved who they are.
+const Unproven = 1
 
 // Record is one stored session.
 type Record struct {
@@ -90,6 +103,18 @@ type Record struct {
 	Data       []byte // a JSON object; never modified once it is in a Record
 	LastActive int64
 	ExpiresAt  int64 // sliding end, never after Deadline
+	AuthAt     int64 // when the user last authenticated again, 0 if never; or Unproven
+}
+
+// Retime takes the times of a session back that lie in the future, because a clock was
+// ahead or another hand wrote them. It is part of a [Write] or [Touch], whose LastActive
+// and ExpiresAt then are stored as given, also backwards.
+type Retime struct {
+	CreatedAt int64
+	Deadline  int64
+	AuthAt    int64
+	RotatedAt int64 // Rotation.At is lowered to it, never raised
+	Until     int64 // Rotation.Until is lowered to it, unless it is Unseen; never raised
 }
 
 // Limit bounds the active sessions of a user when one is created.
@@ -146,9 +171,10 @@ type Op struct {
 // Write replaces the data of a session and its times. It is Applied if the
 // stored version is If, or is Next already; Conflict with the stored version
 // otherwise; Gone if there is no such session. It never inserts. LastActive
-// never goes back; ExpiresAt is stored as given.
+// never goes back without a Retime; ExpiresAt is stored as given.
 type Write struct {
 	Ref        Ref
+	Retime     *Retime // nil = the times that never change stay
 	If, Next   Version
 	Data       func() []byte // encodes on the backend's goroutine; called at most once per attempt
 	LastActive int64
@@ -156,10 +182,11 @@ type Write struct {
 }
 
 // Touch replaces the times of a session: Applied, or Gone. It never inserts.
-// LastActive never goes back: a touch older than what is stored is Applied and
-// changes nothing.
+// LastActive never goes back without a Retime: a touch older than what is stored is
+// Applied and changes nothing.
 type Touch struct {
 	Ref        Ref
+	Retime     *Retime // nil = the times that never change stay
 	LastActive int64
 	ExpiresAt  int64
 }
@@ -168,7 +195,7 @@ type Touch struct {
 // most one of each per session, then Ops in their order. So a destroy always
 // wins over a write of the same session, and an eviction sees the touches.
 type Batch struct {
-	Now     int64 // decides which sessions are active
+	Now     int64 // decides which sessions are active; see Traits.Clock
 	Ops     []Op
 	Writes  []Write
 	Touches []Touch
@@ -226,8 +253,8 @@ type Reader interface {
 	ByHash(ctx context.Context, k TokenKey) (Record, error)
 	ByID(ctx context.Context, id ID) (Record, error)
 	ByUser(ctx context.Context, u UserKey) (Listing, error)
-	// Expired returns up to limit sessions past their end at now, in key order, with keys greater
-	// than after. It looks at a bounded number of rows a call: next is where to go on, 0 at the end.
+	// Expired returns up to limit sessions past their end at now, or last active after it, in key order, with
+	// keys greater than after. It looks at a bounded number of rows a call: next is where to go on, 0 at the end.
 	Expired(ctx context.Context, now, after int64, limit int) (refs []Ref, next int64, err error)
 }
 
@@ -254,6 +281,9 @@ type Traits struct {
 	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing
 	// tags and the seals of tokens.
 	StoreKey []byte
+	// Clock is the latest Batch.Now that was committed by whatever process, less a second at
+	// most: it is stored with commits that happen anyway. 0 = none, or it is not known.
+	Clock int64
 }
 
 // EventKind says what an [Event] invalidates.

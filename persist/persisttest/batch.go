@@ -114,6 +114,7 @@ func traitsContract() []contract {
 				f.Fatal("they change")
 			}
 		}},
+		clockContract(),
 		{"close twice is close once", func(f *fixture) {
 			f.create(f.record("ann"))
 			if err := f.b.Close(); err != nil {

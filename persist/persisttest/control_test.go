@@ -81,6 +81,15 @@ func faults() map[string]fault {
 			}
 			return nil
 		},
+		"times are not taken back": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Touches {
+				batch.Touches[i].Retime = nil
+			}
+			return nil
+		},
+		"the clock is forgotten": func(b *broken, _ *persist.Batch) func(*persist.Result) {
+			return func(*persist.Result) { b.clock = 0 }
+		},
 		"create overwrites": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			for _, op := range batch.Ops {
 				if op.Kind == persist.Create && op.Record != nil && op.Record.Identity != nil {

@@ -25,7 +25,8 @@ func createContract() []contract {
 		}},
 		{"stores a session that was rotated before", func(f *fixture) {
 			r := f.record("ann")
-			r.Rotation = &persist.Rotation{Previous: f.newHash(), Until: persist.Unseen, At: now - 5, AuthAt: now - 9}
+			r.Rotation, r.AuthAt = &persist.Rotation{Previous: f.newHash(), Until: persist.Unseen, At: now - 5}, now-9
+			r.Defaults = persist.DefaultTTL | persist.DefaultLifetime
 			f.stored(f.create(r))
 		}},
 		{"keeps any text as it is", func(f *fixture) {

@@ -139,8 +139,18 @@ func expireContract() []contract {
 					f.Fatalf("candidate %d is %v, want %v", i, got[i], want[i])
 				}
 			}
-			if n := len(f.expired(now-hour, 3)); n != 0 {
-				f.Fatalf("%d candidates an hour before", n)
+			if n := len(f.expired(now-second, 3)); n != 0 {
+				f.Fatalf("%d candidates a second before", n)
+			}
+		}},
+		{"finds those that were last active in the future", func(f *fixture) {
+			r, still := f.record("ann"), f.record("ann")
+			r.LastActive, r.ExpiresAt = now+1, now+hour
+			still.LastActive = now
+			f.create(r)
+			f.create(still)
+			if got := f.expired(now, 3); len(got) != 1 || got[0] != r.Ref() {
+				f.Fatalf("%v", got)
 			}
 		}},
 		{"looks at a bounded number of rows a call", func(f *fixture) {

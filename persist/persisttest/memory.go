@@ -30,6 +30,7 @@ type shelf struct {
 	rows    map[persist.ID]*persist.Record
 	tokens  map[persist.Hash]*persist.Record // by current and previous hash
 	seq     int64
+	clock   int64 // the latest Batch.Now
 }
 
 // keyStep is how far apart the keys of a Memory are, so that few sessions suffice
@@ -102,7 +103,7 @@ func (m *Memory) Expired(ctx context.Context, now, after int64, limit int) ([]pe
 	var refs []persist.Ref
 	rows := m.where(func(r *persist.Record) bool { return r.Key > after })
 	for i, r := range rows {
-		if !active(r, now) {
+		if !active(r, now) || r.LastActive > now {
 			refs = append(refs, r.Ref())
 		}
 		if last := i == len(rows)-1; !last && (len(refs) == limit || i+1 == 10*limit) {
@@ -133,6 +134,7 @@ func (m *Memory) Apply(ctx context.Context, b *persist.Batch) (persist.Result, e
 func (m *Memory) commit(b *persist.Batch) persist.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.clock = max(m.clock, b.Now)
 	var res persist.Result
 	for i := range b.Writes {
 		res.Writes = append(res.Writes, m.write(&b.Writes[i]))
@@ -185,7 +187,9 @@ func (m *Memory) Traits() persist.Traits {
 	for i := range key {
 		key[i] = byte(i + 1)
 	}
-	return persist.Traits{Engine: "memory", Exclusive: !m.shared, StoreKey: key}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return persist.Traits{Engine: "memory", Exclusive: !m.shared, StoreKey: key, Clock: m.clock}
 }
 
 // Close does nothing.

@@ -26,6 +26,9 @@ func (m *Memory) write(w *persist.Write) persist.Outcome {
 	}
 	r.Version = w.Next
 	r.Data = slices.Clone(w.Data())
+	if w.Retime != nil {
+		retime(r, *w.Retime, w.LastActive, w.ExpiresAt)
+	}
 	r.LastActive = max(r.LastActive, w.LastActive)
 	r.ExpiresAt = min(w.ExpiresAt, r.Deadline)
 	return persist.Outcome{Status: persist.Applied}
@@ -36,10 +39,25 @@ func (m *Memory) touch(t *persist.Touch) persist.Outcome {
 	if r == nil {
 		return persist.Outcome{Status: persist.Gone}
 	}
+	if t.Retime != nil {
+		retime(r, *t.Retime, t.LastActive, t.ExpiresAt)
+	}
 	if t.LastActive >= r.LastActive {
 		r.LastActive, r.ExpiresAt = t.LastActive, min(t.ExpiresAt, r.Deadline)
 	}
 	return persist.Outcome{Status: persist.Applied}
+}
+
+// retime takes the times of r back.
+func retime(r *persist.Record, t persist.Retime, lastActive, expiresAt int64) {
+	r.CreatedAt, r.Deadline, r.AuthAt = t.CreatedAt, t.Deadline, t.AuthAt
+	r.LastActive, r.ExpiresAt = lastActive, min(expiresAt, t.Deadline)
+	if r.Rotation == nil {
+		return
+	}
+	if r.At = min(r.At, t.RotatedAt); r.Until != persist.Unseen {
+		r.Until = min(r.Until, t.Until)
+	}
 }
 
 func (m *Memory) op(now int64, op *persist.Op) persist.Outcome {
@@ -127,9 +145,9 @@ func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
 	case r.Hash != op.From || m.tokens[op.To] != nil:
 		return persist.Outcome{Status: persist.Conflict}
 	}
-	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now, AuthAt: op.AuthAt}
-	if r.Rotation != nil && op.AuthAt == 0 {
-		rot.AuthAt = r.AuthAt
+	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now}
+	if op.AuthAt != 0 {
+		r.AuthAt = op.AuthAt
 	}
 	if r.Rotation != nil {
 		delete(m.tokens, r.Previous)

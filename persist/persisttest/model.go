@@ -171,12 +171,12 @@ func (m *model) batch() persist.Batch {
 		at := m.now - rapid.Int64Range(-second, hour).Draw(m.T, "age")
 		end := at + rapid.Int64Range(-hour, 30*hour).Draw(m.T, "left")
 		if rapid.Bool().Draw(m.T, "touch") {
-			b.Touches = append(b.Touches, persist.Touch{Ref: ref, LastActive: at, ExpiresAt: end})
+			b.Touches = append(b.Touches, persist.Touch{Ref: ref, Retime: m.retime(), LastActive: at, ExpiresAt: end})
 			continue
 		}
 		m.n++
 		b.Writes = append(b.Writes, persist.Write{
-			Ref: ref, If: m.version(ref.ID), Next: persist.Version(1000 + m.n), Data: data(fmt.Sprintf(`{"n":%d}`, m.n)),
+			Ref: ref, Retime: m.retime(), If: m.version(ref.ID), Next: persist.Version(1000 + m.n), Data: data(fmt.Sprintf(`{"n":%d}`, m.n)),
 			LastActive: at, ExpiresAt: end,
 		})
 	}
@@ -184,6 +184,15 @@ func (m *model) batch() persist.Batch {
 		b.Ops = append(b.Ops, m.op())
 	}
 	return b
+}
+
+// retime is one now and then.
+func (m *model) retime() *persist.Retime {
+	if rapid.IntRange(0, 4).Draw(m.T, "retime") > 0 {
+		return nil
+	}
+	at := m.now - rapid.Int64Range(0, hour).Draw(m.T, "back")
+	return &persist.Retime{CreatedAt: at, Deadline: at + 5*hour, AuthAt: persist.Unproven, RotatedAt: at, Until: at + hour/2}
 }
 
 // version is the stored one, or now and then another.

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 		{"rotate", rotateContract()},
 		{"write", writeContract()},
 		{"touch", touchContract()},
+		{"retime", retimeContract()},
 		{"destroy", destroyContract()},
 		{"expire", expireContract()},
 		{"batch", batchContract()},
@@ -264,6 +265,8 @@ func difference(got, want persist.Record) string {
 		return "it was last active at another time"
 	case got.ExpiresAt != want.ExpiresAt:
 		return "it expires at another time"
+	case got.AuthAt != want.AuthAt:
+		return "its user has authenticated at another time"
 	}
 	return ""
 }

@@ -28,7 +28,7 @@ func rotateContract() []contract {
 			op.Until, op.AuthAt = now+30*second, now-5
 			f.is(f.op(op), persist.Applied)
 			r.Hash = to
-			r.Rotation = &persist.Rotation{Previous: from, Until: now + 30*second, At: now, AuthAt: now - 5}
+			r.Rotation, r.AuthAt = &persist.Rotation{Previous: from, Until: now + 30*second, At: now}, now-5
 			f.stored(r)
 			f.same(f.byHash(from), *r)
 		}},

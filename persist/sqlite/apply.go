@@ -38,6 +38,7 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 		return persist.Result{}, t.judge(errors.Join(err, d.left(true)))
 	}
 	d.guests = t.guests
+	d.clock.Store(max(d.clock.Load(), t.clock))
 	d.tidy()
 	if err := d.left(d.broken); err != nil {
 		d.broken = true

@@ -81,11 +81,11 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 		previous = rot.Previous[:]
 	}
 	_, err := query(t.c, `INSERT INTO session (id, token_hash, previous_hash, rotated_until, rotated_at, auth_at,
-		user_id, ip_address, user_agent, device_name, device_type, fingerprint, created_at, ttl, version, data)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
-		blob(r.ID[:]).blob(r.Hash[:]).hash(previous).int(rot.Until).int(rot.At).int(rot.AuthAt).
+		user_id, ip_address, user_agent, device_name, device_type, fingerprint, created_at, ttl, version, data, defaults)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
+		blob(r.ID[:]).blob(r.Hash[:]).hash(previous).int(rot.Until).int(rot.At).int(r.AuthAt).
 		text(r.UserID).text(r.IPAddress).text(r.UserAgent).text(r.DeviceName).text(r.DeviceType).text(r.Fingerprint).
-		int(r.CreatedAt).int(r.TTL).int(int64(r.Version)).blob(r.Data).change()
+		int(r.CreatedAt).int(r.TTL).int(int64(r.Version)).blob(r.Data).int(int64(r.Defaults)).change()
 	if err != nil {
 		return 0, err
 	}

@@ -63,6 +63,7 @@ type DB struct {
 	seen     int64 // the writer's data_version: only the commits of others change it
 	roomy    int64 // bytes of WAL from which on the next truncation is tried
 
+	clock   atomic.Int64          // the latest Batch.Now on disk, less clockStep at most; written by Apply
 	foreign atomic.Bool           // another program has written; taken by Look
 	warned  atomic.Int32          // so many looks still tell of it
 	failed  atomic.Pointer[error] // what the last look found
@@ -75,9 +76,11 @@ type DB struct {
 	err     error // of Close
 }
 
-// Traits tells the engine's version and the store's key.
+// Traits tells the engine's version, the store's key, and the time of its latest commit.
 func (d *DB) Traits() persist.Traits {
-	return persist.Traits{Engine: "SQLite " + sqlite.Version, Exclusive: true, StoreKey: slices.Clone(d.key)}
+	return persist.Traits{
+		Engine: "SQLite " + sqlite.Version, Exclusive: true, StoreKey: slices.Clone(d.key), Clock: d.clock.Load(),
+	}
 }
 
 // Inspect tells the sizes of the file and of its WAL, and what others have done to them.

@@ -12,7 +12,7 @@ import (
 // lookFactor bounds how many rows Expired looks at for each that it may return.
 const lookFactor = 10
 
-// Expired finds sessions whose end has come. It walks the narrow table in the
+// Expired finds sessions whose end has come, and those whose last activity lies in the future. It walks the narrow table in the
 // order of its keys and reads the wide one only for what it returns.
 func (d *DB) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
 	if limit <= 0 {
@@ -33,7 +33,7 @@ func (d *DB) Expired(ctx context.Context, now, after int64, limit int) ([]persis
 func expired(c *sqlite.Conn, now, after int64, limit int) (refs []persist.Ref, next int64, err error) {
 	looked := 0
 	last := func() bool { return len(refs) == limit || looked == limit*lookFactor }
-	q := query(c, `SELECT key, expires_at FROM activity WHERE key > ? ORDER BY key LIMIT ?`).
+	q := query(c, `SELECT key, expires_at, last_active FROM activity WHERE key > ? ORDER BY key LIMIT ?`).
 		int(after).int(int64(limit)*lookFactor + 1)
 	err = q.rows(func(s *sqlite.Stmt) error {
 		if last() { // there is more
@@ -42,7 +42,7 @@ func expired(c *sqlite.Conn, now, after int64, limit int) (refs []persist.Ref, n
 		}
 		looked++
 		after = s.ColumnInt64(0)
-		if s.ColumnInt64(1) > now {
+		if s.ColumnInt64(1) > now && s.ColumnInt64(2) <= now {
 			return nil
 		}
 		return query(c, `SELECT id FROM session WHERE key = ?`).int(after).rows(func(s *sqlite.Stmt) error {

@@ -135,6 +135,11 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	if d.key, err = storeKey(d.writer); err != nil {
 		return err
 	}
+	at, err := clockOf(d.writer)
+	if err != nil {
+		return fmt.Errorf("reading the time of the latest commit: %w", err)
+	}
+	d.clock.Store(at)
 	if d.seen, err = queryInt(d.writer, dataVersion); err != nil {
 		return fmt.Errorf("reading the data version: %w", err)
 	}

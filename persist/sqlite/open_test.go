@@ -258,7 +258,7 @@ func TestAFileThatIsNotOursIsRefusedAndUntouched(t *testing.T) { // D25
 		want error
 		make func(t *testing.T, path string)
 	}{
-		{"a newer schema", persist.ErrNewer, alter("PRAGMA user_version=2")},
+		{"a newer schema", persist.ErrNewer, alter("PRAGMA user_version=3")},
 		{"a newer schema that is only in the WAL", persist.ErrNewer, func(t *testing.T, path string) {
 			t.Helper()
 			from := filepath.Join(t.TempDir(), "a.db")

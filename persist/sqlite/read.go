@@ -101,6 +101,7 @@ const (
 	colLastActive
 	colExpiresAt
 	colDeadline
+	colDefaults
 )
 
 // selectRecord has subqueries for the times instead of a join: SQLite prepares a
@@ -110,7 +111,8 @@ const selectRecord = `SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotat
 	s.created_at, s.ttl, s.version, s.data,
 	(SELECT last_active FROM activity a WHERE a.key = s.key),
 	(SELECT expires_at FROM activity a WHERE a.key = s.key),
-	(SELECT deadline FROM activity a WHERE a.key = s.key)
+	(SELECT deadline FROM activity a WHERE a.key = s.key),
+	s.defaults
 	FROM session s`
 
 // scan reads a record from a row of selectRecord, and trusts none of it: a row
@@ -131,17 +133,19 @@ func scan(s *sqlite.Stmt) (persist.Record, error) {
 			CreatedAt:   s.ColumnInt64(colCreatedAt),
 			Deadline:    s.ColumnInt64(colDeadline),
 			TTL:         s.ColumnInt64(colTTL),
+			Defaults:    persist.Defaults(s.ColumnInt64(colDefaults) & 0xff), //nolint:gosec // a byte
 		},
 		Version:    persist.Version(s.ColumnInt64(colVersion)),
 		Data:       bytesOf(s, colData),
 		LastActive: s.ColumnInt64(colLastActive),
 		ExpiresAt:  s.ColumnInt64(colExpiresAt),
+		AuthAt:     s.ColumnInt64(colAuthAt),
 	}
 	s.ColumnBytes(colID, r.ID[:])
 	s.ColumnBytes(colHash, r.Hash[:])
 	if !s.ColumnIsNull(colPrevious) {
 		r.Rotation = &persist.Rotation{
-			Until: s.ColumnInt64(colUntil), At: s.ColumnInt64(colRotatedAt), AuthAt: s.ColumnInt64(colAuthAt),
+			Until: s.ColumnInt64(colUntil), At: s.ColumnInt64(colRotatedAt),
 		}
 		s.ColumnBytes(colPrevious, r.Previous[:])
 	}
@@ -151,7 +155,7 @@ func scan(s *sqlite.Stmt) (persist.Record, error) {
 // sound checks types and lengths, and names the first column that is wrong. A
 // wide row without its narrow one shows as null times.
 func sound(s *sqlite.Stmt) (int, bool) {
-	for col := range colDeadline + 1 {
+	for col := range colDefaults + 1 {
 		want := sqlite.TypeInteger
 		switch col {
 		case colID, colHash, colData:

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -17,7 +18,7 @@ const applicationID = 0x7365736c
 // migrations are the steps from an empty database to the newest schema. The
 // schema's version is how many of them were done. A step that was released never
 // changes; a new one is appended.
-func migrations() []migration { return []migration{createSchema} }
+func migrations() []migration { return []migration{createSchema, addTime} }
 
 // createSchema makes schema 1. What changes on every request lives in the narrow
 // table, keyed by a small integer and without an index on a time; what changes
@@ -76,6 +77,26 @@ CREATE TABLE activity (
 	}
 	_, err := new(mark).renew(c)
 	return err
+}
+
+// addTime makes schema 2: which lifetimes of a session are the configuration's (those
+// of the sessions there are keep theirs), and the latest time of a commit.
+func addTime(c *sqlite.Conn) error {
+	return sqlitex.ExecuteScript(c, `
+ALTER TABLE session ADD COLUMN defaults INTEGER NOT NULL DEFAULT 0;
+INSERT INTO meta (name, value) VALUES ('clock', zeroblob(8));
+`, nil)
+}
+
+// clockOf reads the latest time of a commit, 0 if it is not known.
+func clockOf(c *sqlite.Conn) (at int64, err error) {
+	err = query(c, `SELECT value FROM meta WHERE name = 'clock'`).rows(func(s *sqlite.Stmt) error {
+		if b := bytesOf(s, 0); len(b) == 8 {
+			at = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // a time, as it was written
+		}
+		return nil
+	})
+	return at, err
 }
 
 // storeKey reads the store's key.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ type transaction struct {
 	res        persist.Result
 	data       [][]byte // of the writes: encoded once for both runs
 	guests     int      // sessions without a user, if this is committed
+	clock      int64    // the time that goes to disk with this, 0 if none does
 	careful    bool
 	committing bool // it came as far as COMMIT
 }
@@ -53,6 +55,9 @@ func (t *transaction) run() (err error) {
 	if err := t.items(); err != nil {
 		return err
 	}
+	if err := t.tell(); err != nil && !ownFault(err) { // a damaged page keeps nobody out
+		return err
+	}
 	mark, err := t.mark()
 	if err != nil {
 		return err
@@ -77,6 +82,22 @@ func (t *transaction) mark() ([]byte, error) {
 		m.maybe = append(m.maybe, next)
 	}
 	return next, err
+}
+
+// clockStep is how often the time of a commit is stored, microseconds.
+const clockStep = 1_000_000
+
+// tell stores the time with the commit, unless what is stored is good enough.
+func (t *transaction) tell() error {
+	if t.b.Now < t.db.clock.Load()+clockStep {
+		return nil
+	}
+	now := binary.BigEndian.AppendUint64(nil, uint64(t.b.Now)) //nolint:gosec // it is read back the same way
+	if _, err := query(t.c, `UPDATE meta SET value = ? WHERE name = 'clock'`).blob(now).change(); err != nil {
+		return err
+	}
+	t.clock = t.b.Now
+	return nil
 }
 
 // judge tells a failure that surely did nothing from one that may have: whatever

@@ -26,6 +26,9 @@ func (t *transaction) write(k keyed) (persist.Outcome, error) {
 	if n == 0 {
 		return t.conflict(w.Ref.ID)
 	}
+	if w.Retime != nil {
+		return t.retime(k.key, w.Retime, w.LastActive, w.ExpiresAt)
+	}
 	n, err = query(t.c, `UPDATE activity SET last_active = max(last_active, ?), expires_at = min(?, deadline) WHERE key = ?`).
 		int(w.LastActive).int(w.ExpiresAt).int(k.key).change()
 	if err == nil && n == 0 {
@@ -48,6 +51,9 @@ func (t *transaction) conflict(id persist.ID) (persist.Outcome, error) {
 // inserts. Its key alone decides: no other session ever has it.
 func (t *transaction) touch(k keyed) (persist.Outcome, error) {
 	w := &t.b.Touches[k.item]
+	if w.Retime != nil {
+		return t.retime(k.key, w.Retime, w.LastActive, w.ExpiresAt)
+	}
 	n, err := query(t.c, `UPDATE activity SET last_active = ?1, expires_at = min(?2, deadline) WHERE key = ?3 AND last_active <= ?1`).
 		int(w.LastActive).int(w.ExpiresAt).int(k.key).change()
 	if err != nil || n > 0 {
@@ -59,4 +65,20 @@ func (t *transaction) touch(k keyed) (persist.Outcome, error) {
 		return nil
 	})
 	return o, err
+}
+
+// retime takes the times of a session back.
+func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt int64) (persist.Outcome, error) {
+	n, err := query(t.c, `UPDATE session SET created_at = ?1, auth_at = ?2, rotated_at = min(rotated_at, ?3),
+		rotated_until = iif(rotated_until = ?5, rotated_until, min(rotated_until, ?4)) WHERE key = ?6`).
+		int(r.CreatedAt).int(r.AuthAt).int(r.RotatedAt).int(r.Until).int(persist.Unseen).int(key).change()
+	if err != nil || n == 0 {
+		return persist.Outcome{Status: persist.Gone}, err
+	}
+	n, err = query(t.c, `UPDATE activity SET last_active = ?1, expires_at = min(?2, ?3), deadline = ?3 WHERE key = ?4`).
+		int(lastActive).int(expiresAt).int(r.Deadline).int(key).change()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
+	}
+	return persist.Outcome{Status: persist.Applied}, err
 }
