@@ -39,6 +39,9 @@ type Config struct {
 	// Path is the SQLite file. Default "sessile.db".
 	Path string `yaml:"path"`
 
+	// Lowered, TTL and MaxLifetime hold for the sessions there are too, from their next use on, but not for those whose own
+	// NewSession chose another. A row that is over by that alone is deleted at its old end.
+
 	// TTL is the sliding lifetime: how long a session lives after its last access. Default 30 days, or MaxLifetime if that is
 	// less; one that is set to more than MaxLifetime is an error.
 	TTL time.Duration `yaml:"ttl"`
