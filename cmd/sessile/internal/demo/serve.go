@@ -8,11 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
@@ -108,16 +106,4 @@ func (a *App) server() (*http.Server, error) {
 	}
 	server.RegisterOnShutdown(a.EndStreams)
 	return server, nil
-}
-
-// newLogger logs for people: the demo runs in a terminal.
-func newLogger(level string, out io.Writer) (*zap.Logger, error) {
-	at, err := zapcore.ParseLevel(strings.ToLower(level))
-	if err != nil {
-		return nil, fmt.Errorf("reading the log level: %w", err)
-	}
-	format := zap.NewDevelopmentEncoderConfig()
-	format.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
-	core := zapcore.NewCore(zapcore.NewConsoleEncoder(format), zapcore.Lock(zapcore.AddSync(out)), at)
-	return zap.New(core), nil
 }
