@@ -165,7 +165,6 @@ func FuzzWhatIsAcceptedSurvivesAColdRead(f *testing.F) {
 	} {
 		f.Add([]byte(s), "a", []byte(`1e999`))
 	}
-	f.Add([]byte(`{"tree":`+string(nested(maxDepth-1))+`}`), "tree", []byte(nested(maxDepth-1)))
 	f.Add([]byte(`{}`), "\u2028", []byte(`"\ud800"`))
 	store := coldStore(f)
 	f.Fuzz(func(t *testing.T, raw []byte, key string, value []byte) {

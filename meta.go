@@ -3,6 +3,10 @@ package sessile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,14 +21,27 @@ const (
 	maxFinger     = 128
 )
 
-// Meta is what a session keeps of the client that it began with.
+// Meta is what a session keeps of the client that it began with. It prints as the
+// name of the device, and its JSON leaves out the fingerprint.
 type Meta struct {
 	IPAddress   string
 	UserAgent   string
 	DeviceName  string
 	DeviceType  string
-	Fingerprint string
+	Fingerprint string `json:"-" xml:"-" yaml:"-"`
 }
+
+// String tells the name of the device.
+func (m Meta) String() string { return "Meta(" + strconv.Quote(m.DeviceName) + ")" }
+
+// GoString is String.
+func (m Meta) GoString() string { return m.String() }
+
+// Format prints String for every verb, so that %+v does not print the fingerprint.
+func (m Meta) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// LogValue is String.
+func (m Meta) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // NewMeta makes a Meta from a client's address and headers. The fingerprint is
 // meant to survive a browser update and a change of network: it is a SHA-256

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -34,11 +35,12 @@ type Session struct {
 	TouchDue        bool          `json:"-"`                   // it was read by token, and its last access is Config.TouchInterval ago
 }
 
-// NewSession is what [Store.CreateWith] makes a session of.
+// NewSession is what [Store.CreateWith] makes a session of. It prints as its user,
+// and its JSON leaves out data and fingerprint.
 type NewSession struct {
 	UserID      string
 	Meta        Meta
-	Data        any           // encodes to a JSON object; nil = {}
+	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object; nil = {}
 	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
 	Guest       bool          // a session without a user
@@ -48,6 +50,23 @@ type NewSession struct {
 	// user, a guest's, or one that does not exist is left alone.
 	Replaces ID
 }
+
+// String tells whose session it is to be.
+func (n NewSession) String() string {
+	if n.Guest {
+		return "NewSession(guest)"
+	}
+	return "NewSession(user " + strconv.Quote(n.UserID) + ")"
+}
+
+// GoString is String.
+func (n NewSession) GoString() string { return n.String() }
+
+// Format prints String for every verb, so that %+v does not print the data.
+func (n NewSession) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
+
+// LogValue is String.
+func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
 // IsGuest reports whether the session has no user.
 func (s Session) IsGuest() bool { return s.UserID == "" }

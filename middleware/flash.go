@@ -15,7 +15,8 @@ import (
 // survive a login.
 const FlashKey = "_flash"
 
-// Flash is a message that is shown once, usually after a redirect.
+// Flash is a message that is shown once, usually after a redirect. It prints with its
+// text: a message is there to be shown.
 type Flash struct {
 	Kind string `json:"kind"` // for the application: "error", "success", …
 	Text string `json:"text"`

@@ -11,10 +11,10 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Login is a login with choices.
+// Login is a login with choices. It prints as its user, and its JSON leaves out the data.
 type Login struct {
 	UserID      string
-	Data        any           // encodes to a JSON object, over what is carried; nil = nothing
+	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object, over what is carried; nil = nothing
 	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
 	MaxLifetime time.Duration // absolute lifetime, 0 = the store's; or sessile.NoMaxLifetime
 	CarryOver   []string      // keys taken along, beside Options.CarryOver
@@ -32,7 +32,7 @@ type Login struct {
 	// are ended, or Confirm sees the new password.
 	//
 	// It must not use the request's Handle, which waits for it.
-	Confirm func(context.Context) error
+	Confirm func(context.Context) error `json:"-" xml:"-" yaml:"-"`
 }
 
 // Authenticate logs userID in: a new session with a new id and token, whatever

@@ -2,7 +2,9 @@ package middleware_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,4 +46,39 @@ func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A login's data is for the session, and for no log.
+func TestALoginDoesNotShowItsData(t *testing.T) { // S49
+	const secret = "secret-data"
+	login := middleware.Login{UserID: "alice", Data: map[string]any{"key": secret}}
+	const want = `Login(user "alice")`
+	for _, v := range []any{login, &login} {
+		for c := 'A'; c <= 'z'; c++ {
+			if c > 'Z' && c < 'a' || c == 'T' || c == 'p' || c == 'w' {
+				continue
+			}
+			for _, flags := range []string{"", "+", "#", " ", "-200.100"} {
+				if out := fmt.Sprintf("%"+flags+string(c), v); out != want {
+					t.Errorf("%%%s%c prints %q", flags, c, out)
+				}
+			}
+		}
+		for _, out := range []string{fmt.Sprint([]any{v}), fmt.Sprintf("%+v", struct{ V any }{v}), fmt.Errorf("x: %v", v).Error()} {
+			if strings.Contains(out, secret) || !strings.Contains(out, want) {
+				t.Error(out)
+			}
+		}
+		var b strings.Builder
+		for _, h := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
+			slog.New(h).With("w", v).Info("x", "v", v, slog.Group("g", "v", v))
+		}
+		if strings.Contains(b.String(), secret) {
+			t.Error(b.String())
+		}
+	}
+	raw, err := json.Marshal([]any{login, &login})
+	if err != nil || strings.Contains(string(raw), secret) {
+		t.Errorf("%s, %v", raw, err)
+	}
 }
