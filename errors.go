@@ -56,6 +56,9 @@ var (
 	ErrNewer = persist.ErrNewer
 	// ErrNotStore: it is no session store, or damaged.
 	ErrNotStore = persist.ErrNotStore
+	// ErrForeignWAL: the -wal beside it belongs to another file, because a backup was
+	// copied over a store that had been killed. [Restore] puts the backup in its place.
+	ErrForeignWAL = persist.ErrForeignWAL
 	// ErrReadOnly: it cannot be written.
 	ErrReadOnly = persist.ErrReadOnly
 )

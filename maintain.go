@@ -43,8 +43,11 @@ func (s *Store) Sync(ctx context.Context) error {
 // Backup writes a consistent, integrity-checked copy of the store to path, which
 // must not exist, with mode 0600. What was acknowledged before the call is in it.
 //
-// A restored backup knows nothing of the logouts since: destroy the sessions of
-// the users concerned after a restore, or all of them.
+// If ctx ends while the disk hangs, Backup returns; the copy is given up when the disk
+// goes on, and Close waits for that.
+//
+// [Restore] puts a backup back. Do not copy the file of a running store instead: its last
+// commits, or all of them, are only in the -wal file beside it.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	b, ok := s.backend.(persist.Backuper)
 	if !ok {

@@ -70,7 +70,7 @@ func house() map[string]room {
 			modules: []string{"github.com/gofrs/flock", "modernc.org/libc", "modernc.org/sqlite", "zombiezen.com/go/sqlite"},
 			locks:   true,
 			statics: true,
-			starts:  []string{"Open"},
+			starts:  []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
 		},
 		"middleware/middlewaretest": {
 			imports: []string{".", "middleware"},

@@ -27,6 +27,7 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	}
 	d.writer.SetInterrupt(ctx.Done())
 	t := newTransaction(d, b)
+	t.synced = d.writtenBack()
 	err := t.run()
 	if ownFault(err) && !t.committing {
 		t.careful = true

@@ -2,10 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -16,7 +18,8 @@ import (
 // Backup writes a copy to path, which must not exist: consistent under load,
 // checked, with mode 0600, and on disk when Backup returns. It appears at path
 // only when it is whole. Without what was deleted: that is not copied. One backup
-// runs at a time. What SQLite cannot read or write is persist.ErrUnavailable.
+// runs at a time. What SQLite cannot read or write is persist.ErrUnavailable. If ctx
+// ends while the disk hangs, Backup returns, and gives up when the disk goes on.
 func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("backing up: %w", err)
@@ -25,20 +28,45 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("backing up to %s: %w", path, os.ErrExist)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if err := d.beginBackup(&cancel); err != nil {
+		cancel(nil)
 		return err
 	}
-	defer d.endBackup()
-	if err := d.copyTo(ctx, path); err != nil {
+	done := make(chan error, 1)
+	go func() { // it ends when the disk does what it was asked; Close waits for it
+		err := d.copyTo(ctx, path)
+		d.endBackup()
+		done <- err
+	}()
+	err = within(ctx, done)
+	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		} else if codeOf(err) != sqlite.ResultError { // else it is the file system's: a directory that is not there, for example
 			err = fmt.Errorf("%w: %w", persist.ErrUnavailable, damaged(err))
 		}
-		return fmt.Errorf("backing up to %s: %w", path, err)
+		err = fmt.Errorf("backing up to %s: %w", path, err)
 	}
-	return nil
+	cancel(nil)
+	return err
+}
+
+// leave is how long a call that has been given up may take to clean up while its caller waits.
+const leave = 100 * time.Millisecond
+
+// within waits for what done gives, but not much longer than ctx lasts.
+func within(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(leave):
+		return ctx.Err()
+	}
 }
 
 func (d *DB) beginBackup(cancel *context.CancelCauseFunc) error {
@@ -76,16 +104,23 @@ func (d *DB) copyTo(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	if err := f.Chmod(0o600); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return err
 	}
-	if err := d.vacuumInto(ctx, f.Name()); err != nil {
+	if err := d.reachable(); err != nil {
+		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+	}
+	c, err := connect(d.cfg, sqlite.OpenReadOnly)
+	if err != nil {
 		return err
 	}
-	if err := d.checkCopy(ctx, f.Name()); err != nil {
+	to := Config{Path: f.Name(), VFS: d.cfg.VFS, BusyTimeout: d.cfg.BusyTimeout}
+	err = makeCopy(ctx, c, to, info.ModTime())
+	if err := errors.Join(err, c.Close()); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := ctx.Err(); err != nil { // nobody waits for it any more
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil { // unlike a rename it replaces nothing
@@ -94,30 +129,68 @@ func (d *DB) copyTo(ctx context.Context, path string) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-func (d *DB) vacuumInto(ctx context.Context, path string) error {
-	if err := d.reachable(); err != nil {
-		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
-	}
-	c, err := connect(d.cfg, sqlite.OpenReadOnly)
-	if err != nil {
+// makeCopy copies what c sees to a file that is empty. The copy has a mark of its own, and
+// says when it was made if it is a backup. It is checked, and on disk.
+func makeCopy(ctx context.Context, c *sqlite.Conn, to Config, made time.Time) error {
+	if err := os.Chmod(to.Path, 0o600); err != nil {
 		return err
 	}
 	c.SetInterrupt(ctx.Done())
-	err = sqlitex.ExecuteTransient(c, `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{path}})
-	return errors.Join(err, c.Close())
+	defer c.SetInterrupt(nil)
+	if err := sqlitex.ExecuteTransient(c, `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{to.Path}}); err != nil {
+		return err
+	}
+	copied, err := connect(to, sqlite.OpenReadWrite)
+	if err != nil {
+		return err
+	}
+	copied.SetInterrupt(ctx.Done())
+	err = markCopy(copied, made)
+	if err == nil {
+		err = checkIntegrity(copied)
+	}
+	return errors.Join(err, copied.Close())
 }
 
-func (d *DB) checkCopy(ctx context.Context, path string) error {
-	c, err := connect(Config{Path: path, VFS: d.cfg.VFS, BusyTimeout: d.cfg.BusyTimeout}, sqlite.OpenReadOnly)
+// markCopy gives a copy its marks. Its commit is what syncs the whole file.
+func markCopy(c *sqlite.Conn, made time.Time) (err error) {
+	for _, p := range []pragma{{"journal_mode", "MEMORY", "memory"}, {"synchronous", "FULL", "2"}} {
+		if err := p.set(c); err != nil {
+			return err
+		}
+	}
+	end, err := sqlitex.ImmediateTransaction(c)
 	if err != nil {
 		return err
 	}
-	c.SetInterrupt(ctx.Done())
-	result, err := queryText(c, `PRAGMA integrity_check`)
-	if err == nil && result != "ok" {
-		err = fmt.Errorf("%w: integrity check of the copy: %s", persist.ErrCorrupt, result)
+	defer end(&err)
+	if _, err := new(mark).renew(c); err != nil {
+		return err
 	}
-	return errors.Join(err, c.Close())
+	if made.IsZero() {
+		_, err = query(c, `DELETE FROM meta WHERE name = 'backup'`).change()
+		return err
+	}
+	return setMeta(c, "backup", binary.BigEndian.AppendUint64(nil, uint64(made.UnixMicro())))
+}
+
+// backupMade is when a backup was made, in microseconds, 0 if c sees none or nobody knows.
+func backupMade(c *sqlite.Conn) (made int64, err error) {
+	err = query(c, `SELECT value FROM meta WHERE name = 'backup'`).rows(func(s *sqlite.Stmt) error {
+		if v := bytesOf(s, 0); len(v) == 8 {
+			made = int64(binary.BigEndian.Uint64(v))
+		}
+		return nil
+	})
+	return made, err
+}
+
+func checkIntegrity(c *sqlite.Conn) error {
+	result, err := queryText(c, `PRAGMA integrity_check(1)`)
+	if err == nil && result != "ok" {
+		err = fmt.Errorf("%w: integrity check: %s", persist.ErrCorrupt, result)
+	}
+	return err
 }
 
 // syncDir makes a new name in a directory survive a power cut.

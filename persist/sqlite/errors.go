@@ -40,7 +40,7 @@ func harmless(err error) bool {
 // openError says in the words of the contract why a store does not open.
 func openError(err error) error {
 	for _, known := range []error{
-		persist.ErrLocked, persist.ErrNewer, persist.ErrNotStore, persist.ErrReadOnly, persist.ErrUnavailable,
+		persist.ErrLocked, persist.ErrNewer, persist.ErrForeignWAL, persist.ErrNotStore, persist.ErrReadOnly, persist.ErrUnavailable,
 	} {
 		if errors.Is(err, known) {
 			return err

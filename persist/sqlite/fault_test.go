@@ -555,3 +555,89 @@ func TestALongWALIsEmptied(t *testing.T) { // R17
 		t.Errorf("the WAL has %d bytes and is not emptied", n)
 	}
 }
+
+// hang makes every call of a kind wait until it is released.
+func hang(op faultvfs.Op, suffix string) (func(int, faultvfs.Call) faultvfs.Verdict, chan struct{}, chan struct{}) {
+	hangs, free := make(chan struct{}, 100), make(chan struct{})
+	return func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+		if c.Op == op && strings.HasSuffix(c.Path, suffix) {
+			select {
+			case hangs <- struct{}{}:
+			default:
+			}
+			<-free
+		}
+		return v
+	}, hangs, free
+}
+
+// A disk that hangs holds up nobody longer than his context lasts. What was begun is given
+// up when the disk goes on, and leaves nothing behind.
+func TestBackupAndOpenEndWithTheirContextWhileTheDiskHangs(t *testing.T) { // D16
+	disk := &disk{VFS: faultvfs.New(t.Name())}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	hook := func(f func(int, faultvfs.Call) faultvfs.Verdict) {
+		disk.Set(func(c faultvfs.Call) faultvfs.Verdict { return f(0, c) }) // without the lock of disk: others go on
+	}
+	d := disk.open(t, path)
+	fill(t, d, 100)
+	stop, hangs, free := hang(faultvfs.Write, ".partial")
+	hook(stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-hangs; cancel() }()
+	if err := d.Backup(ctx, filepath.Join(dir, "copy.db")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Backup: %v", err)
+	}
+	close(free)
+	ok(t, d.Close())
+	if left, err := filepath.Glob(filepath.Join(dir, "copy.db*")); err != nil || len(left) > 0 {
+		t.Errorf("it has left %v, %v", left, err)
+	}
+	stop, hangs, free = hang(faultvfs.Open, "s.db")
+	hook(stop)
+	ctx, cancel = context.WithCancel(context.Background())
+	go func() { <-hangs; cancel() }()
+	if _, err := sqlite.Open(ctx, sqlite.Config{Path: path, VFS: disk.Name}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: path}); !errors.Is(err, persist.ErrLocked) {
+		t.Errorf("while the first one hangs: %v", err)
+	}
+	close(free)
+	for began := time.Now(); ; {
+		d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+		if err == nil {
+			ok(t, d.Close())
+			return
+		}
+		if !errors.Is(err, persist.ErrLocked) || time.Since(began) > 10*time.Second {
+			t.Fatalf("when the disk goes on: %v", err)
+		}
+	}
+}
+
+// A copy is synced after the last byte of it was written, and before it has its name.
+func TestABackupIsSynced(t *testing.T) { // D26
+	disk := newDisk(t)
+	dir := t.TempDir()
+	d := disk.open(t, filepath.Join(dir, "s.db"))
+	defer d.Close()
+	fill(t, d, 100)
+	disk.from(nil)
+	ok(t, d.Backup(context.Background(), filepath.Join(dir, "copy.db")))
+	written, synced := -1, -1
+	for i, c := range disk.trace() {
+		if strings.HasSuffix(c.Path, ".partial") {
+			switch c.Op {
+			case faultvfs.Write, faultvfs.Truncate:
+				written = i
+			case faultvfs.Sync:
+				synced = i
+			}
+		}
+	}
+	if written < 0 || synced < written {
+		t.Errorf("call %d is the last that writes, and %d the last that syncs", written, synced)
+	}
+}

@@ -105,7 +105,7 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkContent(c); err != nil {
+	if err := belongs(d.cfg, c, checkContent(c)); err != nil {
 		err = errors.Join(err, c.Close())
 		if codeOf(err) == sqlite.ResultReadOnly && unfinished(d.cfg.Path+"-journal") {
 			return nil, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // mark tells the states of the database file from one another. The first commit after
-// each checkpoint writes 16 new random bytes into the table meta, so a copy of the file
+// each whole checkpoint writes 16 new random bytes into the table meta, so a copy of the file
 // that was made before the last checkpoint, a backup for example, has other bytes than
 // the file. When something that is not SQLite writes to the file, the time of the last
 // write tells that, and the mark that the content is not ours any more.
@@ -44,7 +44,9 @@ func (m *mark) learn(c *sqlite.Conn) (err error) {
 	}
 	m.maybe = nil
 	return query(c, `SELECT value FROM meta WHERE name = 'mark'`).rows(func(s *sqlite.Stmt) error {
-		m.inDB = bytesOf(s, 0)
+		if v := bytesOf(s, 0); len(v) >= markBytes {
+			m.inDB = v[:markBytes]
+		}
 		return nil
 	})
 }
@@ -64,17 +66,17 @@ func (m *mark) findRoot(c *sqlite.Conn) error {
 	return nil
 }
 
-// renew gives the database a new mark, in the transaction of c, and returns it.
+// renew gives the database a new mark, in the transaction of c, and returns it. The page
+// of the schema is written with it, so that a WAL says by itself where its mark is.
 func (m *mark) renew(c *sqlite.Conn) ([]byte, error) {
 	next := make([]byte, markBytes)
 	if _, err := rand.Read(next); err != nil {
 		return nil, fmt.Errorf("making a mark: %w", err)
 	}
-	n, err := query(c, `UPDATE meta SET value = ? WHERE name = 'mark'`).blob(next).change()
-	if err == nil && n == 0 {
-		_, err = query(c, `INSERT INTO meta (name, value) VALUES ('mark', ?)`).blob(next).change()
+	if err := setMeta(c, "mark", linked(next, m.inDB)); err != nil {
+		return nil, err
 	}
-	return next, err
+	return next, rewriteHeader(c)
 }
 
 // committed notes that the database has a mark.

@@ -17,8 +17,10 @@ import (
 // Open opens or creates the file, takes its lock and brings its schema up to
 // date. Its errors are persist.ErrLocked, with the pid of who has it,
 // persist.ErrNewer, ErrNotStore, ErrReadOnly and ErrUnavailable. After the first
-// three not a byte of the file has changed. What Open writes is on disk when it
-// returns.
+// three not a byte of the file has changed. persist.ErrForeignWAL says that a backup was
+// copied over the file of a store that had been killed. What Open writes is on disk when
+// it returns. If ctx ends while the disk hangs, Open returns, and what it has opened is
+// closed when the disk goes on.
 func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if cfg, err = cfg.complete(); err != nil {
 		return nil, err
@@ -27,14 +29,33 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		return nil, err
 	}
 	d := &DB{cfg: cfg, roomy: walRoom}
-	if err := d.open(ctx); err != nil {
-		err = fmt.Errorf("opening %s: %w", cfg.Path, openError(err))
-		if left := d.Close(); left != nil {
-			err = errors.Join(err, left)
+	opened, left := make(chan error), make(chan struct{})
+	go func() { // it ends when the disk does what it was asked
+		err := d.openOrClose(ctx)
+		select {
+		case opened <- err:
+		case <-left: // nobody waits for it any more
+			_ = d.Close()
 		}
-		return nil, err
+	}()
+	err = within(ctx, opened)
+	close(left)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", cfg.Path, err)
 	}
 	return d, nil
+}
+
+func (d *DB) openOrClose(ctx context.Context) error {
+	err := d.open(ctx)
+	if err == nil {
+		return nil
+	}
+	err = openError(err)
+	if left := d.Close(); left != nil {
+		err = errors.Join(err, left)
+	}
+	return err
 }
 
 // complete fills in the defaults and finds the file that is meant: two names of
@@ -96,6 +117,9 @@ func (d *DB) open(ctx context.Context) (err error) {
 	if d.lock, err = takeLock(d.cfg.Path); err != nil {
 		return err
 	}
+	if err := finishRestore(d.cfg.Path); err != nil {
+		return fmt.Errorf("%w: finishing a restore: %w", persist.ErrUnavailable, err)
+	}
 	c, err := d.prepareFile()
 	if err != nil {
 		if err = openError(err); errors.Is(err, persist.ErrNotStore) || errors.Is(err, persist.ErrLocked) {
@@ -131,6 +155,13 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	}
 	if err := migrate(ctx, d.writer, migrations()); err != nil {
 		return err
+	}
+	if made, err := backupMade(d.writer); err != nil {
+		return err
+	} else if made != 0 { // it is the store from now on
+		if _, err := query(d.writer, `DELETE FROM meta WHERE name = 'backup'`).change(); err != nil && !harmless(err) {
+			return err
+		}
 	}
 	if d.key, err = storeKey(d.writer); err != nil {
 		return err

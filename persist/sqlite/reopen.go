@@ -37,7 +37,11 @@ func (d *DB) reopen() (err error) {
 		return errBackup
 	}
 	if !d.reopening.Load() {
-		if err := d.checkpointSoon(); err != nil {
+		err := d.backAgain()
+		if err == nil {
+			err = d.checkpointSoon()
+		}
+		if err != nil {
 			return errors.Join(err, d.left(true))
 		}
 		if err := d.left(false); err != nil {
@@ -88,7 +92,7 @@ func (d *DB) openAgain() (err error) {
 	}
 	d.id.learn()
 	d.foreign.Store(true) // whoever took them may have written
-	d.broken = false
+	d.broken, d.unbacked = false, false
 	if err := d.connectGuard(); err != nil {
 		return err
 	}

@@ -102,19 +102,25 @@ func (d *DB) replaceWriter() error {
 // settle makes sure that what the writer sees is on disk, and that nothing else can
 // become true: by emptying the WAL or, if a reader is in the way, by a commit.
 func (d *DB) settle() error {
-	_, done, err := d.progress()
-	if err == nil && d.unbacked && done > 0 {
-		err = d.commitAnew(done)
-	}
-	if err != nil {
+	if err := d.backAgain(); err != nil {
 		return err
 	}
-	err = d.checkpointSoon()
+	err := d.checkpointSoon()
 	if codeOf(err) == sqlite.ResultBusy {
 		err = d.commitAnew(0)
 	}
 	if err == nil {
 		d.unsynced, d.unbacked = false, false
+	}
+	return err
+}
+
+// backAgain takes care that the next checkpoint writes back what an earlier one has noted
+// as done, and which may be lost.
+func (d *DB) backAgain() error {
+	_, done, err := d.progress()
+	if err == nil && d.unbacked && done > 0 {
+		err = d.commitAnew(done)
 	}
 	return err
 }
@@ -141,12 +147,7 @@ func (d *DB) commitAnew(frames int64) (err error) {
 			return err
 		}
 	}
-	version, err := queryText(d.writer, `PRAGMA user_version`)
-	if err != nil {
-		return err
-	}
-	_, err = queryText(d.writer, "PRAGMA user_version = "+version) // its page is written although it is the same
-	return err
+	return rewriteHeader(d.writer)
 }
 
 // pagesOf are the numbers of the pages in the first frames of a WAL, in order

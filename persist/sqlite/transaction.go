@@ -23,6 +23,7 @@ type transaction struct {
 	data       [][]byte // of the writes: encoded once for both runs
 	guests     int      // sessions without a user, if this is committed
 	clock      int64    // the time that goes to disk with this, 0 if none does
+	synced     bool     // before it began, all of the database was in the file, and synced
 	careful    bool
 	committing bool // it came as far as COMMIT
 }
@@ -71,10 +72,11 @@ func (t *transaction) run() (err error) {
 	return t.db.reachable() // else what was committed is not at the path
 }
 
-// mark renews the mark of the database if it is due.
+// mark renews the mark of the database if it is due: the one before must be in the file
+// for sure, because the new one is linked to it.
 func (t *transaction) mark() ([]byte, error) {
 	m := &t.db.id.mark
-	if !m.due() {
+	if !m.due() || m.inDB != nil && !t.synced {
 		return nil, nil
 	}
 	next, err := m.renew(t.c)

@@ -58,6 +58,12 @@ func (d *DB) progress() (frames, done int64, err error) {
 	return frames, done, err
 }
 
+// writtenBack reports whether all of the WAL is in the file, and synced.
+func (d *DB) writtenBack() bool {
+	frames, done, err := d.progress()
+	return err == nil && frames == done && !d.unbacked
+}
+
 // empty writes the whole WAL back into the file and empties it.
 func (d *DB) empty() error { return d.checkpoint(`PRAGMA wal_checkpoint(TRUNCATE)`) }
 

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Restored says what a restore has done.
+type Restored struct {
+	Made     int64  // when the backup was made, microseconds; 0 if it is no copy of [DB.Backup]
+	Sessions int    // active ones in the backup
+	Revived  int    // of those: not in the file that was replaced, so logged out or evicted since
+	Rotated  int    // of those: have an older token again
+	Lost     int    // active ones of the file that was replaced that are not in the backup
+	Kept     string // where that file is now, with its WAL; empty if there was none
+	Unread   error  // why that file could not be compared; nil if it was, or if there was none
+}
+
+// Restore puts a copy of a backup in the place of the file at path, whatever is there: a
+// store that was closed or killed, a damaged one, or nothing. The backup is any file of a
+// store: of Backup, of another tool, or one that was closed. What was at path is kept
+// under another name in the same directory. A kill or a power cut leaves the old file or
+// the new one: Open finishes what was begun.
+//
+// now is the time in microseconds: sessions that have ended by then are not counted. The
+// errors are those of Open for the backup, and persist.ErrLocked if the store is open.
+func Restore(ctx context.Context, backup, path string, now int64) (r Restored, err error) {
+	from, err := Config{Path: backup}.complete()
+	if err != nil {
+		return r, err
+	}
+	to, err := Config{Path: path}.complete()
+	if err != nil {
+		return r, err
+	}
+	if r, err = restore(ctx, from, to, now); err != nil {
+		return r, fmt.Errorf("restoring %s from %s: %w", path, backup, openError(err))
+	}
+	return r, nil
+}
+
+func restore(ctx context.Context, from, to Config, now int64) (r Restored, err error) {
+	if a, err := os.Stat(from.Path); err != nil {
+		return r, err
+	} else if b, err := os.Stat(to.Path); err == nil && (os.SameFile(a, b) || !b.Mode().IsRegular()) {
+		return r, errors.New("the file to replace is the backup itself, or not a regular file")
+	}
+	l, err := takeLock(to.Path)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, l.release()) }()
+	if err := finishRestore(to.Path); err != nil {
+		return r, err
+	}
+	if lstat(to.Path) != nil { // a store whose lock file was removed has a lock on the file itself
+		old, err := openIdentity(to.Path, to.given)
+		if err != nil {
+			return r, err
+		}
+		defer func() { err = errors.Join(err, old.close()) }()
+	}
+	partial := to.Path + ".restoring.partial"
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = os.Remove(partial) }() // it has another name if all went well
+	if err := f.Close(); err != nil {
+		return r, err
+	}
+	staged := Config{Path: partial, BusyTimeout: to.BusyTimeout}
+	if r.Made, err = copyBackup(ctx, from, staged); err != nil {
+		return r, fmt.Errorf("reading the backup: %w", err)
+	}
+	if err := r.compare(ctx, to, staged, now); err != nil {
+		return r, err
+	}
+	if err := errors.Join(os.Rename(partial, to.Path+staging), syncDir(filepath.Dir(to.Path))); err != nil {
+		return r, err
+	}
+	return r, finishRestore(to.Path)
+}
+
+// copyBackup checks a backup and copies it. It leaves nothing beside it.
+func copyBackup(ctx context.Context, from, to Config) (made int64, err error) {
+	c, err := look(from)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	c.SetInterrupt(ctx.Done())
+	if err := checkIntegrity(c); err != nil {
+		return 0, fmt.Errorf("%w: %w", persist.ErrNotStore, err)
+	}
+	if made, err = backupMade(c); err != nil {
+		return 0, err
+	}
+	return made, makeCopy(ctx, c, to, time.Time{})
+}
+
+// look opens a file of a store to read it, with its WAL if it has one.
+func look(cfg Config) (c *sqlite.Conn, err error) {
+	if size(cfg.Path+"-wal") > 0 {
+		c, err = connect(cfg, sqlite.OpenReadOnly)
+	} else {
+		c, err = connectAlone(cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = belongs(cfg, c, checkContent(c))
+	if err == nil {
+		_, err = storeKey(c) // an empty database is not a store
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// compare counts what the restore changes.
+func (r *Restored) compare(ctx context.Context, old, staged Config, now int64) error {
+	c, err := connectAlone(staged)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetInterrupt(ctx.Done())
+	if err := count(c, &r.Sessions, `SELECT count(*) FROM activity WHERE expires_at > ?`, now); err != nil {
+		return err
+	}
+	info, err := os.Stat(old.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Kept = kept(old.Path, staged.Path)
+	if info.Size() == 0 {
+		return nil
+	}
+	r.Unread = r.compareOld(ctx, old, staged, now)
+	return ctx.Err()
+}
+
+func (r *Restored) compareOld(ctx context.Context, old, staged Config, now int64) (err error) {
+	c, err := look(old)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	c.SetInterrupt(ctx.Done())
+	attach := query(c, `ATTACH ? AS backup`).text(aloneURI(staged))
+	if _, err := attach.change(); err != nil {
+		return err
+	}
+	return errors.Join(
+		count(c, &r.Revived, `SELECT count(*) FROM backup.activity AS a JOIN backup.session AS s USING (key)
+			WHERE a.expires_at > ? AND NOT EXISTS (SELECT 1 FROM main.session AS o WHERE o.id = s.id)`, now),
+		count(c, &r.Lost, `SELECT count(*) FROM main.activity AS a JOIN main.session AS s USING (key)
+			WHERE a.expires_at > ? AND NOT EXISTS (SELECT 1 FROM backup.session AS o WHERE o.id = s.id)`, now),
+		count(c, &r.Rotated, `SELECT count(*) FROM backup.activity AS a JOIN backup.session AS s USING (key)
+			JOIN main.session AS o ON o.id = s.id WHERE a.expires_at > ? AND o.token_hash <> s.token_hash`, now))
+}
+
+func count(c *sqlite.Conn, n *int, sql string, now int64) error {
+	return query(c, sql).int(now).rows(func(s *sqlite.Stmt) error { *n = s.ColumnInt(0); return nil })
+}
+
+// staging is the end of the name of a copy that is whole and takes the place of the file.
+const staging = ".restoring"
+
+// kept is the name for the file that is replaced: the same however often the replacement
+// is begun again, because it comes from the time of the copy.
+func kept(path, staged string) string {
+	name := path + ".replaced"
+	if info, err := os.Stat(staged); err == nil {
+		name += "-" + info.ModTime().UTC().Format("20060102T150405.000000")
+	}
+	return name
+}
+
+// finishRestore does what is left of a restore whose copy is whole. The copy keeps its
+// name until the last step, so that after a kill at any moment the next Open goes on:
+//
+//  1. The old file gets a second name.
+//  2. Its WAL gets that name, too. Now the file alone is older than what was acknowledged,
+//     but whoever opens it finds the copy first.
+//  3. The index of the WAL goes: it is made anew.
+//  4. The copy takes the place of the file.
+func finishRestore(path string) error {
+	if _, err := os.Lstat(path + staging); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, step := range restoreSteps(path) {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func restoreSteps(path string) []func() error {
+	old := kept(path, path+staging)
+	unless := func(err, fine error) error {
+		if errors.Is(err, fine) {
+			return nil
+		}
+		return err
+	}
+	return []func() error{
+		func() error { return unless(unless(os.Link(path, old), fs.ErrExist), fs.ErrNotExist) },
+		func() error { return unless(os.Rename(path+"-wal", old+"-wal"), fs.ErrNotExist) },
+		func() error { return unless(os.Remove(path+"-shm"), fs.ErrNotExist) },
+		func() error { return syncDir(filepath.Dir(path)) },
+		func() error { return os.Rename(path+staging, path) },
+		func() error { return syncDir(filepath.Dir(path)) },
+	}
+}
