@@ -40,7 +40,7 @@ func deeds() []string {
 	return []string{
 		"nothing",
 		"create", "create", "create", "create", "read", "read", "read", "read", "update", "update", "update", "store", "touch", "touch",
-		"rotate", "rotate", "renew", "destroy", "destroy", "others", "all", "sync", "sweep",
+		"again", "again", "rotate", "rotate", "renew", "renew", "reissue", "reissue", "destroy", "destroy", "others", "all", "sync", "sweep",
 		"wait", "wait", "jump", "break", "mend", "mend", "crash", "restart",
 	}
 }
@@ -115,6 +115,13 @@ func (w *world) do(d deed) {
 		c.Rotate(d.Pick, false)
 	case "renew":
 		c.Rotate(d.Pick, true)
+	case "reissue": // a minute later, but nothing expires by it
+		if ahead := w.offset.Load(); ahead < int64(20*time.Minute) {
+			w.offset.Store(ahead + int64(time.Minute))
+		}
+		c.Reissue(d.Pick)
+	case "again":
+		c.CreateAgain(d.Pick)
 	case "destroy":
 		c.Destroy(d.Pick)
 	case "others":

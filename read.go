@@ -52,7 +52,7 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err 
 	interval := min(s.touch, v.TTL/2)
 	found = Snapshot{view: v, due: now-v.LastActive >= interval, unannounced: now-v.Announced >= interval}
 	if v.Rotation != nil {
-		found.replaced = v.Previous == h
+		found.replaced, found.lost = v.Previous == h, v.SuccessorLost(h, now)
 		if err := s.checkRotated(ctx, v, h, now); err != nil {
 			return Snapshot{}, err
 		}

@@ -36,7 +36,10 @@ type Rotation struct {
 	// Grace keeps the old token good until the new one is first seen and for
 	// Config.RotateGrace after: for periodic rotation only, never after a login or
 	// a change of privilege (OWASP: renewal timeout). Only one token at a time has
-	// a grace: until it is over, another such rotation is an [ErrInGrace].
+	// a grace: until it is over, another such rotation is an [ErrInGrace]. But a new
+	// token that nobody has presented for a minute is lost: then a rotation From the token
+	// before replaces it. The lost one opens nothing from then on, and From keeps its
+	// grace. See [Snapshot.SuccessorLost].
 	Grace bool
 	// Reauthenticated notes that the user has just proved who they are.
 	Reauthenticated bool

@@ -17,6 +17,7 @@ type Snapshot struct {
 	view     *actor.View
 	due      bool
 	replaced bool
+	lost     bool
 
 	unannounced bool
 }
@@ -142,6 +143,11 @@ func (x Snapshot) TouchDue() bool { return x.due }
 
 // TokenReplaced is Session.TokenReplaced.
 func (x Snapshot) TokenReplaced() bool { return x.replaced }
+
+// SuccessorLost reports whether it was read by a token whose successor nobody has
+// presented for a minute: the response that carried it must have been lost. Then
+// [Store.Rotate] From that token, with a grace, replaces the successor.
+func (x Snapshot) SuccessorLost() bool { return x.lost }
 
 // String identifies the session, like that of a [Session].
 func (x Snapshot) String() string { return "Session(" + x.ID().String() + ")" }

@@ -85,29 +85,33 @@ func (s *state) boardOps(f *flight) {
 }
 
 // boardRotate fixes what a rotation replaces: the current token, or that of the
-// rotation of the same session before it. It is false if the rotation is over.
+// rotation of the same session before it. A rotation from the token before replaces a
+// successor that was lost. It is false if the rotation is over.
 func (s *state) boardRotate(f *flight, p *pendingOp) bool {
 	r := p.reqs[0]
 	p.op.From = p.entry.Key()
-	graced := false
+	graced, lost := false, false
 	if v := p.entry.Value(); v != nil {
-		graced = v.graced(s.now)
+		graced, lost = v.graced(s.now), p.op.Until != 0 && v.SuccessorLost(r.from, s.now)
 	}
 	for _, q := range f.ops {
 		if q.op.Kind == persist.Rotate && q.op.Ref.ID == p.op.Ref.ID {
-			p.op.From, graced = q.op.To, q.op.Until != 0
+			p.op.From, graced, lost = q.op.To, q.op.Until != 0, false
 		}
 	}
 	switch {
 	case s.hot.ByID(p.entry.ID()) != p.entry:
 		s.fail(r, persist.ErrNotFound)
-	case r.from != (persist.Hash{}) && r.from != p.op.From:
+	case r.from != (persist.Hash{}) && r.from != p.op.From && !lost:
 		s.fail(r, &RotatedError{ID: p.op.Ref.ID, At: s.now})
 	case s.postponed(p.op.Ref.ID):
 		s.fail(r, persist.ErrUnavailable)
-	case p.op.Until != 0 && graced:
+	case p.op.Until != 0 && graced && !lost:
 		s.fail(r, ErrInGrace)
 	default:
+		if lost {
+			p.op.Lost, p.op.From = p.op.From, r.from
+		}
 		return true
 	}
 	s.unspin(p)

@@ -93,7 +93,7 @@ func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persi
 // Spin is a change of token.
 type Spin struct {
 	To     persist.Hash
-	From   persist.Hash // the token that it must replace, zero = any
+	From   persist.Hash // the token that it must replace, or whose lost successor with Until; zero = any
 	Until  int64        // end of the old token's grace: 0 or persist.Unseen
 	Reauth bool         // the user has authenticated again
 }

@@ -22,7 +22,7 @@ var (
 	// ErrConflict: another node changed the session meanwhile, or an id or token collided.
 	ErrConflict = errors.New("session changed elsewhere")
 	// ErrInGrace: the token before this one still has its grace, and another
-	// rotation would end it early; nothing was done.
+	// rotation would end it early; nothing was done. See View.SuccessorLost.
 	ErrInGrace = errors.New("the previous token still has its grace")
 	// ErrDataTooLarge: the session's data would exceed its bound.
 	ErrDataTooLarge = errors.New("session data too large")

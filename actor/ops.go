@@ -206,13 +206,15 @@ func (s *state) rotate(r *request, e *entry) {
 		s.fail(r, ErrExpired)
 		return
 	}
-	if r.from != (persist.Hash{}) && r.from != e.Key() {
-		s.fail(r, &RotatedError{ID: r.id, At: s.now})
-		return
-	}
-	if r.until != 0 && v.graced(s.now) {
-		s.fail(r, ErrInGrace)
-		return
+	if lost := r.until != 0 && v.SuccessorLost(r.from, s.now); !lost {
+		if r.from != (persist.Hash{}) && r.from != e.Key() {
+			s.fail(r, &RotatedError{ID: r.id, At: s.now})
+			return
+		}
+		if r.until != 0 && v.graced(s.now) {
+			s.fail(r, ErrInGrace)
+			return
+		}
 	}
 	s.hot.Pin(e)
 	s.spins[r.id]++

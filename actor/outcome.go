@@ -39,8 +39,7 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	s.bytes -= p.size()
 	for _, x := range o.Removed {
 		if x.ID == p.op.Replaces {
-			s.over(x, Event{Kind: Destroyed, Reason: "replaced by a login"})
-			s.stats.Destroyed++
+			s.replaced(x)
 			continue
 		}
 		s.over(x, Event{Kind: Evicted})
@@ -48,6 +47,7 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	}
 	switch o.Status {
 	case persist.Applied:
+		s.replacedBefore(&p.op)
 	case persist.Full:
 		s.event(Event{Kind: LimitReached, UserID: rec.UserID})
 		s.failAll(p, ErrLimitReached)
@@ -79,6 +79,25 @@ func (s *state) created(f *flight, p *pendingOp, o persist.Outcome) {
 	s.reply(r, response{view: v})
 }
 
+// replaced forgets a session that a create has replaced.
+func (s *state) replaced(x persist.Removed) {
+	s.over(x, Event{Kind: Destroyed, Reason: "replaced by a login"})
+	s.stats.Destroyed++
+}
+
+// replacedBefore forgets the session that a create replaces and did not find: 1. A login
+// replaces it, with an unknown outcome; it is gone from the disk. 2. Memory goes on with
+// it: a change of it waits for the disk. 3. The next login in its place is acknowledged.
+func (s *state) replacedBefore(op *persist.Op) {
+	if op.Replaces.IsZero() {
+		return
+	}
+	s.overwritten(op.Replaces)
+	if e := s.hot.ByID(op.Replaces); e != nil && e.User() != "" && e.User() == op.Record.UserID {
+		s.replaced(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()})
+	}
+}
+
 // keeps reports whether a new session may be put into memory. It was there for
 // others to see from its commit on: they may have read it, ended it, or, where
 // others write too, changed it.
@@ -95,14 +114,14 @@ func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 		return
 	}
 	defer s.unspin(p)
+	s.graves.bury(p.grave)
+	s.graves.bury(p.also)
 	if o.Status == persist.Applied {
 		s.overtake(p)
 	}
 	live := e != nil && s.hot.ByID(id) == e
 	switch {
 	case e == nil: // a retry of what nobody waits for
-		s.graves.bury(p.grave)
-		s.graves.bury(p.also)
 	case o.Status == persist.Applied && live:
 		s.respin(f, p, e)
 	case o.Status == persist.Applied || o.Status == persist.Gone:
@@ -113,8 +132,8 @@ func (s *state) rotated(f *flight, p *pendingOp, o persist.Outcome) {
 		s.graves.bury(s.graves.open(&grave{hash: p.op.From, row: id}))
 		s.failAll(p, persist.ErrNotFound)
 	case o.Status == persist.Conflict:
-		if live && !s.exclusive {
-			s.drop(e, ErrConflict) // another node has rotated it
+		if live && (!s.exclusive || p.grave != nil) {
+			s.drop(e, ErrConflict) // another node has rotated it, or memory has said too much
 		}
 		s.failAll(p, ErrConflict)
 	default:
@@ -139,21 +158,30 @@ func (s *state) overtake(p *pendingOp) {
 // respin gives e its new token. The old one lives on only in a grace.
 func (s *state) respin(f *flight, p *pendingOp, e *entry) {
 	s.overwritten(e.ID())
+	if p.op.Lost != (persist.Hash{}) {
+		s.graves.bury(s.graves.open(&grave{hash: p.op.Lost}))
+	}
+	v := s.retoken(e, &p.op, f.batch.Now)
+	s.stats.Rotated++
+	s.event(Event{Kind: Rotated, ID: v.ID, UserID: v.UserID})
+	for _, r := range p.reqs {
+		s.reply(r, response{view: v})
+	}
+}
+
+// retoken publishes what a rotation makes of e.
+func (s *state) retoken(e *entry, op *persist.Op, at int64) *View {
 	n := *e.Value()
-	rot := persist.Rotation{Previous: p.op.From, Until: p.op.Until, At: f.batch.Now}
-	n.AuthAt = cmp.Or(p.op.AuthAt, n.AuthAt)
+	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: at}
+	n.AuthAt = cmp.Or(op.AuthAt, n.AuthAt)
 	n.Rotation = &rot
-	s.rekey(e, &n, p.op.To)
+	s.rekey(e, &n, op.To)
 	if rot.Until > s.now {
 		s.hot.Alias(e, rot.Previous)
 	} else {
 		s.graves.bury(s.graves.open(&grave{hash: rot.Previous, rotate: &RotatedError{ID: n.ID, At: rot.At}}))
 	}
-	s.stats.Rotated++
-	s.event(Event{Kind: Rotated, ID: n.ID, UserID: n.UserID})
-	for _, r := range p.reqs {
-		s.reply(r, response{view: &n})
-	}
+	return &n
 }
 
 // rekey publishes v as e's, under another token. The second key goes first: the token

@@ -120,6 +120,23 @@ func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+// TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt: 1. A login replaces it, with an
+// unknown outcome; it is gone from the disk. 2. A change of it waits for the disk, and keeps
+// it in memory. 3. Another login in its place is acknowledged.
+func TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt(t *testing.T) {
+	g := newRig(t, nil)
+	old := g.create("u")
+	first, second := g.relogin(old, persist.Limit{}), g.relogin(old, persist.Limit{})
+	g.do(first)
+	g.do(g.update(old.ID, "1"))
+	g.refused(g.unknown(true), first, persist.ErrUnknown)
+	g.do(second)
+	g.pass(2 * retryFirst.Microseconds()) // the login does not wait any longer, the change does
+	g.carries(2, 0, 0)
+	g.ok(g.settle(), second)
+	equal(t, "the old one opens", g.opens(old.Hash), false)
+}
+
 func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
 	g := newRig(t, nil)
 	old := g.create("u")

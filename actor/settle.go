@@ -248,7 +248,7 @@ func (s *state) doubt(user string) {
 
 // failedRotate reports whether the rotation must be tried again. If it may have
 // been done, the new token is never handed out. With a grace the old one is good
-// either way. Without, it is dead from now on: the session is out of reach until
+// either way, and a lost successor is dead from now on. Without, it is dead from now on: the session is out of reach until
 // it is destroyed or expires (I2, D9).
 func (s *state) failedRotate(f *flight, p *pendingOp, err error, unknown bool) bool {
 	s.failAll(p, err)
@@ -257,6 +257,7 @@ func (s *state) failedRotate(f *flight, p *pendingOp, err error, unknown bool) b
 		s.unspin(p)
 		return false
 	case p.op.Until != 0:
+		s.loseSuccessor(p)
 		return true
 	}
 	if e := p.entry; e != nil && s.hot.ByID(e.ID()) == e {
@@ -267,6 +268,19 @@ func (s *state) failedRotate(f *flight, p *pendingOp, err error, unknown bool) b
 		p.grave = s.graves.open(&grave{hash: p.op.From, to: p.op.To, at: s.now})
 	}
 	return true
+}
+
+// loseSuccessor kills the successor that a rotation replaces, as soon as that may have
+// been done. Else: 1. The outcome is unknown. 2. The lost token comes after all, and is
+// noted as seen. 3. The retry replaces it, and the client that has it is logged out.
+func (s *state) loseSuccessor(p *pendingOp) {
+	if p.op.Lost == (persist.Hash{}) || p.grave != nil {
+		return
+	}
+	p.grave = s.graves.open(&grave{hash: p.op.Lost, to: p.op.To, at: s.now})
+	if e := p.entry; e != nil && s.hot.ByID(e.ID()) == e {
+		s.retoken(e, &p.op, s.now)
+	}
 }
 
 // lock puts a session out of reach: what opened it, and what a rotation with a

@@ -30,7 +30,7 @@ func (m *sim) begin() {
 	case k < 70:
 		m.beginUpdate(x)
 	case k < 78:
-		m.beginRotate(x)
+		m.beginRotate(m.unseen(x))
 	case k < 80:
 		x.hinted = true
 		c := &simClient{what: "seen", sess: x, live: x.tokens[len(x.tokens)-1]}
@@ -79,7 +79,7 @@ func (m *sim) start(c *simClient, r *request) {
 func (m *sim) beginCreate() {
 	m.serial++
 	user := fmt.Sprintf("u%d", m.rng.IntN(simUsers))
-	ttl := int64(2_000_000) << m.rng.IntN(6)
+	ttl := int64(2_000_000) << m.rng.IntN(9)
 	rec := &persist.Record{
 		Identity: &persist.Identity{UserID: user, CreatedAt: m.now, Deadline: m.now + 4*ttl, TTL: ttl},
 		Hash:     m.hash(), Version: 1, LastActive: m.now, ExpiresAt: m.now + ttl, Data: []byte("{}"),
@@ -132,12 +132,45 @@ func (m *sim) beginRotate(x *simSession) {
 	if m.rng.IntN(2) == 0 {
 		r.from = c.live
 	}
+	if x.unseen() && m.rng.IntN(4) > 0 {
+		m.beginReissue(c, r)
+	}
 	if c.grace {
 		x.leaning++
 		r.until = persist.Unseen
 	}
 	m.logf("rotation from %x to %x, grace %t", r.from[:2], r.to[:2], c.grace)
 	m.start(c, r)
+}
+
+// unseen is a session whose new token may have been lost, or else x.
+func (m *sim) unseen(x *simSession) *simSession {
+	if m.rng.IntN(2) == 0 {
+		return x
+	}
+	for _, y := range slices.Backward(m.sessions) {
+		if y.unseen() && !y.ended && m.now < y.floorExp {
+			return y
+		}
+	}
+	return x
+}
+
+func (x *simSession) unseen() bool {
+	n := len(x.tokens)
+	return n > 1 && x.graces[x.tokens[n-2]] == persist.Unseen
+}
+
+// beginReissue makes a rotation one from the token before, for the case that the one after it
+// was lost; now and then a minute after that.
+func (m *sim) beginReissue(c *simClient, r *request) {
+	x := c.sess
+	if m.rng.IntN(2) == 0 {
+		m.now += lostAfter
+	}
+	c.reissue, c.grace, c.live = true, true, x.tokens[len(x.tokens)-2]
+	r.from, c.spins = c.live, x.spins
+	c.due = m.now-x.turned >= lostAfter && x.spinning == 1 && !x.unsure && !x.lost && !x.phantom
 }
 
 // graced reports whether a token that was replaced may be good still.
@@ -365,10 +398,20 @@ func (m *sim) ackRotate(c *simClient, resp response) {
 	if c.grace {
 		x.leaning--
 	}
+	_, refused := errors.AsType[*RotatedError](resp.err)
 	switch {
+	case c.due && refused && !x.hinted && x.spins == c.spins:
+		m.failf("the lost successor of a token is not replaced")
+	case resp.err == nil && c.reissue:
+		m.reissues++
+		x.tokens = slices.DeleteFunc(x.tokens, func(h persist.Hash) bool { return h == c.live })
+		x.tokens = append(x.tokens, c.live, c.token) // the lost one is long dead
+		clear(x.graces)
+		x.graces[c.live] = persist.Unseen
+		x.hinted, x.lost, x.phantom, x.turned = false, false, false, m.now
 	case resp.err == nil:
 		clear(x.graces)
-		x.hinted = false
+		x.hinted, x.turned = false, m.now
 		x.phantom = c.grace && x.lost
 		if c.grace && !x.lost { // else it replaced one that nobody has
 			x.graces[x.tokens[len(x.tokens)-1]] = persist.Unseen
@@ -376,6 +419,8 @@ func (m *sim) ackRotate(c *simClient, resp response) {
 		x.tokens, x.lost = append(x.tokens, c.token), false
 	case errors.Is(resp.err, ErrInGrace) && (!c.grace || len(x.graces)+x.leaning == 0 && !x.unsure && !x.phantom):
 		m.failf("a rotation was refused for a grace that nobody has")
+	case errors.Is(resp.err, persist.ErrUnknown) && c.reissue: // the token before is good, and the one after it dead
+		x.lost = true
 	case errors.Is(resp.err, persist.ErrUnknown) && c.grace: // the old token is good either way
 		x.graces[x.tokens[len(x.tokens)-1]] = persist.Unseen
 		x.phantom = x.phantom || x.lost

@@ -46,6 +46,8 @@ type simClient struct {
 	alive   bool                           // a read must find the session
 	unsure  bool                           // a create that a wipe may or may not cover
 	grace   bool                           // a rotation that leaves the old token a grace
+	reissue bool                           // a rotation from the token before, of a lost successor
+	due     bool                           // and that must be done
 	live    persist.Hash                   // the token when the call began
 }
 
@@ -65,6 +67,7 @@ type simSession struct {
 	graces   map[persist.Hash]int64 // tokens replaced that may have a grace, and its end at most
 	leaning  int                    // rotations with a grace under way
 	hinted   bool                   // its new token may have been seen
+	turned   int64                  // when its last rotation was acknowledged
 	phantom  bool                   // a token that nobody has may have a grace
 	watches  []chan struct{}
 	values   map[string]int // acknowledged updates
@@ -95,6 +98,7 @@ type sim struct {
 	created  map[persist.ID]*persist.Record
 	serial   int
 	acks     int
+	reissues int // lost successors that were replaced
 	crashes  int
 	calm     uint64  // as the state last published it
 	quick    int     // quick reads that were answered
@@ -478,15 +482,15 @@ func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 		}
 		return
 	}
-	acks, crashes, quick := 0, 0, 0
+	acks, crashes, quick, reissues := 0, 0, 0, 0
 	for seed := uint64(1); seed <= uint64(*simSeeds); seed++ {
 		m, failure := runSim(t, seed, "", false)
 		if failure != "" {
 			t.Fatalf("seed %d: %s\nreplay: go test ./actor -run TestSimulatedLives -sim.seed=%d -v", seed, failure, seed)
 		}
-		acks, crashes, quick = acks+m.acks, crashes+m.crashes, quick+m.quick
+		acks, crashes, quick, reissues = acks+m.acks, crashes+m.crashes, quick+m.quick, reissues+m.reissues
 	}
-	t.Logf("%d lives, %d acknowledgements checked, %d quick reads among them, %d crashes", *simSeeds, acks, quick, crashes)
+	t.Logf("%d lives, %d acknowledgements checked, %d quick reads and %d lost successors among them, %d crashes", *simSeeds, acks, quick, reissues, crashes)
 }
 
 // TestSimulationCatchesBrokenStores is the negative control of the simulation:

@@ -31,6 +31,20 @@ func (v *View) ActiveAt(now int64) bool { return now < v.ExpiresAt && now < v.De
 // graced reports whether the token before the current one is good still.
 func (v *View) graced(now int64) bool { return v.Rotation != nil && now < v.Until }
 
+// lostAfter is how long nobody presents a new token before it counts as lost, microseconds.
+const lostAfter = 60_000_000
+
+// SuccessorLost reports whether the token that replaced h has been lost on its way to the
+// client, as far as anybody can tell: h is the token before, and for a minute its successor
+// has not been presented. Then another rotation from h may replace the successor.
+func (v *View) SuccessorLost(h persist.Hash, now int64) bool {
+	if v.Rotation == nil || v.Previous != h || v.Until != persist.Unseen {
+		return false
+	}
+	since := now - v.At
+	return since >= lostAfter || since <= -lostAfter // the clock was far ahead then
+}
+
 // end is the instant from which the session is no longer active.
 func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
 

@@ -80,12 +80,18 @@ func (h *Handle) touch(ctx context.Context) error {
 }
 
 // rotationDue reports whether it is time for another token. A client that keeps
-// its token itself would not hear of it, one whose token has been replaced already
-// gets no second successor, whoever takes the connection over writes its own headers,
-// and a cookie that may be planted is not spread.
+// its token itself would not hear of it, whoever takes the connection over writes its own
+// headers, and a cookie that may be planted is not spread. One whose token has been
+// replaced already gets no second successor, unless the first one was lost by the time at
+// which the request began: the browser had a minute to get it then, and would have sent it.
 func (h *Handle) rotationDue() bool {
 	every := h.m.opts.RotateEvery
-	if every == 0 || !h.has || h.bearer || h.superseded || h.overtaken || h.hijacked {
+	switch {
+	case !h.has || h.bearer || h.overtaken || h.hijacked:
+		return false
+	case h.superseded:
+		return h.successorLost && !h.maybePlanted(h.req.Context())
+	case every == 0:
 		return false
 	}
 	s := h.cur.session()

@@ -19,24 +19,25 @@ type Handle struct {
 	req   *http.Request
 	fault error // the session could not be read, and the application wants to go on without
 
-	mu         sync.Mutex
-	cur        current
-	pending    []change
-	fate       fate
-	tried      int  // how many of the cookies that came were looked at
-	has        bool // there is a session
-	gone       bool // there was one, and it has ended in another request
-	fresh      bool // it was created in this request, and nobody has its token yet
-	issued     bool // it was created in this request, whose response carries the token
-	bearer     bool // the token came in the Authorization header: no cookies
-	superseded bool // the token has been replaced, and is good for a grace
-	overtaken  bool // another request has replaced it meanwhile
-	reserved   bool // the browser's cookie may be good: no guest's may replace it
-	rotated    bool // the token was replaced in this request
-	loggedOut  bool // in this request
-	accessed   bool // the response depends on the cookie
-	sent       bool // the response has begun
-	hijacked   bool // somebody takes the connection over
+	mu            sync.Mutex
+	cur           current
+	pending       []change
+	fate          fate
+	tried         int  // how many of the cookies that came were looked at
+	has           bool // there is a session
+	gone          bool // there was one, and it has ended in another request
+	fresh         bool // it was created in this request, and nobody has its token yet
+	issued        bool // it was created in this request, whose response carries the token
+	bearer        bool // the token came in the Authorization header: no cookies
+	superseded    bool // the token has been replaced, and is good for a grace
+	successorLost bool // and the browser never got the one that replaced it
+	overtaken     bool // another request has replaced it meanwhile
+	reserved      bool // the browser's cookie may be good: no guest's may replace it
+	rotated       bool // the token was replaced in this request
+	loggedOut     bool // in this request
+	accessed      bool // the response depends on the cookie
+	sent          bool // the response has begun
+	hijacked      bool // somebody takes the connection over
 }
 
 // fate is what becomes of the browser's cookie.

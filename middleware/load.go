@@ -55,7 +55,7 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 	}
 	*h.cur.sent = text
 	h.cur.seen = s
-	h.has, h.reserved, h.superseded = true, false, s.TokenReplaced()
+	h.has, h.reserved, h.superseded, h.successorLost = true, false, s.TokenReplaced(), s.SuccessorLost()
 	return true, nil
 }
 

@@ -55,7 +55,8 @@ type Options struct {
 	Fingerprint FingerprintMode
 
 	// RotateEvery replaces the token of a session in use from time to time; the
-	// previous one keeps working for a grace, so that nobody is logged out. 0 = never.
+	// previous one keeps working for a grace, so that nobody is logged out. A new one that
+	// has not come back within a minute was lost, and is replaced in its turn. 0 = never.
 	RotateEvery time.Duration
 	// DestroyOnReuse ends a session when a token comes back that was replaced
 	// longer ago than the grace: somebody has a copy. There is an event in any case.

@@ -139,7 +139,10 @@ const (
 	Create OpKind = iota + 1
 	// Rotate replaces token hash From by To and remembers From with Until, and
 	// AuthAt unless it is 0. It is Applied if To is already there, Gone if the
-	// session is, Conflict if its hash is neither.
+	// session is, Conflict if its hash is neither. With Lost it replaces a
+	// successor that never came back: token hash Lost by To, if the session
+	// still remembers From as the token before and its Until is Unseen; From
+	// stays the token before. Otherwise that is Conflict.
 	Rotate
 	// Seen sets Rotation.Until to Until if the token hash is To and Until is
 	// sooner than what is stored: Applied, or Gone.
@@ -159,6 +162,7 @@ type Op struct {
 	Ref      Ref     // Rotate, Seen, Destroy, Expire
 	From     Hash    // Rotate
 	To       Hash    // Rotate, Seen
+	Lost     Hash    // Rotate: the unseen successor of From that To replaces, zero = From is the current token
 	Until    int64   // Rotate, Seen
 	AuthAt   int64   // Rotate
 	Record   *Record // Create

@@ -110,6 +110,9 @@ func (b *Book) rotate(n Note) {
 		e.dead = true
 	case Done:
 		e.spinning, e.dead, e.graced = 0, false, n.Grace
+		if last := len(e.tokens) - 1; n.Lost {
+			e.tokens[last-1], e.tokens[last] = e.tokens[last], e.tokens[last-1]
+		}
 		e.tokens = append(e.tokens, n.Token)
 	}
 }

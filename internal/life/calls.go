@@ -84,8 +84,11 @@ func (c *Client) Rotate(i int, grace bool) {
 		n.Stage = Refused
 	case err == nil:
 		n.Token = t
+		o.before = sessile.Token{}
 		if !grace {
 			c.gone = append(c.gone, dead{o.token, true})
+		} else if !o.unsure {
+			o.before, o.turned = o.token, c.Store.Now()
 		}
 		o.token, o.unsure = t, false
 	case n.Stage == Unknown && grace: // the old token is good, whatever the disk did
@@ -97,6 +100,47 @@ func (c *Client) Rotate(i int, grace bool) {
 		o.unsure = true
 	}
 	c.Say(n)
+}
+
+// Reissue gives a session another token from the one before, where the one that it has was
+// never presented. Of several the i-th, or one that comes after it.
+func (c *Client) Reissue(i int) {
+	o := c.unseen(i)
+	if o == nil || c.Store.Now().Sub(o.turned) < time.Minute {
+		return
+	}
+	var t sessile.Token
+	n := Note{Op: Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: true, Lost: true, Stage: Begun}
+	c.Say(n)
+	err := c.call("reissue", func(ctx context.Context) (err error) {
+		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{From: o.before, Grace: true})
+		if _, seen := errors.AsType[*sessile.RotatedError](err); seen { // somebody else has presented it
+			return nil
+		}
+		return err
+	})
+	c.lost(o, err)
+	switch n.Stage = stageOf(err); {
+	case err == nil && t.IsZero():
+		n.Stage, o.before = Refused, sessile.Token{}
+	case err == nil:
+		n.Token = t
+		c.gone = append(c.gone, dead{o.token, true})
+		o.token, o.turned = t, c.Store.Now()
+	case n.Stage == Unknown: // the one before is good, whatever the disk did
+		o.unsure = true
+	}
+	c.Say(n)
+}
+
+// unseen is a session whose token was never presented, nil if there is none.
+func (c *Client) unseen(i int) *own {
+	for n := range c.live {
+		if o := c.pick(i + n); !o.unsure && !o.before.IsZero() {
+			return o
+		}
+	}
+	return nil
 }
 
 // Destroy ends the i-th session. It is refused from then on, also after an error.

@@ -15,7 +15,9 @@ import (
 type own struct {
 	id     sessile.ID
 	token  sessile.Token
-	unsure bool // its token may be replaced, or the session evicted
+	unsure bool          // its token may be replaced, or the session evicted
+	before sessile.Token // the one before, if the token has not been presented; else zero
+	turned time.Time     // when it was replaced
 }
 
 // dead is a token that is never good again: in this process, or for ever.
@@ -89,8 +91,20 @@ func (c *Client) note(n Note, f func(context.Context) error) error {
 
 // Create logs in; the session lives for ttl, 0 = as configured. It first looks
 // whom that evicts; if it cannot, it does nothing.
-func (c *Client) Create(ttl time.Duration) {
-	evicted, err := c.evicted()
+func (c *Client) Create(ttl time.Duration) { c.create(ttl, sessile.ID{}) }
+
+// CreateAgain logs in in the place of the i-th session.
+func (c *Client) CreateAgain(i int) {
+	if o := c.pick(i); o != nil {
+		c.create(0, o.id)
+		if c.pick(i) != o {
+			c.refused(o.token)
+		}
+	}
+}
+
+func (c *Client) create(ttl time.Duration, replaced sessile.ID) {
+	evicted, err := c.evicted(replaced)
 	if err != nil {
 		return
 	}
@@ -98,7 +112,7 @@ func (c *Client) Create(ttl time.Duration) {
 	var t sessile.Token
 	n := Note{Op: Create, IDs: evicted, Short: ttl > 0}
 	err = c.note(n, func(ctx context.Context) (err error) {
-		s, t, err = c.Store.CreateWith(ctx, sessile.NewSession{UserID: c.User, TTL: ttl, Data: map[string]int64{"n": 0}})
+		s, t, err = c.Store.CreateWith(ctx, sessile.NewSession{UserID: c.User, TTL: ttl, Replaces: replaced, Data: map[string]int64{"n": 0}})
 		return err
 	})
 	for _, o := range c.live {
@@ -117,8 +131,8 @@ func (c *Client) Create(ttl time.Duration) {
 	c.live = append(c.live, &own{id: s.ID, token: t})
 }
 
-// evicted are the sessions that the next login ends.
-func (c *Client) evicted() ([]sessile.ID, error) {
+// evicted are the sessions that the next login ends, with the one that it replaces.
+func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 	var list []sessile.Session
 	err := c.call("list", func(ctx context.Context) (err error) {
 		list, err = c.Store.ListForUser(ctx, c.User)
@@ -132,11 +146,15 @@ func (c *Client) evicted() ([]sessile.ID, error) {
 			}
 		}
 	}
-	if err != nil || len(list) < c.Max {
+	if err != nil {
 		return nil, err
 	}
 	var ids []sessile.ID
-	for _, s := range list[c.Max-1:] {
+	if !replaced.IsZero() {
+		ids = append(ids, replaced)
+		list = slices.DeleteFunc(list, func(s sessile.Session) bool { return s.ID == replaced })
+	}
+	for _, s := range list[min(c.Max-1, len(list)):] {
 		if !c.knows(s.ID) {
 			return nil, errors.New("a session that nobody was given is to be evicted")
 		}
@@ -180,6 +198,7 @@ func (c *Client) Read(i int) {
 		c.refused(c.gone[i%len(c.gone)].token)
 	}
 	if o := c.pick(i); o != nil {
+		o.before = sessile.Token{}
 		err := c.call("read", func(ctx context.Context) error {
 			_, err := c.Store.ReadByToken(ctx, o.token)
 			return c.expected(o, err)

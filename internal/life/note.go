@@ -49,6 +49,7 @@ type Note struct {
 	N     int64         // Update: the value; Touch: the time, Unix microseconds
 	Wait  bool          // Update: acknowledged means on disk
 	Grace bool          // Rotate: the old token lives on for a while
+	Lost  bool          // Rotate: it replaces a token that was never presented, and the one before lives on
 	Short bool          // Create: it may end by itself
 }
 

@@ -160,6 +160,9 @@ func (l *lab) draw(rng *rand.Rand) input {
 	default:
 		in.kind = destroyAll
 	}
+	if in.session == lasting && (in.kind == update || in.kind == flush) { // it would live longer
+		in.kind, in.token = read, known[len(known)-1]
+	}
 	return in
 }
 
@@ -198,7 +201,7 @@ func (l *lab) do(ctx context.Context, in input, rng *rand.Rand) output {
 
 // createBrief makes the session that soon expires, and notes when it will.
 func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
-	n := sessile.NewSession{UserID: name(in.user), MaxLifetime: lifetime}
+	n := sessile.NewSession{UserID: name(in.user), TTL: lifetime}
 	if in.ends > 0 {
 		l.mu.Lock()
 		n.Replaces = l.ids[in.user][in.ends-1]
@@ -209,7 +212,7 @@ func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration)
 		return output{outcome: outcomeOf(err)} // nobody knows of it; what it replaces may be over
 	}
 	l.learn(s.ID, in, tok)
-	end := s.Deadline.Sub(l.began)
+	end := s.ExpiresAt.Sub(l.began) // nothing is an access to it
 	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
 	return output{}
 }

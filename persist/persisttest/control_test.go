@@ -155,6 +155,23 @@ func faults() map[string]fault {
 				}
 			}
 		},
+		"a seen successor is replaced": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			for _, op := range batch.Ops {
+				if r := b.rows[op.Ref.ID]; op.Lost != (persist.Hash{}) && r != nil && r.Rotation != nil {
+					r.Until = persist.Unseen
+				}
+			}
+			return nil
+		},
+		"a lost successor lives on": func(b *broken, batch *persist.Batch) func(*persist.Result) {
+			return func(*persist.Result) {
+				for _, op := range batch.Ops {
+					if r := b.rows[op.Ref.ID]; op.Lost != (persist.Hash{}) && r != nil {
+						b.tokens[op.Lost] = r
+					}
+				}
+			}
+		},
 		"operations run backwards": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
 			slices.Reverse(batch.Ops)
 			return func(res *persist.Result) { slices.Reverse(res.Ops) }

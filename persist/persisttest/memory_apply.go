@@ -142,19 +142,28 @@ func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
 		return persist.Outcome{Status: persist.Gone}
 	case r.Hash == op.To:
 		return persist.Outcome{Status: persist.Applied}
-	case r.Hash != op.From || m.tokens[op.To] != nil:
+	case !replaceable(r, op) || m.tokens[op.To] != nil:
 		return persist.Outcome{Status: persist.Conflict}
 	}
 	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now}
 	if op.AuthAt != 0 {
 		r.AuthAt = op.AuthAt
 	}
-	if r.Rotation != nil {
+	delete(m.tokens, op.Lost)
+	if r.Rotation != nil && op.Lost == (persist.Hash{}) {
 		delete(m.tokens, r.Previous)
 	}
 	r.Hash, r.Rotation = op.To, &rot
 	m.tokens[op.To] = r
 	return persist.Outcome{Status: persist.Applied}
+}
+
+// replaceable reports whether a session has the token that a rotation replaces.
+func replaceable(r *persist.Record, op *persist.Op) bool {
+	if op.Lost == (persist.Hash{}) {
+		return r.Hash == op.From
+	}
+	return r.Hash == op.Lost && r.Rotation != nil && r.Previous == op.From && r.Until == persist.Unseen
 }
 
 func (m *Memory) seen(op *persist.Op) persist.Outcome {

@@ -236,9 +236,15 @@ func (m *model) op() persist.Op {
 	op := persist.Op{Kind: kind, Ref: m.ref(), To: m.hash(), From: m.hash()}
 	op.Until = m.now + rapid.Int64Range(0, hour).Draw(m.T, "until")
 	op.AuthAt = rapid.Int64Range(0, 2).Draw(m.T, "auth")
+	if rapid.Bool().Draw(m.T, "unseen") {
+		op.Until = persist.Unseen
+	}
 	if r, err := m.want.ByID(context.Background(), op.Ref.ID); err == nil && rapid.Bool().Draw(m.T, "current") {
 		if op.From = r.Hash; kind == persist.Seen {
 			op.To = r.Hash
+		}
+		if kind == persist.Rotate && r.Rotation != nil && rapid.Bool().Draw(m.T, "lost") {
+			op.From, op.Lost = r.Previous, r.Hash
 		}
 	}
 	return op

@@ -126,6 +126,58 @@ func rotateContract() []contract {
 			f.is(f.op(destroyOp(r.ID)), persist.Applied)
 			f.is(f.op(seen), persist.Gone)
 		}},
+		{"replaces a successor that was never seen", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			first := rotateOp(r, f.newHash())
+			first.Until, first.AuthAt = persist.Unseen, now-5
+			f.is(f.op(first), persist.Applied)
+			again := rotateOp(r, f.newHash())
+			again.Lost, again.Until = first.To, persist.Unseen
+			f.is(f.apply(persist.Batch{Now: now + 60*second, Ops: []persist.Op{again}}).Ops[0], persist.Applied)
+			f.noHash(first.To)
+			r.Rotation = &persist.Rotation{Previous: r.Hash, Until: persist.Unseen, At: now + 60*second}
+			r.Hash, r.AuthAt = again.To, now-5
+			f.stored(r)
+			f.same(f.byHash(r.Previous), *r)
+			f.is(f.apply(persist.Batch{Now: now + 90*second, Ops: []persist.Op{again}}).Ops[0], persist.Applied) // again: nothing
+			f.stored(r)
+		}},
+		{"replaces no successor that was seen, or is not the current one", func(f *fixture) {
+			r := f.create(f.record("ann"))
+			first := rotateOp(r, f.newHash())
+			first.Until = persist.Unseen
+			f.is(f.op(first), persist.Applied)
+			lost := func(from, lost persist.Hash) persist.Op {
+				return persist.Op{Kind: persist.Rotate, Ref: r.Ref(), From: from, To: f.newHash(), Lost: lost, Until: persist.Unseen}
+			}
+			f.is(f.op(lost(r.Hash, f.newHash())), persist.Conflict)
+			f.is(f.op(lost(f.newHash(), first.To)), persist.Conflict)
+			winner, loser := lost(r.Hash, first.To), lost(r.Hash, first.To) // parallel requests
+			res := f.apply(persist.Batch{Ops: []persist.Op{winner, loser}})
+			f.is(res.Ops[0], persist.Applied)
+			f.is(res.Ops[1], persist.Conflict)
+			f.noHash(loser.To)
+			f.is(f.op(persist.Op{Kind: persist.Seen, Ref: r.Ref(), To: winner.To, Until: now + 30*second}), persist.Applied)
+			late := lost(r.Hash, winner.To)
+			f.is(f.op(late), persist.Conflict)
+			f.noHash(late.To)
+			if f.byHash(winner.To).Hash != winner.To || f.byHash(r.Hash).Hash != winner.To {
+				f.Fatal("the winner is not the token")
+			}
+			never := f.create(f.record("bob"))
+			f.is(f.op(persist.Op{Kind: persist.Rotate, Ref: never.Ref(), From: persist.Hash{}, To: f.newHash(), Lost: never.Hash}), persist.Conflict)
+			f.stored(never)
+		}},
+		{"a lost successor is replaced by no token that was in use", func(f *fixture) { // A30
+			victim, r := f.create(f.record("ann")), f.create(f.record("bob"))
+			first := rotateOp(r, f.newHash())
+			first.Until = persist.Unseen
+			f.is(f.op(first), persist.Applied)
+			for _, to := range []persist.Hash{victim.Hash, r.Hash} {
+				f.is(f.op(persist.Op{Kind: persist.Rotate, Ref: r.Ref(), From: r.Hash, To: to, Lost: first.To}), persist.Conflict)
+			}
+			f.stored(victim)
+		}},
 		{"seen leaves a session that was never rotated alone", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.op(persist.Op{Kind: persist.Seen, Ref: r.Ref(), To: r.Hash, Until: -1}), persist.Applied)

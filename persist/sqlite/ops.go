@@ -101,13 +101,19 @@ func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
 // any session had, is no new one (A30, I2).
 func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 	out := persist.Outcome{Status: persist.Gone}
-	err := query(t.c, `SELECT token_hash FROM session WHERE id = ?`).blob(o.Ref.ID[:]).rows(func(s *sqlite.Stmt) error {
-		var h persist.Hash
+	current := o.From
+	if o.Lost != (persist.Hash{}) {
+		current = o.Lost
+	}
+	err := query(t.c, `SELECT token_hash, previous_hash, rotated_until FROM session WHERE id = ?`).
+		blob(o.Ref.ID[:]).rows(func(s *sqlite.Stmt) error {
+		var h, previous persist.Hash
 		s.ColumnBytes(0, h[:])
-		switch h {
-		case o.To:
+		s.ColumnBytes(1, previous[:])
+		switch {
+		case h == o.To:
 			out.Status = persist.Applied // by an attempt whose outcome was unknown
-		case o.From:
+		case h == current && (current == o.From || previous == o.From && s.ColumnInt64(2) == persist.Unseen):
 			out.Status = 0
 		default:
 			out.Status = persist.Conflict
@@ -121,8 +127,8 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 		return persist.Outcome{Status: persist.Conflict}, err
 	}
 	n, err := query(t.c, `UPDATE session SET token_hash = ?1, previous_hash = ?2, rotated_until = ?3, rotated_at = ?4,
-		auth_at = iif(?5 = 0, auth_at, ?5) WHERE id = ?6 AND token_hash = ?2`).
-		blob(o.To[:]).blob(o.From[:]).int(o.Until).int(t.b.Now).int(o.AuthAt).blob(o.Ref.ID[:]).change()
+		auth_at = iif(?5 = 0, auth_at, ?5) WHERE id = ?6 AND token_hash = ?7`).
+		blob(o.To[:]).blob(o.From[:]).int(o.Until).int(t.b.Now).int(o.AuthAt).blob(o.Ref.ID[:]).blob(current[:]).change()
 	if err == nil && n != 1 {
 		err = fmt.Errorf("%w: %d rows were rotated, not 1", persist.ErrCorrupt, n)
 	}

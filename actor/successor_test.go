@@ -1,0 +1,238 @@
+package actor
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// lose rotates a session's token with a grace, and lets a minute pass in which nobody
+// presents the new one.
+func (g *rig) lose(rec *persist.Record, to byte) *request {
+	g.Helper()
+	r := g.graced(rec.ID, to)
+	g.rotated(r)
+	g.now += lostAfter
+	return r
+}
+
+// reissue is a rotation from the token before, which replaces the current one if it is lost.
+func (g *rig) reissue(rec *persist.Record, to byte) *request {
+	r := g.graced(rec.ID, to)
+	r.from = rec.Hash
+	return r
+}
+
+// TestLostSuccessorIsReplacedAfterAMinute, and opens nothing from then on; the token before
+// keeps its grace.
+func TestLostSuccessorIsReplacedAfterAMinute(t *testing.T) {
+	for _, cold := range []bool{false, true} {
+		g := newRig(t, nil)
+		rec := g.create("u")
+		lost := g.lose(rec, 1)
+		g.now--
+		g.cold(cold)
+		early := g.reissue(rec, 2)
+		g.rotatedError(g.throughDisk(early))
+		g.now++
+		r := g.reissue(rec, 3)
+		g.throughDisk(r)
+		g.ok(g.settle(), r)
+		for range 2 { // in memory, and from disk
+			equal(t, "the lost one opens", g.opens(lost.to), false)
+			equal(t, "the new one opens", g.opens(r.to), true)
+			equal(t, "the one before opens", g.opens(rec.Hash), true)
+			g.cold(true)
+		}
+		again := g.reissue(rec, 4) // there is a minute for this one too
+		g.rotatedError(g.throughDisk(again))
+		g.do(wake{})
+		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+	}
+}
+
+// throughDisk sends a request, by way of the disk if the state asks for it. The answer may be to come.
+func (g *rig) throughDisk(r *request) response {
+	g.Helper()
+	for _, a := range append([]answer(nil), g.do(r).replies...) {
+		if a.req != r {
+			continue
+		}
+		if a.load == nil {
+			return a.response
+		}
+		o := &offer{load: a.load}
+		if o.record, o.err = g.disk.ByID(g.Context(), r.id); r.kind == kindRead {
+			o.record, o.err = g.disk.ByHash(g.Context(), r.key)
+		}
+		r.offer = o
+		return g.throughDisk(r)
+	}
+	return response{}
+}
+
+func TestLostSuccessorIsReplacedFromTheTokenBeforeAlone(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	lost := g.lose(rec, 1)
+	whoever := g.graced(rec.ID, 2) // it may have the new token itself
+	g.refused(g.do(whoever), whoever, ErrInGrace)
+	current := g.graced(rec.ID, 3)
+	current.from = lost.to
+	g.refused(g.do(current), current, ErrInGrace)
+	none := g.reissue(rec, 4)
+	none.until = 0
+	g.rotatedError(g.answer(g.do(none), none))
+	g.okay(g.find(g.read(lost.to)))
+}
+
+func TestLostSuccessorThatIsSeenIsNotReplaced(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	lost := g.lose(rec, 1)
+	g.fly()
+	r := g.reissue(rec, 2)
+	g.do(r)
+	g.seen(lost, g.now+1_000_000) // before the rotation leaves
+	g.rotatedError(g.answer(g.settle(), r))
+	g.pass(interval)
+	g.settle()
+	equal(t, "it opens", g.opens(lost.to), true)
+	again := g.reissue(rec, 3)
+	g.rotatedError(g.answer(g.do(again), again))
+}
+
+// TestLostSuccessorIsReplacedOnce: of parallel requests one gets the new token.
+func TestLostSuccessorIsReplacedOnce(t *testing.T) {
+	g := newRig(t, nil)
+	rec := g.create("u")
+	g.lose(rec, 1)
+	g.fly()
+	first, second := g.reissue(rec, 2), g.reissue(rec, 3)
+	g.do(first)
+	g.do(second)
+	g.rotatedError(g.answer(g.settle(), second))
+	b := g.carries(1, 0, 0)
+	equal(t, "the token before", b.Ops[0].From, rec.Hash)
+	g.ok(g.settle(), first)
+	equal(t, "the first one's opens", g.opens(first.to), true)
+	equal(t, "the second one's opens", g.opens(second.to), false)
+}
+
+func TestLostSuccessorStaysIfItsReplacementIsSurelyNotDone(t *testing.T) {
+	for name, fail := range map[string]func(g *rig) *effects{
+		"not committed": func(g *rig) *effects { return g.fails(persist.ErrUnavailable) },
+		"refused alone": func(g *rig) *effects { return g.refuses(persist.ErrCorrupt) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, nil)
+			rec := g.create("u")
+			lost := g.lose(rec, 1)
+			r := g.reissue(rec, 2)
+			g.do(r)
+			g.refused(fail(g), r, persist.ErrUnavailable)
+			equal(t, "it opens", g.opens(lost.to), true)
+			equal(t, "the one before opens", g.opens(rec.Hash), true)
+			equal(t, "pinned", g.s.hot.Pinned(), 0)
+		})
+	}
+}
+
+// TestLostSuccessorIsDeadIfItsReplacementIsUnknown: whatever the disk did, at once and after
+// the retry. The token before is good all the while, and the next minute brings another.
+func TestLostSuccessorIsDeadIfItsReplacementIsUnknown(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		g := newRig(t, nil)
+		rec := g.create("u")
+		lost := g.lose(rec, 1)
+		r := g.reissue(rec, 2)
+		g.do(r)
+		g.refused(g.unknown(done), r, persist.ErrUnknown)
+		equal(t, "the lost one opens before the retry", g.opens(lost.to), false)
+		equal(t, "the one before opens before the retry", g.opens(rec.Hash), true)
+		other := g.reissue(rec, 3)
+		g.rotatedError(g.answer(g.do(other), other))
+		g.pass(10_000_000)
+		g.carries(1, 0, 0)
+		g.settle()
+		for range 2 {
+			equal(t, "the lost one opens", g.opens(lost.to), false)
+			equal(t, "the one before opens", g.opens(rec.Hash), true)
+			g.cold(true)
+		}
+		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0 && g.s.hot.Pinned() == 0, true)
+		g.now += lostAfter
+		next := g.reissue(rec, 4)
+		g.throughDisk(next)
+		g.ok(g.settle(), next)
+		equal(t, "nobody's opens", g.opens(r.to), false)
+		equal(t, "the next one opens", g.opens(next.to), true)
+	}
+}
+
+// unknown ends the commit in flight with an unknown outcome.
+func (g *rig) unknown(done bool) *effects {
+	g.Helper()
+	if done {
+		return g.do(settled{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+	}
+	return g.fails(persist.ErrUnknown)
+}
+
+// TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome: one without a grace
+// kills both, whichever of the two rotations the disk has done.
+func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testing.T) {
+	for first := range 2 {
+		for second := range 2 {
+			g := newRig(t, func(c *Config) { c.Entries = 1 })
+			rec := g.create("u")
+			lost := g.lose(rec, 1)
+			r, p := g.reissue(rec, 2), g.rotate(rec.ID, 3)
+			g.do(r)
+			g.unknown(first == 1)
+			g.do(p)
+			g.pass(2_000_000)
+			g.carries(2, 0, 0)
+			g.refused(g.unknown(second == 1), p, persist.ErrUnknown)
+			dead := func(when string) {
+				for _, h := range []persist.Hash{rec.Hash, lost.to, r.to, p.to} {
+					equal(t, when+": a token opens", g.opens(h) && h != p.to, false)
+				}
+			}
+			dead("in memory")
+			g.cold(true)
+			dead("from disk")
+			g.pass(2_000_000)
+			g.settle()
+			dead("after the retry")
+			equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+		}
+	}
+}
+
+// TestLostSuccessorIsNotBroughtBackByALoad: 1. A load by the lost token reads the row. 2. The
+// token is replaced. 3. The load is offered.
+func TestLostSuccessorIsNotBroughtBackByALoad(t *testing.T) {
+	for _, evicted := range []bool{false, true} {
+		g := newRig(t, nil)
+		rec := g.create("u")
+		lost := g.lose(rec, 1)
+		g.cold(true)
+		read := g.read(lost.to)
+		l := g.answer(g.do(read), read).load
+		row, err := g.disk.ByHash(t.Context(), read.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := g.reissue(rec, 2)
+		g.throughDisk(r)
+		g.ok(g.settle(), r)
+		g.cold(evicted)
+		read.offer = &offer{load: l, record: row}
+		a := g.throughDisk(read)
+		if !errors.Is(a.err, persist.ErrNotFound) {
+			t.Errorf("evicted %t: %v", evicted, a.err)
+		}
+	}
+}
