@@ -132,10 +132,10 @@ const (
 	// Replaces, if it is of the same user (a guest replaces nothing), and then
 	// evicts that user's least recently active active sessions beyond Limit
 	// (order: last active, then id), never the new one. What is replaced does
-	// not count toward Limit; if the create is not Applied it stays. For a guest (no user id) Limit bounds all
-	// guests together and the oldest go first. Applied again (same id and same
-	// hash) it changes nothing. An id or hash that another session has is
-	// Conflict, with nothing changed.
+	// not count toward Limit; if the create is not Applied it stays. For a
+	// guest (no user id) Limit bounds all guests together and the oldest go
+	// first. Applied again (same id and same hash) it changes nothing. An id or
+	// hash that another session has is Conflict, with nothing changed.
 	Create OpKind = iota + 1
 	// Rotate replaces token hash From by To and remembers From with Until, and
 	// AuthAt unless it is 0. It is Applied if To is already there, Gone if the
