@@ -87,16 +87,27 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 	return foreign, nil
 }
 
-// checkSize judges the size of a database file that was written to.
+// checkSize judges the size of a database file that was written to. It may have fewer
+// pages than the database while the others are in the WAL only, but it loses none.
 func (d *DB) checkSize(c *sqlite.Conn, now os.FileInfo) error {
-	if now.Size() >= d.id.main.Size() {
+	pages, err := queryInt(c, `PRAGMA page_count`)
+	if err != nil || now.Size() >= pages*d.id.mark.page {
+		return err
+	}
+	if now.Size() >= d.id.main.Size() && !d.allBack() {
 		return nil
 	}
-	pages, err := queryInt(c, `PRAGMA page_count`)
-	if err == nil && now.Size() < pages*d.id.mark.page { // else it was a VACUUM
-		err = errShortened
+	return errShortened
+}
+
+// allBack reports whether the file has everything that the WAL has, so that it must be
+// whole by itself. Like countedFrames it asks another connection.
+func (d *DB) allBack() bool {
+	if d.guard == nil {
+		return false
 	}
-	return err
+	frames, done, err := progress(d.guard)
+	return err == nil && frames == done
 }
 
 // checkWAL judges a WAL that was written to: it must hold the frames that its index
@@ -119,7 +130,7 @@ func (d *DB) checkWAL(committed bool) error {
 // countedFrames is how many frames of the WAL are committed, by its index. Another
 // connection must be asked than the one in a transaction.
 func (d *DB) countedFrames() (n int64, err error) {
-	err = query(d.guard, `PRAGMA wal_checkpoint(NOOP)`).rows(func(s *sqlite.Stmt) error { n = s.ColumnInt64(1); return nil })
+	n, _, err = progress(d.guard)
 	return n, err
 }
 

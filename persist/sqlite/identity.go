@@ -92,6 +92,7 @@ func (i *identity) close() error {
 	opened.Lock()
 	defer opened.Unlock()
 	opened.files = slices.DeleteFunc(opened.files, func(o os.FileInfo) bool { return os.SameFile(o, i.info) })
+	unclaim(i.file)
 	errs := []error{i.file.Close()}
 	for _, f := range i.kept {
 		errs = append(errs, f.Close())
@@ -99,10 +100,15 @@ func (i *identity) close() error {
 	return errors.Join(errs...)
 }
 
-// atPath is persist.ErrReplaced unless the file is the one at its path.
+// atPath is persist.ErrReplaced unless the file is the one at its path. A link there that
+// leads to the file does not do: SQLite follows it, and takes the WAL from beside its target.
 func (i *identity) atPath() error {
-	for _, name := range i.names {
-		info, err := os.Stat(name)
+	for n, name := range i.names {
+		look := os.Stat
+		if n == 0 {
+			look = os.Lstat
+		}
+		info, err := look(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("%w: nothing is at its path", persist.ErrReplaced)

@@ -77,6 +77,12 @@ func TestAFileThatIsNotAtItsPathTakesNoCommit(t *testing.T) {
 			func(path string) error { return os.Rename(path, path+".away") },
 			func(path string) error { return os.Rename(path+".away", path) },
 		},
+		"replaced by a link to it": { // which has another WAL
+			func(path string) error {
+				return errors.Join(os.Rename(path, path+".away"), os.Symlink("s.db.away", path))
+			},
+			func(path string) error { return os.Rename(path+".away", path) },
+		},
 		"its directory moved": {
 			func(path string) error { return os.Rename(filepath.Dir(path), filepath.Dir(path)+".away") },
 			func(path string) error { return os.Rename(filepath.Dir(path)+".away", filepath.Dir(path)) },
@@ -159,6 +165,23 @@ func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
 		"by its beginning": func(t *testing.T, d *sqlite.DB, path string) {
 			t.Helper()
 			ok(t, os.Truncate(path, 64<<10))
+		},
+		"by its beginning, when the WAL has just been emptied": func(t *testing.T, d *sqlite.DB, path string) {
+			t.Helper()
+			before, err := os.Stat(path)
+			ok(t, err)
+			var ops []persist.Op
+			for n := range 200 {
+				ops = append(ops, create(30_000+n))
+			}
+			must(t, d, ops...)
+			c := raw(t, path)
+			run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+			after, err := os.Stat(path)
+			ok(t, err, c.Close(), os.Truncate(path, after.Size()-4096))
+			if after.Size()-4096 < before.Size() {
+				t.Fatal("the file has not grown")
+			}
 		},
 		"by zeros": func(t *testing.T, _ *sqlite.DB, path string) {
 			t.Helper()

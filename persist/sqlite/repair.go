@@ -118,7 +118,7 @@ func (d *DB) settle() error {
 // backAgain takes care that the next checkpoint writes back what an earlier one has noted
 // as done, and which may be lost.
 func (d *DB) backAgain() error {
-	_, done, err := d.progress()
+	_, done, err := progress(d.writer)
 	if err == nil && d.unbacked && done > 0 {
 		err = d.commitAnew(done)
 	}

@@ -24,10 +24,10 @@ const (
 // Somebody waits for what was committed: a reader gets a moment, and a backup, whose
 // snapshot stays, is not tried. What was committed stays so if this fails.
 func (d *DB) tidy() {
-	frames, done, err := d.progress()
+	frames, done, err := progress(d.writer)
 	if err == nil && frames >= backEvery && done < frames {
 		if err = d.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`); err == nil {
-			frames, done, err = d.progress()
+			frames, done, err = progress(d.writer)
 		}
 		if done == frames {
 			d.roomy = walRoom // the reader that was in the way has left
@@ -50,8 +50,8 @@ func (d *DB) tidy() {
 }
 
 // progress is how many frames the WAL has, and how many of them are in the file, too.
-func (d *DB) progress() (frames, done int64, err error) {
-	err = query(d.writer, `PRAGMA wal_checkpoint(NOOP)`).rows(func(s *sqlite.Stmt) error {
+func progress(c *sqlite.Conn) (frames, done int64, err error) {
+	err = query(c, `PRAGMA wal_checkpoint(NOOP)`).rows(func(s *sqlite.Stmt) error {
 		frames, done = s.ColumnInt64(1), s.ColumnInt64(2)
 		return nil
 	})
@@ -60,7 +60,7 @@ func (d *DB) progress() (frames, done int64, err error) {
 
 // writtenBack reports whether all of the WAL is in the file, and synced.
 func (d *DB) writtenBack() bool {
-	frames, done, err := d.progress()
+	frames, done, err := progress(d.writer)
 	return err == nil && frames == done && !d.unbacked
 }
 
