@@ -36,11 +36,8 @@ func (d *DB) left(failed bool) error {
 		return err
 	}
 	if touched(d.id.main, main) {
-		err := d.checkSize(d.writer, main)
-		if err == nil {
-			err = d.id.mark.settle(d.id.file, failed)
-		}
-		if err != nil {
+		// Both, because the connection may not even be able to count the pages.
+		if err := errors.Join(d.checkSize(d.writer, main), d.id.mark.settle(d.id.file, failed)); err != nil {
 			return d.lose(err)
 		}
 	}

@@ -183,6 +183,12 @@ func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
 				t.Fatal("the file has not grown")
 			}
 		},
+		"by an empty file, when the WAL has just been emptied": func(t *testing.T, _ *sqlite.DB, path string) {
+			t.Helper()
+			c := raw(t, path)
+			run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+			ok(t, c.Close(), os.Truncate(path, 0))
+		},
 		"by zeros": func(t *testing.T, _ *sqlite.DB, path string) {
 			t.Helper()
 			info, err := os.Stat(path)
