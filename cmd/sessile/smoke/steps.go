@@ -65,6 +65,11 @@ func (r *run) steps(control bool) error {
 		{"after the restart nothing at all is lost", j.nothingLost},
 		{"and every dead cookie is still refused", j.stillDead},
 		{"SIGTERM ends it once more", j.terminate},
+		{"a laptop and a phone log in; SIGTERM", j.startForTheFile},
+		{"a backup is made, and the demo starts again", j.makeBackup},
+		{"another file takes the place of the store's: a logout is not acknowledged, health has failed", j.replaceFile},
+		{"the file is put back: the demo recovers by itself", j.putBack},
+		{"the logout that was not acknowledged is done all the same", j.stillDead},
 	} {
 		if control && r.passed == 11 {
 			s.says, s.do = "CONTROL: the live cookie is refused (it is not)", j.control

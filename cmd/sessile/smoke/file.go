@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// health is what /healthz answers.
+type health struct {
+	State  string `json:"state"`
+	Reason string `json:"reason"`
+}
+
+// The paths of the file while another one stands in its place, and of a backup.
+func (r *run) away() string   { return r.db + ".away" }
+func (r *run) backup() string { return r.db + ".backup" }
+
+// startForTheFile logs two devices in: they are what the backup knows.
+func (j *journey) startForTheFile() error {
+	if err := j.start(); err != nil {
+		return err
+	}
+	if err := errors.Join(j.loginAs(j.laptop, user), j.loginAs(j.phone, user)); err != nil {
+		return err
+	}
+	return j.terminate()
+}
+
+// makeBackup copies the store while the demo is down, and starts it again.
+func (j *journey) makeBackup() error {
+	store, err := sessile.Open(j.ctx, sessile.Config{Path: j.db})
+	if err != nil {
+		return fmt.Errorf("opening the store: %w", err)
+	}
+	if err := errors.Join(store.Backup(j.ctx, j.backup()), store.Close()); err != nil {
+		return fmt.Errorf("backing the store up: %w", err)
+	}
+	return j.start()
+}
+
+// replaceFile moves the file away under the demo and puts the backup in its place.
+func (j *journey) replaceFile() error {
+	if err := os.Rename(j.db, j.away()); err != nil {
+		return fmt.Errorf("moving the file away: %w", err)
+	}
+	if err := copyFile(j.backup(), j.db); err != nil {
+		return err
+	}
+	if _, err := j.bury(j.phone); err != nil {
+		return err
+	}
+	if err := j.api(j.phone, http.StatusServiceUnavailable, "POST", "/api/logout", nil, nil); err != nil {
+		return err
+	}
+	return j.eventually(http.StatusServiceUnavailable, "failed")
+}
+
+// putBack puts the file back: the demo recovers by itself, and the logout, which was
+// answered with an error, is done all the same.
+func (j *journey) putBack() error {
+	if err := os.Rename(j.away(), j.db); err != nil {
+		return fmt.Errorf("putting the file back: %w", err)
+	}
+	if err := j.eventually(http.StatusOK, "ok"); err != nil {
+		return err
+	}
+	if _, err := j.whoami(j.laptop); err != nil {
+		return err
+	}
+	return j.loginAs(j.tablet, user) // the backup does not know this one
+}
+
+// eventually waits until /healthz has a status and a state.
+func (j *journey) eventually(status int, state string) error {
+	var h health
+	var err error
+	for deadline := time.Now().Add(wait); time.Now().Before(deadline); {
+		if err = j.api(j.laptop, status, "GET", "/healthz", nil, &h); err == nil && h.State == state {
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("the demo does not become %q: it is %+v", state, h), err)
+}
+
+// copyFile copies a file, as an operator would with cp.
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("copying: %w", err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return fmt.Errorf("copying: %w", err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
