@@ -76,6 +76,50 @@ func (j *journey) putBack() error {
 	return j.loginAs(j.tablet, user) // the backup does not know this one
 }
 
+// copyOver kills the demo and does what Restore is there for by hand: the file is
+// another one then, with the WAL of the first beside it.
+func (j *journey) copyOver() error {
+	j.kill()
+	if err := copyFile(j.db, j.away()); err != nil {
+		return err
+	}
+	if err := copyFile(j.backup(), j.db); err != nil {
+		return err
+	}
+	if err := j.start(); err == nil {
+		return errors.New("the demo starts over a backup with the WAL of another file")
+	}
+	j.cmd = nil // it has ended by itself
+	return copyFile(j.away(), j.db)
+}
+
+// restore puts the backup in the place of the killed demo's file. The phone has logged
+// out since the backup was made, and the tablet has logged in.
+func (j *journey) restore() error {
+	r, err := sessile.Restore(j.ctx, j.backup(), j.db)
+	if err != nil {
+		return fmt.Errorf("restoring: %w", err)
+	}
+	if r.Unreadable != nil || r.Revived != 1 || r.Lost != 1 || r.Replaced == "" || r.Made.IsZero() {
+		return fmt.Errorf("the report of the restore is %+v", r)
+	}
+	return nil
+}
+
+func (j *journey) restored() error {
+	if err := j.start(); err != nil {
+		return err
+	}
+	if _, err := j.whoami(j.laptop); err != nil {
+		return err
+	}
+	phone := j.dead[len(j.dead)-1] // the report has said so
+	if _, err := j.whoami(phone); err != nil {
+		return err
+	}
+	return errors.Join(j.refused(j.tablet), j.terminate())
+}
+
 // eventually waits until /healthz has a status and a state.
 func (j *journey) eventually(status int, state string) error {
 	var h health

@@ -70,6 +70,9 @@ func (r *run) steps(control bool) error {
 		{"another file takes the place of the store's: a logout is not acknowledged, health has failed", j.replaceFile},
 		{"the file is put back: the demo recovers by itself", j.putBack},
 		{"the logout that was not acknowledged is done all the same", j.stillDead},
+		{"kill -9, and the backup copied over the file: the demo refuses to start", j.copyOver},
+		{"a restore beside the killed demo's WAL says what it brings back and what it loses", j.restore},
+		{"the demo starts with what the backup knows, and nothing else", j.restored},
 	} {
 		if control && r.passed == 11 {
 			s.says, s.do = "CONTROL: the live cookie is refused (it is not)", j.control
