@@ -1,0 +1,92 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/sessile/sessile/internal/faultvfs"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+// TestACommitOfOthersWhileWritesFailIsNoticed (D27): at once, and also if nobody looks
+// before the disk works again. Failures of our own are no reason to forget anything.
+func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
+	for name, c := range map[string]struct {
+		others, looks bool
+	}{
+		"noticed by a look":       {true, true},
+		"noticed by the repair":   {true, false},
+		"there is nothing to see": {false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := newDisk(t)
+			path := filepath.Join(t.TempDir(), "s.db")
+			d := disk.open(t, path)
+			defer d.Close()
+			must(t, d, create(1), create(2), create(3))
+			disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+				if c.Op == faultvfs.Write {
+					v.Code = faultvfs.Full
+				}
+				return v
+			})
+			for range 3 {
+				if _, err := apply(d, destroy(1)); err == nil {
+					t.Fatal("it was written to a full disk")
+				}
+			}
+			if c.others {
+				other := raw(t, path)
+				ok(t, sqlitex.ExecuteTransient(other, fmt.Sprintf(`DELETE FROM session WHERE id = x'%x'`, sample(2).ID[:]), nil), other.Close())
+			}
+			var told resets
+			if c.looks {
+				if d.Look(&told); len(told) != 1 {
+					t.Errorf("told %q", told)
+				}
+			}
+			disk.from(nil)
+			must(t, d, destroy(1))
+			if d.Look(&told); len(told) > 0 != c.others {
+				t.Errorf("told %q", told)
+			}
+			if exists(t, d, 2) == c.others || !exists(t, d, 3) {
+				t.Error("what is on disk is not what was written")
+			}
+		})
+	}
+}
+
+// TestGuestsAreCountedAnewAfterACommitOfOthers: their limit would refuse or evict too many.
+func TestGuestsAreCountedAnewAfterACommitOfOthers(t *testing.T) {
+	for when, first := range map[string]func(d *sqlite.DB){
+		"noticed by a commit": func(*sqlite.DB) {},
+		"noticed by a look":   func(d *sqlite.DB) { d.Look(new(resets)) },
+	} {
+		t.Run(when, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s.db")
+			d := open(t, path)
+			must(t, d, guest(1, 0), guest(2, 0), guest(3, 0))
+			other := raw(t, path)
+			ok(t, sqlitex.ExecuteTransient(other, fmt.Sprintf(`DELETE FROM session WHERE id = x'%x'`, sample(1).ID[:]), nil), other.Close())
+			first(d)
+			must(t, d, guest(4, 3))
+			for _, n := range []int{2, 3, 4} {
+				if !exists(t, d, n) {
+					t.Errorf("guest %d was evicted", n)
+				}
+			}
+		})
+	}
+}
+
+// guest creates a session without a user, under a limit.
+func guest(n, most int) persist.Op {
+	op := create(n)
+	op.Record.UserID, op.Limit.Max = "", most
+	return op
+}
