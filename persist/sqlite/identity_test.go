@@ -11,6 +11,7 @@ import (
 
 	"zombiezen.com/go/sqlite/sqlitex"
 
+	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -157,8 +158,10 @@ func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
 		},
 		"by a copy from before the last checkpoint": func(t *testing.T, d *sqlite.DB, path string) {
 			t.Helper()
+			touched(t, d, path)
 			copyFile(t, path, path+".old")
-			grownFrom(t, d, 20_000)
+			touched(t, d, path)
+			must(t, d, destroy(2), create(9000)) // in the WAL alone
 			copyFile(t, path+".old", path)
 		},
 		"by an empty file": func(t *testing.T, _ *sqlite.DB, path string) { t.Helper(); ok(t, os.Truncate(path, 0)) },
@@ -216,6 +219,84 @@ func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
 				t.Errorf("the file was written after that, %v", err)
 			}
 		})
+	}
+}
+
+// touched writes enough for a checkpoint and adds nothing: the size stays, and the header.
+func touched(t *testing.T, d *sqlite.DB, path string) {
+	t.Helper()
+	before, err := os.Stat(path)
+	ok(t, err)
+	for i := range 200 {
+		b := persist.Batch{Now: benchNow}
+		for n := range 1500 {
+			b.Touches = append(b.Touches, persist.Touch{Ref: sample(1000 + n).Ref(), LastActive: benchNow + int64(i), ExpiresAt: benchNow + 1<<40})
+		}
+		if _, err := d.Apply(context.Background(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := os.Stat(path); err == nil && !now.ModTime().Equal(before.ModTime()) {
+			return
+		}
+	}
+	t.Fatal("there was no checkpoint")
+}
+
+// TestAFileThatIsTakenAwayDuringACommitTakesNothing: what is at the path counts when the
+// commit is acknowledged, not when it began.
+func TestAFileThatIsTakenAwayDuringACommitTakesNothing(t *testing.T) {
+	for name, take := range map[string]func(path string) error{
+		"moved":       func(path string) error { return os.Rename(path, path+".away") },
+		"overwritten": func(path string) error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := newDisk(t)
+			path := filepath.Join(t.TempDir(), "s.db")
+			d := disk.open(t, path)
+			must(t, d, create(1))
+			taken := false
+			disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+				if c.Op == faultvfs.Sync && !taken {
+					taken = true
+					ok(t, take(path))
+				}
+				return v
+			})
+			if _, err := apply(d, destroy(1)); !taken || !errors.Is(err, persist.ErrReplaced) || !errors.Is(err, persist.ErrUnknown) {
+				t.Errorf("taken %t, Apply: %v", taken, err)
+			}
+			if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+}
+
+// TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired: the repair would write to it.
+func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
+	disk := newDisk(t)
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := disk.open(t, path)
+	grown(t, d)
+	ok(t, d.Backup(context.Background(), path+".bak"))
+	must(t, d, create(1))
+	disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+		if c.Op == faultvfs.Write {
+			v.Code = faultvfs.WriteFails
+		}
+		return v
+	})
+	if _, err := apply(d, destroy(1)); err == nil {
+		t.Fatal("it was written")
+	}
+	copyFile(t, path+".bak", path)
+	disk.from(nil)
+	refusesAll(t, d)
+	_ = d.Close()
+	want, err := os.ReadFile(path + ".bak")
+	ok(t, err)
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, want) {
+		t.Errorf("it was written to, %v", err)
 	}
 }
 

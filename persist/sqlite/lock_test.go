@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -55,6 +58,24 @@ func TestASecondNameOfTheFileLetsNobodyIn(t *testing.T) {
 	}
 	run(t, raw(t, path), `SELECT 1`)
 	must(t, d, create(2))
+}
+
+// TestARefusedOpenTakesNoLockAway: locks are the process's, and to close a file drops all
+// that it has on it. Then another program could have the file for itself.
+func TestARefusedOpenTakesNoLockAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
+		err := sqlitex.ExecuteTransient(raw(t, arg), `PRAGMA journal_mode = DELETE`, nil)
+		if zombie.ErrCode(err).ToPrimary() != zombie.ResultBusy {
+			t.Errorf("alone with the file: %v", err)
+		}
+		return
+	}
+	d := open(t, path)
+	must(t, d, create(1))
+	ok(t, os.Link(path, path+".link"))
+	refused(t, path+".link")
+	child(t, nil, path)
 }
 
 // TestWhatLeadsElsewhereIsNotWritten: in a directory that others can write to, somebody
