@@ -68,7 +68,7 @@ cover: ## statements covered, by package; the profile is out/cover.out
 	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./...
 	@go tool cover -func=out/cover.out | tail -1
 
-.PHONY: lint vet fmt fmt-check tidy-check hygiene vuln
+.PHONY: lint vet fmt fmt-check tidy-check hygiene words walks vuln
 lint: bin/golangci-lint ## the linters, in every module
 	@$(call in-modules,"$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...)
 
@@ -87,6 +87,12 @@ tidy-check: ## fails if go mod tidy would change a module
 
 hygiene: ## fails if a file names a path of one machine or a package registry
 	@.ci/hygiene
+
+words: ## fails if the code of the core says one of the private words that it once had
+	@.ci/words
+
+walks: ## how many functions and files of package actor a hot command, a cold read and a batch run through
+	@.ci/walks
 
 vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability database
 	@$(call in-modules,"$(CURDIR)/bin/govulncheck" ./...)

@@ -64,7 +64,7 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	spin := actor.Spin{To: t.hash(), Reauth: r.Reauthenticated}
+	spin := actor.TokenChange{To: t.hash(), Reauth: r.Reauthenticated}
 	if !r.From.IsZero() {
 		spin.From = r.From.hash()
 	}

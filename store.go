@@ -78,7 +78,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		Entries: cfg.CacheSize, Bytes: cfg.CacheBytes,
 		BatchInterval: cfg.BatchInterval, BatchSize: cfg.BatchSize,
 		MaxPending: cfg.MaxPending, MaxPendingBytes: cfg.MaxPendingBytes,
-		MaxGraves: maxGraves, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
+		MaxTombstones: maxTombstones, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
 		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
 		TTL: cfg.TTL.Microseconds(), MaxLifetime: max(cfg.MaxLifetime, 0).Microseconds(),
@@ -96,9 +96,9 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 
 // Bounds that need no tuning.
 const (
-	maxGraves = 1 << 20 // remembered ends, about 150 bytes each, while the disk refuses to store them
-	maxLoads  = 1024    // cold reads under way, on a few connections: some 20 ms of work
-	lease     = 1e9     // one second: how long memory is trusted without news from a shared backend
+	maxTombstones = 1 << 20 // remembered ends, about 250 bytes each, while the disk refuses to store them
+	maxLoads      = 1024    // cold reads under way, on a few connections: some 20 ms of work
+	lease         = 1e9     // one second: how long memory is trusted without news from a shared backend
 
 	maxWaiting = 4096                  // callers in line at a bound
 	patience   = 50 * time.Millisecond // and how long they wait there

@@ -1,11 +1,3 @@
-// Package actor owns the hot sessions. One goroutine, the loop, is the only one
-// that changes anything; a second one, the writer, is the only one that commits.
-// Readers look sessions up in the index that the loop publishes and never wait
-// for it. Start starts both, Close joins them. An Actor is safe for concurrent use.
-//
-// What the loop knows is in state, a pure step function without goroutines,
-// locks, I/O or clock: (state, message, now) to (state, effects). This package
-// refuses to know SQL, HTTP and raw tokens. It carries no compatibility promise.
 package actor
 
 import (
@@ -26,12 +18,12 @@ type Config struct {
 	Bytes           int64         // and their size
 	BatchInterval   time.Duration // longest time a change waits for its batch
 	BatchSize       int           // items of a batch
-	MaxPending      int           // unwritten changes at which callers wait in line
+	MaxPending      int           // unwritten changes at which callers wait for room
 	MaxPendingBytes int64         // and their data
-	MaxGraves       int           // remembered ends at which the destroy of an unknown session waits
-	MaxLoads        int           // cold reads under way at which callers wait in line
-	MaxWaiting      int           // callers in a line, 0 = refuse at once
-	Patience        time.Duration // how long they wait there; a fifth of it once there has been no room for as long
+	MaxTombstones   int           // tombstones at which the end of what memory does not know waits
+	MaxLoads        int           // cold reads in progress at which callers wait for room
+	MaxWaiting      int           // callers that wait for one kind of room, 0 = refuse at once
+	Patience        time.Duration // how long they wait; a fifth of it once there has been no room for as long
 	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
 	CloseTimeout    time.Duration // how long Close tries to write when the disk fails
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
@@ -46,62 +38,56 @@ type Config struct {
 	Observe         func(Event)   // called on a goroutine of its own; optional
 }
 
-// eventRoom bounds the events that wait for a slow observer; more are dropped and counted.
-const eventRoom = 1024
-
 // Actor is the owner of the hot sessions.
 type Actor struct {
-	cfg     Config
-	backend persist.Backend
-	hot     *cache.Hot[View]
-	lease   atomic.Int64 // memory may be served before then
+	cfg       Config
+	backend   persist.Backend
+	published *published
+	observer  observer
+	pools     pools
 
-	inbox    chan message // unbuffered: what is accepted is answered
-	growth   chan message // the same for what makes pending grow, so that a flood of it holds up nothing else
-	shut     atomic.Bool  // what makes pending grow is refused without asking the loop
-	refused  atomic.Uint64
-	batches  chan *persist.Batch
-	results  chan settled
-	events   chan Event
-	stop     chan struct{} // closed by Close
-	done     chan struct{} // closed when the loop has ended
-	quiet    chan struct{} // closed when nothing more will happen
-	group    sync.WaitGroup
-	cancel   context.CancelFunc // of the watcher and the sweeper
-	writing  context.Context    //nolint:containedctx // of the writer: ends when Close gives up
-	giveUp   context.CancelFunc
-	observed chan struct{} // closed when the observer has had everything
-	once     sync.Once
-	err      error     // of Close; read after done
-	requests sync.Pool // of answered requests
-	dropped  atomic.Uint64
-	hits     tally
+	inbox   chan message // unbuffered: what is accepted is answered
+	growth  chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
+	batches chan *persist.Batch
+	results chan committed
+	stop    chan struct{}      // closed by Close
+	done    chan struct{}      // closed when the loop has ended
+	quiet   chan struct{}      // closed when nothing more will happen
+	cancel  context.CancelFunc // of the watcher and the sweeper
+	writing context.Context    //nolint:containedctx // of the writer: ends when Close gives up
+	giveUp  context.CancelFunc
+	group   sync.WaitGroup
+	once    sync.Once
+	err     error // of Close; read after done
 
-	calm      *atomic.Uint64 // the state's; see quick
-	quicks    atomic.Int32   // quick reads under way
-	coldReads atomic.Uint64  // and how many there were
-	unknown   atomic.Uint64  // of them, those that found nothing
+	places    chan struct{} // of cold reads: one for each that the disk has not answered
+	reading   atomic.Int32  // optimistic reads that the disk has not answered
+	coldReads atomic.Uint64 // and how many there were
+	unknown   atomic.Uint64 // of them, those that found nothing
+	refused   atomic.Uint64 // calls that were refused without asking the loop
+	hits      counter
 }
 
 // Start runs an Actor over backend. Close it.
 func Start(backend persist.Backend, cfg Config) *Actor {
-	s := newState(cfg)
+	hot, index := cache.New[View](cfg.Entries, cfg.Bytes)
+	c := newCore(cfg, hot)
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &Actor{
-		cfg: cfg, backend: backend, hot: s.hot, calm: &s.calm, cancel: cancel,
+		cfg: cfg, backend: backend, published: newPublished(index, c.lease), cancel: cancel,
 		inbox: make(chan message), growth: make(chan message),
-		batches: make(chan *persist.Batch, 1), results: make(chan settled, 1), // one: the batch in flight
-		events: make(chan Event, eventRoom),
-		stop:   make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}), observed: make(chan struct{}),
+		batches: make(chan *persist.Batch, 1), results: make(chan committed, 1), // one: the batch in flight
+		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
+		places: make(chan struct{}, cfg.MaxLoads),
 	}
 	a.writing, a.giveUp = context.WithCancel(context.Background())
-	a.lease.Store(s.lease)
+	a.observer = newObserver(cfg.Observe, a.quiet)
 	var feeders sync.WaitGroup // whoever may emit an event
 	feeders.Go(func() { a.sweep(ctx) })
 	feeders.Go(func() { a.watchBackend(ctx) })
-	feeders.Go(func() { a.loop(s) })
+	feeders.Go(func() { a.loop(c) })
 	a.group.Go(a.write)
-	go a.observe()
+	go a.observer.run()
 	a.group.Go(func() {
 		feeders.Wait()
 		close(a.quiet)
@@ -109,7 +95,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	return a
 }
 
-// Close takes nothing new in, writes everything that was acknowledged, and
+// Close stops accepting calls, writes everything that was acknowledged, and
 // joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout
 // and says what was lost. It waits a second at most for an observer that does
 // not return. It is idempotent and always returns the same error.
@@ -123,7 +109,7 @@ func (a *Actor) Close() error {
 	patience := time.NewTimer(time.Second)
 	defer patience.Stop()
 	select {
-	case <-a.observed:
+	case <-a.observer.ended:
 	case <-patience.C:
 	}
 	return a.err
@@ -134,52 +120,50 @@ func (a *Actor) write() {
 	defer close(a.results)
 	for b := range a.batches {
 		res, err := a.backend.Apply(a.writing, b)
-		a.results <- settled{res, err}
+		a.results <- committed{res, err}
 	}
 }
 
-// loop runs the state: one message, its effects, the next message.
-func (a *Actor) loop(s *state) {
+// loop runs the core: one message, its effects, the next message.
+func (a *Actor) loop(c *core) {
 	defer close(a.done)
 	defer close(a.batches)
-	timer := newAlarm()
+	timer := newWakeTimer()
 	defer timer.Stop()
 	for {
 		var m message
+		var events chan<- Event
+		var event Event
+		if len(a.observer.waiting) > 0 {
+			events, event = a.observer.events, a.observer.waiting[0]
+		}
 		select {
+		case events <- event: // nil, mostly
+			a.observer.passed()
+			a.observer.pass()
+			continue
 		case m = <-a.inbox:
 		case m = <-a.growth:
 		case m = <-a.results:
 		case <-timer.C:
-			timer.rang()
-			m = wake{}
+			timer.fired()
+			m = wakeUp{}
 		case <-a.stop:
-			a.err = a.drain(s, timer)
+			a.err = a.drain(c, timer)
 			return
 		}
-		a.step(s, m, timer)
+		a.step(c, m, timer)
 	}
 }
 
 // step runs one step and carries out its effects. Nothing here can block: reply
 // channels have room, and the writer is idle when there is a batch.
-func (a *Actor) step(s *state, m message, timer *alarm) {
+func (a *Actor) step(c *core, m message, timer *wakeTimer) {
 	now, tick := a.cfg.Now(), a.cfg.Tick()
-	out := s.step(m, now, tick)
-	if a.lease.Load() != out.lease {
-		a.lease.Store(out.lease)
-	}
-	if a.shut.Load() != out.shut {
-		a.shut.Store(out.shut)
-	}
-	for _, r := range out.replies {
-		r.req.reply <- r.response
-	}
-	for _, c := range out.ended {
-		close(c)
-	}
-	for _, e := range out.events {
-		a.Emit(e)
+	out := c.step(m, now, tick)
+	a.published.publish(c.hot, out)
+	if len(out.events) > 0 {
+		a.observer.add(out.events)
 	}
 	if out.batch != nil {
 		a.batches <- out.batch
@@ -188,86 +172,74 @@ func (a *Actor) step(s *state, m message, timer *alarm) {
 }
 
 // drain writes what is left. It gives up when the disk has refused for too long.
-func (a *Actor) drain(s *state, timer *alarm) error {
+func (a *Actor) drain(c *core, timer *wakeTimer) error {
 	limit := time.NewTimer(a.cfg.CloseTimeout)
 	defer limit.Stop()
-	a.step(s, closing{}, timer)
-	for !s.idle() {
+	a.step(c, closing{}, timer)
+	for !c.idle() {
 		var m message
 		select {
 		case m = <-a.results:
 		case m = <-a.inbox:
-			if r, ok := m.(*request); ok {
-				r.reply <- response{err: ErrClosed}
-				continue
-			}
 		case <-timer.C:
-			timer.rang()
-			m = wake{}
+			timer.fired()
+			m = wakeUp{}
 		case <-limit.C:
-			return a.surrender(s, timer)
+			return a.surrender(c, timer)
 		}
-		a.step(s, m, timer)
+		a.step(c, m, timer)
 	}
 	return nil
 }
 
 // surrender ends the batch in flight, answers who still waits, and tells what
 // could not be written.
-func (a *Actor) surrender(s *state, timer *alarm) error {
+func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 	a.giveUp()
-	s.finished = true
-	if s.flight != nil {
-		a.step(s, <-a.results, timer)
+	c.finished = true
+	if c.inFlight != nil {
+		a.step(c, <-a.results, timer)
 	}
-	if s.idle() {
+	if c.idle() {
 		return nil
 	}
-	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk",
-		len(s.dirty), len(s.ops)+len(s.later))
-	a.step(s, surrender{}, timer)
-	return errors.Join(err, s.stats.LastError)
+	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk", len(c.dirty), c.ops.len())
+	a.step(c, giveUp{}, timer)
+	return errors.Join(err, c.stats.LastError)
 }
 
-// Emit queues an event for the observer, or drops it: nothing waits for an
-// observer. After Close nobody takes it.
-func (a *Actor) Emit(e Event) {
-	select {
-	case a.events <- e:
+// wakeTimer wakes the loop. Most steps leave the time as it is, and then the timer
+// too: to set it costs more than such a step (measured: 90 ns, and a system call
+// where the runtime's poller waits for it).
+type wakeTimer struct {
+	*time.Timer
+	at int64 // the tick for which it is set, or unset
+}
+
+const unset = -1
+
+func newWakeTimer() *wakeTimer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &wakeTimer{t, unset}
+}
+
+// set has the timer fire when wait has passed since tick, or not at all.
+func (t *wakeTimer) set(tick int64, wait time.Duration) {
+	at := int64(unset)
+	if wait != never {
+		at = tick + wait.Microseconds()
+	}
+	switch at {
+	case t.at:
+		return
+	case unset:
+		t.Stop()
 	default:
-		a.dropped.Add(1)
+		t.Reset(wait)
 	}
+	t.at = at
 }
 
-// observe hands events to the observer, one after the other. Nothing it does
-// can hold up or break an operation (S40).
-func (a *Actor) observe() {
-	defer close(a.observed)
-	for {
-		select {
-		case e := <-a.events:
-			a.observeOne(e)
-			continue
-		default:
-		}
-		select {
-		case e := <-a.events:
-			a.observeOne(e)
-		case <-a.quiet:
-			if len(a.events) == 0 {
-				return
-			}
-		}
-	}
-}
-
-func (a *Actor) observeOne(e Event) {
-	defer func() {
-		if recover() != nil {
-			a.dropped.Add(1) // a panicking observer loses the event, nothing else
-		}
-	}()
-	if a.cfg.Observe != nil {
-		a.cfg.Observe(e)
-	}
-}
+// fired notes that the timer is not set any more.
+func (t *wakeTimer) fired() { t.at = unset }

@@ -2,13 +2,14 @@ package actor
 
 import (
 	"testing"
+	"time"
 
 	"github.com/sessile/sessile/persist"
 )
 
 // TestAChangeLeavesAfterBatchIntervalAndNotBefore (I7).
 func TestAChangeLeavesAfterBatchIntervalAndNotBefore(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
 	equal(t, "wake", g.do(g.touch(id)).wake, micro(interval))
 	equal(t, "wake", g.pass(interval-1).wake, micro(1))
@@ -16,12 +17,12 @@ func TestAChangeLeavesAfterBatchIntervalAndNotBefore(t *testing.T) {
 	equal(t, "wake while it is written", g.pass(1).wake, never)
 	g.carries(0, 0, 1)
 	equal(t, "wake at rest", g.settle().wake, never)
-	equal(t, "idle", g.s.idle(), true)
+	equal(t, "idle", g.c.idle(), true)
 }
 
 // TestTheOldestChangeDecidesWhenABatchLeaves: later ones travel with it.
 func TestTheOldestChangeDecidesWhenABatchLeaves(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	l := g.creates(2)
 	g.do(g.touch(l[0].ID))
 	g.now += interval / 2
@@ -32,7 +33,7 @@ func TestTheOldestChangeDecidesWhenABatchLeaves(t *testing.T) {
 }
 
 func TestABatchSizeOfChangesLeavesAtOnce(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(3)
 	for _, rec := range l[:2] {
 		g.do(g.touch(rec.ID))
@@ -43,9 +44,9 @@ func TestABatchSizeOfChangesLeavesAtOnce(t *testing.T) {
 }
 
 func TestWhatIsMoreThanABatchWaitsForTheNext(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(5)
-	g.fly()
+	g.startCommit()
 	for _, rec := range l {
 		g.do(g.touch(rec.ID))
 	}
@@ -58,9 +59,9 @@ func TestWhatIsMoreThanABatchWaitsForTheNext(t *testing.T) {
 }
 
 func TestOperationsFillABatchAndChangesTakeTheRoomLeft(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 8 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 8 })
 	l := g.creates(7)
-	g.fly()
+	g.startCommit()
 	for _, rec := range l {
 		g.do(g.touch(rec.ID))
 	}
@@ -73,9 +74,9 @@ func TestOperationsFillABatchAndChangesTakeTheRoomLeft(t *testing.T) {
 }
 
 func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 8 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 8 })
 	l := g.creates(7)
-	g.fly()
+	g.startCommit()
 	for _, rec := range l {
 		g.do(g.touch(rec.ID))
 	}
@@ -91,10 +92,10 @@ func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
 	g.carries(4, 0, 3)
 }
 
-// TestOneBatchIsUnderWayAtATime: what comes meanwhile makes the next one (D15).
-func TestOneBatchIsUnderWayAtATime(t *testing.T) {
-	g := newRig(t, nil)
-	g.fly()
+// TestOneBatchIsInFlightAtATime: what comes meanwhile makes the next one (D15).
+func TestOneBatchIsInFlightAtATime(t *testing.T) {
+	g := newHarness(t, nil)
+	g.startCommit()
 	first := g.batch
 	for i := range byte(3) {
 		out := g.do(g.destroy(persist.ID{9, i}))
@@ -109,7 +110,7 @@ func TestOneBatchIsUnderWayAtATime(t *testing.T) {
 }
 
 func TestADurableUpdateLeavesAtOnceAndAlone(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	l := g.creates(2)
 	g.do(g.touch(l[0].ID))
 	r := g.durable(l[1].ID, "1")
@@ -121,7 +122,7 @@ func TestADurableUpdateLeavesAtOnceAndAlone(t *testing.T) {
 }
 
 func TestAnUpdateThatNobodyWaitsForIsAcknowledgedAndWaits(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	r := g.update(g.create("u").ID, "1")
 	out := g.do(r)
 	g.ok(out, r)
@@ -130,9 +131,9 @@ func TestAnUpdateThatNobodyWaitsForIsAcknowledgedAndWaits(t *testing.T) {
 }
 
 func TestTwoDurableUpdatesOfASessionAreOneWrite(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
-	g.fly()
+	g.startCommit()
 	a, b := g.durable(id, "1"), g.durable(id, "2")
 	g.do(a)
 	g.do(b)
@@ -148,9 +149,9 @@ func TestTwoDurableUpdatesOfASessionAreOneWrite(t *testing.T) {
 
 // TestADestroyTakesTheWaitingChangesOfItsSession: nothing of it is written (D4).
 func TestADestroyTakesTheWaitingChangesOfItsSession(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
-	g.fly()
+	g.startCommit()
 	w := g.durable(id, "1")
 	g.do(w)
 	g.refused(g.do(g.destroy(id)), w, persist.ErrNotFound)
@@ -162,7 +163,7 @@ func TestADestroyTakesTheWaitingChangesOfItsSession(t *testing.T) {
 // is chosen on disk (S37).
 func TestALoginWithALimitSeesTheTouchesOfItsUser(t *testing.T) {
 	for limit, touches := range []int{0, 1} { // without a limit nothing is chosen
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		g.do(g.touch(g.create("u").ID))
 		g.do(g.touch(g.create("v").ID))
 		r := g.createReq("u")
@@ -173,14 +174,13 @@ func TestALoginWithALimitSeesTheTouchesOfItsUser(t *testing.T) {
 }
 
 func TestASeenNoteWaitsForItsBatch(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
 	r := g.rotate(id, 1)
-	r.until = persist.Unseen
+	r.change.Until = persist.Unseen
 	g.do(r)
 	g.ok(g.settle(), r)
-	n := g.req(kindSeen)
-	n.id, n.to, n.until = id, r.to, g.now+5_000_000
+	n := g.seenNote(id, r.change.To, g.now+5_000_000)
 	out := g.do(n)
 	g.ok(out, n)
 	equal(t, "wake", out.wake, micro(interval))
@@ -193,9 +193,9 @@ func TestASeenNoteWaitsForItsBatch(t *testing.T) {
 }
 
 func TestTheNextBatchComesBackWithItsTime(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
-	g.fly()
+	g.startCommit()
 	g.do(g.touch(id))
 	g.now += interval / 4
 	equal(t, "wake", g.settle().wake, micro(interval*3/4))
@@ -203,7 +203,7 @@ func TestTheNextBatchComesBackWithItsTime(t *testing.T) {
 }
 
 func TestBatchesAndTheirItemsAreCounted(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	l := g.creates(3)
 	before := g.stats()
 	for _, rec := range l {
@@ -215,4 +215,25 @@ func TestBatchesAndTheirItemsAreCounted(t *testing.T) {
 	equal(t, "batches", s.Batches-before.Batches, 1)
 	equal(t, "items", s.BatchItems-before.BatchItems, 3)
 	equal(t, "batches of creates", before.Batches, 3)
+}
+
+// Operations must not starve the write-behind when batches are small.
+func TestBatchTakesChangesBesideAFloodOfOperations(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.BatchSize = 4 })
+	rec := g.create("u")
+	r := g.touchTo(rec.ID, g.now, g.now+3_600_000_000)
+	g.send(r)
+	for i := range 100 {
+		for range 8 {
+			g.n++
+			g.send(g.destroy(persist.ID{7, byte(i), g.n})) // unknown: anybody's logout with an old id
+		}
+		g.now += 100_000
+		if g.batch != nil {
+			g.send(g.commit())
+		}
+	}
+	if g.c.queue.Len() > 0 {
+		t.Fatalf("a touch has waited for %v with BatchInterval 100ms", time.Duration(g.c.age())*time.Microsecond)
+	}
 }

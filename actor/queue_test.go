@@ -9,20 +9,20 @@ import (
 )
 
 // touchAt touches a session as if it lay at that place on disk.
-func (g *rig) touchAt(id persist.ID, at int64) {
+func (g *harness) touchAt(id persist.ID, at int64) {
 	g.do(g.touch(id))
-	d := g.s.dirty[id]
-	g.s.queue.unlink(d)
+	d := g.c.dirty[id]
+	g.c.queue.unlink(d)
 	d.place = at
-	g.s.queue.link(d)
+	g.c.queue.link(d)
 }
 
 // TestABatchTakesTheOldestChangeWithItsNeighbours: where more waits than fits, a
 // page that is written for one change is written for all.
 func TestABatchTakesTheOldestChangeWithItsNeighbours(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 4 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 4 })
 	l := g.creates(8)
-	g.fly()
+	g.startCommit()
 	for i, rec := range l {
 		g.touchAt(rec.ID, int64(i%2))
 	}
@@ -40,9 +40,9 @@ func TestABatchTakesTheOldestChangeWithItsNeighbours(t *testing.T) {
 
 // TestNoChangeIsHeldUpByOthersNeighbours: each batch begins with what has waited longest.
 func TestNoChangeIsHeldUpByOthersNeighbours(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(5)
-	g.fly()
+	g.startCommit()
 	g.touchAt(l[0].ID, 7)
 	g.touchAt(l[4].ID, 8)
 	g.touchAt(l[1].ID, 7)
@@ -58,9 +58,9 @@ func TestNoChangeIsHeldUpByOthersNeighbours(t *testing.T) {
 
 // TestASessionWithoutAKeyHasNoNeighbours.
 func TestASessionWithoutAKeyHasNoNeighbours(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 2 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 2 })
 	l := g.creates(4)
-	g.fly()
+	g.startCommit()
 	for _, rec := range l {
 		g.touchAt(rec.ID, placeOf(0))
 	}
@@ -74,9 +74,9 @@ func TestASessionWithoutAKeyHasNoNeighbours(t *testing.T) {
 
 // TestOfNeighboursTheOldestLeaveFirst: what is more than a batch does not sink under what comes.
 func TestOfNeighboursTheOldestLeaveFirst(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 2 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 2 })
 	l := g.creates(5)
-	g.fly()
+	g.startCommit()
 	for _, rec := range l[:3] {
 		g.touchAt(rec.ID, 7)
 	}
@@ -100,14 +100,14 @@ func TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger(t *testing.T) {
 		all[i] = &dirty{first: uint64(i + 1), spot: spot{place: int64(i % places)}}
 		q.push(all[i])
 	}
-	var flown []*dirty
-	for len(flown) < 4096 {
-		for d := q.oldest(); d != nil && len(flown) < 4096; d = q.neighbour(d) {
+	var taken []*dirty
+	for len(taken) < 4096 {
+		for d := q.oldest(); d != nil && len(taken) < 4096; d = q.neighbour(d) {
 			q.take(d)
-			flown = append(flown, d)
+			taken = append(taken, d)
 		}
 	}
-	q.putBack(flown)
+	q.putBack(taken)
 	checkQueue(t, &q, all)
 	for i, e := 0, q.age.Front(); e != nil; i, e = i+1, e.Next() {
 		if queued(e) != all[i] {

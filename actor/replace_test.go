@@ -8,16 +8,16 @@ import (
 )
 
 // relogin is a login of the same user that replaces a session.
-func (g *rig) relogin(old *persist.Record, l persist.Limit) *request {
+func (g *harness) relogin(old *persist.Record, l persist.Limit) *createCommand {
 	r := g.createReq(old.UserID)
 	r.limit, r.replaces = l, old.ID
 	return r
 }
 
 // opens reports whether a token opens a session, in memory or on disk.
-func (g *rig) opens(h persist.Hash) bool {
+func (g *harness) opens(h persist.Hash) bool {
 	g.Helper()
-	a := g.find(g.read(h))
+	a := g.find(h)
 	if a.err != nil && !errors.Is(a.err, persist.ErrNotFound) {
 		g.Fatal(a.err)
 	}
@@ -25,7 +25,7 @@ func (g *rig) opens(h persist.Hash) bool {
 }
 
 func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	other, old := g.create("u"), g.create("u")
 	w := g.watch(old.ID)
 	g.ok(g.do(w), w)
@@ -39,11 +39,11 @@ func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
 	equal(t, "Destroyed", happened(out, Destroyed), 1)
 	equal(t, "Evicted", happened(out, Evicted), 0)
 	equal(t, "reason", out.events[0].Reason, "replaced by a login")
-	equal(t, "the old one is in memory", g.s.hot.ByID(old.ID) != nil, false)
+	equal(t, "the old one is in memory", g.c.hot.ByID(old.ID) != nil, false)
 	equal(t, "the old one opens", g.opens(old.Hash), false)
 	equal(t, "the new one opens", g.opens(r.record.Hash), true)
 	equal(t, "another device's opens", g.opens(other.Hash), true)
-	equal(t, "at rest", g.s.idle(), true)
+	equal(t, "at rest", g.c.idle(), true)
 	s := g.stats()
 	equal(t, "destroyed", s.Destroyed, 1)
 	equal(t, "evicted", s.Evicted, 0)
@@ -52,30 +52,30 @@ func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
 // TestReplacedSessionIsNotBroughtBackByALoad: 1. A load reads the row. 2. The login is
 // committed. 3. The load is offered.
 func TestReplacedSessionIsNotBroughtBackByALoad(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	old := g.create("u")
 	g.cold(true)
 	read := g.read(old.Hash)
 	l := g.answer(g.do(read), read).load
-	rec, err := g.disk.ByHash(t.Context(), read.key)
+	rec, err := g.disk.ByHash(t.Context(), read.token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := g.relogin(old, persist.Limit{})
 	g.do(r)
 	g.ok(g.settle(), r)
-	read.offer = &offer{load: l, record: rec}
-	g.refused(g.do(read), read, persist.ErrNotFound)
+	offer := &loaded{load: l, record: rec}
+	g.refused(g.do(offer), read, persist.ErrNotFound)
 }
 
 func TestReplacedSessionStaysIfTheLoginFails(t *testing.T) {
-	for name, fail := range map[string]func(g *rig) *effects{
-		"not committed": func(g *rig) *effects { return g.fails(persist.ErrUnavailable) },
-		"refused alone": func(g *rig) *effects { return g.refuses(persist.ErrCorrupt) },
-		"limit reached": func(g *rig) *effects { return g.settle() },
+	for name, fail := range map[string]func(g *harness) *effects{
+		"not committed": func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
+		"refused alone": func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
+		"limit reached": func(g *harness) *effects { return g.settle() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, nil)
+			g := newHarness(t, nil)
 			g.create("u")
 			old := g.create("u")
 			w := g.watch(old.ID)
@@ -98,7 +98,7 @@ func TestReplacedSessionStaysIfTheLoginFails(t *testing.T) {
 // what may have ended, and does not refuse what may be good. Nobody gets the new token.
 func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 	for _, done := range []bool{false, true} {
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		old := g.create("u")
 		w := g.watch(old.ID)
 		g.ok(g.do(w), w)
@@ -106,7 +106,7 @@ func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 		g.do(r)
 		var out *effects
 		if done {
-			out = g.do(settled{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+			out = g.do(committed{err: errors.Join(persist.ErrUnknown, g.commit().err)})
 		} else {
 			out = g.fails(persist.ErrUnknown)
 		}
@@ -116,7 +116,7 @@ func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 		equal(t, "watchers told", len(ended), map[bool]int{true: 1}[done])
 		equal(t, "the old one opens", g.opens(old.Hash), !done)
 		equal(t, "the new one opens", g.opens(r.record.Hash), false)
-		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+		equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 // unknown outcome; it is gone from the disk. 2. A change of it waits for the disk, and keeps
 // it in memory. 3. Another login in its place is acknowledged.
 func TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	old := g.create("u")
 	first, second := g.relogin(old, persist.Limit{}), g.relogin(old, persist.Limit{})
 	g.do(first)
@@ -138,11 +138,11 @@ func TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt(t *testing.T) {
 }
 
 func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	old := g.create("u")
-	g.fly()
+	g.startCommit()
 	before, r, after := g.rotate(old.ID, 1), g.relogin(old, persist.Limit{}), g.rotate(old.ID, 2)
-	for _, x := range []*request{before, r, after} {
+	for _, x := range []command{before, r, after} {
 		g.do(x)
 	}
 	g.settle()
@@ -151,16 +151,16 @@ func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
 	g.ok(out, before)
 	g.ok(out, r)
 	g.refused(out, after, persist.ErrNotFound)
-	for _, h := range []persist.Hash{old.Hash, before.to, after.to} {
+	for _, h := range []persist.Hash{old.Hash, before.change.To, after.change.To} {
 		equal(t, "a token of the old one opens", g.opens(h), false)
 	}
-	equal(t, "pinned", g.s.hot.Pinned(), 0)
+	equal(t, "pinned", g.c.hot.Pinned(), 0)
 }
 
 func TestReplacedSessionThatIsDestroyedMeanwhileEndsOnce(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	old := g.create("u")
-	g.fly()
+	g.startCommit()
 	r, d := g.relogin(old, persist.Limit{}), g.destroy(old.ID)
 	g.do(r)
 	g.do(d)
@@ -173,9 +173,9 @@ func TestReplacedSessionThatIsDestroyedMeanwhileEndsOnce(t *testing.T) {
 }
 
 func TestReplacingLoginEndsWithALogOutOfEverything(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	old := g.create("u")
-	g.fly()
+	g.startCommit()
 	r, w := g.relogin(old, persist.Limit{}), g.wipe("u")
 	g.do(r)
 	g.do(w)
@@ -187,12 +187,12 @@ func TestReplacingLoginEndsWithALogOutOfEverything(t *testing.T) {
 
 // TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession: else it would end the new one.
 func TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession(t *testing.T) {
-	set := func(t *testing.T) (g *rig, other *persist.Record, r, w *request) {
-		g = newRig(t, nil)
+	set := func(t *testing.T) (g *harness, other *persist.Record, r *createCommand, w *destroyUserCommand) {
+		g = newHarness(t, nil)
 		other = g.create("u")
 		old := g.create("u")
 		r, w = g.relogin(old, persist.Limit{}), g.wipe("u")
-		w.id = old.ID
+		w.except = old.ID
 		g.do(r)
 		g.waits(g.do(w), w)
 		equal(t, "the other one opens", g.opens(other.Hash), true)
@@ -202,9 +202,9 @@ func TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession(t *testing.T) {
 		g, other, r, w := set(t)
 		out := g.settle()
 		g.ok(out, r)
-		_, err := g.disk.ByID(t.Context(), w.id) // what it would keep is over
-		w.offer = &offer{load: g.answer(out, w).load, err: err}
-		g.refused(g.do(w), w, persist.ErrNotFound)
+		_, err := g.disk.ByID(t.Context(), w.except) // what it would keep is over
+		offer := &loaded{load: g.answer(out, w).load, err: err}
+		g.refused(g.do(offer), w, persist.ErrNotFound)
 		equal(t, "the new one opens", g.opens(r.record.Hash), true)
 		equal(t, "the other one opens", g.opens(other.Hash), true)
 	})
@@ -215,12 +215,12 @@ func TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession(t *testing.T) {
 		g.waits(out, w)
 		g.pass(1_000_000)
 		g.ok(g.settle(), w)
-		equal(t, "the kept one is there", g.s.hot.ByID(w.id) != nil, true)
+		equal(t, "the kept one is there", g.c.hot.ByID(w.except) != nil, true)
 		equal(t, "the other one opens", g.opens(other.Hash), false)
 	})
 	t.Run("given up", func(t *testing.T) {
 		g, other, _, w := set(t)
-		if a := g.answer(g.do(abandon{req: w}), w); a.err == nil || errors.Is(a.err, ErrNotDurable) {
+		if a := g.answer(g.do(abandon{call: w.base()}), w); a.err == nil || errors.Is(a.err, ErrNotDurable) {
 			t.Fatal(a.err)
 		}
 		g.settle()

@@ -17,7 +17,7 @@ func (dice) Uint64() uint64 { return 1 << 40 } // nothing, of a number that is m
 
 // TestTheRetryPauseDoublesUpToASecondAndIsJittered (D11): between half of it and all of it.
 func TestTheRetryPauseDoublesUpToASecondAndIsJittered(t *testing.T) {
-	s := newRig(t, nil).s
+	s := newHarness(t, nil).c
 	pause := retryFirst
 	for n := range 70 {
 		least, most := int64(math.MaxInt64), int64(0)
@@ -33,7 +33,7 @@ func TestTheRetryPauseDoublesUpToASecondAndIsJittered(t *testing.T) {
 }
 
 func TestWithoutJitterTheFirstRetryComesAfterTenMilliseconds(t *testing.T) {
-	s := newRig(t, nil).s
+	s := newHarness(t, nil).c
 	s.rng = rand.New(dice{})
 	equal(t, "first pause", s.delay(0), 10_000)
 	equal(t, "second pause", s.delay(1), 20_000)
@@ -42,8 +42,8 @@ func TestWithoutJitterTheFirstRetryComesAfterTenMilliseconds(t *testing.T) {
 
 // TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore (D11).
 func TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore(t *testing.T) {
-	g := newRig(t, nil)
-	g.s.rng = rand.New(dice{})
+	g := newHarness(t, nil)
+	g.c.rng = rand.New(dice{})
 	r := g.destroy(g.create("u").ID)
 	g.do(r)
 	out := g.fails(persist.ErrUnavailable)
@@ -56,12 +56,12 @@ func TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore(t *testing.T) {
 	equal(t, "wake after the second failure", g.fails(persist.ErrUnavailable).wake, 20*time.Millisecond)
 	g.pass(20_000)
 	g.settle()
-	equal(t, "idle", g.s.idle(), true)
+	equal(t, "idle", g.c.idle(), true)
 }
 
 func TestAChangeOfAFailedBatchWaitsForTheRetryOnly(t *testing.T) {
-	g := newRig(t, nil)
-	g.s.rng = rand.New(dice{})
+	g := newHarness(t, nil)
+	g.c.rng = rand.New(dice{})
 	g.do(g.update(g.create("u").ID, "1"))
 	g.pass(interval)
 	equal(t, "wake", g.fails(persist.ErrUnavailable).wake, 10*time.Millisecond)
@@ -73,8 +73,8 @@ func TestAChangeOfAFailedBatchWaitsForTheRetryOnly(t *testing.T) {
 
 // TestARetryNeverShortensWhatAChangeMayWait: a change younger than the failure still collects company.
 func TestARetryNeverShortensWhatAChangeMayWait(t *testing.T) {
-	g := newRig(t, nil)
-	g.s.rng = rand.New(dice{})
+	g := newHarness(t, nil)
+	g.c.rng = rand.New(dice{})
 	l := g.creates(2)
 	g.do(g.durable(l[0].ID, "1"))
 	g.do(g.touch(l[1].ID))
@@ -85,7 +85,7 @@ func TestARetryNeverShortensWhatAChangeMayWait(t *testing.T) {
 
 // TestTroubleIsToldOnceAndSoIsItsEnd (D20).
 func TestTroubleIsToldOnceAndSoIsItsEnd(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	g.do(g.update(g.create("u").ID, "1"))
 	g.pass(interval)
 	began := g.now
@@ -107,7 +107,7 @@ func TestTroubleIsToldOnceAndSoIsItsEnd(t *testing.T) {
 
 // TestAFailedBatchBringsBackNothingOlder (D12): what is written in the end is what is current then.
 func TestAFailedBatchBringsBackNothingOlder(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.do(g.update(id, "1"))
 	g.pass(interval)
@@ -118,12 +118,12 @@ func TestAFailedBatchBringsBackNothingOlder(t *testing.T) {
 	g.settle()
 	rec, _ := g.disk.ByID(t.Context(), id)
 	equal(t, "stored", string(rec.Data), `{"k":2}`)
-	equal(t, "idle", g.s.idle(), true)
+	equal(t, "idle", g.c.idle(), true)
 }
 
 // TestAFailedBatchGoesBackInItsOrder: the oldest change is still the first to leave.
 func TestAFailedBatchGoesBackInItsOrder(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.BatchSize = 3 })
+	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(6)
 	for i, rec := range l[:3] {
 		if i == 1 {
@@ -153,9 +153,9 @@ func TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome(t *testing.T) {
 		{}, {Ops: one, Writes: one}, {Ops: one, Touches: one}, {Writes: one, Touches: one},
 		{Ops: two, Writes: one, Touches: one}, {Ops: one, Writes: two, Touches: one}, {Ops: one, Writes: one, Touches: two},
 	} {
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		l := g.creates(3)
-		g.fly()
+		g.startCommit()
 		g.do(g.update(l[0].ID, "1"))
 		g.do(g.touch(l[1].ID))
 		r := g.destroy(l[2].ID)
@@ -163,65 +163,8 @@ func TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome(t *testing.T) {
 		g.now += interval
 		g.settle()
 		g.carries(1, 1, 1)
-		out := g.do(settled{result: res})
+		out := g.do(committed{result: res})
 		g.refused(out, r, ErrNotDurable)
 		g.refused(out, r, persist.ErrUnknown)
 	}
-}
-
-// TestAChangeThatTheDiskRefusesIsGivenUpAfterFiveTries (D11): the others are not
-// held up, and memory shows what is stored.
-func TestAChangeThatTheDiskRefusesIsGivenUpAfterFiveTries(t *testing.T) {
-	g := newRig(t, nil)
-	id := g.create("u").ID
-	g.do(g.update(id, "1"))
-	g.pass(interval)
-	barrier := g.req(kindSync)
-	g.waits(g.do(barrier), barrier)
-	for range 4 {
-		out := g.refuses(persist.ErrCorrupt)
-		g.waits(out, barrier)
-		equal(t, "Quarantined", happened(out, Quarantined), 0)
-		g.carries(0, 1, 0)
-	}
-	out := g.refuses(persist.ErrCorrupt)
-	g.refused(out, barrier, persist.ErrCorrupt)
-	equal(t, "Quarantined", happened(out, Quarantined), 1)
-	s := g.stats()
-	equal(t, "quarantined", s.Quarantined, 1)
-	equal(t, "in memory", s.Hot, 0)
-	equal(t, "batch failures", s.BatchFailures, 0)
-	equal(t, "idle", g.s.idle(), true)
-}
-
-func TestAChangeThatTheDiskRefusesWaitsABatchIntervalForItsNextTry(t *testing.T) {
-	g := newRig(t, nil)
-	r := g.durable(g.create("u").ID, "1")
-	g.do(r)
-	out := g.refuses(persist.ErrCorrupt)
-	g.refused(out, r, persist.ErrCorrupt)
-	equal(t, "wake", out.wake, micro(interval))
-	g.pass(interval - 1)
-	g.empty()
-	g.pass(1)
-	g.carries(0, 1, 0)
-}
-
-// TestTheCountOfTriesBeginsAnewWhenAChangeIsStored (D11).
-func TestTheCountOfTriesBeginsAnewWhenAChangeIsStored(t *testing.T) {
-	g := newRig(t, nil)
-	id := g.create("u").ID
-	for range 2 {
-		g.do(g.update(id, "1"))
-		g.pass(interval)
-		for range 3 {
-			g.do(g.update(id, "2")) // it is never at rest
-			g.refuses(persist.ErrCorrupt)
-			g.pass(interval)
-		}
-		g.do(g.update(id, "3"))
-		g.settle()
-		g.pass(interval)
-	}
-	equal(t, "quarantined", g.stats().Quarantined, 0)
 }

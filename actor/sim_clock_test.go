@@ -6,13 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/sessile/sessile/cache"
 	"github.com/sessile/sessile/internal/clock"
-	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// The simulation of clocks drives the state with a wall clock that is set, by seconds
+// The simulation of clocks drives the core with a wall clock that is set, by seconds
 // or by years, at any moment and between two processes, and the rule of the store
 // (clock.Clock). What it is held against is the time that passes while a store runs,
 // which no wall clock changes: nothing lives longer than its TTL and its lifetime by
@@ -51,7 +51,9 @@ type clockSim struct {
 	rng      *rand.Rand
 	variant  string
 	verbose  bool
-	s        *state
+	c        *core
+	pub      *published
+	h        *harness // makes commands, and nothing else
 	disk     *persisttest.Memory
 	clock    *clock.Clock
 	high     int64 // of a variant
@@ -109,24 +111,29 @@ func (m *clockSim) boot() {
 	if m.variant == "proofs from before count" {
 		unproven = 0
 	}
-	m.s = newState(Config{
+	cfg := Config{
 		Entries: 1 + m.rng.IntN(4), Bytes: 1 << 20, BatchInterval: 100_000_000, BatchSize: 64, MaxPending: 1000, MaxPendingBytes: 1 << 20,
-		MaxGraves: 100, MaxLoads: 10, Exclusive: true, Seed: 1, Grace: 30 * simSecond, Unproven: unproven,
-	})
+		MaxTombstones: 100, MaxLoads: 10, Exclusive: true, Seed: 1, Grace: 30 * simSecond, Unproven: unproven,
+	}
+	hot, index := cache.New[View](cfg.Entries, cfg.Bytes)
+	m.c = newCore(cfg, hot)
+	m.pub = newPublished(index, m.c.lease)
 	m.logf("a process begins, unproven %d s", unproven/simSecond)
 	for _, x := range m.sessions {
 		x.distrust = unproven > 0 || m.variant == "proofs from before count" && last-m.wall > simSecond
 	}
 }
 
-// send gives the state a message. What it wants to be written is written at once or
+// send gives the core a message. What it wants to be written is written at once or
 // later, or the disk refuses it.
-func (m *clockSim) send(msg message) map[*request]response {
-	answers := map[*request]response{}
+func (m *clockSim) send(msg message) map[command]response {
+	answers := map[command]response{}
 	for {
-		out := m.s.step(msg, m.now(), m.mono)
-		for _, a := range out.replies {
-			answers[a.req] = a.response
+		out := m.c.step(msg, m.now(), m.mono)
+		m.pub.publish(m.c.hot, out)
+		for _, r := range out.replies {
+			<-r.call.reply
+			answers[r.call.self] = responseOf(r)
 		}
 		if out.batch != nil {
 			m.batch = out.batch
@@ -137,13 +144,13 @@ func (m *clockSim) send(msg message) map[*request]response {
 		b := m.batch
 		m.batch = nil
 		if m.rng.IntN(8) == 0 {
-			msg = settled{err: persist.ErrUnavailable}
+			msg = committed{err: persist.ErrUnavailable}
 			continue
 		}
 		m.sabotage(b)
 		res, err := m.disk.Apply(m.t.Context(), b)
 		m.commitAt = m.ran
-		msg = settled{result: res, err: err}
+		msg = committed{result: res, err: err}
 	}
 }
 
@@ -161,41 +168,42 @@ func (m *clockSim) sabotage(b *persist.Batch) {
 }
 
 // ask sends a command and answers it from the disk if it must be.
-func (m *clockSim) ask(r *request) response {
-	r.reply = make(chan response, 1)
+func (m *clockSim) ask(r command) response {
 	resp, ok := m.send(r)[r]
 	for i := 0; ok && resp.load != nil && i < 10; i++ {
-		o := &offer{load: resp.load}
-		switch resp.load.key.kind {
-		case byHash:
-			o.record, o.err = m.disk.ByHash(m.t.Context(), r.key)
+		l := resp.load
+		o := &loaded{load: l}
+		switch l.kind {
+		case byToken:
+			o.record, o.err = m.disk.ByHash(m.t.Context(), l.token)
 		case byID:
-			o.record, o.err = m.disk.ByID(m.t.Context(), resp.load.key.id)
+			o.record, o.err = m.disk.ByID(m.t.Context(), l.id)
 		default:
-			o.listing, o.err = m.disk.ByUser(m.t.Context(), r.user)
+			o.listing, o.err = m.disk.ByUser(m.t.Context(), l.user)
 		}
-		r.offer = o
-		resp, ok = m.send(r)[r]
+		resp, ok = m.send(o)[r]
 	}
 	for i := 0; !ok && i < 200; i++ { // it waits for the disk
 		m.pass(simSecond / 20)
-		resp, ok = m.send(wake{})[r]
+		resp, ok = m.send(wakeUp{})[r]
 	}
 	if !ok {
 		m.failf("no answer")
 	}
-	if m.variant == "what is read counts as it is stored" && !r.id.IsZero() {
-		m.asStored(r.id)
+	if m.variant == "what is read counts as it is stored" {
+		for _, x := range m.sessions {
+			m.asStored(x.rec.ID)
+		}
 	}
 	return resp
 }
 
 // asStored is the control that believes every row.
 func (m *clockSim) asStored(id persist.ID) {
-	if e, d := m.s.hot.ByID(id), m.s.dirty[id]; e != nil && d != nil && d.retime {
+	if e, d := m.c.hot.ByID(id), m.c.dirty[id]; e != nil && d != nil && d.retime {
 		if rec, err := m.disk.ByID(m.t.Context(), id); err == nil {
 			d.retime = false
-			m.s.hot.Set(e, viewOf(rec), 1000)
+			m.c.hot.Put(e, viewOf(rec), 1000)
 		}
 	}
 }
@@ -225,7 +233,7 @@ func (m *clockSim) act() {
 		m.sweep()
 	default:
 		m.pass(m.rng.Int64N(90 * simSecond))
-		m.send(wake{})
+		m.send(wakeUp{})
 	}
 }
 
@@ -250,9 +258,9 @@ func (m *clockSim) restart() {
 	before := m.now()
 	if m.rng.IntN(2) == 0 {
 		m.send(closing{})
-		for i := 0; i < 200 && !m.s.idle(); i++ {
+		for i := 0; i < 200 && !m.c.idle(); i++ {
 			m.pass(simSecond / 20)
-			m.send(wake{})
+			m.send(wakeUp{})
 		}
 	}
 	if m.rng.IntN(2) == 0 {
@@ -284,7 +292,7 @@ func (m *clockSim) create() {
 		Version:  1, LastActive: now, ExpiresAt: now + x.ttl, Data: []byte("{}"),
 	}
 	x.rec.ID[15], x.rec.ID[0], x.rec.Hash[0] = byte(m.n), 1, byte(m.n)
-	if resp := m.ask(&request{kind: kindCreate, record: x.rec}); resp.err == nil {
+	if resp := m.ask(newCommand(func(c *createCommand) { c.record, c.grows = x.rec, true })); resp.err == nil {
 		m.sessions = append(m.sessions, x)
 		m.logf("session %d, TTL %d s, lifetime %d s", m.n, x.ttl/simSecond, x.life/simSecond)
 	}
@@ -297,25 +305,25 @@ func (m *clockSim) read(x *timed, way int) {
 	}
 	switch way {
 	case 0:
-		m.saw(x, m.ask(&request{kind: kindReadID, id: x.rec.ID}), true)
+		m.saw(x, m.ask(m.h.readID(x.rec.ID)), true)
 	case 1:
-		resp := m.ask(&request{kind: kindList, user: persist.UserKey{ID: "u"}})
+		resp := m.ask(m.h.list("u"))
 		for _, v := range resp.views {
 			if v.ID == x.rec.ID {
 				m.saw(x, response{view: v}, false)
 			}
 		}
-	case 2: // a quick read
+	case 2: // an optimistic read
 		rec, err := m.disk.ByHash(m.t.Context(), persist.TokenKey{Hash: x.rec.Hash})
-		calm := m.s.calm.Load()
-		if err != nil || calm == 0 || m.s.hot.ByID(x.rec.ID) != nil || m.variant == "what is read counts as it is stored" {
+		epoch := m.pub.epoch.Load()
+		if err != nil || epoch == 0 || m.c.hot.ByID(x.rec.ID) != nil || m.variant == "what is read counts as it is stored" {
 			return
 		}
-		v, moved := m.s.cfg.read(rec, m.now())
-		m.send(found{rec, v, moved, calm})
+		v, moved := m.c.cfg.read(rec, m.now())
+		m.send(found{rec, v, moved, epoch})
 		m.saw(x, response{view: v}, true)
 	default:
-		m.saw(x, m.ask(&request{kind: kindRead, key: persist.TokenKey{Hash: x.rec.Hash}}), true)
+		m.saw(x, m.ask(m.h.read(x.rec.Hash)), true)
 	}
 }
 
@@ -379,9 +387,9 @@ func (m *clockSim) touch(x *timed) {
 	if x == nil {
 		return
 	}
-	r := &request{kind: kindTouch, id: x.rec.ID, slide: true}
+	var r command = m.h.touch(x.rec.ID)
 	if m.rng.IntN(3) == 0 {
-		r = &request{kind: kindUpdate, id: x.rec.ID, maxData: 1 << 16, durable: true, changes: []object.Change{{Key: "k", Value: []byte("1")}}}
+		r = m.h.durable(x.rec.ID, "1")
 	}
 	began := m.ran
 	// A durable update that the disk refuses is in memory all the same, and tried again.
@@ -403,9 +411,10 @@ func (m *clockSim) reauth(x *timed) {
 		return
 	}
 	m.n++
-	r := &request{kind: kindRotate, id: x.rec.ID, reauth: true, to: persist.Hash{2, byte(m.n), byte(m.n >> 8)}}
+	r := m.h.rotateTo(x.rec.ID, persist.Hash{2, byte(m.n), byte(m.n >> 8)})
+	r.change.Reauth = true
 	if resp := m.ask(r); resp.err == nil {
-		x.rec.Hash, x.proof, x.distrust = r.to, m.ran, false
+		x.rec.Hash, x.proof, x.distrust = r.change.To, m.ran, false
 		if x.born == unset {
 			x.born, x.last = m.ran, m.ran
 		}
@@ -415,11 +424,11 @@ func (m *clockSim) reauth(x *timed) {
 
 // hand is another program that puts every time of a row into the future.
 func (m *clockSim) hand(x *timed) {
-	if x == nil || x.over || m.s.hot.ByID(x.rec.ID) != nil {
+	if x == nil || x.over || m.c.hot.ByID(x.rec.ID) != nil {
 		return
 	}
 	rec, err := m.disk.ByID(m.t.Context(), x.rec.ID)
-	if err != nil || m.s.calm.Load() == 0 {
+	if err != nil || m.pub.epoch.Load() == 0 {
 		return
 	}
 	by := m.rng.Int64N(10*simYear) + simYear/365
@@ -444,14 +453,20 @@ func (m *clockSim) sweep() {
 	if len(refs) == 0 {
 		return
 	}
-	for _, ref := range m.ask(&request{kind: kindExpire, refs: refs}).alive {
-		m.ask(&request{kind: kindReadID, id: ref.ID})
+	for _, ref := range m.expire(refs) {
+		m.ask(m.h.readID(ref.ID))
 		for _, x := range m.sessions {
 			if x.rec.ID == ref.ID && x.born == unset {
 				x.born, x.last = m.ran, m.ran
 			}
 		}
 	}
+}
+
+func (m *clockSim) expire(refs []persist.Ref) []persist.Ref {
+	x := m.h.expireReq(refs)
+	m.ask(x)
+	return x.active
 }
 
 func runClocks(t *testing.T, seed uint64, variant string, verbose bool) *clockSim {

@@ -24,9 +24,9 @@ func (m *sim) begin() {
 	case k < 40:
 		m.beginRead(x)
 	case k < 45:
-		m.start(&simClient{what: "read id", sess: x, dead: x.ended}, &request{kind: kindReadID, id: x.id})
+		m.start(&simClient{what: "read id", sess: x, dead: x.ended}, m.h.readID(x.id))
 	case k < 55:
-		m.start(&simClient{what: "touch", sess: x}, &request{kind: kindTouch, id: x.id, slide: true})
+		m.start(&simClient{what: "touch", sess: x}, m.h.touch(x.id))
 	case k < 70:
 		m.beginUpdate(x)
 	case k < 78:
@@ -34,14 +34,14 @@ func (m *sim) begin() {
 	case k < 80:
 		x.hinted = true
 		c := &simClient{what: "seen", sess: x, live: x.tokens[len(x.tokens)-1]}
-		m.start(c, &request{kind: kindSeen, id: x.id, to: c.live, until: m.now + 500_000})
+		m.start(c, m.h.seenNote(x.id, c.live, m.now+500_000))
 	case k < 82:
 		m.beginWatch(x)
 	case k < 85:
 		x.doomed = true
-		r := &request{kind: kindDestroy, id: x.id}
+		r := m.h.destroy(x.id)
 		if m.rng.IntN(2) == 0 {
-			r.user = persist.UserKey{ID: x.user}
+			r.owner = persist.UserKey{ID: x.user}
 		}
 		m.start(&simClient{what: "destroy", sess: x}, r)
 	case k < 88:
@@ -51,21 +51,21 @@ func (m *sim) begin() {
 		for _, y := range m.sessions {
 			c.over[y] = y.ended
 		}
-		m.start(c, &request{kind: kindList, user: persist.UserKey{ID: x.user}})
+		m.start(c, m.h.list(x.user))
 	case k < 96:
-		m.start(&simClient{what: "sync", floors: m.floors("")}, &request{kind: kindSync})
+		m.start(&simClient{what: "sync", floors: m.floors("")}, m.h.sync())
 	default:
 		refs, _, err := m.disk.Expired(m.t.Context(), m.now, 0, 5)
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		m.start(&simClient{what: "expire"}, &request{kind: kindExpire, refs: refs})
+		m.start(&simClient{what: "expire"}, m.h.expireReq(refs))
 	}
 }
 
-// start hands a request to the state.
-func (m *sim) start(c *simClient, r *request) {
-	c.req = r
+// start hands a command to the core.
+func (m *sim) start(c *simClient, r command) {
+	c.cmd = r
 	m.serial++
 	sid := persist.ID{}
 	if c.sess != nil {
@@ -86,7 +86,7 @@ func (m *sim) beginCreate() {
 	}
 	rec.ID[0], rec.ID[15], rec.ID[14] = 1, byte(m.serial), byte(m.serial>>8)
 	m.created[rec.ID] = rec
-	r, c := &request{kind: kindCreate, record: rec}, &simClient{what: "create"}
+	r, c := newCommand(func(x *createCommand) { x.record, x.grows = rec, true }), &simClient{what: "create"}
 	if x := m.pick(); x != nil && m.rng.IntN(3) == 0 { // a login in a browser that has a session
 		user = x.user
 		rec.UserID, r.replaces, c.targets = user, x.id, []*simSession{x}
@@ -100,10 +100,10 @@ func (m *sim) beginCreate() {
 	}
 	m.logf("create of %x", rec.ID[14:])
 	for _, w := range m.clients {
-		c.unsure = c.unsure || w.what == "wipe" && w.req.user.ID == user
+		c.unsure = c.unsure || w.what == "wipe" && w.wiped() == user
 	}
 	for _, w := range m.clients {
-		if w.what == "create" && w.req.record.UserID == user && r.limit.Max > 0 {
+		if w.what == "create" && w.created().UserID == user && r.limit.Max > 0 {
 			w.unsure = true
 		}
 	}
@@ -114,32 +114,32 @@ func (m *sim) beginCreate() {
 func (m *sim) beginWatch(x *simSession) {
 	n := len(x.watches)
 	if n == 0 || m.rng.IntN(3) > 0 {
-		m.start(&simClient{what: "watch", sess: x}, &request{kind: kindWatch, id: x.id})
+		m.start(&simClient{what: "watch", sess: x}, m.h.watch(x.id))
 		return
 	}
 	w := x.watches[n-1]
 	x.watches = x.watches[:n-1]
-	m.start(&simClient{what: "unwatch", sess: x}, &request{kind: kindUnwatch, id: x.id, done: w})
+	m.start(&simClient{what: "unwatch", sess: x}, m.h.unwatch(x.id, w))
 }
 
 // beginRotate replaces the token: any, or the one that the caller knows, at once
 // or with a grace.
 func (m *sim) beginRotate(x *simSession) {
-	x.spinning++
-	x.spins++
+	x.rotating++
+	x.changes++
 	c := &simClient{what: "rotate", sess: x, token: m.hash(), live: x.tokens[len(x.tokens)-1], grace: m.rng.IntN(2) == 0}
-	r := &request{kind: kindRotate, id: x.id, to: c.token}
+	r := m.h.rotateTo(x.id, c.token)
 	if m.rng.IntN(2) == 0 {
-		r.from = c.live
+		r.change.From = c.live
 	}
 	if x.unseen() && m.rng.IntN(4) > 0 {
 		m.beginReissue(c, r)
 	}
 	if c.grace {
-		x.leaning++
-		r.until = persist.Unseen
+		x.gracing++
+		r.change.Until = persist.Unseen
 	}
-	m.logf("rotation from %x to %x, grace %t", r.from[:2], r.to[:2], c.grace)
+	m.logf("rotation from %x to %x, grace %t", r.change.From[:2], c.token[:2], c.grace)
 	m.start(c, r)
 }
 
@@ -163,14 +163,14 @@ func (x *simSession) unseen() bool {
 
 // beginReissue makes a rotation one from the token before, for the case that the one after it
 // was lost; now and then a minute after that.
-func (m *sim) beginReissue(c *simClient, r *request) {
+func (m *sim) beginReissue(c *simClient, r *rotateCommand) {
 	x := c.sess
 	if m.rng.IntN(2) == 0 {
 		m.now += lostAfter
 	}
 	c.reissue, c.grace, c.live = true, true, x.tokens[len(x.tokens)-2]
-	r.from, c.spins = c.live, x.spins
-	c.due = m.now-x.turned >= lostAfter && x.spinning == 1 && !x.unsure && !x.lost && !x.phantom
+	r.change.From, c.changes = c.live, x.changes
+	c.due = m.now-x.turned >= lostAfter && x.rotating == 1 && !x.unsure && !x.lost && !x.phantom
 }
 
 // graced reports whether a token that was replaced may be good still.
@@ -181,60 +181,109 @@ func (m *sim) beginRead(x *simSession) {
 	if m.rng.IntN(4) == 0 {
 		i = m.rng.IntN(len(x.tokens))
 	}
-	c := &simClient{what: "read", sess: x, token: x.tokens[i], spins: x.spins}
+	c := m.readOf(x, i)
 	m.logf("read of %x with token %x, %d of %d", x.id[14:], c.token[:2], i+1, len(x.tokens))
-	replaced := i < len(x.tokens)-1
-	c.dead = x.ended || (x.lost || replaced) && !m.graced(x, c.token)
-	c.alive = !c.dead && !x.lost && !x.unsure && !x.mayEnd() && x.spinning == 0
-	c.floors = map[*simSession]map[string]int{x: maps.Clone(x.values)}
-	r := &request{kind: kindRead, key: persist.TokenKey{Hash: c.token}}
-	if v := m.s.hot.Get((*[32]byte)(&c.token)); v != nil { // as Peek does
+	if v := m.pub.index.Get((*[32]byte)(&c.token)); v != nil { // as Peek does
 		m.checkRead(c, response{view: v})
 		return
 	}
-	if m.calm != 0 {
-		c.req, c.calm, c.began = r, m.calm, m.now
+	if c.epoch = m.pub.epoch.Load(); c.epoch != 0 {
+		c.began = m.now
 		m.clients = append(m.clients, c)
-		m.logf("quick read begins, calm %d", c.calm)
+		m.logf("optimistic read begins, epoch %d", c.epoch)
 		return
 	}
-	m.start(c, r)
+	m.start(c, m.h.read(c.token))
 }
 
-// endQuick is the end of a quick read, by the rules of Actor.quick.
-func (m *sim) endQuick(c *simClient) {
-	o, calm := c.result, c.calm
-	c.result, c.calm = nil, 0
+// readOf is a read of x by the i-th of its tokens, with what it must find.
+func (m *sim) readOf(x *simSession, i int) *simClient {
+	c := &simClient{what: "read", sess: x, token: x.tokens[i], changes: x.changes}
+	replaced := i < len(x.tokens)-1
+	c.dead = x.ended || (x.lost || replaced) && !m.graced(x, c.token)
+	c.alive = !c.dead && !x.lost && !x.unsure && !x.mayEnd() && x.rotating == 0
+	c.floors = map[*simSession]map[string]int{x: maps.Clone(x.values)}
+	return c
+}
+
+// look is a reader that runs between two publications: it looks for sessions that the
+// step has changed, and for one that it has not, in memory and, if the epoch lets it, on disk.
+func (m *sim) look(changed []*entry) {
+	if m.failure != "" {
+		return
+	}
+	m.looks++
+	if m.rng.IntN(4) == 0 {
+		if x := m.pick(); x != nil {
+			m.lookFor(x, m.rng.IntN(len(x.tokens)))
+		}
+	}
+	for _, e := range changed {
+		i := slices.IndexFunc(m.sessions, func(x *simSession) bool { return x.id == e.ID() })
+		if i < 0 {
+			continue
+		}
+		x := m.sessions[i]
+		for k := max(0, len(x.tokens)-3); k < len(x.tokens); k++ {
+			m.lookFor(x, k)
+		}
+	}
+}
+
+func (m *sim) lookFor(x *simSession, i int) {
+	c := m.readOf(x, i)
+	c.what = "look"
+	v := m.pub.index.Get((*[32]byte)(&c.token))
+	if v != nil {
+		m.checkRead(c, response{view: v})
+		if told := slices.ContainsFunc(x.watches, over); told && v.ActiveAt(m.now) && (v.Rotation == nil || v.Previous != c.token) {
+			m.failf("who was told of the end of session %x finds it", x.id[14:])
+		}
+		return
+	}
+	if m.pub.epoch.Load() == 0 {
+		return
+	}
+	rec, err := m.disk.ByHash(m.t.Context(), persist.TokenKey{Hash: c.token})
+	if err == nil && rec.Hash == c.token {
+		m.checkRead(c, response{view: viewOf(rec)})
+	}
+}
+
+// endOptimistic is the end of an optimistic read, by the rules of Actor.optimistic.
+func (m *sim) endOptimistic(c *simClient) {
+	o, epoch := c.result, c.epoch
+	c.result, c.epoch = nil, 0
 	m.remove(c)
-	if m.calm != calm || o.err == nil && o.record.Hash != c.token {
-		m.start(c, c.req)
+	if m.pub.epoch.Load() != epoch || o.err == nil && o.record.Hash != c.token {
+		m.start(c, m.h.read(c.token))
 		return
 	}
 	m.acks++
-	m.quick++
-	m.logf("quick read answered: %v", o.err)
+	m.fast++
+	m.logf("optimistic read answered: %v", o.err)
 	if o.err != nil {
 		m.checkRead(c, response{err: o.err})
 		return
 	}
 	v := viewOf(o.record)
-	m.rows = append(m.rows, found{o.record, v, false, calm})
+	m.rows = append(m.rows, found{o.record, v, false, epoch})
 	if v.ActiveAt(c.began) && !v.ActiveAt(m.now) { // somebody may have renewed it: the store looks again
-		m.start(c, c.req)
+		m.start(c, m.h.read(c.token))
 		return
 	}
 	m.checkRead(c, response{view: v})
 }
 
-// tellFound lets the state hear of a row that a quick read has brought.
+// tellFound lets the core hear of a row that an optimistic read has brought.
 func (m *sim) tellFound() {
 	if len(m.rows) == 0 {
 		return
 	}
 	f := m.rows[0]
 	m.rows = m.rows[1:]
-	if m.variant == "rows are kept" {
-		f.calm = m.s.calm.Load()
+	if m.variant == "rows are installed" {
+		f.epoch = m.pub.epoch.Load()
 	}
 	m.logf("a row was found")
 	m.send(f)
@@ -248,26 +297,26 @@ func (m *sim) beginUpdate(x *simSession) {
 	x.busy[key] = true
 	m.serial++
 	c := &simClient{what: "update", sess: x, key: key, val: m.serial}
-	m.start(c, &request{
-		kind: kindUpdate, id: x.id, maxData: 1 << 16, durable: m.rng.IntN(4) == 0,
-		changes: []object.Change{{Key: key, Value: fmt.Appendf(nil, "%d", c.val)}},
-	})
+	m.start(c, newCommand(func(u *updateCommand) {
+		u.id, u.maxData, u.grows, u.durable = x.id, 1<<16, true, m.rng.IntN(4) == 0
+		u.changes = []object.Change{{Key: key, Value: fmt.Appendf(nil, "%d", c.val)}}
+	}))
 }
 
 func (m *sim) beginWipe(x *simSession) {
 	c := &simClient{what: "wipe", sess: x}
-	r := &request{kind: kindDestroyUser, user: persist.UserKey{ID: x.user}}
+	r := m.h.wipe(x.user)
 	if m.rng.IntN(2) == 0 {
-		r.id = x.id
+		r.except = x.id
 	}
 	for _, y := range m.sessions {
-		if y.user == x.user && y.id != r.id {
+		if y.user == x.user && y.id != r.except {
 			y.doomed = true
 			c.targets = append(c.targets, y)
 		}
 	}
 	for _, w := range m.clients {
-		if w.what == "create" && w.req.record.UserID == x.user {
+		if w.what == "create" && w.created().UserID == x.user {
 			w.unsure = true
 		}
 	}
@@ -285,9 +334,9 @@ func (m *sim) floors(user string) map[*simSession]map[string]int {
 	return f
 }
 
-// answered checks one answer of the state.
-func (m *sim) answered(r *request, resp response) {
-	c := m.client(r)
+// answered checks one answer of the core.
+func (m *sim) answered(r reply) {
+	c, resp := m.client(r.call.self), responseOf(r)
 	if c == nil {
 		m.failf("a caller was answered that does not wait")
 		return
@@ -318,7 +367,7 @@ func (m *sim) answered(r *request, resp response) {
 		delete(c.sess.busy, c.key)
 		if resp.err == nil {
 			c.sess.values[c.key] = c.val
-			if r.durable {
+			if r.call.self.(*updateCommand).durable {
 				c.sess.stored[c.key] = c.val
 			}
 		}
@@ -327,10 +376,10 @@ func (m *sim) answered(r *request, resp response) {
 		m.ackRotate(c, resp)
 	case "seen":
 		// At the bound of pending the note is dropped: the next read makes it again.
-		noted := resp.err == nil && resp.view.Rotation != nil && resp.view.Until <= r.until
-		if x := c.sess; noted && c.live == x.tokens[len(x.tokens)-1] && x.spinning == 0 && !x.unsure {
+		noted := resp.err == nil && resp.view.Rotation != nil && resp.view.Until <= r.call.self.(*seenCommand).until
+		if x := c.sess; noted && c.live == x.tokens[len(x.tokens)-1] && x.rotating == 0 && !x.unsure {
 			for h, end := range x.graces {
-				x.graces[h] = min(end, r.until)
+				x.graces[h] = min(end, r.call.self.(*seenCommand).until)
 			}
 		}
 	case "watch":
@@ -355,7 +404,7 @@ func (m *sim) answered(r *request, resp response) {
 }
 
 func (m *sim) ackCreate(c *simClient, resp response) {
-	rec := c.req.record
+	rec := c.created()
 	m.replaced(c, resp.err)
 	if resp.err != nil {
 		m.ghosts = append(m.ghosts, rec.ID)
@@ -394,13 +443,13 @@ func (m *sim) ackAccess(x *simSession, resp response) {
 
 func (m *sim) ackRotate(c *simClient, resp response) {
 	x := c.sess
-	x.spinning--
+	x.rotating--
 	if c.grace {
-		x.leaning--
+		x.gracing--
 	}
 	_, refused := errors.AsType[*RotatedError](resp.err)
 	switch {
-	case c.due && refused && !x.hinted && x.spins == c.spins:
+	case c.due && refused && !x.hinted && x.changes == c.changes:
 		m.failf("the lost successor of a token is not replaced")
 	case resp.err == nil && c.reissue:
 		m.reissues++
@@ -417,7 +466,7 @@ func (m *sim) ackRotate(c *simClient, resp response) {
 			x.graces[x.tokens[len(x.tokens)-1]] = persist.Unseen
 		}
 		x.tokens, x.lost = append(x.tokens, c.token), false
-	case errors.Is(resp.err, ErrInGrace) && (!c.grace || len(x.graces)+x.leaning == 0 && !x.unsure && !x.phantom):
+	case errors.Is(resp.err, ErrInGrace) && (!c.grace || len(x.graces)+x.gracing == 0 && !x.unsure && !x.phantom):
 		m.failf("a rotation was refused for a grace that nobody has")
 	case errors.Is(resp.err, persist.ErrUnknown) && c.reissue: // the token before is good, and the one after it dead
 		x.lost = true
@@ -460,7 +509,7 @@ func over(w chan struct{}) bool {
 func (m *sim) checkRead(c *simClient, resp response) {
 	x := c.sess
 	ok := resp.err == nil && resp.view.ActiveAt(m.now)
-	if ok && c.what == "read" && resp.view.Rotation != nil && resp.view.Previous == c.token && m.now >= resp.view.Until {
+	if ok && c.what != "read id" && resp.view.Rotation != nil && resp.view.Previous == c.token && m.now >= resp.view.Until {
 		ok, resp.err = false, persist.ErrNotFound // as ReadByToken decides
 	}
 	if resp.err == nil && c.dead && (ok || c.what == "read id") {
@@ -470,7 +519,7 @@ func (m *sim) checkRead(c *simClient, resp response) {
 		m.failf("read found a session past its deadline")
 	}
 	current := c.token == x.tokens[len(x.tokens)-1] // the grace of the one before may have ended
-	if !ok && c.alive && (current || !x.hinted) && !x.mayEnd() && x.spins == c.spins && m.now < x.floorExp && isMissing(resp.err) {
+	if !ok && c.alive && (current || !x.hinted) && !x.mayEnd() && x.changes == c.changes && m.now < x.floorExp && isMissing(resp.err) {
 		m.failf("read lost a live session: %v", resp.err)
 	}
 	if ok {
@@ -518,7 +567,7 @@ func (m *sim) checkList(c *simClient, resp response) {
 func (m *sim) left(c *simClient, state error) {
 	switch {
 	case errors.Is(state, ErrNotDurable):
-		m.logf("%s was dug", c.what)
+		m.logf("%s was taken", c.what)
 		targets := c.targets
 		if c.what == "destroy" {
 			targets = []*simSession{c.sess}
@@ -526,13 +575,13 @@ func (m *sim) left(c *simClient, state error) {
 		m.ackEnd(targets, state)
 	case c.what == "create" && state == nil: // nothing was done
 		m.replaced(c, context.Canceled)
-		m.ghosts = append(m.ghosts, c.req.record.ID)
+		m.ghosts = append(m.ghosts, c.created().ID)
 	case state != nil:
 		m.gaveUp(c)
 	case c.what == "rotate": // nothing was done
-		c.sess.spinning--
+		c.sess.rotating--
 		if c.grace {
-			c.sess.leaning--
+			c.sess.gracing--
 		}
 	default:
 		m.gaveUp(c)
@@ -544,11 +593,11 @@ func (m *sim) gaveUp(c *simClient) {
 	switch c.what {
 	case "create":
 		m.replaced(c, persist.ErrUnknown)
-		m.ghosts = append(m.ghosts, c.req.record.ID)
+		m.ghosts = append(m.ghosts, c.created().ID)
 	case "rotate":
-		c.sess.spinning--
+		c.sess.rotating--
 		if c.grace {
-			c.sess.leaning--
+			c.sess.gracing--
 			c.sess.graces[c.live] = persist.Unseen
 		}
 		c.sess.unsure = true
@@ -576,7 +625,7 @@ func (m *sim) afterCrash() {
 		x.ended = x.durable || err != nil
 		x.values = maps.Clone(x.stored)
 		x.busy = map[string]bool{}
-		x.floorExp, x.spinning, x.leaning, x.lost, x.watches = x.born, 0, 0, false, nil
+		x.floorExp, x.rotating, x.gracing, x.lost, x.watches = x.born, 0, 0, false, nil
 		if err == nil {
 			x.unsure = rec.Hash != x.tokens[len(x.tokens)-1]
 			clear(x.graces)
@@ -595,7 +644,7 @@ func (m *sim) checkStored(x *simSession, rec persist.Record) {
 			m.failf("a replaced token is live on disk (I2)")
 		}
 	}
-	known := rec.Hash == x.tokens[len(x.tokens)-1] && !x.unsure && !x.lost && x.leaning == 0
+	known := rec.Hash == x.tokens[len(x.tokens)-1] && !x.unsure && !x.lost && x.gracing == 0
 	if known && len(x.graces) == 0 && rec.Rotation != nil && m.now < rec.Until && slices.Contains(x.tokens, rec.Previous) {
 		m.failf("session %x: a token that was replaced without a grace has one on disk (I2)", x.id[14:])
 	}
@@ -632,12 +681,12 @@ func (m *sim) afterAll() {
 			}
 		}
 	}
-	if n := len(m.s.graves.ids) + len(m.s.graves.hashes) + len(m.s.graves.users); n > 0 && len(m.s.loads) == 0 {
-		m.failf("%d graves are left at rest (I8)", n)
+	if n := m.c.tombstones.len(); n > 0 && m.c.loads.n == 0 {
+		m.failf("%d tombstones are left at rest (I8)", n)
 	}
-	if m.s.queue.Len()+len(m.s.queue.near)+len(m.s.back) > 0 || m.s.hot.Pinned() != len(m.s.watched) {
+	if m.c.queue.Len()+len(m.c.queue.near)+len(m.c.requeued)+len(m.c.rotations) > 0 || m.c.hot.Pinned() != len(m.c.watched.byID) {
 		m.failf("%d changes, %d places, %d to put back, %d pinned and %d watched are left at rest (I8)",
-			m.s.queue.Len(), len(m.s.queue.near), len(m.s.back), m.s.hot.Pinned(), len(m.s.watched))
+			m.c.queue.Len(), len(m.c.queue.near), len(m.c.requeued), m.c.hot.Pinned(), len(m.c.watched.byID))
 	}
 }
 
@@ -649,3 +698,9 @@ func (m *sim) checkWatches(x *simSession) {
 		}
 	}
 }
+
+// created is the record of a create.
+func (c *simClient) created() *persist.Record { return c.cmd.(*createCommand).record }
+
+// wiped is the user of a log-out.
+func (c *simClient) wiped() string { return c.cmd.(*destroyUserCommand).user.ID }

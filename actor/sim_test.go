@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessile/sessile/cache"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 )
@@ -28,15 +29,15 @@ var (
 
 // simClient is one caller: its request, and what its answer is held against.
 type simClient struct {
-	req     *request
+	cmd     command
 	what    string
 	sess    *simSession // nil for create, list, sync, expire
 	load    *load       // it must read the disk
-	result  *offer      // it has read the disk and not offered yet
-	calm    uint64      // of a quick read, when it began
-	began   int64       // of a quick read
+	result  *loaded     // it has read the disk and not come back yet
+	epoch   uint64      // of an optimistic read, when it began
+	began   int64       // of an optimistic read
 	token   persist.Hash
-	spins   int // of sess when the call began
+	changes int // of the token of sess when the call began
 	key     string
 	val     int
 	floors  map[*simSession]map[string]int // what a sync covers, or a read must show
@@ -57,15 +58,15 @@ type simSession struct {
 	user     string
 	tokens   []persist.Hash         // all that were ever handed out; the last is the live one
 	doomed   bool                   // something that may end it has begun
-	leaving  int                    // creates under way that replace it
+	leaving  int                    // creates in progress that replace it
 	ended    bool                   // its end is acknowledged: it never comes back
 	durable  bool                   // and its end is on disk
-	spinning int                    // rotations under way
-	spins    int                    // rotations that ever began
+	rotating int                    // rotations in progress
+	changes  int                    // rotations that ever began
 	lost     bool                   // a rotation of unknown outcome: no token opens it
 	unsure   bool                   // which token is live is not known
 	graces   map[persist.Hash]int64 // tokens replaced that may have a grace, and its end at most
-	leaning  int                    // rotations with a grace under way
+	gracing  int                    // rotations with a grace in progress
 	hinted   bool                   // its new token may have been seen
 	turned   int64                  // when its last rotation was acknowledged
 	phantom  bool                   // a token that nobody has may have a grace
@@ -80,8 +81,10 @@ type simSession struct {
 
 type sim struct {
 	t        *testing.T
+	h        *harness // makes commands, and nothing else
 	rng      *rand.Rand
-	s        *state
+	c        *core
+	pub      *published
 	disk     *persisttest.Memory
 	now      int64 // wall clock: jumps ahead, stands still
 	tick     int64 // monotonic clock
@@ -89,7 +92,7 @@ type sim struct {
 	clients  []*simClient
 	sessions []*simSession
 	batch    *persist.Batch
-	late     *settled // committed, and the state has not heard of it
+	late     *committed // and the core has not heard of it
 	trace    uint64
 	healthy  bool
 	verbose  bool
@@ -100,9 +103,11 @@ type sim struct {
 	acks     int
 	reissues int // lost successors that were replaced
 	crashes  int
-	calm     uint64  // as the state last published it
-	quick    int     // quick reads that were answered
-	rows     []found // and that the state has not heard of
+	fast     int           // optimistic reads that were answered
+	rows     []found       // and that the core has not heard of
+	lines    []publication // another order of publish, for its control
+	looks    int           // between publications
+	queued   []func()
 	variant  string
 	failure  string
 }
@@ -124,13 +129,22 @@ func (m *sim) config() Config {
 	c := Config{
 		Entries: 1 + m.rng.IntN(6), Bytes: 1 << 20, BatchInterval: 100 * time.Millisecond,
 		BatchSize: 1 + m.rng.IntN(8), MaxPending: 3 + m.rng.IntN(20), MaxPendingBytes: 1 << 20,
-		MaxGraves: 4 + m.rng.IntN(30), MaxLoads: 2 + m.rng.IntN(10), Exclusive: true, Seed: m.rng.Uint64(),
+		MaxTombstones: 4 + m.rng.IntN(30), MaxLoads: 2 + m.rng.IntN(10), Exclusive: true, Seed: m.rng.Uint64(),
 	}
 	c.MaxWaiting, c.Patience = int(c.Seed%10), time.Duration(c.Seed>>8%200)*time.Millisecond
 	return c
 }
 
-func (m *sim) boot() { m.s, m.batch, m.late, m.calm = newState(m.config()), nil, nil, 0 }
+func (m *sim) boot() {
+	m.batch, m.late = nil, nil
+	cfg := m.config()
+	hot, index := cache.New[View](cfg.Entries, cfg.Bytes)
+	m.c = newCore(cfg, hot)
+	m.pub = newPublished(index, m.c.lease)
+	if m.lines != nil {
+		m.pub.lines = m.lines
+	}
+}
 
 func (m *sim) logf(format string, args ...any) {
 	h := fnv.New64a()
@@ -148,32 +162,45 @@ func (m *sim) failf(format string, args ...any) {
 	}
 }
 
-// sabotage breaks the state on purpose, for the negative controls.
+// sabotage breaks the core on purpose, for the negative controls.
 func (m *sim) sabotage() {
 	switch m.variant {
-	case "no graves": // a load may bring back what is over
-		m.s.graves = newGraves()
-	case "no row graves": // a load may bring back an older version
-		clear(m.s.graves.rows)
+	case "no tombstones": // a load may bring back what is over
+		m.c.tombstones = newTombstones()
+	case "no tombstones of versions": // a load may bring back an older version
+		clear(m.c.tombstones.versions)
 	case "no pins": // eviction loses what is not on disk
-		for _, d := range m.s.dirty {
-			m.s.hot.Unpin(d.entry)
+		for _, d := range m.c.dirty {
+			m.c.hot.Unpin(d.entry)
+			m.c.hot.Pin(d.entry)
 		}
 	}
 }
 
-// send gives the state one message and carries out its effects.
+// send gives the core one message and carries out its effects. A reader looks between any
+// two publications.
 func (m *sim) send(msg message) {
-	out := m.s.step(msg, m.now, m.tick)
-	if m.calm = m.s.calm.Load(); m.variant == "always calm" {
-		m.calm = 1
+	out := m.c.step(msg, m.now, m.tick)
+	if m.variant == "the epoch never changes" {
+		out.epoch = 1
 	}
 	m.sabotage()
-	for _, c := range out.ended {
-		close(c)
+	changed := m.c.hot.Changed()
+	var answers []reply
+	for _, line := range m.pub.lines {
+		line.show(m.pub, changed, out)
+		for _, r := range out.replies {
+			if len(r.call.reply) > 0 {
+				<-r.call.reply
+				answers = append(answers, r)
+				m.answered(r)
+			}
+		}
+		m.look(changed)
 	}
-	for _, a := range out.replies {
-		m.answered(a.req, a.response)
+	m.c.hot.Published()
+	if len(answers) != len(out.replies) {
+		m.failf("%d of %d answers were sent", len(answers), len(out.replies))
 	}
 	if out.batch != nil {
 		if m.batch != nil {
@@ -181,11 +208,16 @@ func (m *sim) send(msg message) {
 		}
 		m.batch = out.batch
 	}
+	for len(m.queued) > 0 { // what readers began in between
+		next := m.queued[0]
+		m.queued = m.queued[1:]
+		next()
+	}
 }
 
-func (m *sim) client(r *request) *simClient {
+func (m *sim) client(x command) *simClient {
 	for _, c := range m.clients {
-		if c.req == r {
+		if c.cmd == x {
 			return c
 		}
 	}
@@ -225,16 +257,16 @@ func (m *sim) act() {
 	case k < 60:
 		m.readDisk()
 	case k < 75:
-		m.offerOne()
+		m.comeBack()
 	case k < 90:
 		m.commit()
 	case k < 93:
-		m.send(wake{})
+		m.send(wakeUp{})
 	case k < 95:
 		m.giveUp()
 	case k < 96:
 		m.pass(int64(m.rng.IntN(3)) * 1_000_000)
-		m.send(wake{})
+		m.send(wakeUp{})
 	case k < 97:
 		m.noise()
 	case k < 98:
@@ -264,20 +296,22 @@ func (m *sim) hash() (h persist.Hash) {
 func (m *sim) readDisk() {
 	for _, i := range m.rng.Perm(len(m.clients)) {
 		c := m.clients[i]
-		if c.load == nil && c.calm == 0 || c.result != nil {
+		if c.load == nil && c.epoch == 0 || c.result != nil {
 			continue
 		}
-		o := &offer{load: c.load}
+		o := &loaded{load: c.load}
 		ctx := m.t.Context()
 		switch {
 		case m.rng.IntN(20) == 0 && !m.healthy:
 			o.err = persist.ErrUnavailable
-		case c.calm != 0, c.load.key.kind == byHash:
-			o.record, o.err = m.disk.ByHash(ctx, c.req.key)
-		case c.load.key.kind == byID:
-			o.record, o.err = m.disk.ByID(ctx, c.load.key.id)
+		case c.epoch != 0:
+			o.record, o.err = m.disk.ByHash(ctx, persist.TokenKey{Hash: c.token})
+		case c.load.kind == byToken:
+			o.record, o.err = m.disk.ByHash(ctx, c.load.token)
+		case c.load.kind == byID:
+			o.record, o.err = m.disk.ByID(ctx, c.load.id)
 		default:
-			o.listing, o.err = m.disk.ByUser(ctx, c.req.user)
+			o.listing, o.err = m.disk.ByUser(ctx, c.load.user)
 		}
 		c.result = o
 		m.logf("disk read for %s: %v", c.what, o.err)
@@ -285,20 +319,21 @@ func (m *sim) readDisk() {
 	}
 }
 
-func (m *sim) offerOne() {
+func (m *sim) comeBack() {
 	if m.rng.IntN(8) == 0 {
 		m.tellFound()
 	}
 	for _, i := range m.rng.Perm(len(m.clients)) {
 		c := m.clients[i]
-		if c.result != nil && c.calm != 0 {
-			m.endQuick(c)
+		if c.result != nil && c.epoch != 0 {
+			m.endOptimistic(c)
 			return
 		}
 		if c.result != nil {
-			c.req.offer, c.load, c.result = c.result, nil, nil
-			m.logf("offer for %s", c.what)
-			m.send(c.req)
+			result := c.result
+			c.load, c.result = nil, nil
+			m.logf("%s comes back", c.what)
+			m.send(result)
 			return
 		}
 	}
@@ -338,7 +373,7 @@ func (m *sim) commit() {
 		res, err = m.applyAll(b)
 	}
 	m.logf("commit of %d: way %d, %v", b.Len(), how, err)
-	m.late = &settled{res, err} // readers see it before the state hears of it
+	m.late = &committed{res, err} // readers see it before the core hears of it
 }
 
 // applyAll commits a batch, or does so as a broken backend would.
@@ -397,22 +432,22 @@ func (m *sim) giveUp() {
 	}
 	c := m.clients[m.rng.IntN(len(m.clients))]
 	m.logf("%s gives up", c.what)
-	if c.calm != 0 { // nobody knows of it
+	if c.epoch != 0 { // nobody knows of it
 		m.remove(c)
 		return
 	}
 	if c.load != nil && m.rng.IntN(3) == 0 { // it never comes back
 		m.remove(c)
 		m.gaveUp(c)
-		m.send(abandon{req: c.req, gone: true})
+		m.send(abandon{c.cmd.base(), true})
 		return
 	}
 	if c.load != nil { // it is reading the disk, and comes back with its own failure
-		c.result = &offer{load: c.load, err: context.Canceled, own: true}
+		c.result = &loaded{load: c.load, err: context.Canceled, own: true}
 		return
 	}
-	m.send(abandon{req: c.req})
-	if m.client(c.req) == c {
+	m.send(abandon{c.cmd.base(), false})
+	if m.client(c.cmd) == c && len(m.c.chores) == 0 {
 		m.failf("%s gives up and is not answered", c.what)
 	}
 }
@@ -424,8 +459,7 @@ func (m *sim) noise() {
 		return
 	}
 	id := l.Records[m.rng.IntN(len(l.Records))].ID
-	kinds := []kind{kindReadID, kindTouch, kindWatch}
-	m.start(&simClient{what: "noise"}, &request{kind: kinds[m.rng.IntN(len(kinds))], id: id, slide: true})
+	m.start(&simClient{what: "noise"}, []command{m.h.readID(id), m.h.touch(id), m.h.watch(id)}[m.rng.IntN(3)])
 }
 
 // crash loses everything but the disk, and holds the disk to what was promised.
@@ -449,18 +483,18 @@ func (m *sim) crash() {
 func (m *sim) finish() {
 	m.healthy = true
 	for i := 0; m.failure == ""; i++ {
-		if len(m.clients) == 0 && m.s.idle() {
+		if len(m.clients) == 0 && m.c.idle() {
 			break
 		}
 		if i > 5000 {
-			m.failf("does not come to rest: %d callers wait %v, %d changes pending", len(m.clients), m.waiting(), len(m.s.dirty)+len(m.s.ops)+len(m.s.later))
+			m.failf("does not come to rest: %d callers wait %v, %d changes pending", len(m.clients), m.waiting(), len(m.c.dirty)+m.c.ops.len())
 			break
 		}
 		m.pass(50_000)
 		m.readDisk()
-		m.offerOne()
+		m.comeBack()
 		m.commit()
-		m.send(wake{})
+		m.send(wakeUp{})
 	}
 	if m.failure == "" {
 		m.afterAll()
@@ -482,21 +516,21 @@ func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 		}
 		return
 	}
-	acks, crashes, quick, reissues := 0, 0, 0, 0
+	acks, crashes, fast, looks, reissues := 0, 0, 0, 0, 0
 	for seed := uint64(1); seed <= uint64(*simSeeds); seed++ {
 		m, failure := runSim(t, seed, "", false)
 		if failure != "" {
 			t.Fatalf("seed %d: %s\nreplay: go test ./actor -run TestSimulatedLives -sim.seed=%d -v", seed, failure, seed)
 		}
-		acks, crashes, quick, reissues = acks+m.acks, crashes+m.crashes, quick+m.quick, reissues+m.reissues
+		acks, crashes, fast, looks, reissues = acks+m.acks, crashes+m.crashes, fast+m.fast, looks+m.looks, reissues+m.reissues
 	}
-	t.Logf("%d lives, %d acknowledgements checked, %d quick reads and %d lost successors among them, %d crashes", *simSeeds, acks, quick, reissues, crashes)
+	t.Logf("%d lives, %d acknowledgements checked, %d optimistic reads and %d lost successors among them, %d looks between publications, %d crashes", *simSeeds, acks, fast, reissues, looks, crashes)
 }
 
 // TestSimulationCatchesBrokenStores is the negative control of the simulation:
 // each variant breaks one rule, and some life must notice.
 func TestSimulationCatchesBrokenStores(t *testing.T) {
-	variants := []string{"replaces nothing", "no graves", "no row graves", "no pins", "upsert", "early acknowledgement", "always calm", "rows are kept"}
+	variants := []string{"replaces nothing", "no tombstones", "no tombstones of versions", "no pins", "upsert", "early acknowledgement", "the epoch never changes", "rows are installed"}
 	for _, v := range variants {
 		t.Run(v, func(t *testing.T) {
 			caught := 0

@@ -1,6 +1,6 @@
 package actor
 
-import "github.com/sessile/sessile/persist"
+import "context"
 
 // Stats are what the loop has counted since Start, and what it holds now.
 type Stats struct {
@@ -22,48 +22,67 @@ type Stats struct {
 	LeaseLapsed                               bool
 }
 
+// statsCommand asks for them.
+type statsCommand struct {
+	call
+	stats Stats
+}
+
+// Stats returns the loop's counters and gauges.
+func (a *Actor) Stats(ctx context.Context) (Stats, error) {
+	x := fresh[statsCommand](&a.pools.stats)
+	err := a.call(ctx, a.inbox, x)
+	t := x.stats
+	x.recycle()
+	t.Overloaded += a.refused.Load()
+	t.ColdReads += a.coldReads.Load()
+	t.UnknownTokens += a.unknown.Load()
+	return t, err
+}
+
+func (x *statsCommand) run(c *core) {
+	x.stats = c.snapshot()
+	c.fail(&x.call, nil)
+}
+
 // snapshot is the counters with the gauges filled in.
-func (s *state) snapshot() Stats {
-	t := s.stats
-	t.Hot, t.HotBytes, t.Evictions = s.hot.Len(), int(s.hot.Bytes()), s.hot.Evictions()
-	t.Pending, t.PendingBytes = len(s.dirty)+len(s.ops)+len(s.later), int(s.bytes)
-	if s.flight != nil {
-		t.Pending += len(s.flight.ops)
+func (c *core) snapshot() Stats {
+	t := c.stats
+	t.Hot, t.HotBytes, t.Evictions = c.hot.Len(), int(c.hot.Bytes()), c.hot.Evictions()
+	t.Pending, t.PendingBytes = len(c.dirty)+c.ops.len(), int(c.bytes)
+	if c.inFlight != nil {
+		t.Pending += len(c.inFlight.ops)
 	}
-	t.Tombstones, t.Loads, t.Watched = s.graves.len(), len(s.loads), len(s.watched)
-	t.OldestPending = s.age()
-	if s.retry.n == 0 {
+	t.Tombstones, t.Loads, t.Watched = c.tombstones.len(), c.loads.n, len(c.watched.byID)
+	t.OldestPending = c.age()
+	if c.retry.n == 0 {
 		t.FailingSince = 0
 	}
-	for _, p := range s.later {
-		if p.op.Kind == persist.Destroy || p.op.Kind == persist.DestroyUser {
-			t.StuckDeletes++
-		}
-	}
-	t.Waiting = len(s.growing.waits) + len(s.reading.waits)
-	t.Full, t.Refusing = s.gated, s.refusing()
-	t.LeaseLapsed = !s.trusted()
+	t.StuckDeletes = c.ops.stuck
+	t.Waiting = c.writes.n + c.reads.n
+	t.Full, t.Refusing = c.full, c.refusing()
+	t.LeaseLapsed = !c.trusted()
 	return t
 }
 
-// age is how long the oldest change has waited for the disk, the flight included.
-func (s *state) age() int64 {
-	at := s.tick
-	if s.queue.Len() > 0 || len(s.ops) > 0 {
-		at = min(at, s.oldest())
+// age is how long the oldest change has waited for the disk, those in flight included.
+func (c *core) age() int64 {
+	at := c.tick
+	if c.queue.Len() > 0 || len(c.ops.ready) > 0 {
+		at = min(at, c.oldest())
 	}
-	if s.flight == nil {
-		return s.tick - at
+	if c.inFlight == nil {
+		return c.tick - at
 	}
-	for _, p := range s.flight.ops {
-		at = min(at, p.since)
+	for _, op := range c.inFlight.ops {
+		at = min(at, op.state().since)
 	}
-	for _, ds := range [][]*dirty{s.flight.writes, s.flight.touches} {
-		for _, d := range ds {
-			if d.fly.on {
-				at = min(at, d.fly.since)
+	for _, l := range [][]*dirty{c.inFlight.writes, c.inFlight.touches} {
+		for _, d := range l {
+			if d.flight.on {
+				at = min(at, d.flight.since)
 			}
 		}
 	}
-	return s.tick - at
+	return c.tick - at
 }

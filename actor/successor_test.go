@@ -9,7 +9,7 @@ import (
 
 // lose rotates a session's token with a grace, and lets a minute pass in which nobody
 // presents the new one.
-func (g *rig) lose(rec *persist.Record, to byte) *request {
+func (g *harness) lose(rec *persist.Record, to byte) *rotateCommand {
 	g.Helper()
 	r := g.graced(rec.ID, to)
 	g.rotated(r)
@@ -18,9 +18,9 @@ func (g *rig) lose(rec *persist.Record, to byte) *request {
 }
 
 // reissue is a rotation from the token before, which replaces the current one if it is lost.
-func (g *rig) reissue(rec *persist.Record, to byte) *request {
+func (g *harness) reissue(rec *persist.Record, to byte) *rotateCommand {
 	r := g.graced(rec.ID, to)
-	r.from = rec.Hash
+	r.change.From = rec.Hash
 	return r
 }
 
@@ -28,87 +28,87 @@ func (g *rig) reissue(rec *persist.Record, to byte) *request {
 // keeps its grace.
 func TestLostSuccessorIsReplacedAfterAMinute(t *testing.T) {
 	for _, cold := range []bool{false, true} {
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		rec := g.create("u")
 		lost := g.lose(rec, 1)
 		g.now--
 		g.cold(cold)
 		early := g.reissue(rec, 2)
-		g.rotatedError(g.throughDisk(early))
+		g.rotatedError(g.throughDisk(early, early))
 		g.now++
 		r := g.reissue(rec, 3)
-		g.throughDisk(r)
+		g.throughDisk(r, r)
 		g.ok(g.settle(), r)
 		for range 2 { // in memory, and from disk
-			equal(t, "the lost one opens", g.opens(lost.to), false)
-			equal(t, "the new one opens", g.opens(r.to), true)
+			equal(t, "the lost one opens", g.opens(lost.change.To), false)
+			equal(t, "the new one opens", g.opens(r.change.To), true)
 			equal(t, "the one before opens", g.opens(rec.Hash), true)
 			g.cold(true)
 		}
 		again := g.reissue(rec, 4) // there is a minute for this one too
-		g.rotatedError(g.throughDisk(again))
-		g.do(wake{})
-		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+		g.rotatedError(g.throughDisk(again, again))
+		g.do(wakeUp{})
+		equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
 	}
 }
 
-// throughDisk sends a request, by way of the disk if the state asks for it. The answer may be to come.
-func (g *rig) throughDisk(r *request) response {
+// throughDisk sends a message for r, by way of the disk if the core asks for it. The answer
+// may be to come.
+func (g *harness) throughDisk(r command, m message) response {
 	g.Helper()
-	for _, a := range append([]answer(nil), g.do(r).replies...) {
-		if a.req != r {
+	for _, a := range g.do(m).replies {
+		if a.call != r.base() {
 			continue
 		}
 		if a.load == nil {
-			return a.response
+			return responseOf(a)
 		}
-		o := &offer{load: a.load}
-		if o.record, o.err = g.disk.ByID(g.Context(), r.id); r.kind == kindRead {
-			o.record, o.err = g.disk.ByHash(g.Context(), r.key)
+		o := &loaded{load: a.load}
+		if o.record, o.err = g.disk.ByID(g.Context(), a.load.id); a.load.kind == byToken {
+			o.record, o.err = g.disk.ByHash(g.Context(), a.load.token)
 		}
-		r.offer = o
-		return g.throughDisk(r)
+		return g.throughDisk(r, o)
 	}
 	return response{}
 }
 
 func TestLostSuccessorIsReplacedFromTheTokenBeforeAlone(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	rec := g.create("u")
 	lost := g.lose(rec, 1)
 	whoever := g.graced(rec.ID, 2) // it may have the new token itself
 	g.refused(g.do(whoever), whoever, ErrInGrace)
 	current := g.graced(rec.ID, 3)
-	current.from = lost.to
+	current.change.From = lost.change.To
 	g.refused(g.do(current), current, ErrInGrace)
 	none := g.reissue(rec, 4)
-	none.until = 0
+	none.change.Until = 0
 	g.rotatedError(g.answer(g.do(none), none))
-	g.okay(g.find(g.read(lost.to)))
+	g.okay(g.find(lost.change.To))
 }
 
 func TestLostSuccessorThatIsSeenIsNotReplaced(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	rec := g.create("u")
 	lost := g.lose(rec, 1)
-	g.fly()
+	g.startCommit()
 	r := g.reissue(rec, 2)
 	g.do(r)
 	g.seen(lost, g.now+1_000_000) // before the rotation leaves
 	g.rotatedError(g.answer(g.settle(), r))
 	g.pass(interval)
 	g.settle()
-	equal(t, "it opens", g.opens(lost.to), true)
+	equal(t, "it opens", g.opens(lost.change.To), true)
 	again := g.reissue(rec, 3)
 	g.rotatedError(g.answer(g.do(again), again))
 }
 
 // TestLostSuccessorIsReplacedOnce: of parallel requests one gets the new token.
 func TestLostSuccessorIsReplacedOnce(t *testing.T) {
-	g := newRig(t, nil)
+	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.lose(rec, 1)
-	g.fly()
+	g.startCommit()
 	first, second := g.reissue(rec, 2), g.reissue(rec, 3)
 	g.do(first)
 	g.do(second)
@@ -116,25 +116,25 @@ func TestLostSuccessorIsReplacedOnce(t *testing.T) {
 	b := g.carries(1, 0, 0)
 	equal(t, "the token before", b.Ops[0].From, rec.Hash)
 	g.ok(g.settle(), first)
-	equal(t, "the first one's opens", g.opens(first.to), true)
-	equal(t, "the second one's opens", g.opens(second.to), false)
+	equal(t, "the first one's opens", g.opens(first.change.To), true)
+	equal(t, "the second one's opens", g.opens(second.change.To), false)
 }
 
 func TestLostSuccessorStaysIfItsReplacementIsSurelyNotDone(t *testing.T) {
-	for name, fail := range map[string]func(g *rig) *effects{
-		"not committed": func(g *rig) *effects { return g.fails(persist.ErrUnavailable) },
-		"refused alone": func(g *rig) *effects { return g.refuses(persist.ErrCorrupt) },
+	for name, fail := range map[string]func(g *harness) *effects{
+		"not committed": func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
+		"refused alone": func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, nil)
+			g := newHarness(t, nil)
 			rec := g.create("u")
 			lost := g.lose(rec, 1)
 			r := g.reissue(rec, 2)
 			g.do(r)
 			g.refused(fail(g), r, persist.ErrUnavailable)
-			equal(t, "it opens", g.opens(lost.to), true)
+			equal(t, "it opens", g.opens(lost.change.To), true)
 			equal(t, "the one before opens", g.opens(rec.Hash), true)
-			equal(t, "pinned", g.s.hot.Pinned(), 0)
+			equal(t, "pinned", g.c.hot.Pinned(), 0)
 		})
 	}
 }
@@ -143,13 +143,13 @@ func TestLostSuccessorStaysIfItsReplacementIsSurelyNotDone(t *testing.T) {
 // the retry. The token before is good all the while, and the next minute brings another.
 func TestLostSuccessorIsDeadIfItsReplacementIsUnknown(t *testing.T) {
 	for _, done := range []bool{false, true} {
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		rec := g.create("u")
 		lost := g.lose(rec, 1)
 		r := g.reissue(rec, 2)
 		g.do(r)
 		g.refused(g.unknown(done), r, persist.ErrUnknown)
-		equal(t, "the lost one opens before the retry", g.opens(lost.to), false)
+		equal(t, "the lost one opens before the retry", g.opens(lost.change.To), false)
 		equal(t, "the one before opens before the retry", g.opens(rec.Hash), true)
 		other := g.reissue(rec, 3)
 		g.rotatedError(g.answer(g.do(other), other))
@@ -157,25 +157,25 @@ func TestLostSuccessorIsDeadIfItsReplacementIsUnknown(t *testing.T) {
 		g.carries(1, 0, 0)
 		g.settle()
 		for range 2 {
-			equal(t, "the lost one opens", g.opens(lost.to), false)
+			equal(t, "the lost one opens", g.opens(lost.change.To), false)
 			equal(t, "the one before opens", g.opens(rec.Hash), true)
 			g.cold(true)
 		}
-		equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0 && g.s.hot.Pinned() == 0, true)
+		equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0 && g.c.hot.Pinned() == 0, true)
 		g.now += lostAfter
 		next := g.reissue(rec, 4)
-		g.throughDisk(next)
+		g.throughDisk(next, next)
 		g.ok(g.settle(), next)
-		equal(t, "nobody's opens", g.opens(r.to), false)
-		equal(t, "the next one opens", g.opens(next.to), true)
+		equal(t, "nobody's opens", g.opens(r.change.To), false)
+		equal(t, "the next one opens", g.opens(next.change.To), true)
 	}
 }
 
 // unknown ends the commit in flight with an unknown outcome.
-func (g *rig) unknown(done bool) *effects {
+func (g *harness) unknown(done bool) *effects {
 	g.Helper()
 	if done {
-		return g.do(settled{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+		return g.do(committed{err: errors.Join(persist.ErrUnknown, g.commit().err)})
 	}
 	return g.fails(persist.ErrUnknown)
 }
@@ -185,7 +185,7 @@ func (g *rig) unknown(done bool) *effects {
 func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testing.T) {
 	for first := range 2 {
 		for second := range 2 {
-			g := newRig(t, func(c *Config) { c.Entries = 1 })
+			g := newHarness(t, func(c *Config) { c.Entries = 1 })
 			rec := g.create("u")
 			lost := g.lose(rec, 1)
 			r, p := g.reissue(rec, 2), g.rotate(rec.ID, 3)
@@ -196,8 +196,8 @@ func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testi
 			g.carries(2, 0, 0)
 			g.refused(g.unknown(second == 1), p, persist.ErrUnknown)
 			dead := func(when string) {
-				for _, h := range []persist.Hash{rec.Hash, lost.to, r.to, p.to} {
-					equal(t, when+": a token opens", g.opens(h) && h != p.to, false)
+				for _, h := range []persist.Hash{rec.Hash, lost.change.To, r.change.To, p.change.To} {
+					equal(t, when+": a token opens", g.opens(h) && h != p.change.To, false)
 				}
 			}
 			dead("in memory")
@@ -206,7 +206,7 @@ func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testi
 			g.pass(2_000_000)
 			g.settle()
 			dead("after the retry")
-			equal(t, "at rest", g.s.idle() && g.s.graves.len() == 0, true)
+			equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
 		}
 	}
 }
@@ -215,22 +215,21 @@ func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testi
 // token is replaced. 3. The load is offered.
 func TestLostSuccessorIsNotBroughtBackByALoad(t *testing.T) {
 	for _, evicted := range []bool{false, true} {
-		g := newRig(t, nil)
+		g := newHarness(t, nil)
 		rec := g.create("u")
 		lost := g.lose(rec, 1)
 		g.cold(true)
-		read := g.read(lost.to)
+		read := g.read(lost.change.To)
 		l := g.answer(g.do(read), read).load
-		row, err := g.disk.ByHash(t.Context(), read.key)
+		row, err := g.disk.ByHash(t.Context(), read.token)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := g.reissue(rec, 2)
-		g.throughDisk(r)
+		g.throughDisk(r, r)
 		g.ok(g.settle(), r)
 		g.cold(evicted)
-		read.offer = &offer{load: l, record: row}
-		a := g.throughDisk(read)
+		a := g.throughDisk(read, &loaded{load: l, record: row})
 		if !errors.Is(a.err, persist.ErrNotFound) {
 			t.Errorf("evicted %t: %v", evicted, a.err)
 		}

@@ -28,7 +28,7 @@ type View struct {
 // ActiveAt reports whether the session has not ended at now.
 func (v *View) ActiveAt(now int64) bool { return now < v.ExpiresAt && now < v.Deadline }
 
-// graced reports whether the token before the current one is good still.
+// graced reports whether the token before the current one is still good.
 func (v *View) graced(now int64) bool { return v.Rotation != nil && now < v.Until }
 
 // lostAfter is how long nobody presents a new token before it counts as lost, microseconds.
@@ -47,6 +47,26 @@ func (v *View) SuccessorLost(h persist.Hash, now int64) bool {
 
 // end is the instant from which the session is no longer active.
 func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
+
+// access gives v, which is not published yet, the times of an access, unless it
+// had a later one.
+func (v *View) access(at, expires int64, announced bool) {
+	if at < v.LastActive {
+		return
+	}
+	v.LastActive, v.ExpiresAt = at, min(expires, v.Deadline)
+	if announced {
+		v.Announced = at
+	}
+}
+
+// renewed is now + ttl, or forever where that overflows.
+func renewed(now, ttl int64) int64 {
+	if now > forever-ttl {
+		return forever
+	}
+	return now + ttl
+}
 
 type entry = cache.Entry[View]
 

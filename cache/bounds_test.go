@@ -2,27 +2,25 @@ package cache_test
 
 import (
 	"testing"
-
-	"github.com/sessile/sessile/cache"
 )
 
 // TestTheBoundOfBytesIsReachedAndNotPassed (S45): what costs as much as is allowed stays.
 func TestTheBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
-	h := cache.New[value](100, 10)
+	h := newHot(100, 10)
 	for n, cost := range []int{4, 6} {
 		h.Add(id(n), "u", key(n), &value{key(n)}, cost)
 	}
 	if h.Len() != 2 || h.Bytes() != 10 {
 		t.Fatalf("%d entries of %d bytes, want 2 of 10", h.Len(), h.Bytes())
 	}
-	h.Set(h.ByID(id(1)), &value{key(1)}, 7)
+	h.Put(h.ByID(id(1)), &value{key(1)}, 7)
 	if h.ByID(id(0)) != nil || h.Bytes() != 7 {
 		t.Fatalf("%d entries of %d bytes, want the newest alone", h.Len(), h.Bytes())
 	}
 }
 
 func TestAnEntryThatIsUnpinnedBeyondTheBoundLeavesAtOnce(t *testing.T) {
-	h := cache.New[value](1, 1<<20)
+	h := newHot(1, 1<<20)
 	h.Pin(add(h, 0, "u"))
 	h.Pin(add(h, 1, "u"))
 	if h.Len() != 2 {
@@ -37,7 +35,7 @@ func TestAnEntryThatIsUnpinnedBeyondTheBoundLeavesAtOnce(t *testing.T) {
 // TestManyReferencedEntriesDoNotStopEviction: not all of them can have a second chance.
 func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
 	const n = 300
-	h := cache.New[value](n, 1<<20)
+	h := newHot(n, 1<<20)
 	for i := range n {
 		add(h, i, "u")
 	}
@@ -55,7 +53,7 @@ func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
 // TestAnEntryThatGrowsIsNotEvictedForIt, whoever stands before it: the next change makes room.
 func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
 	const n = 300
-	h := cache.New[value](n, n)
+	h := newHot(n, n)
 	for i := range n {
 		add(h, i, "u")
 	}
@@ -63,11 +61,11 @@ func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
 		for k := range n {
 			has(h, k) // all have a second chance
 		}
-		h.Set(h.ByID(id(i)), &value{key(i)}, 2)
+		h.Put(h.ByID(id(i)), &value{key(i)}, 2)
 		if h.ByID(id(i)) == nil {
 			t.Fatalf("entry %d was evicted because it grew", i)
 		}
-		if h.Set(h.ByID(id(i)), &value{key(i)}, 1); h.Bytes() > n {
+		if h.Put(h.ByID(id(i)), &value{key(i)}, 1); h.Bytes() > n {
 			t.Fatalf("%d bytes", h.Bytes())
 		}
 		for k := range n {
@@ -82,7 +80,7 @@ func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
 // them, but each looks further than the one before.
 func TestManyPinnedEntriesInARowHoldEvictionUpForAMoment(t *testing.T) {
 	const pinned, bound = 10_000, 15_000
-	h := cache.New[value](bound, 1<<40)
+	h := newHot(bound, 1<<40)
 	for i := range bound {
 		if e := add(h, i, "u"); i < pinned {
 			h.Pin(e)
@@ -118,8 +116,8 @@ func TestBoundsThatAreNotPositivePanic(t *testing.T) {
 					t.Errorf("no panic with %d entries, %d bytes", b.entries, b.bytes)
 				}
 			}()
-			cache.New[value](b.entries, b.bytes)
+			newHot(b.entries, b.bytes)
 		}()
 	}
-	cache.New[value](1, 1)
+	newHot(1, 1)
 }

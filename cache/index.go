@@ -7,15 +7,15 @@ import (
 	"sync/atomic"
 )
 
-// index finds nodes by key. It has one writer and any number of readers, who
-// take no lock: buckets and links are atomic pointers, a node is complete before
-// it is linked, and an unlinked node still leads on to the rest of its chain.
-// The keys are SHA-256 hashes, so their first bytes are the bucket's number,
-// and the size is fixed, since the set is bounded. Buckets come in pages, which
-// are made when they are first needed: what a small set does not need the garbage
-// collector need not look through (measured: a megabyte of empty buckets cost a
-// request a tenth).
-type index[V any] struct {
+// Index is the published half: values by key. It has one writer and any number of
+// readers, who take no lock: buckets and links are atomic pointers, a node is
+// complete before it is linked, and an unlinked node still leads on to the rest of
+// its chain. The keys are SHA-256 hashes, so their first bytes are the bucket's
+// number, and the size is fixed, since the set is bounded. Buckets come in pages,
+// which are made when they are first needed: what a small set does not need the
+// garbage collector need not look through (measured: a megabyte of empty buckets
+// cost a request a tenth).
+type Index[V any] struct {
 	pages []atomic.Pointer[page[V]]
 	mask  uint64 // of the bucket's number
 }
@@ -31,6 +31,16 @@ type node[V any] struct {
 	key   [32]byte
 	entry atomic.Pointer[Entry[V]] // nil once it is removed
 	next  atomic.Pointer[node[V]]
+}
+
+// Get finds the value of a key, nil if it is not there. Any goroutine may call it. It
+// takes no lock and allocates nothing.
+func (x *Index[V]) Get(key *[32]byte) *V {
+	n := x.find(key)
+	if n == nil {
+		return nil
+	}
+	return n.value()
 }
 
 // value is that of n's key, nil if n has been removed. A reader may have found n and
@@ -50,20 +60,20 @@ func (n *node[V]) value() *V {
 }
 
 // newIndex makes one bucket or more per entry.
-func newIndex[V any](entries int) index[V] {
+func newIndex[V any](entries int) *Index[V] {
 	n := uint64(1) << bits.Len(uint(max(entries, 1<<pageBits)-1))
-	return index[V]{pages: make([]atomic.Pointer[page[V]], n>>pageBits), mask: n - 1}
+	return &Index[V]{pages: make([]atomic.Pointer[page[V]], n>>pageBits), mask: n - 1}
 }
 
 // place is where a key's bucket is: the page, and the bucket in it.
-func (x *index[V]) place(key *[32]byte) (*atomic.Pointer[page[V]], uint64) {
+func (x *Index[V]) place(key *[32]byte) (*atomic.Pointer[page[V]], uint64) {
 	i := binary.LittleEndian.Uint64(key[:8]) & x.mask
 	return &x.pages[i>>pageBits], i & pageMask
 }
 
 // find returns the node of a key. The comparison takes the same time wherever
-// the keys differ (S5).
-func (x *index[V]) find(key *[32]byte) *node[V] {
+// the keys differ.
+func (x *Index[V]) find(key *[32]byte) *node[V] {
 	at, i := x.place(key)
 	p := at.Load()
 	if p == nil {
@@ -77,9 +87,8 @@ func (x *index[V]) find(key *[32]byte) *node[V] {
 	return nil
 }
 
-// insert links n, which is new, in front of the bucket of a key of e.
-func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
-	n.key = key
+// insert links n, which is new, in front of the bucket of its key.
+func (x *Index[V]) insert(n *node[V], e *Entry[V]) {
 	n.entry.Store(e)
 	at, i := x.place(&n.key)
 	p := at.Load()
@@ -92,7 +101,7 @@ func (x *index[V]) insert(n *node[V], key [32]byte, e *Entry[V]) {
 }
 
 // remove unlinks n. A reader that stands on it goes on to the rest of the chain.
-func (x *index[V]) remove(n *node[V]) {
+func (x *Index[V]) remove(n *node[V]) {
 	n.entry.Store(nil)
 	at, i := x.place(&n.key)
 	link := &at.Load()[i]

@@ -7,21 +7,26 @@ import "testing"
 // (I2, R6: a linearizability run of 100,000 histories found it).
 func TestAReaderThatSleptDoesNotSeeWhatAnotherKeyHas(t *testing.T) {
 	first, second, third := [32]byte{1}, [32]byte{2}, [32]byte{3}
-	for name, change := range map[string]func(*Hot[int], *Entry[int]){
-		"rekeyed": func(h *Hot[int], e *Entry[int]) { h.Rekey(e, third) },
-		"removed": func(h *Hot[int], e *Entry[int]) { h.Remove(e) },
+	for name, change := range map[string]func(*Set[int], *Entry[int]){
+		"rekeyed": func(h *Set[int], e *Entry[int]) { h.Rekey(e, third) },
+		"removed": func(h *Set[int], e *Entry[int]) { h.Remove(e) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := New[int](4, 100)
+			h, x := New[int](4, 100)
 			e := h.Add([16]byte{1}, "u", first, new(1), 1)
 			h.Alias(e, second)
-			key, alias := h.index.find(&first), h.index.find(&second)
+			x.Add(h.Changed())
+			x.Alias(h.Changed())
+			key, alias := x.find(&first), x.find(&second)
 			if *key.value() != 1 || *alias.value() != 1 {
 				t.Fatal("it is there")
 			}
 			change(h, e)
 			h.Unalias(e)
-			h.Set(e, new(2), 1)
+			x.Remove(h.Changed())
+			x.Unalias(h.Changed())
+			x.Rekey(h.Changed())
+			e.value.Store(new(2))
 			if key.value() != nil || alias.value() != nil {
 				t.Error("a key that was taken away has a value")
 			}

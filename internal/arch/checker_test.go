@@ -38,6 +38,9 @@ func (s *source) line(pos token.Pos) string {
 	return fmt.Sprintf("%s:%d", s.name, s.fset.Position(pos).Line)
 }
 
+// core reports whether the file is of its package's core.
+func (s *source) core(r room) bool { return !s.test && slices.Contains(r.core, path.Base(s.name)) }
+
 // checker collects the faults of a tree.
 type checker struct {
 	rooms  map[string]room

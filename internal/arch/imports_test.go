@@ -94,6 +94,9 @@ func (c *checker) standard(f *source, where, p string) {
 	if !drawn || f.test || f.home != "" {
 		return
 	}
+	if f.core(r) && below(p, coreShuns()) {
+		c.report(where, "core-import", "%s is of the core: it must not import %s", f.name, p)
+	}
 	if below(p, r.shuns) {
 		c.report(where, "shunned-import", "%s refuses to know %s", f.room, p)
 	}

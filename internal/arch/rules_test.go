@@ -22,7 +22,9 @@ type room struct {
 	tokens  bool     // may know the type Token
 	statics bool     // its SQL is constant text: no clock, no upsert
 	starts  []string // functions ("Open") and methods ("DB.Watch") that may start goroutines
-	loop    string   // type whose methods neither wait nor lock
+	loop    string   // type whose methods, and functions that are given it, neither wait, lock nor publish
+	shell   string   // type whose methods drive it, and may do all that
+	core    []string // files whose every function is of the loop
 }
 
 // anywhere in starts is a room that tests others.
@@ -42,8 +44,16 @@ func house() map[string]room {
 			imports: []string{"cache", "persist", "internal/object"},
 			stdlib:  []string{"math/rand/v2"}, // the jitter of retries; nothing secret comes from it
 			shuns:   []string{"database/sql", "io/fs", "os"},
-			starts:  []string{"Start", "Actor.Done", "within"}, // the last two end with the context of a caller
-			loop:    "state",
+			starts: []string{
+				"Start",
+				"Actor.Done", "bounded", // end with the context of a caller
+				"observer.run", // in its own place, if the observer has ended it
+			},
+			loop: "core", shell: "Actor",
+			core: []string{
+				"admission.go", "agenda.go", "batch.go", "core.go", "decide.go", "dirty.go", "errors.go", "event.go", "load.go",
+				"opqueue.go", "peers.go", "queue.go", "retime.go", "tombstone.go", "view.go",
+			},
 		},
 		"cache": {
 			modules: []string{"github.com/hashicorp/golang-lru/v2/simplelru"},
@@ -136,3 +146,17 @@ func guarded() []string { return []string{"math/rand/v2", "net/http"} }
 
 // readsClock names the functions of package time that read the wall clock.
 func readsClock() []string { return []string{"Now", "Since", "Until"} }
+
+// coreShuns are the packages of the standard library that no file of a core imports.
+func coreShuns() []string { return []string{"context", "sync"} }
+
+// coreTime is what a core may use of package time: durations, and no clock or timer.
+func coreTime() []string {
+	return []string{"Duration", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}
+}
+
+// publishes names what shows readers something at once: the half of the cache that they
+// see, the actor's type for the rest, and the stores of package atomic.
+func publishes() []string {
+	return []string{"Index", "published", "Store", "Swap", "CompareAndSwap"}
+}

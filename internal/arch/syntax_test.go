@@ -42,7 +42,7 @@ func (c *checker) syntax(f *source) {
 		rules = r
 	}
 	for _, decl := range f.tree.Decls {
-		w := &walker{checker: c, file: f, room: rules, strict: strict}
+		w := &walker{checker: c, file: f, room: rules, strict: strict, loop: strict && f.core(rules)}
 		if fn, ok := decl.(*ast.FuncDecl); ok {
 			w.function(fn)
 		}
@@ -57,15 +57,16 @@ type walker struct {
 	room   room
 	strict bool
 	starts bool // goroutines may start here
-	loop   bool // belongs to the loop: must not wait
+	loop   bool // belongs to the loop: must not wait, and must not publish
 }
 
 func (w *walker) function(fn *ast.FuncDecl) {
 	name := fn.Name.Name
 	if of := receiver(fn); of != "" {
 		name = of + "." + name
-		w.loop = of == w.room.loop
+		w.loop = w.loop || of == w.room.loop
 	}
+	w.loop = w.loop || w.room.loop != "" && receiver(fn) != w.room.shell && takes(fn, w.room.loop)
 	w.starts = slices.Contains(w.room.starts, name) || slices.Contains(w.room.starts, anywhere)
 	if w.strict && fn.Recv == nil && fn.Name.Name == "init" {
 		w.fault(fn, "init", "what runs before main cannot be tested")
@@ -85,12 +86,14 @@ func (w *walker) Visit(n ast.Node) ast.Visitor {
 		w.call(n)
 	case *ast.SelectorExpr:
 		w.selector(n)
+		w.publishes(n, n.Sel.Name)
 		ast.Walk(w, n.X)
 		return nil // the name behind the dot is not the room's own
 	case *ast.Ident:
 		if !w.room.tokens && n.Name == "Token" {
 			w.fault(n, "token", "Token does not occur below the root")
 		}
+		w.publishes(n, n.Name)
 	case *ast.BasicLit:
 		w.sql(n)
 	case *ast.SendStmt, *ast.SelectStmt:
@@ -115,8 +118,18 @@ func (w *walker) wait(n ast.Node) {
 	}
 }
 
+// publishes finds what shows readers something while a step is being decided.
+func (w *walker) publishes(n ast.Node, name string) {
+	if w.loop && slices.Contains(publishes(), name) {
+		w.fault(n, "core-publishes", "%s: a step decides, and publish shows it", name)
+	}
+}
+
 // call finds what starts a goroutine without a go statement.
 func (w *walker) call(n *ast.CallExpr) {
+	if id, ok := n.Fun.(*ast.Ident); ok && id.Name == "close" {
+		w.wait(n)
+	}
 	sel, ok := n.Fun.(*ast.SelectorExpr)
 	if !ok {
 		return
@@ -140,6 +153,8 @@ func (w *walker) selector(n *ast.SelectorExpr) {
 		w.fault(n, "clock", "time.%s: time is an argument here", name)
 	case pkg.Name == "sync" && (name == "Mutex" || name == "RWMutex" || name == "Cond") && !w.room.locks:
 		w.fault(n, "lock", "sync.%s: one goroutine owns the state", name)
+	case pkg.Name == "time" && w.loop && !slices.Contains(coreTime(), name) && !slices.Contains(readsClock(), name):
+		w.fault(n, "loop-waits", "methods of %s use no time.%s", w.room.loop, name)
 	case pkg.Name == "context" && w.loop:
 		w.fault(n, "loop-waits", "methods of %s use no context", w.room.loop)
 	}
@@ -180,4 +195,16 @@ func receiver(fn *ast.FuncDecl) string {
 		return id.Name
 	}
 	return ""
+}
+
+// takes reports whether fn has a parameter of type *of.
+func takes(fn *ast.FuncDecl, of string) bool {
+	return slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool {
+		star, ok := p.Type.(*ast.StarExpr)
+		if !ok {
+			return false
+		}
+		id, ok := star.X.(*ast.Ident)
+		return ok && id.Name == of
+	})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite" // want arrow
 )
 
-type state struct {
+type core struct {
 	mu    sync.Mutex // want lock
 	inbox chan int
 }
@@ -31,7 +31,7 @@ func loop() {
 	_ = time.Now() // want clock
 }
 
-func (s *state) step(ctx context.Context) { // want loop-waits
+func (s *core) step(ctx context.Context) { // want loop-waits
 	s.inbox <- 1 // want loop-waits
 	<-s.inbox    // want loop-waits
 	select {}    // want loop-waits

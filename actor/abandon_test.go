@@ -1,0 +1,118 @@
+package actor
+
+import (
+	"context"
+	"flag"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+)
+
+var abandoned = flag.Int("abandoned", 20_000, "calls that are given up while the disk hangs, of each kind")
+
+// hung is a backend that answers nothing until it is let go.
+type hung struct {
+	*persisttest.Memory
+	hangs chan struct{}
+}
+
+func (d *hung) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
+	<-d.hangs
+	return d.Memory.Apply(ctx, b)
+}
+
+func (d *hung) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
+	<-d.hangs
+	return d.Memory.ByHash(ctx, k)
+}
+
+func (d *hung) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
+	<-d.hangs
+	return d.Memory.ByID(ctx, id)
+}
+
+// TestAbandonedCallsLeaveNothing: memory and goroutines stay as they are, however many
+// callers give up while the disk hangs.
+func TestAbandonedCallsLeaveNothing(t *testing.T) {
+	now := func() int64 { return time.Now().UnixMicro() }
+	g := newHarness(t, nil)
+	g.now = now()
+	hot := g.record("u")
+	for name, call := range map[string]func(*Actor, context.Context, int){
+		"Destroy":              func(a *Actor, ctx context.Context, _ int) { _ = a.Destroy(ctx, hot.ID) },
+		"Destroy, all unknown": func(a *Actor, ctx context.Context, i int) { _ = a.Destroy(ctx, nthID(i)) },
+		"DestroyUser": func(a *Actor, ctx context.Context, _ int) {
+			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{})
+		},
+		"DestroyUser, all others": func(a *Actor, ctx context.Context, i int) {
+			id := nthID(i)
+			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: string(id[:])}, persist.ID{})
+		},
+		"Read":             func(a *Actor, ctx context.Context, _ int) { _, _ = a.Read(ctx, persist.ID{9}) },
+		"Read, all others": func(a *Actor, ctx context.Context, i int) { _, _ = a.Read(ctx, nthID(i)) },
+		"ReadByToken": func(a *Actor, ctx context.Context, i int) {
+			id := nthID(i)
+			_, _ = a.Find(ctx, persist.TokenKey{Hash: persist.Hash(append(id[:], id[:]...))})
+		},
+		"UpdateDurable": func(a *Actor, ctx context.Context, _ int) {
+			_, _ = a.Update(ctx, hot.ID, []object.Change{{Key: "k", Value: []byte("1")}}, 1000, true, false)
+		},
+		"Create": func(a *Actor, ctx context.Context, i int) {
+			rec := g.record("v")
+			rec.ID = nthID(i)
+			_, _ = a.Create(ctx, rec, persist.Limit{}, persist.ID{})
+		},
+		"RotateToken": func(a *Actor, ctx context.Context, _ int) {
+			_, _ = a.Rotate(ctx, hot.ID, TokenChange{To: persist.Hash{7}})
+		},
+		"Sync": func(a *Actor, ctx context.Context, _ int) { _ = a.Sync(ctx) },
+		"List": func(a *Actor, ctx context.Context, _ int) { _, _, _ = a.List(ctx, persist.UserKey{ID: "u"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &hung{Memory: persisttest.NewMemory(), hangs: make(chan struct{})}
+			cfg := newHarness(t, nil).c.cfg
+			cfg.Now, cfg.Tick, cfg.CloseTimeout = now, now, time.Minute
+			cfg.MaxWaiting, cfg.Patience = 100, time.Second
+			a := Start(d, cfg)
+			if err := a.call(t.Context(), a.inbox, newCommand(func(x *installCommand) { x.record = *hot })); err != nil {
+				t.Fatal(err)
+			}
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			run := func(from, to int) (heap uint64, goroutines int) {
+				for i := from; i < to; i++ {
+					call(a, gone, i)
+				}
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc, runtime.NumGoroutine()
+			}
+			heap, goroutines := run(0, 2000)
+			more, others := run(2000, 2000+*abandoned)
+			t.Logf("%d calls: the heap grew from %d kB by %d kB, goroutines from %d by %d", *abandoned, heap>>10, (int64(more)-int64(heap))>>10, goroutines, others-goroutines)
+			if int64(more)-int64(heap) > 200_000 || others > cfg.MaxLoads+mostOptimistic+20 {
+				t.Error("they leave something behind")
+			}
+			close(d.hangs)
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// installCommand puts a session into memory.
+type installCommand struct {
+	call
+	record persist.Record
+}
+
+func (x *installCommand) run(c *core) {
+	c.install(x.record, viewOf(x.record), false)
+	c.fail(&x.call, nil)
+}

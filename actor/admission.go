@@ -1,0 +1,187 @@
+package actor
+
+// Admission keeps the core from taking on more than it has room for: changes that wait
+// for the disk, cold reads, and tombstones. Who finds no room waits, first come first
+// served.
+//
+// Waiting there helps nobody but the caller: the disk has all the work that it can
+// take, and a longer queue makes answers older, not more. So a caller waits for
+// Config.Patience at most, long enough for a burst to pass. Where there has been no
+// room for as long as that it is no burst, and callers wait for a fifth of it, in a
+// queue no longer than what the next drain takes; whoever comes beyond that is refused
+// at once. (CoDel's rule, as it is used in front of servers: B. Maurer, "Fail at
+// Scale", ACM Queue 13(8), 2015.)
+//
+// What ends sessions is never refused: it waits until there is room for its tombstone,
+// and only if memory does not know what it ends.
+type admission struct {
+	writes     waitQueue // calls that make more wait for the disk
+	reads      waitQueue // calls that need a cold read
+	ends       waiters   // calls that need room among the tombstones
+	full       bool      // writes wait: high water has been reached, and low water has not been since
+	refusedAt  int64     // tick of the last refusal
+	overloaded bool      // that has been told
+}
+
+// waitQueue is the calls that wait for one kind of room.
+type waitQueue struct {
+	waiters
+	full  bool  // there is no room
+	since int64 // tick since when there has been none, but for moments
+	last  int64 // tick at which there was none for the last time
+}
+
+const (
+	shortPatience = 5         // the part of Config.Patience that callers have where there is no room for long
+	refusedLately = 1_000_000 // how long the health tells of a refusal, microseconds
+	longAgo       = -1 << 60  // a tick before all others
+)
+
+func newAdmission() admission {
+	return admission{writes: waitQueue{last: longAgo}, reads: waitQueue{last: longAgo}, refusedAt: longAgo}
+}
+
+// noteTime notes, as a step begins, that what had no room has had none until now.
+func (c *core) noteTime() {
+	for _, q := range []*waitQueue{&c.writes, &c.reads} {
+		if q.full {
+			q.last = c.tick
+		}
+	}
+}
+
+// noteRoom notes, as a step ends, where there is room, and tells when calls begin to
+// be refused and when that is over.
+func (c *core) noteRoom() {
+	c.note(&c.writes, c.checkFull())
+	c.note(&c.reads, c.busy())
+	if c.out.refuse = c.full && c.tooMany(&c.writes, c.drainSize()); c.out.refuse {
+		c.refusedAt = c.tick
+	}
+	if now := c.refusing(); now != c.overloaded {
+		c.overloaded = now
+		k := Relieved
+		if now {
+			k = Overloaded
+		}
+		c.event(Event{Kind: k})
+	}
+}
+
+func (c *core) note(q *waitQueue, full bool) {
+	if full && !q.full && c.tick-q.last >= c.cfg.Patience.Microseconds() {
+		q.since = c.tick
+	}
+	if full {
+		q.last = c.tick
+	}
+	q.full = full
+}
+
+// checkFull closes admission at the bound and opens it again at nine tenths of it.
+func (c *core) checkFull() bool {
+	if c.full {
+		c.full = c.above(9, 10)
+	} else {
+		c.full = c.above(1, 1)
+	}
+	return c.full
+}
+
+// above reports whether more than num/den of the room for changes is taken.
+func (c *core) above(num, den int) bool {
+	return (len(c.dirty)+len(c.ops.ready))*den >= c.cfg.MaxPending*num ||
+		c.bytes*int64(den) >= c.cfg.MaxPendingBytes*int64(num)
+}
+
+// busy reports whether cold reads are at their bound.
+func (c *core) busy() bool { return c.loads.n >= c.cfg.MaxLoads }
+
+// crowded reports whether tombstones are at their bound.
+func (c *core) crowded() bool { return c.tombstones.len() >= c.cfg.MaxTombstones }
+
+// drainSize is how many changes there is room for, at least, when admission opens.
+func (c *core) drainSize() int { return c.cfg.MaxPending / 10 }
+
+// sustained reports whether there has been no room for too long to call it a burst.
+func (c *core) sustained(q *waitQueue) bool { return q.last-q.since >= c.cfg.Patience.Microseconds() }
+
+// patience is how long callers wait in q, microseconds.
+func (c *core) patience(q *waitQueue) int64 {
+	if c.sustained(q) {
+		return c.cfg.Patience.Microseconds() / shortPatience
+	}
+	return c.cfg.Patience.Microseconds()
+}
+
+// tooMany reports whether nobody may join q. Where there has been no room for long,
+// no more wait than one drain takes.
+func (c *core) tooMany(q *waitQueue, drain int) bool {
+	n := c.cfg.MaxWaiting
+	if c.sustained(q) {
+		n = min(n, max(drain, 1))
+	}
+	return q.n >= n
+}
+
+// enqueue has x wait in q, or refuses it.
+func (c *core) enqueue(q *waitQueue, x *call, drain int) {
+	if c.tooMany(q, drain) {
+		c.reject(x)
+		return
+	}
+	x.queued, x.since = true, c.tick
+	q.add(x)
+}
+
+// reject tells x that there is no room. Nothing was done.
+func (c *core) reject(x *call) {
+	c.stats.Overloaded++
+	c.refusedAt = c.tick
+	c.fail(x, ErrOverloaded)
+}
+
+// letIn lets callers in where there is room, and refuses those that have waited for too long.
+func (c *core) letIn() {
+	for n := c.ends.n; n > 0 && c.ends.n > 0 && !c.crowded(); n-- {
+		c.ends.take().self.run(c)
+	}
+	for c.writes.n > 0 && !c.checkFull() {
+		c.admit(&c.writes)
+	}
+	for c.reads.n > 0 && !c.busy() {
+		c.admit(&c.reads)
+	}
+	for _, q := range []*waitQueue{&c.writes, &c.reads} {
+		for q.n > 0 && c.patienceEnds(q) <= c.tick {
+			c.reject(q.take())
+		}
+	}
+}
+
+func (c *core) admit(q *waitQueue) {
+	x := q.take()
+	x.queued = false
+	x.self.run(c)
+}
+
+// patienceEnds is the tick at which the first caller in q is refused.
+func (c *core) patienceEnds(q *waitQueue) int64 { return q.first.since + c.patience(q) }
+
+// admissionAt is the tick at which something of this has to be done.
+func (c *core) admissionAt() int64 {
+	at := int64(forever)
+	if c.overloaded {
+		at = c.refusedAt + refusedLately
+	}
+	if c.writes.n > 0 {
+		at = min(at, c.patienceEnds(&c.writes))
+	}
+	if c.reads.n > 0 {
+		at = min(at, c.patienceEnds(&c.reads))
+	}
+	return at
+}
+
+// refusing reports whether calls have been refused lately.
+func (c *core) refusing() bool { return c.tick-c.refusedAt < refusedLately }

@@ -1,0 +1,83 @@
+package actor
+
+// scheduled is what an agenda holds.
+type scheduled interface{ when() *moment }
+
+// moment is when something is due, and where it is in its agenda.
+type moment struct {
+	at    int64
+	place int // from 1; 0 = it is in none
+}
+
+func (m *moment) when() *moment { return m }
+
+// agenda is a heap of things by the time at which they are due. To add one, to move
+// one and to take one out costs the logarithm of their number.
+type agenda[T scheduled] []T
+
+// next is when the first thing is due, or forever.
+func (a agenda[T]) next() int64 {
+	if len(a) == 0 {
+		return forever
+	}
+	return a[0].when().at
+}
+
+// due reports whether something is.
+func (a agenda[T]) due(now int64) bool { return len(a) > 0 && a[0].when().at <= now }
+
+// set has x due at a time, whether it is there already or not.
+func (a *agenda[T]) set(x T, at int64) {
+	m := x.when()
+	m.at = at
+	if m.place == 0 {
+		*a = append(*a, x)
+		m.place = len(*a)
+	}
+	a.fix(m.place)
+}
+
+// remove takes x out, if it is there.
+func (a *agenda[T]) remove(x T) {
+	m := x.when()
+	if m.place == 0 {
+		return
+	}
+	i, last := m.place, len(*a)
+	a.swap(i, last)
+	var none T
+	(*a)[last-1], *a = none, (*a)[:last-1]
+	m.place = 0
+	if i < last {
+		a.fix(i)
+	}
+}
+
+// fix brings the thing at a place to where it belongs.
+func (a *agenda[T]) fix(i int) {
+	for i > 1 && a.less(i, i/2) {
+		a.swap(i, i/2)
+		i /= 2
+	}
+	for {
+		first := i
+		for child := 2 * i; child <= min(2*i+1, len(*a)); child++ {
+			if a.less(child, first) {
+				first = child
+			}
+		}
+		if first == i {
+			return
+		}
+		a.swap(i, first)
+		i = first
+	}
+}
+
+func (a *agenda[T]) less(i, j int) bool { return (*a)[i-1].when().at < (*a)[j-1].when().at }
+
+func (a *agenda[T]) swap(i, j int) {
+	l := *a
+	l[i-1], l[j-1] = l[j-1], l[i-1]
+	l[i-1].when().place, l[j-1].when().place = i, j
+}

@@ -1,0 +1,98 @@
+package actor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// sweepChunk is how many expired sessions one commit deletes: enough to share an
+// fsync, few enough not to hold up a login.
+const sweepChunk = 256
+
+// Sweep deletes what has expired, in chunks, and returns how many sessions that
+// were. A session whose extension is not on disk yet is left alone (D8). One that
+// cannot be deleted does not hold up the others. One whose times lie in the future is
+// read, so that they are taken back (see Config.read).
+func (a *Actor) Sweep(ctx context.Context) (int, error) {
+	total, after := 0, int64(0)
+	var first error
+	for {
+		found, err := bounded(ctx, func() chunk { return a.expired(ctx, after) })
+		if err = cmp.Or(err, found.err); err != nil {
+			return total, err
+		}
+		next := found.next
+		n, err := a.expire(ctx, found.refs)
+		total += n
+		if first == nil {
+			first = err
+		}
+		if next == 0 || err != nil && (ctx.Err() != nil || wholesale(err)) {
+			return total, first
+		}
+		after = next
+	}
+}
+
+// chunk is a part of what has expired.
+type chunk struct {
+	refs []persist.Ref
+	next int64 // where the next one begins, 0 = there is none
+	err  error
+}
+
+func (a *Actor) expired(ctx context.Context, after int64) (x chunk) {
+	x.refs, x.next, x.err = a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
+	return x
+}
+
+// wholesale reports an error that the next chunk would meet too.
+func wholesale(err error) bool {
+	return errors.Is(err, persist.ErrUnavailable) || errors.Is(err, persist.ErrUnknown) ||
+		errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded)
+}
+
+// sweep runs Sweep every CleanupInterval. What fails is tried again next time;
+// the disk's trouble shows in the health that the writer reports.
+func (a *Actor) sweep(ctx context.Context) {
+	if a.cfg.CleanupInterval <= 0 {
+		return
+	}
+	tick := time.NewTicker(a.cfg.CleanupInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if _, err := a.Sweep(ctx); err != nil && ctx.Err() == nil {
+				a.Emit(Event{Kind: SweepFailed, Err: err, At: a.cfg.Now()})
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watchBackend listens to what others change, until ctx ends.
+func (a *Actor) watchBackend(ctx context.Context) {
+	s := sink{a: a}
+	if err := a.backend.Watch(ctx, s); err != nil && ctx.Err() == nil {
+		s.Reset("watching the backend: " + err.Error())
+	}
+}
+
+// sink passes a backend's news to the loop.
+type sink struct{ a *Actor }
+
+func (s sink) Reset(reason string)               { s.tell(reset{reason}) }
+func (s sink) Invalidate(events []persist.Event) { s.tell(invalidate{events}) }
+func (s sink) Fresh(age time.Duration)           { s.tell(renew{age}) }
+func (s sink) tell(m message) {
+	select {
+	case s.a.inbox <- m:
+	case <-s.a.stop:
+	}
+}

@@ -1,0 +1,188 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// mortals creates n sessions that end a second from now.
+func (l *live) mortals(n int) {
+	l.Helper()
+	for i := range n {
+		rec := l.record("u")
+		rec.ID[2], rec.Hash[2] = byte(i>>8), byte(i>>8)
+		rec.ExpiresAt = time.Now().Add(time.Second).UnixMicro()
+		if _, err := l.Create(l.Context(), rec, persist.Limit{}, persist.ID{}); err != nil {
+			l.Fatal(err)
+		}
+	}
+}
+
+// looks has fn called before the disk looks for expired sessions.
+func (l *live) looks(fn func(after int64) error) { l.disk.expired.Store(&fn) }
+
+// TestASweepDeletesEverythingThatHasExpired, in as many chunks as it takes, and counts it.
+func TestASweepDeletesEverythingThatHasExpired(t *testing.T) {
+	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
+		l.mortals(2*sweepChunk + 3)
+		l.born("v")
+		l.later(time.Second)
+		n, err := l.Sweep(l.Context())
+		l.is(err, nil)
+		equal(t, "swept", n, 2*sweepChunk+3)
+		equal(t, "expired", l.counts().Expired, 2*sweepChunk+3)
+		n, err = l.Sweep(l.Context())
+		l.is(err, nil)
+		equal(t, "swept again", n, 0)
+	})
+}
+
+// TestASweepLeavesAloneWhatWasExtended (D8): memory knows more than the disk.
+func TestASweepLeavesAloneWhatWasExtended(t *testing.T) {
+	g := newHarness(t, nil)
+	kept, over := g.mortal(1000), g.mortal(1000)
+	g.now += 999
+	g.do(g.touch(kept.ID))
+	g.now++
+	r := g.expireReq([]persist.Ref{kept.Ref(), over.Ref(), {ID: persist.ID{99}}})
+	g.waits(g.do(r), r)
+	g.carries(2, 0, 0)
+	out := g.settle()
+	equal(t, "expired", g.ok(out, r).n, 1)
+	equal(t, "Expired", happened(out, Expired), 1)
+	r = g.expireReq([]persist.Ref{kept.Ref()})
+	equal(t, "expired", g.ok(g.do(r), r).n, 0)
+	g.do(g.destroy(kept.ID)) // its deletion is on its way already
+	g.now += 1_000_000
+	r = g.expireReq([]persist.Ref{kept.Ref()})
+	g.ok(g.do(r), r)
+}
+
+// TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers (D11, D28): the first failure is told.
+func TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers(t *testing.T) {
+	first := errors.New("first")
+	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
+		l.mortals(sweepChunk + 2)
+		l.later(time.Second)
+		n := 0
+		l.disk.apply = func(b *persist.Batch) (persist.Result, error) {
+			res, err := l.disk.Memory.Apply(context.Background(), &persist.Batch{Now: b.Now, Ops: b.Ops[1:]})
+			err = errors.Join(err)
+			fault := persist.ErrCorrupt
+			if n++; n == 1 {
+				fault = first
+			}
+			res.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: fault}}, res.Ops...)
+			return res, err
+		}
+		swept, err := l.Sweep(l.Context())
+		l.is(err, first)
+		equal(t, "swept", swept, sweepChunk)
+	})
+}
+
+// TestASweepEndsWhenTheDiskIsDown: the next chunk would meet the same.
+func TestASweepEndsWhenTheDiskIsDown(t *testing.T) {
+	for _, want := range []error{persist.ErrUnavailable, persist.ErrUnknown} {
+		inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
+			l.mortals(sweepChunk + 2)
+			l.later(time.Second)
+			looked := 0
+			l.looks(func(int64) error { looked++; return nil })
+			l.disk.apply = down(want)
+			_, err := l.Sweep(l.Context())
+			l.is(err, want)
+			equal(t, "chunks looked for", looked, 1)
+			l.disk.apply = nil
+		})
+	}
+}
+
+// TestASweepThatCannotLookTellsSo, with what it had done by then.
+func TestASweepThatCannotLookTellsSo(t *testing.T) {
+	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
+		l.mortals(sweepChunk + 2)
+		l.later(time.Second)
+		l.looks(func(after int64) error {
+			if after == 0 {
+				return nil
+			}
+			return persist.ErrCorrupt
+		})
+		n, err := l.Sweep(l.Context())
+		l.is(err, persist.ErrCorrupt)
+		equal(t, "swept", n, sweepChunk)
+	})
+}
+
+// TestSweepsComeEveryCleanupInterval: one that fails is told, and the next tries again.
+func TestSweepsComeEveryCleanupInterval(t *testing.T) {
+	var told []error
+	inBubble(t, func(c *Config) {
+		c.CleanupInterval = time.Minute
+		c.Observe = func(e Event) {
+			if e.Kind == SweepFailed {
+				told = append(told, e.Err)
+			}
+		}
+	}, func(l *live) {
+		l.mortals(3)
+		l.looks(func(int64) error { return persist.ErrUnavailable })
+		l.later(time.Minute)
+		equal(t, "told", len(told) == 1 && errors.Is(told[0], persist.ErrUnavailable), true)
+		l.disk.expired.Store(nil)
+		l.later(59 * time.Second)
+		equal(t, "expired before", l.counts().Expired, 0)
+		l.later(time.Second)
+		equal(t, "expired", l.counts().Expired, 3)
+		equal(t, "told", len(told), 1)
+	})
+}
+
+func TestWithoutACleanupIntervalNothingIsSwept(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		l.mortals(1)
+		l.later(24 * time.Hour)
+		equal(t, "expired", l.counts().Expired, 0)
+	})
+}
+
+// TestASweepThatCloseEndsIsNoFailure: nobody is told.
+func TestASweepThatCloseEndsIsNoFailure(t *testing.T) {
+	told := 0
+	inBubble(t, func(c *Config) {
+		c.CleanupInterval = time.Minute
+		c.Observe = func(e Event) {
+			if e.Kind == SweepFailed {
+				told++
+			}
+		}
+	}, func(l *live) {
+		hold := make(chan struct{})
+		l.looks(func(int64) error { <-hold; return persist.ErrUnavailable })
+		l.later(time.Minute)
+		time.AfterFunc(time.Second, func() { close(hold) })
+		l.is(l.Close(), nil)
+		equal(t, "told", told, 0)
+		<-time.After(2 * time.Second) // the read ends
+	})
+}
+
+// I9: a disk that stalls holds up a clean-up no longer than its context.
+func TestASweepEndsWithItsContext(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		hold := make(chan struct{})
+		l.looks(func(int64) error { <-hold; return nil })
+		ctx, cancel := context.WithTimeout(l.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := l.Sweep(ctx)
+		l.is(err, context.DeadlineExceeded)
+		equal(t, "it took", time.Since(began), time.Second)
+		close(hold)
+	})
+}

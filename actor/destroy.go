@@ -1,0 +1,135 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// destroyCommand ends a session.
+type destroyCommand struct {
+	call
+	id    persist.ID
+	owner persist.UserKey // zero: whoever's it is
+	taken bool            // it is refused from now on
+}
+
+// Destroy ends a session: refused in memory at once, and on disk when Destroy
+// returns nil. An unknown id is no error. ErrNotDurable: it is refused, and its deletion
+// is retried until it is on disk.
+func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
+	return a.DestroyOwned(ctx, persist.UserKey{}, id)
+}
+
+// DestroyOwned is Destroy for a session of the user u alone; another's, like an
+// unknown one, is persist.ErrNotFound. Without a user it is Destroy.
+func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.ID) error {
+	x := fresh[destroyCommand](&a.pools.destroy)
+	x.id, x.owner, x.ends = id, u, true
+	_, err := a.view(ctx, a.inbox, x)
+	return err
+}
+
+// run refuses the session in memory first, and then ends it on disk. Naming the owner
+// makes it conditional; then the session must be known.
+func (x *destroyCommand) run(c *core) {
+	switch t := c.tombstones.sessions[x.id]; {
+	case t != nil:
+		x.join(c, t)
+	case x.owner.ID != "":
+		if e := c.resident(&x.call, x.id); e != nil {
+			x.with(c, e)
+		}
+	case c.hot.ByID(x.id) == nil && c.crowded():
+		c.ends.add(&x.call)
+	default:
+		c.destroyNow(x, x.id)
+	}
+}
+
+// with ends a session if it is the named user's.
+func (x *destroyCommand) with(c *core, e *entry) {
+	if x.owner.ID != "" && e.User() != x.owner.ID {
+		c.fail(&x.call, persist.ErrNotFound)
+		return
+	}
+	c.destroyNow(x, x.id)
+}
+
+// join answers a destroy of what is already destroyed: when that is on disk.
+func (x *destroyCommand) join(c *core, t *sessionTombstone) {
+	switch {
+	case x.owner.ID != "" && (t.commit != 0 || t.owner != x.owner.ID):
+		c.fail(&x.call, persist.ErrNotFound)
+	case t.commit != 0:
+		c.answer(&x.call, nil)
+	default:
+		t.op.add(&x.call)
+		x.taken = true
+	}
+}
+
+func (x *destroyCommand) giveUp(*core) (later bool, state error) {
+	if x.taken {
+		return false, ErrNotDurable
+	}
+	return false, nil
+}
+
+// destroyNow refuses a session from now on and queues its deletion, for x or for nobody.
+func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
+	p := &destroyOp{ref: persist.Ref{ID: id}}
+	p.deletes = true
+	covers := c.seq + 1
+	if e := c.hot.ByID(id); e != nil {
+		covers = c.unwritten(e)
+		p.ref = e.Value().Ref()
+		p.tombstone = c.tombstones.addSession(id, e.Key(), e.User())
+		c.drop(e, persist.ErrNotFound)
+	} else {
+		p.tombstone = c.tombstones.addSession(id, persist.Hash{}, "")
+		c.endWatch(id)
+	}
+	p.tombstone.op = p
+	if x != nil {
+		x.taken = true
+		p.add(&x.call)
+	}
+	c.accept(p)
+	p.covers = min(p.covers, covers)
+}
+
+// destroyOp is a session whose end is not on disk yet.
+type destroyOp struct {
+	pending
+	ref       persist.Ref
+	tombstone *sessionTombstone
+}
+
+func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.Destroy, Ref: p.ref} }
+
+// settle answers, or, if the disk refuses this one deletion, tries it again for ever:
+// the session stays refused.
+func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
+	if o.Status != persist.Applied && o.Status != persist.Gone {
+		c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, o.Err))
+		c.postpone(p, o.Err)
+		return
+	}
+	c.tombstones.commitSession(p.tombstone)
+	for _, x := range o.Removed {
+		c.over(x, Event{Kind: Destroyed})
+		c.stats.Destroyed++
+	}
+	c.failAll(&p.waiters, nil)
+}
+
+func (p *destroyOp) fail(c *core, _ *batch, err error, _ bool) bool {
+	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, err))
+	return true
+}
+
+func (p *destroyOp) surrender(c *core) {
+	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, ErrClosed))
+}

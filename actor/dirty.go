@@ -1,0 +1,236 @@
+package actor
+
+import "github.com/sessile/sessile/persist"
+
+// dirty is a session with changes that are not on disk. What must be written is
+// always the entry's current view, so later changes replace earlier ones and a
+// failed batch can never bring back something older. The entry is pinned
+// meanwhile: eviction loses nothing.
+type dirty struct {
+	spot
+	entry  *entry
+	base   persist.Version // what the disk has
+	data   bool            // the data changed, not only the times
+	retime bool            // the times are taken back
+	first  uint64          // number of the oldest change in the queue
+	since  int64           // and its tick
+	bytes  int64
+	tries  int
+	asked  bool    // it is among those that somebody waits for
+	wait   waiters // durable changes of what is queued
+	flight flight
+}
+
+// flight is the part of a dirty session that is in flight.
+type flight struct {
+	on     bool
+	data   bool
+	retime bool
+	next   persist.Version
+	first  uint64
+	since  int64
+	wait   waiters
+}
+
+// change gives e a new version and marks it for the disk.
+func (c *core) change(e *entry, v *View, data bool) *dirty {
+	d := c.dirty[v.ID]
+	if d == nil {
+		d = &dirty{entry: e, base: e.Value().Version, spot: spot{place: placeOf(v.Key)}}
+		c.dirty[v.ID] = d
+		c.hot.Pin(e)
+	}
+	c.hot.Put(e, v, v.cost())
+	if len(c.watched.ends) > 0 {
+		c.watched.changed(v)
+	}
+	d.data = d.data || data
+	c.account(d)
+	if d.elem == nil {
+		d.first, d.since = c.nextSeq(), c.tick
+		c.queue.push(d)
+	}
+	return d
+}
+
+// account keeps the sum of the data that waits for the disk.
+func (c *core) account(d *dirty) {
+	n := int64(0)
+	if d.data || d.flight.data {
+		n = int64(d.entry.Value().Doc.Len())
+	}
+	c.bytes += n - d.bytes
+	d.bytes = n
+}
+
+// acknowledge answers a change: at once, or when it is on disk.
+func (c *core) acknowledge(x *call, d *dirty, v *View, durable bool) {
+	if !durable {
+		c.answer(x, v)
+		return
+	}
+	d.wait.add(x)
+	c.ask(d)
+}
+
+// ask has a dirty session leave with the next batch.
+func (c *core) ask(d *dirty) {
+	if !d.asked {
+		d.asked = true
+		c.durable = append(c.durable, d)
+	}
+}
+
+// mint names the next version. Where others write too, it cannot be one of theirs.
+func (c *core) mint(v persist.Version) persist.Version {
+	if c.exclusive {
+		return v + 1
+	}
+	return v + 1 + persist.Version(c.rng.Uint64N(1<<40))
+}
+
+// clean forgets d: everything is on disk, or there is nothing left to write.
+func (c *core) clean(d *dirty) {
+	c.queue.take(d)
+	c.bytes -= d.bytes
+	d.bytes = 0
+	delete(c.dirty, d.entry.ID())
+	c.hot.Unpin(d.entry)
+}
+
+// drop forgets a session whose end has come: nothing of it is written any more.
+func (c *core) drop(e *entry, err error) {
+	id := persist.ID(e.ID())
+	c.hot.Remove(e)
+	if d := c.dirty[id]; d != nil {
+		c.bumps++ // who does not find it from now on must not take its row for current
+		c.failAll(&d.wait, err)
+		c.failAll(&d.flight.wait, err)
+		c.clean(d)
+	}
+	c.endWatch(id)
+}
+
+// over forgets a session that is gone from the disk, and keeps loads that
+// began before from bringing it back.
+func (c *core) over(x persist.Removed, ev Event) {
+	if e := c.hot.ByID(x.ID); e != nil {
+		c.drop(e, persist.ErrNotFound)
+	} else {
+		c.endWatch(x.ID)
+	}
+	if c.tombstones.sessions[x.ID] == nil {
+		c.tombstones.commitSession(c.tombstones.addSession(x.ID, x.Hash, x.UserID))
+	}
+	ev.ID, ev.UserID = x.ID, x.UserID
+	c.event(ev)
+}
+
+// unwritten is the number of the oldest change of e that is not on disk. A
+// destroy takes it over with the session: until it is on disk, a Sync that
+// covers the change is not done.
+func (c *core) unwritten(e *entry) uint64 {
+	first := c.seq + 1
+	d := c.dirty[e.ID()]
+	if d != nil && d.elem != nil {
+		first = min(first, d.first)
+	}
+	if d != nil && d.flight.on {
+		first = min(first, d.flight.first)
+	}
+	return first
+}
+
+// settle takes the outcome of a write or touch.
+func (d *dirty) settle(c *core, o persist.Outcome) {
+	if c.dirty[d.entry.ID()] != d || !d.flight.on {
+		return // its session ended meanwhile
+	}
+	switch o.Status {
+	case persist.Applied:
+		d.tries = 0
+		if d.flight.data {
+			d.base = d.flight.next
+		}
+		d.acked(c)
+	case persist.Conflict:
+		d.conflicted(c, o.Version)
+	case persist.Gone:
+		e := d.entry
+		c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: Destroyed})
+	default:
+		d.failed(c, o.Err)
+	}
+}
+
+// acked answers those who waited for what is now on disk.
+func (d *dirty) acked(c *core) {
+	c.overwritten(d.entry.ID())
+	for x := d.flight.wait.first; x != nil; x = d.flight.wait.first {
+		c.answer(x, d.entry.Value())
+	}
+	d.flight = flight{}
+	if d.elem == nil {
+		c.clean(d)
+		return
+	}
+	c.account(d)
+}
+
+// overwritten keeps loads that began before from bringing an older version of a
+// row back, should the session be evicted before they end.
+func (c *core) overwritten(id persist.ID) {
+	if c.loads.n > 0 {
+		c.tombstones.addVersion(id)
+	}
+}
+
+// conflicted handles a write whose base was not what the disk has. Alone, that
+// is a version of our own whose commit was reported as unknown: write on top of
+// it. Where others write too, theirs wins.
+func (d *dirty) conflicted(c *core, stored persist.Version) {
+	c.stats.Conflicts++
+	if !c.exclusive {
+		c.drop(d.entry, ErrConflict)
+		return
+	}
+	d.base = stored
+	d.requeue(c)
+}
+
+// failed handles a change that the disk refuses by itself. It waits its turn
+// again; in the end it is given up, and memory forgets it so that it shows
+// what is stored.
+func (d *dirty) failed(c *core, err error) {
+	c.failAll(&d.flight.wait, err)
+	if d.tries++; d.tries < itemTries {
+		d.flight.since = c.tick // not at once
+		d.requeue(c)
+		return
+	}
+	c.failSyncs(d.flight.first, err)
+	c.stats.Quarantined++
+	c.event(Event{Kind: Quarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
+	c.drop(d.entry, err)
+}
+
+// requeue takes back what was in flight: the entry's current view is never older.
+// putBack ends it.
+func (d *dirty) requeue(c *core) {
+	c.queue.take(d)
+	d.data, d.retime = d.data || d.flight.data, d.retime || d.flight.retime
+	d.flight.wait.moveTo(&d.wait)
+	if d.wait.n > 0 {
+		c.ask(d)
+	}
+	d.first, d.since = d.flight.first, d.flight.since
+	d.flight = flight{}
+	c.requeued = append(c.requeued, d)
+}
+
+// putBack queues what was taken back.
+func (c *core) putBack() {
+	c.queue.putBack(c.requeued)
+	clear(c.requeued)
+	c.requeued = c.requeued[:0]
+}

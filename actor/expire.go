@@ -1,0 +1,96 @@
+package actor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// expireCommand deletes sessions that the disk has as expired.
+type expireCommand struct {
+	call
+	refs   []persist.Ref
+	open   int           // operations that are not settled
+	n      int           // sessions deleted
+	active []persist.Ref // sessions that are active by what is on disk
+	fault  error         // the first one
+}
+
+// expire deletes those of refs that are over, and returns how many were. Those that turn
+// out to be active have times in the future: they are read, so that these are taken back.
+func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
+	if len(refs) == 0 {
+		return 0, nil
+	}
+	x := fresh[expireCommand](&a.pools.expire)
+	x.refs = refs
+	err := a.call(ctx, a.inbox, x)
+	n, active := x.n, x.active
+	x.recycle()
+	if err != nil || len(active) == 0 {
+		return n, err
+	}
+	for _, ref := range active {
+		if _, err := a.Read(ctx, ref.ID); err != nil && !errors.Is(err, persist.ErrNotFound) && !errors.Is(err, persist.ErrCorrupt) {
+			return n, err
+		}
+	}
+	return n, a.Sync(ctx) // what was taken back waits for the disk: no more of it than a chunk
+}
+
+// run queues the deletion of those that memory does not know to be active.
+func (x *expireCommand) run(c *core) {
+	for _, ref := range x.refs {
+		if c.tombstones.sessions[ref.ID] != nil {
+			continue
+		}
+		if e := c.hot.ByID(ref.ID); e != nil && e.Value().ActiveAt(c.now) {
+			continue // an extension may be on its way to the disk
+		}
+		x.open++
+		c.accept(&expireOp{ref: ref, command: x})
+	}
+	if x.open == 0 {
+		c.fail(&x.call, nil)
+	}
+}
+
+// expireOp is one deletion of an expireCommand.
+type expireOp struct {
+	pending
+	ref     persist.Ref
+	command *expireCommand
+}
+
+func (p *expireOp) encode() persist.Op { return persist.Op{Kind: persist.Expire, Ref: p.ref} }
+
+func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
+	for _, x := range o.Removed {
+		c.over(x, Event{Kind: Expired})
+		c.stats.Expired++
+	}
+	if o.Status == persist.Conflict {
+		p.command.active = append(p.command.active, p.ref)
+	}
+	p.done(c, len(o.Removed), o.Err)
+}
+
+func (p *expireOp) fail(c *core, _ *batch, err error, _ bool) bool {
+	p.done(c, 0, err)
+	return false
+}
+
+func (p *expireOp) surrender(c *core) { c.fail(&p.command.call, ErrClosed) }
+
+// done counts a deletion as settled; the last one answers.
+func (p *expireOp) done(c *core, n int, err error) {
+	x := p.command
+	x.n += n
+	if x.fault == nil {
+		x.fault = err
+	}
+	if x.open--; x.open == 0 {
+		c.fail(&x.call, x.fault)
+	}
+}

@@ -1,0 +1,131 @@
+package actor
+
+import (
+	"encoding/binary"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TestAnObserverThatPanicsLosesItsEventAndNothingElse (S40).
+func TestAnObserverThatPanicsLosesItsEventAndNothingElse(t *testing.T) {
+	var seen []EventKind
+	inBubble(t, func(c *Config) {
+		c.Observe = func(e Event) {
+			if seen = append(seen, e.Kind); len(seen) == 1 {
+				panic("the first one")
+			}
+		}
+	}, func(l *live) {
+		for range 3 {
+			l.born("u")
+		}
+		synctest.Wait()
+		equal(t, "events", len(seen), 3)
+		equal(t, "dropped", l.EventsDropped(), 1)
+	})
+}
+
+// TestEventsBeyondTheRoomForThemAreDroppedAndCounted (S40): nothing waits for an observer.
+func TestEventsBeyondTheRoomForThemAreDroppedAndCounted(t *testing.T) {
+	seen, hold := 0, make(chan struct{})
+	inBubble(t, func(c *Config) { c.Observe = func(Event) { <-hold; seen++ } }, func(l *live) {
+		hold = make(chan struct{}) // of the bubble
+		l.Emit(Event{})            // holds up the observer
+		synctest.Wait()
+		for range eventRoom + 3 {
+			l.Emit(Event{})
+		}
+		equal(t, "dropped", l.EventsDropped(), 3)
+		close(hold)
+		l.is(l.Close(), nil)
+		equal(t, "seen by the end of Close", seen, eventRoom+1)
+	})
+}
+
+// TestCloseWaitsASecondForAnObserverThatHangs (S40).
+func TestCloseWaitsASecondForAnObserverThatHangs(t *testing.T) {
+	var hold chan struct{}
+	inBubble(t, func(c *Config) { c.Observe = func(Event) { <-hold } }, func(l *live) {
+		hold = make(chan struct{})
+		l.Emit(Event{})
+		began := time.Now()
+		l.is(l.Close(), nil)
+		equal(t, "time to close", time.Since(began), time.Second)
+		close(hold)
+	})
+}
+
+// TestEventsOfABurstReachATrivialObserver: the ends of 100,000 sessions are told, and none is dropped.
+func TestEventsOfABurstReachATrivialObserver(t *testing.T) {
+	const sessions = 100_000
+	var ended atomic.Int64
+	inBubble(t, func(c *Config) {
+		c.Observe = func(e Event) {
+			if e.Kind == Destroyed {
+				ended.Add(1)
+			}
+		}
+	}, func(l *live) {
+		var b persist.Batch
+		for i := range sessions {
+			rec := l.record("u")
+			rec.ID = nthID(i)
+			binary.BigEndian.PutUint32(rec.Hash[4:], uint32(i))
+			b.Ops = append(b.Ops, persist.Op{Kind: persist.Create, Record: rec})
+		}
+		_, err := l.disk.Memory.Apply(l.Context(), &b)
+		l.is(err, nil)
+		n, err := l.DestroyUser(l.Context(), persist.UserKey{ID: "u"}, persist.ID{})
+		l.is(err, nil)
+		equal(t, "sessions ended", n, sessions)
+		l.is(l.Close(), nil)
+		equal(t, "told", ended.Load(), sessions)
+		equal(t, "dropped", l.EventsDropped(), 0)
+	})
+}
+
+// TestEventsBeyondTheirBytesAreDroppedByKind: an observer that hangs costs no more memory.
+func TestEventsBeyondTheirBytesAreDroppedByKind(t *testing.T) {
+	quiet := make(chan struct{})
+	o := newObserver(nil, quiet)
+	l := make([]Event, 1000)
+	for i := range l {
+		l[i] = Event{Kind: EventKind(i%2) + Destroyed}
+	}
+	room := eventRoom + eventBytes/eventSize
+	for range room/len(l) + 10 {
+		o.add(l)
+	}
+	if o.bytes > eventBytes {
+		t.Errorf("%d bytes wait", o.bytes)
+	}
+	sent := (room/len(l) + 10) * len(l)
+	if dropped := o.dropped[Destroyed].Load() + o.dropped[Expired].Load(); int(dropped) != sent-room || o.dropped[Expired].Load() == 0 {
+		t.Errorf("%d dropped of %d, room is for %d", dropped, sent, room)
+	}
+}
+
+// TestAnObserverThatEndsItsGoroutineLosesItsEventAndNothingElse.
+func TestAnObserverThatEndsItsGoroutineLosesItsEventAndNothingElse(t *testing.T) {
+	var seen int
+	inBubble(t, func(c *Config) {
+		c.Observe = func(Event) {
+			if seen++; seen%2 == 1 {
+				runtime.Goexit()
+			}
+		}
+	}, func(l *live) {
+		for range 4 {
+			l.born("u")
+		}
+		synctest.Wait()
+		equal(t, "events", seen, 4)
+		equal(t, "dropped", l.EventsDroppedOf(Created), 2)
+		l.is(l.Close(), nil)
+	})
+}

@@ -1,0 +1,81 @@
+package actor
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// necessary is which line of publish must come before which.
+func necessary() [][2]string {
+	return [][2]string{
+		{"epoch", "remove"},
+		{"unalias", "put"},
+		{"remove", "end"}, {"rekey", "end"},
+		{"remove", "answer"}, {"put", "answer"}, {"end", "answer"},
+	}
+}
+
+// broken is what a wrong order breaks, "" if it is as good.
+func broken(lines []publication) string {
+	at := func(name string) int {
+		return slices.IndexFunc(lines, func(p publication) bool { return p.name == name })
+	}
+	for _, n := range necessary() {
+		if at(n[0]) > at(n[1]) {
+			return fmt.Sprintf("%s before %s", n[0], n[1])
+		}
+	}
+	return ""
+}
+
+// TestOrderOfPublicationsIsNoticed swaps every two lines of publish: the simulation, in
+// which a reader looks between any two, notices if the order matters, and only then.
+func TestOrderOfPublicationsIsNoticed(t *testing.T) {
+	if b := broken(publications()); b != "" {
+		t.Fatalf("the order itself breaks %s", b)
+	}
+	n, silent := len(publications()), 100
+	if testing.Short() {
+		silent = 20
+	}
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			lines := publications()
+			lines[i], lines[j] = lines[j], lines[i]
+			breaks := broken(lines)
+			lives := silent
+			if breaks != "" {
+				lives = 2000
+			}
+			name := fmt.Sprintf("%s and %s", lines[j].name, lines[i].name)
+			failure := firstFailure(t, lines, lives)
+			switch {
+			case breaks != "" && failure == "":
+				t.Errorf("%s are swapped, which breaks %s, and none of %d lives noticed", name, breaks, lives)
+			case breaks == "" && failure != "":
+				t.Errorf("%s are swapped, which should not matter: %s", name, failure)
+			}
+		}
+	}
+}
+
+// firstFailure is how the first of so many simulated lives fails with an order of publish.
+func firstFailure(t *testing.T, lines []publication, lives int) (failure string) {
+	t.Helper()
+	for seed := uint64(1); seed <= uint64(lives) && failure == ""; seed++ {
+		m := newSim(t, seed, "", false)
+		m.lines = lines
+		m.boot()
+		func() {
+			defer func() {
+				if p := recover(); p != nil {
+					m.failure = fmt.Sprint(p)
+				}
+			}()
+			m.run()
+		}()
+		failure = m.failure
+	}
+	return failure
+}

@@ -1,0 +1,76 @@
+package actor
+
+import (
+	"context"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// readCommand reads a session by its token, where neither memory nor an optimistic read
+// had an answer.
+type readCommand struct {
+	call
+	token persist.TokenKey
+}
+
+// Find finds a session by its token's hash, in memory or on disk, expired ones
+// too. A token that was replaced is a *RotatedError. Errors: persist.ErrNotFound,
+// ErrOverloaded, ErrClosed, the backend's, the context's.
+func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
+	if v, ok, err := a.optimistic(ctx, k); ok {
+		return v, err
+	}
+	x := fresh[readCommand](&a.pools.read)
+	x.token = k
+	return a.view(ctx, a.inbox, x)
+}
+
+func (x *readCommand) run(c *core) {
+	if e := c.hot.ByKey(x.token.Hash); e != nil && c.trusted() {
+		c.answer(&x.call, e.Value())
+		return
+	}
+	if err := c.tombstones.refused(x.token.Hash); err != nil {
+		c.fail(&x.call, err)
+		return
+	}
+	c.startLoad(&x.call, &load{kind: byToken, token: x.token})
+}
+
+func (x *readCommand) with(c *core, e *entry) { x.from(c, e.Value(), e.Key()) }
+
+// from answers with a session that has the token hash, or had it: within its grace, or
+// not any more.
+func (x *readCommand) from(c *core, v *View, hash persist.Hash) {
+	previous := v.Rotation != nil && v.Previous == x.token.Hash
+	if x.token.Hash == hash || previous && c.now < v.Until {
+		c.answer(&x.call, v)
+		return
+	}
+	at := c.now
+	if v.Rotation != nil {
+		at = v.At
+	}
+	c.fail(&x.call, &RotatedError{ID: v.ID, At: at})
+}
+
+// readIDCommand reads a session by its ID.
+type readIDCommand struct {
+	call
+	id persist.ID
+}
+
+// Read finds a session by id, expired ones too.
+func (a *Actor) Read(ctx context.Context, id persist.ID) (*View, error) {
+	x := fresh[readIDCommand](&a.pools.readID)
+	x.id = id
+	return a.view(ctx, a.inbox, x)
+}
+
+func (x *readIDCommand) run(c *core) {
+	if e := c.resident(&x.call, x.id); e != nil {
+		x.with(c, e)
+	}
+}
+
+func (x *readIDCommand) with(c *core, e *entry) { c.answer(&x.call, e.Value()) }

@@ -1,0 +1,186 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sessile/sessile/internal/object"
+	"github.com/sessile/sessile/persist"
+)
+
+// A session is looked for in three places, one after the other: in memory (Peek), on disk
+// without asking the loop (optimistic), and by a load that the loop hands out (read).
+
+// Peek finds a session by its token's hash in memory: no lock, no message, no
+// allocation. now is compared with the lease alone. nil means: ask Find.
+func (a *Actor) Peek(h *persist.Hash, now int64) *View {
+	if now >= a.published.lease.Load() {
+		return nil
+	}
+	v := a.published.index.Get((*[32]byte)(h))
+	if v != nil {
+		a.hits.add()
+	}
+	return v
+}
+
+// Hits is how many reads Peek has answered.
+func (a *Actor) Hits() uint64 { return a.hits.sum() }
+
+// mostOptimistic bounds the optimistic reads in progress: more than a few connections can
+// take at once. Others go by the loop, where equal ones are joined and queues are short.
+const mostOptimistic = 16
+
+// optimistic finds a session on disk without asking the loop. ok reports whether the
+// result is final; if not, ask the loop.
+//
+// The race that it must lose is that of a load (see tombstones). So the loop publishes an
+// epoch: zero while a security operation is pending or in flight or has a tombstone, else
+// a number that every operation, commit of a tombstone and batch changes. A row that was
+// read while the epoch stayed the same is as current as memory: its session was not in
+// memory when the read began, so nothing of it waited for the disk, and nothing has come
+// to the disk since. The loop may install the row if the epoch has still not changed when
+// it hears of it.
+func (a *Actor) optimistic(ctx context.Context, k persist.TokenKey) (v *View, ok bool, err error) {
+	epoch := a.published.epoch.Load()
+	if epoch == 0 {
+		return nil, false, nil
+	}
+	if a.reading.Add(1) > mostOptimistic {
+		a.reading.Add(-1)
+		return nil, false, nil
+	}
+	if v := a.published.index.Get((*[32]byte)(&k.Hash)); v != nil { // it came meanwhile
+		a.reading.Add(-1)
+		return v, true, nil
+	}
+	m := a.fetchBounded(ctx, &load{kind: byToken, token: k}, func() { a.reading.Add(-1) })
+	a.coldReads.Add(1)
+	switch {
+	case a.published.epoch.Load() != epoch, m.err == nil && m.record.Hash != k.Hash: // or a token that was replaced
+		return nil, false, nil
+	case errors.Is(m.err, persist.ErrNotFound):
+		a.unknown.Add(1)
+		return nil, true, m.err
+	case m.err != nil:
+		return nil, true, withCause(ctx, m.err)
+	}
+	v, moved := a.cfg.read(m.record, a.cfg.Now())
+	a.tell(found{m.record, v, moved, epoch})
+	return v, true, nil
+}
+
+// found tells the loop of a row that an optimistic read has brought.
+type found struct {
+	record persist.Record
+	view   *View
+	moved  bool // and it is not as it is stored
+	epoch  uint64
+}
+
+// handle installs the row, if nothing has happened that could make it outdated.
+func (m found) handle(c *core) {
+	if m.epoch == c.epoch() && c.hot.ByID(m.record.ID) == nil && c.hot.ByKey(m.record.Hash) == nil {
+		c.install(m.record, m.view, m.moved)
+	}
+}
+
+// read is the cold read of a load. A disk that stalls holds up its caller no longer than
+// ctx. As many are in progress as there are places, those included whose callers are gone.
+func (a *Actor) read(ctx context.Context, x *call, l *load) *loaded {
+	ended := false
+	defer func() {
+		if !ended { // the backend panicked: those who wait for the load must not wait for ever
+			a.tell(abandon{x, true})
+		}
+	}()
+	m := &loaded{load: l}
+	select {
+	case a.places <- struct{}{}:
+		m = a.fetchBounded(ctx, l, func() { <-a.places })
+	case <-ctx.Done():
+		m.err = context.Cause(ctx)
+	}
+	ended = true
+	m.own = m.err != nil && ctx.Err() != nil
+	m.err = withCause(ctx, m.err)
+	return m
+}
+
+// withCause is err, with the context's if that has ended.
+func withCause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}
+
+// fetchBounded is fetch, no longer than ctx. done is called when the disk has answered.
+func (a *Actor) fetchBounded(ctx context.Context, l *load, done func()) *loaded {
+	m, err := bounded(ctx, func() *loaded {
+		defer done()
+		return a.fetch(ctx, l)
+	})
+	if err != nil {
+		return &loaded{load: l, err: err}
+	}
+	return m
+}
+
+// bounded runs what may hang, and waits for it no longer than ctx.
+func bounded[T any](ctx context.Context, do func() T) (T, error) {
+	if ctx.Done() == nil {
+		return do(), nil
+	}
+	type result struct {
+		value T
+		panic any
+	}
+	done := make(chan result, 1)
+	go func() {
+		var x result
+		defer func() {
+			x.panic = recover()
+			done <- x
+		}()
+		x.value = do()
+	}()
+	select {
+	case x := <-done:
+		if x.panic != nil {
+			panic(x.panic) // the caller's, as if it had read itself
+		}
+		return x.value, nil
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// fetch asks the backend.
+func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
+	m := &loaded{load: l}
+	switch l.kind {
+	case byToken:
+		m.record, m.err = a.backend.ByHash(ctx, l.token)
+	case byID:
+		m.record, m.err = a.backend.ByID(ctx, l.id)
+	default:
+		m.listing, m.err = a.backend.ByUser(ctx, l.user)
+	}
+	m.check()
+	return m
+}
+
+// check refuses sessions whose data is damaged: whoever reads one shall know at
+// once, rather than half way through a request.
+func (m *loaded) check() {
+	if m.err == nil && m.load.kind != byUser && !object.Valid(m.record.Data) {
+		m.err = fmt.Errorf("%w: its data is no JSON object", persist.ErrCorrupt)
+	}
+	all := len(m.listing.Records)
+	m.listing.Records = slices.DeleteFunc(m.listing.Records, func(r persist.Record) bool { return !object.Valid(r.Data) })
+	m.listing.Unreadable += all - len(m.listing.Records)
+}

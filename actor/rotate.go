@@ -1,0 +1,207 @@
+package actor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TokenChange says how a session's token is replaced.
+type TokenChange struct {
+	To     persist.Hash
+	From   persist.Hash // the token that it must replace, or whose lost successor with Until; zero = any
+	Until  int64        // end of the old token's grace: 0 or persist.Unseen
+	Reauth bool         // the user has authenticated again
+}
+
+// rotateCommand replaces a session's token.
+type rotateCommand struct {
+	call
+	id     persist.ID
+	change TokenChange
+	op     *rotateOp
+}
+
+// Rotate replaces a session's token. It is on disk, and the old token dead but for its
+// grace, when Rotate returns nil. Errors: persist.ErrNotFound, ErrExpired, a
+// *RotatedError if From is not its token, ErrInGrace, ErrConflict, ErrOverloaded,
+// ErrClosed, persist.ErrUnavailable (nothing was done); persist.ErrUnknown, if it may be
+// done: then nobody gets the new token, and the old one is dead unless it has a grace.
+func (a *Actor) Rotate(ctx context.Context, id persist.ID, t TokenChange) (*View, error) {
+	x := fresh[rotateCommand](&a.pools.rotate)
+	x.id, x.change, x.grows = id, t, true
+	return a.view(ctx, a.growth, x)
+}
+
+func (x *rotateCommand) run(c *core) {
+	if e := c.resident(&x.call, x.id); e != nil {
+		x.with(c, e)
+	}
+}
+
+// with queues a new token. The old one is good until the new one is on disk, and dead
+// before the new one is handed out.
+func (x *rotateCommand) with(c *core, e *entry) {
+	v := e.Value()
+	lost := x.change.Until != 0 && v.SuccessorLost(x.change.From, c.now)
+	switch {
+	case !v.ActiveAt(c.now):
+		c.fail(&x.call, ErrExpired)
+		return
+	case x.change.From != (persist.Hash{}) && x.change.From != e.Key() && !lost:
+		c.fail(&x.call, &RotatedError{ID: x.id, At: c.now})
+		return
+	case x.change.Until != 0 && v.graced(c.now) && !lost:
+		c.fail(&x.call, ErrInGrace)
+		return
+	}
+	x.op = &rotateOp{ref: v.Ref(), entry: e, required: x.change.From, to: x.change.To, until: x.change.Until}
+	if x.change.Reauth {
+		x.op.authAt = c.now
+	}
+	c.hot.Pin(e)
+	x.op.add(&x.call)
+	c.accept(x.op)
+	c.rotations[x.id] = append(c.rotations[x.id], x.op)
+}
+
+// giveUp takes the operation back, unless it is in flight.
+func (x *rotateCommand) giveUp(c *core) (later bool, state error) {
+	switch {
+	case x.op == nil:
+		return false, nil
+	case c.ops.drop(x.op):
+		x.op.end(c)
+		return false, nil
+	default:
+		return false, persist.ErrUnknown
+	}
+}
+
+// rotateOp is a new token that is not on disk yet.
+type rotateOp struct {
+	pending
+	ref      persist.Ref
+	entry    *entry       // pinned; nil when nobody waits for its session
+	required persist.Hash // the token that it must replace, zero = any
+	from, to persist.Hash
+	lost     persist.Hash // successor of from that it replaces instead, zero = none
+	until    int64
+	authAt   int64
+
+	// If it may have been done: what opened the session, and what did so before that.
+	dead, deadBefore *tokenTombstone
+}
+
+func (p *rotateOp) encode() persist.Op {
+	return persist.Op{Kind: persist.Rotate, Ref: p.ref, From: p.from, Lost: p.lost, To: p.to, Until: p.until, AuthAt: p.authAt}
+}
+
+// prepare fixes what a rotation replaces: the current token, or that of the rotation of
+// the same session before it. A rotation from the token before replaces a successor that
+// was lost.
+func (p *rotateOp) prepare(c *core, _ *batch) bool {
+	if p.tries > 0 {
+		return true // it was fixed when it left for the first time
+	}
+	p.from = p.entry.Key()
+	graced, lost := false, false
+	if v := p.entry.Value(); v != nil {
+		graced, lost = v.graced(c.now), p.until != 0 && v.SuccessorLost(p.required, c.now)
+	}
+	for _, q := range c.rotations[p.ref.ID] {
+		if q.stage == inFlight {
+			p.from, graced, lost = q.to, q.until != 0, false
+		}
+	}
+	switch {
+	case c.hot.ByID(p.entry.ID()) != p.entry:
+		c.failAll(&p.waiters, persist.ErrNotFound)
+	case p.required != (persist.Hash{}) && p.required != p.from && !lost:
+		c.failAll(&p.waiters, &RotatedError{ID: p.ref.ID, At: c.now})
+	case c.unsettled(p.ref.ID):
+		c.failAll(&p.waiters, persist.ErrUnavailable)
+	case p.until != 0 && graced && !lost:
+		c.failAll(&p.waiters, ErrInGrace)
+	default:
+		if lost {
+			p.lost, p.from = p.from, p.required
+		}
+		return true
+	}
+	p.end(c)
+	return false
+}
+
+// settle gives the session its new token, and only then answers with it.
+func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
+	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && c.precedes(p)) {
+		c.postpone(p, o.Err) // it may have been done before, or must wait for the one before it
+		return
+	}
+	defer p.end(c)
+	p.known(c)
+	if o.Status == persist.Applied {
+		c.overtake(p)
+	}
+	e, live := p.entry, p.entry != nil && c.hot.ByID(p.ref.ID) == p.entry
+	switch {
+	case e == nil: // a retry of what nobody waits for
+	case o.Status == persist.Applied && live:
+		p.rotated(c, b)
+	case o.Status == persist.Applied || o.Status == persist.Gone:
+		if live {
+			c.drop(e, persist.ErrNotFound)
+		}
+		// A load that began before must not bring the old token back.
+		k := c.tombstones.addToken(&tokenTombstone{hash: p.from})
+		c.tombstones.commitOne(k)
+		c.tombstones.addVersion(p.ref.ID)
+		c.failAll(&p.waiters, persist.ErrNotFound)
+	case o.Status == persist.Conflict:
+		if live && (!c.exclusive || p.dead != nil) {
+			c.drop(e, ErrConflict) // another node has rotated it, or memory has said too much
+		}
+		c.failAll(&p.waiters, ErrConflict)
+	default:
+		c.failAll(&p.waiters, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
+	}
+}
+
+// rotated answers with the session under its new token.
+func (p *rotateOp) rotated(c *core, b *batch) {
+	c.overwritten(p.ref.ID)
+	if p.lost != (persist.Hash{}) {
+		c.tombstones.commitOne(c.tombstones.addToken(&tokenTombstone{hash: p.lost}))
+	}
+	v := p.give(c, b.items.Now)
+	c.stats.Rotated++
+	c.event(Event{Kind: Rotated, ID: v.ID, UserID: v.UserID})
+	for x := p.first; x != nil; x = p.first {
+		c.answer(x, v)
+	}
+}
+
+// give gives the session its new token. The old one lives on only in a grace.
+func (p *rotateOp) give(c *core, at int64) *View {
+	n := *p.entry.Value()
+	n.Rotation = &persist.Rotation{Previous: p.from, Until: p.until, At: at}
+	n.AuthAt = cmp.Or(p.authAt, n.AuthAt)
+	c.replaceToken(p.entry, &n, p.to)
+	if p.until > c.now {
+		c.hot.Alias(p.entry, p.from)
+	} else {
+		k := c.tombstones.addToken(&tokenTombstone{hash: p.from, replaced: &RotatedError{ID: n.ID, At: at}})
+		c.tombstones.commitOne(k)
+	}
+	return &n
+}
+
+// replaceToken gives e a new version under another token.
+func (c *core) replaceToken(e *entry, v *View, to persist.Hash) {
+	c.hot.Unalias(e)
+	c.hot.Put(e, v, v.cost())
+	c.hot.Rekey(e, to)
+}

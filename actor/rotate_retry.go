@@ -1,0 +1,123 @@
+package actor
+
+import (
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// A rotation whose outcome is unknown is tried again, though nobody waits for it any
+// more, until disk and memory agree. The rotations of one session that are not settled
+// build on each other, so they are kept in the order in which they were accepted.
+
+// end forgets a rotation that is settled, and lets go of its session.
+func (p *rotateOp) end(c *core) {
+	p.unpin(c)
+	id := p.ref.ID
+	l := slices.DeleteFunc(c.rotations[id], func(q *rotateOp) bool { return q == p })
+	if c.rotations[id] = l; len(l) == 0 {
+		delete(c.rotations, id)
+	}
+}
+
+func (p *rotateOp) unpin(c *core) {
+	if p.entry != nil {
+		c.hot.Unpin(p.entry)
+		p.entry = nil
+	}
+}
+
+// known commits the tombstones of what a rotation replaced: what became of it is known.
+func (p *rotateOp) known(c *core) {
+	for _, k := range []*tokenTombstone{p.dead, p.deadBefore} {
+		if k != nil {
+			c.tombstones.commitOne(k)
+		}
+	}
+}
+
+// unsettled reports whether a rotation of a session that may have been done waits for
+// its next try: until it is known, nobody can say what another would replace.
+func (c *core) unsettled(id persist.ID) bool {
+	return slices.ContainsFunc(c.rotations[id], func(q *rotateOp) bool { return q.stage == delayed })
+}
+
+// precedes reports whether a rotation that p may build on is yet to be done.
+func (c *core) precedes(p *rotateOp) bool {
+	return slices.ContainsFunc(c.rotations[p.ref.ID], func(q *rotateOp) bool { return q.stage != inFlight && q.order < p.order })
+}
+
+// overtake ends the retry of a rotation on which p builds: it was done, or p could
+// not have been.
+func (c *core) overtake(p *rotateOp) {
+	for _, q := range slices.Clone(c.rotations[p.ref.ID]) {
+		if q.stage == delayed && q.to == p.from {
+			c.ops.undelay(q)
+			q.known(c)
+			q.end(c)
+		}
+	}
+}
+
+// fail tells those who wait, and returns whether the rotation must be tried again. If it
+// may have been done, the new token is never handed out. With a grace the old one is good
+// either way, and a lost successor is dead from now on. Without, the old one is dead: the session is out of reach until it is
+// destroyed or expires.
+func (p *rotateOp) fail(c *core, _ *batch, err error, unknown bool) bool {
+	c.failAll(&p.waiters, err)
+	switch {
+	case !unknown && p.tries == 1: // what is tried again may have been done before
+		p.end(c)
+		return false
+	case p.until != 0:
+		p.loseSuccessor(c)
+		return true
+	}
+	if e := p.entry; e != nil && c.hot.ByID(e.ID()) == e {
+		p.lockOut(c, e)
+	}
+	p.unpin(c)
+	if p.dead == nil {
+		p.dead = c.tombstones.addToken(&tokenTombstone{hash: p.from, to: p.to, at: c.now})
+	}
+	return true
+}
+
+// loseSuccessor kills the successor that a rotation replaces, as soon as that may have
+// been done. Else:
+//
+//  1. The outcome is unknown.
+//  2. The lost token comes after all, and is noted as seen.
+//  3. The retry replaces it, and the client that has it is logged out.
+func (p *rotateOp) loseSuccessor(c *core) {
+	if p.lost == (persist.Hash{}) || p.dead != nil {
+		return
+	}
+	p.dead = c.tombstones.addToken(&tokenTombstone{hash: p.lost, to: p.to, at: c.now})
+	if e := p.entry; e != nil && c.hot.ByID(e.ID()) == e {
+		p.give(c, c.now)
+	}
+}
+
+// lockOut puts a session out of reach: what opened it, and what a rotation with a
+// grace before this one may have left to open it, is dead.
+func (p *rotateOp) lockOut(c *core, e *entry) {
+	for _, q := range c.rotations[p.ref.ID] {
+		if q.stage == inFlight && q.order < p.order && q.until != 0 && q.entry == e {
+			q.unpin(c)
+		}
+	}
+	if old := e.Key(); old != p.from {
+		p.deadBefore = c.tombstones.addToken(&tokenTombstone{hash: old, to: p.to, at: c.now})
+	}
+	n := *e.Value()
+	n.Rotation = ended(p.from, c.now)
+	c.replaceToken(e, &n, p.to)
+	c.endWatch(e.ID())
+}
+
+// ended is the rotation of a session whose last one may have been done or not:
+// no token opens it.
+func ended(from persist.Hash, now int64) *persist.Rotation {
+	return &persist.Rotation{Previous: from, At: now}
+}

@@ -1,0 +1,229 @@
+package actor
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TestARotationThatCollidesIsAConflict: alone the session stays; where others write it was theirs (S21).
+func TestARotationThatCollidesIsAConflict(t *testing.T) {
+	for _, g := range []*harness{newHarness(t, nil), shared(t)} {
+		rec := g.create("u")
+		r := g.rotate(rec.ID, 1)
+		g.do(r)
+		g.refused(g.status(persist.Conflict), r, ErrConflict)
+		equal(t, "in memory", g.c.hot.ByID(rec.ID) != nil, g.c.exclusive)
+	}
+}
+
+// TestARotationThatTheDiskRefusesLeavesTheOldTokenGood.
+func TestARotationThatTheDiskRefusesLeavesTheOldTokenGood(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.refused(g.status(persist.Failed), r, persist.ErrUnavailable)
+	g.okay(g.find(rec.Hash))
+	equal(t, "idle", g.c.idle(), true)
+}
+
+// TestRotateIsRefusedUntilTheOutcomeOfTheOneBeforeIsKnown (D9), and nobody else's.
+func TestRotateIsRefusedUntilTheOutcomeOfTheOneBeforeIsKnown(t *testing.T) {
+	g := newHarness(t, nil)
+	rec, other := g.create("u"), g.create("v")
+	g.do(g.graced(rec.ID, 1))
+	g.fails(persist.ErrUnknown)
+	g.do(g.destroy(persist.ID{9})) // will be refused by itself, and is no rotation
+	g.pass(1_000_000)
+	g.carries(2, 0, 0)
+	g.status(persist.Failed, persist.Failed)
+	r, free := g.rotate(rec.ID, 2), g.rotate(other.ID, 3)
+	g.refused(g.do(r), r, persist.ErrUnavailable)
+	g.waits(g.do(free), free)
+	g.carries(1, 0, 0)
+	g.ok(g.settle(), free)
+}
+
+// TestAStuckDestroyHoldsUpNoRotation: not even of the same session, which is over.
+func TestAStuckDestroyHoldsUpNoRotation(t *testing.T) {
+	g := newHarness(t, nil)
+	rec, other := g.create("u"), g.create("v")
+	g.do(g.destroy(rec.ID))
+	g.status(persist.Failed)
+	r := g.rotate(other.ID, 1)
+	g.rotated(r)
+	equal(t, "unsettled", g.c.unsettled(rec.ID), false)
+}
+
+// TestRotateOfUnknownOutcomeWithoutAGraceOpensNothing (I2, D9): not its token, not the one
+// before it, and not the one that an earlier rotation of the same batch would have graced.
+func TestRotateOfUnknownOutcomeWithoutAGraceOpensNothing(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		g := newHarness(t, nil)
+		rec, other := g.create("u"), g.create("v")
+		g.startCommit()
+		first, bystander, second := g.graced(rec.ID, 1), g.graced(other.ID, 2), g.rotate(rec.ID, 3)
+		for _, r := range []command{first, bystander, second} {
+			g.do(r)
+		}
+		g.settle()
+		g.carries(3, 0, 0)
+		if done {
+			g.commit()
+		}
+		g.refused(g.fails(persist.ErrUnknown), second, persist.ErrUnknown)
+		shut := func() {
+			t.Helper()
+			for _, h := range []persist.Hash{rec.Hash, first.change.To, second.change.To} {
+				if a := g.find(h); a.view != nil && h != second.change.To { // nobody has that one
+					t.Errorf("done %t: a token opens the session", done)
+				}
+			}
+		}
+		g.cold(true)
+		equal(t, "the bystander is kept until it is known", g.c.hot.ByID(other.ID) != nil, true)
+		shut()
+		g.pass(1_000_000)
+		g.carries(3, 0, 0)
+		g.settle()
+		shut()
+		g.cold(true)
+		shut()
+		g.okay(g.find(bystander.change.To))
+		g.okay(g.find(other.Hash)) // its grace
+	}
+}
+
+// TestARetryThatMustWaitForTheOneBeforeItWaits (D9).
+func TestARetryThatMustWaitForTheOneBeforeItWaits(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	g.startCommit()
+	g.do(g.graced(rec.ID, 1))
+	g.do(g.rotate(rec.ID, 2))
+	g.settle()
+	g.carries(2, 0, 0)
+	g.fails(persist.ErrUnknown)
+	g.pass(1_000_000)
+	g.status(persist.Failed, persist.Conflict)
+	equal(t, "wait", len(g.c.ops.delayed), 2)
+	g.pass(1_000_000)
+	g.status(persist.Failed, persist.Applied) // as a disk would that had done both
+	equal(t, "wait", len(g.c.ops.delayed), 0)
+	equal(t, "idle", g.c.idle(), true)
+}
+
+// TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood, and is not tried again.
+func TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.refused(g.fails(persist.ErrUnavailable), r, persist.ErrUnavailable)
+	equal(t, "idle", g.c.idle(), true)
+	g.okay(g.find(rec.Hash))
+	g.cold(true)
+	g.okay(g.find(rec.Hash))
+}
+
+// TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid (I2, D9), from memory and from the disk.
+func TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		g := newHarness(t, nil)
+		rec := g.create("u")
+		g.do(g.rotate(rec.ID, 1))
+		if done {
+			g.commit()
+		}
+		g.fails(persist.ErrUnknown)
+		for range 3 { // of unknown outcome, evicted, settled
+			if a := g.find(rec.Hash); a.view != nil {
+				t.Fatalf("done %t: it opens the session", done)
+			}
+			g.cold(true)
+			if g.pass(500_000); g.batch != nil {
+				g.settle()
+			}
+		}
+		equal(t, "tombstones at rest", g.c.tombstones.len(), 0)
+	}
+}
+
+// the retry of a rotation with a grace outlived the rotation that replaced its
+// token, and had later ones refused for a grace that nobody had (seed 594076).
+func TestRotateEndsTheRetryOfTheOneThatItReplaces(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	rotate := func(to byte, until int64) []response {
+		r := g.rotateTo(rec.ID, persist.Hash{to})
+		r.change.Until = until
+		return g.send(r)
+	}
+	rotate(2, persist.Unseen)
+	done := g.commit() // done, and reported as of unknown outcome
+	rotate(3, 0)       // waits for the next batch
+	g.send(committed{err: fmt.Errorf("%w", persist.ErrUnknown)})
+	g.now += 10_000_000
+	g.send(wakeUp{})
+	if g.batch == nil || len(g.batch.Ops) != 2 || done.err != nil {
+		t.Fatalf("%+v, %v", g.batch, done.err)
+	}
+	retried := g.commit()
+	retried.result.Ops[0] = persist.Outcome{Status: persist.Failed, Err: persist.ErrUnavailable}
+	if a := g.send(retried); len(a) != 1 || a[0].err != nil {
+		t.Fatal(a)
+	}
+	if len(g.c.ops.delayed) > 0 {
+		t.Errorf("%d retries are left", len(g.c.ops.delayed))
+	}
+	rotate(4, persist.Unseen)
+	if a := g.send(g.commit()); len(a) != 1 || a[0].err != nil {
+		t.Error(a)
+	}
+}
+
+// Two rotations of unknown outcome failed again, each by itself. The second one was tried
+// before the first: it was taken for one that cannot be done, and then the first one was
+// done, whose grace the second had ended. The token before them was good again (I2).
+func TestRotateRetriesInTheOrderOfAcceptance(t *testing.T) {
+	for name, c := range map[string]struct {
+		at      [2]int64 // of their next tries
+		commits int      // once in so many passes
+		fails   int      // that commit does
+	}{"placed before it": {[2]int64{3, 6}, 3, 0}, "due before it": {[2]int64{6, 3}, 1, 0}, "put back before it": {[2]int64{6, 3}, 1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			g := newHarness(t, nil)
+			rec := g.create("u")
+			g.startCommit()
+			g.do(g.graced(rec.ID, 2))
+			second := g.rotate(rec.ID, 3)
+			g.do(second)
+			g.settle()
+			g.refused(g.fails(persist.ErrUnknown), second, persist.ErrUnknown)
+			g.pass(10 * interval)
+			g.carries(2, 0, 0)
+			g.status(persist.Failed, persist.Conflict)
+			for i, p := range g.c.rotations[rec.ID] {
+				g.c.ops.delayed.set(p, g.c.tick+c.at[i]*interval)
+			}
+			g.startCommit()
+			for i, commits := 0, 0; i < 90; i++ {
+				if g.pass(3 * interval); g.batch == nil || i%c.commits < c.commits-1 {
+					continue
+				}
+				if commits++; commits == c.fails {
+					g.fails(persist.ErrUnavailable)
+					continue
+				}
+				g.settle()
+			}
+			for range 2 {
+				equal(t, "the token before is refused", g.find(rec.Hash).err != nil, true)
+				g.do(reset{"test"})
+			}
+			equal(t, "tries left", len(g.c.ops.delayed)+len(g.c.ops.ready), 0)
+		})
+	}
+}

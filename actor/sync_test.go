@@ -1,0 +1,43 @@
+package actor
+
+import (
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TestASyncCoversWhatADestroyTookOver (D18): the change of a session that was ended
+// before it was written is not lost before its end is on disk.
+func TestASyncCoversWhatADestroyTookOver(t *testing.T) {
+	for _, end := range []func(*harness, persist.ID) command{
+		func(g *harness, id persist.ID) command { return g.destroy(id) },
+		func(g *harness, _ persist.ID) command { return g.wipe("u") },
+	} {
+		g := newHarness(t, nil)
+		id := g.create("u").ID
+		g.startCommit()
+		g.do(g.update(id, "1"))
+		barrier := g.sync()
+		g.do(barrier)
+		g.do(end(g, id))
+		g.waits(g.settle(), barrier)
+		g.carries(1, 0, 0)
+		g.ok(g.settle(), barrier)
+	}
+}
+
+// TestASyncDoesNotWaitForWhatCameAfterIt (D18).
+func TestASyncDoesNotWaitForWhatCameAfterIt(t *testing.T) {
+	g := newHarness(t, nil)
+	l := g.creates(2)
+	none := g.sync()
+	g.ok(g.do(none), none) // nothing waits
+	g.do(g.update(l[0].ID, "1"))
+	barrier := g.sync()
+	g.do(barrier) // sends it
+	g.carries(0, 1, 0)
+	g.do(g.update(l[1].ID, "1"))
+	d := g.destroy(persist.ID{9})
+	g.do(d)
+	g.ok(g.settle(), barrier)
+}
