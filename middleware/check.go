@@ -31,7 +31,7 @@ func (h *Handle) Check(ctx context.Context) error {
 }
 
 func (h *Handle) check(ctx context.Context) error {
-	if !h.has {
+	if !h.has() {
 		return nil
 	}
 	_, err := h.again(ctx)
@@ -41,7 +41,7 @@ func (h *Handle) check(ctx context.Context) error {
 // reread takes the session as it is now. If it has ended nothing is left of it but what
 // this request was going to set.
 func (h *Handle) reread(ctx context.Context) error {
-	if !h.has {
+	if !h.has() {
 		return nil
 	}
 	now, err := h.again(ctx)

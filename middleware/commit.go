@@ -21,24 +21,36 @@ func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.settle()
-	if !h.accessed { // a static file, say, stays cacheable; a later response has the cookie
-		h.fate = keepCookie
-	}
-	h.sent = true
 	if err != nil {
-		// A login whose data is lost is none: it might lack what restricts it.
-		h.discard()
 		h.pending = nil
 	}
-	if h.fate != keepCookie && !h.bearer {
-		h.withdraw(h.req.Context())
+	f := h.facts(err != nil)
+	h.phase = committed
+	do := f.decide()
+	if do == rotate && !h.rotateGently(h.m.deadline.next()) {
+		f.aged = false
+		do = f.decide()
 	}
-	if err == nil && h.accessed && h.rotationDue() {
-		h.rotateGently(h.m.deadline.next())
-	}
-	h.issued, h.fresh = h.fresh, false
+	h.do(do)
 	h.headers(header)
 	return err
+}
+
+// do does what was decided, short of writing headers.
+func (h *Handle) do(a action) {
+	switch a {
+	case keep:
+		h.fate = keepCookie
+	case send, rotate:
+		h.fate = sendCookie
+	case remove:
+		h.fate = removeCookie
+	case discard:
+		h.discard()
+	}
+	if h.presence == created {
+		h.presence = issued
+	}
 }
 
 // settle sends the store what is due.
@@ -66,7 +78,7 @@ func (h *Handle) settle() error {
 // accessDue reports whether it is time to record an access, or to renew the cookie of a
 // session that others keep alive.
 func (h *Handle) accessDue() bool {
-	return h.has && (h.cur.touchDue() || h.cur.seen.AnnounceDue() && h.announces())
+	return h.has() && (h.cur.touchDue() || h.cur.seen.AnnounceDue() && h.announces())
 }
 
 // touch records the access. Losing one is no reason to fail the request, as long
@@ -79,44 +91,22 @@ func (h *Handle) touch(ctx context.Context) error {
 	return nil
 }
 
-// rotationDue reports whether it is time for another token. A client that keeps
-// its token itself would not hear of it, whoever takes the connection over writes its own
-// headers, and a cookie that may be planted is not spread. One whose token has been
-// replaced already gets no second successor, unless the first one was lost by the time at
-// which the request began: the browser had a minute to get it then, and would have sent it.
-func (h *Handle) rotationDue() bool {
-	every := h.m.opts.RotateEvery
-	switch {
-	case !h.has || h.bearer || h.overtaken || h.hijacked:
-		return false
-	case h.superseded:
-		return h.successorLost && !h.maybePlanted(h.req.Context())
-	case every == 0:
-		return false
-	}
-	s := h.cur.session()
-	since := s.CreatedAt
-	if s.RotatedAt.After(since) {
-		since = s.RotatedAt
-	}
-	return h.m.store.Now().Sub(since) >= every && !h.maybePlanted(h.req.Context())
-}
-
 // rotateGently replaces the token with a grace for the old one. If a parallel
 // request was faster, the token before has its grace still, or the store fails,
 // the token stays good and a later request tries again.
-func (h *Handle) rotateGently(ctx context.Context) {
+func (h *Handle) rotateGently(ctx context.Context) bool {
 	t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
 		h.m.replace(h.cur.token().Reveal()) // should a login replace the session, requests with it may be under way
-		h.cur.fresh, h.fate = t, sendCookie
+		h.cur.fresh = t
 	}
+	return err == nil
 }
 
 // discard destroys a session that was created in this request and whose token
 // nobody gets.
 func (h *Handle) discard() {
-	if !h.fresh {
+	if h.presence != created {
 		return
 	}
 	ctx := h.m.deadline.next()
@@ -132,12 +122,12 @@ func (h *Handle) discard() {
 func (h *Handle) abandon(header http.Header) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sent {
+	if h.phase == committed {
 		return
 	}
-	h.sent = true
+	h.phase = committed
 	h.pending = nil
-	if h.rotated && !h.fresh && h.fate == sendCookie {
+	if h.standing == tokenOurs && h.fate == sendCookie {
 		h.headers(header)
 	}
 	h.discard()

@@ -56,7 +56,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 		}
 		return v, true, err
 	}
-	if !h.has {
+	if !h.has() {
 		return v, false, nil
 	}
 	return sessile.Value[T](h.cur.data(), key)
@@ -96,11 +96,11 @@ func (h *Handle) put(c change) error {
 	switch {
 	case h.fault != nil:
 		return h.fault
-	case !h.has && !h.mayBeGuest():
+	case !h.has() && !h.mayBeGuest():
 		return ErrNoSession
-	case !h.has && h.m.cookie.withheld(h.req):
+	case !h.has() && h.m.cookie.withheld(h.req):
 		return errWithheld
-	case !h.has && c.value == nil && len(h.pending) == 0:
+	case !h.has() && c.value == nil && len(h.pending) == 0:
 		return nil // there is nothing to remove, and no reason for a guest session
 	case !h.fits(c):
 		return fmt.Errorf("session data: key %q: %w", c.key, sessile.ErrDataTooLarge)
@@ -117,7 +117,7 @@ func (h *Handle) put(c change) error {
 
 // mayBeGuest reports whether the request may begin a guest session: not if it
 // came with a token that may be good, nor if it keeps its token itself.
-func (h *Handle) mayBeGuest() bool { return h.m.opts.Guests && !h.reserved && !h.bearer }
+func (h *Handle) mayBeGuest() bool { return h.m.opts.Guests && h.presence == absent && !h.bearer }
 
 // fits reports whether the data is within its bound with c in it, if no parallel
 // request changes it meanwhile.
@@ -145,7 +145,7 @@ func (h *Handle) growth(c change) int {
 	if c.value != nil {
 		n = quoted(c.key) + len(`:,`) + len(c.value)
 	}
-	if old, ok, err := sessile.Value[json.RawMessage](h.cur.data(), c.key); err == nil && ok && h.has {
+	if old, ok, err := sessile.Value[json.RawMessage](h.cur.data(), c.key); err == nil && ok && h.has() {
 		n -= quoted(c.key) + len(`:,`) + len(old)
 	}
 	return n

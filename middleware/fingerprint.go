@@ -37,7 +37,7 @@ func (h *Handle) recognised(ctx context.Context, s sessile.Snapshot) bool {
 	h.mismatch(s)
 	switch mode {
 	case FingerprintReject:
-		h.reserved = true // it may be good in its own browser
+		h.reserve() // it may be good in its own browser
 		return false
 	case FingerprintDestroy:
 		_ = h.m.store.Destroy(ctx, s.ID()) // refused from now on in any case; the store retries and reports

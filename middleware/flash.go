@@ -72,7 +72,7 @@ func (h *Handle) Flashes() ([]Flash, error) {
 func (h *Handle) flashKeys() []string {
 	var keys []string
 	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }
-	if h.has {
+	if h.has() {
 		for _, key := range h.cur.data().Keys() {
 			if own(key) {
 				keys = append(keys, key)

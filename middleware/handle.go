@@ -19,35 +19,18 @@ type Handle struct {
 	req   *http.Request
 	fault error // the session could not be read, and the application wants to go on without
 
-	mu            sync.Mutex
-	cur           current
-	pending       []change
-	fate          fate
-	tried         int  // how many of the cookies that came were looked at
-	has           bool // there is a session
-	gone          bool // there was one, and it has ended in another request
-	fresh         bool // it was created in this request, and nobody has its token yet
-	issued        bool // it was created in this request, whose response carries the token
-	bearer        bool // the token came in the Authorization header: no cookies
-	superseded    bool // the token has been replaced, and is good for a grace
-	successorLost bool // and the browser never got the one that replaced it
-	overtaken     bool // another request has replaced it meanwhile
-	reserved      bool // the browser's cookie may be good: no guest's may replace it
-	rotated       bool // the token was replaced in this request
-	loggedOut     bool // in this request
-	accessed      bool // the response depends on the cookie
-	sent          bool // the response has begun
-	hijacked      bool // somebody takes the connection over
+	mu        sync.Mutex
+	cur       current
+	pending   []change
+	presence  presence
+	standing  standing
+	phase     phase
+	fate      fate
+	tried     int  // how many of the cookies that came were looked at
+	bearer    bool // the token came in the Authorization header: no cookies
+	loggedOut bool // in this request
+	accessed  bool // the response depends on the cookie
 }
-
-// fate is what becomes of the browser's cookie.
-type fate uint8
-
-const (
-	keepCookie fate = iota
-	sendCookie
-	removeCookie
-)
 
 // Format tells of no secret, whatever the verb (S49).
 func (h *Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session handle") }
@@ -75,7 +58,7 @@ func (h *Handle) Err() error {
 func (h *Handle) Current() (sessile.Session, bool) {
 	h.enter()
 	defer h.mu.Unlock()
-	if !h.has {
+	if !h.has() {
 		return sessile.Session{}, false
 	}
 	return *h.cur.session(), true
@@ -86,7 +69,7 @@ func (h *Handle) UserID() (string, bool) {
 	h.enter()
 	defer h.mu.Unlock()
 	user := h.cur.userID()
-	return user, h.has && user != ""
+	return user, h.has() && user != ""
 }
 
 // IsAuthenticated reports whether the request has a session with a user.
@@ -100,7 +83,7 @@ func (h *Handle) IsAuthenticated() bool {
 func (h *Handle) Token() (sessile.Token, bool) {
 	h.enter()
 	defer h.mu.Unlock()
-	return h.cur.token(), h.has
+	return h.cur.token(), h.has()
 }
 
 // Save writes pending changes now, rather than when the response begins. Without
@@ -120,7 +103,7 @@ func (h *Handle) flush(ctx context.Context) error {
 	if len(h.pending) == 0 {
 		return nil
 	}
-	if !h.has {
+	if !h.has() {
 		return h.createGuest(ctx)
 	}
 	err := h.update(ctx, h.changes())
@@ -173,9 +156,9 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 	// which the browser hears nothing, do not count. But a token that has been replaced
 	// must not push its successor out of the browser.
 	if s.RotatedAt().After(h.cur.rotatedAt()) { // by another request, whose response has the cookie
-		h.overtaken, h.fate = true, keepCookie
+		h.standing, h.fate = tokenReplaced, keepCookie
 	}
-	if h.period(s.Age()) != h.period(h.cur.announcedAge()) && !h.m.cookie.session && !h.superseded && !h.overtaken {
+	if h.period(s.Age()) != h.period(h.cur.announcedAge()) && !h.m.cookie.session && h.standing.last() {
 		h.fate = sendCookie
 	}
 	h.cur.seen, h.cur.own = s, nil
@@ -185,7 +168,7 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 // announces reports whether the response can tell the browser that the session lives
 // longer: whether its cookie would be sent if it were due.
 func (h *Handle) announces() bool {
-	return h.accessed && !h.sent && !h.hijacked && !h.superseded && !h.overtaken
+	return h.accessed && h.phase == open && h.standing.last()
 }
 
 // period numbers the touch intervals in a session's life.
@@ -206,6 +189,16 @@ func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 	return h.m.store.Done(ctx, s.ID)
 }
 
+// has reports whether the request has a session.
+func (h *Handle) has() bool { return h.presence >= found }
+
+// reserve notes that the browser may have a good cookie, though this request found none.
+func (h *Handle) reserve() {
+	if h.presence == absent {
+		h.presence = reserved
+	}
+}
+
 // needsSession reports why the request has no session.
 func (h *Handle) needsSession() error {
 	switch {
@@ -213,9 +206,9 @@ func (h *Handle) needsSession() error {
 		return ErrNoMiddleware
 	case h.fault != nil:
 		return h.fault
-	case h.gone:
+	case h.presence == gone:
 		return errEnded
-	case !h.has:
+	case !h.has():
 		return ErrNoSession
 	default:
 		return nil
@@ -238,7 +231,7 @@ func (h *Handle) changeable() error {
 	switch {
 	case h.m == nil:
 		return ErrNoMiddleware
-	case h.sent:
+	case h.phase == committed:
 		return ErrHeadersSent
 	default:
 		return nil
@@ -248,19 +241,19 @@ func (h *Handle) changeable() error {
 // begin makes s the request's session, with a token that the client must get.
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
 	h.cur, h.pending = current{own: &s, fresh: t}, nil
-	h.fate, h.has, h.fresh, h.superseded, h.overtaken = sendCookie, true, true, false, false
-	h.gone, h.fault = false, nil
+	h.presence, h.standing, h.fate = created, tokenCurrent, sendCookie
+	h.fault = nil
 }
 
 // end leaves the request without a session, and the browser without its cookie.
 func (h *Handle) end() {
 	h.cur, h.pending = current{}, nil
-	h.fate, h.has, h.fresh = removeCookie, false, false
+	h.presence, h.standing, h.fate = absent, tokenCurrent, removeCookie
 }
 
 // ended is end after a parallel request has ended the session. The browser's cookie
 // may be a newer one by now; if not, the next request with it removes it.
 func (h *Handle) ended() {
 	h.end()
-	h.gone, h.reserved, h.fate = true, true, keepCookie
+	h.presence, h.fate = gone, keepCookie
 }

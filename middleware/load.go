@@ -37,8 +37,10 @@ func (h *Handle) load(ctx context.Context) error {
 			return err
 		}
 	}
-	h.reserved = h.reserved || found.more // the good one may be among those that nobody looked at
-	if !h.reserved && !h.m.cookie.withheld(h.req) {
+	if found.more { // the good one may be among those that nobody looked at
+		h.reserve()
+	}
+	if h.presence == absent && !h.m.cookie.withheld(h.req) {
 		h.fate = removeCookie
 	}
 	return nil
@@ -55,8 +57,20 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 	}
 	*h.cur.sent = text
 	h.cur.seen = s
-	h.has, h.reserved, h.superseded, h.successorLost = true, false, s.TokenReplaced(), s.SuccessorLost()
+	h.presence, h.standing = found, standingOf(s)
 	return true, nil
+}
+
+// standingOf is that of the token which opened a session.
+func standingOf(s sessile.Snapshot) standing {
+	switch {
+	case s.SuccessorLost():
+		return tokenStranded
+	case s.TokenReplaced():
+		return tokenGraced
+	default:
+		return tokenCurrent
+	}
 }
 
 // refused sorts the reasons why a token opens nothing.
@@ -66,7 +80,9 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 		h.rotatedOut(ctx, rotated)
 	case errors.Is(err, sessile.ErrInvalidToken): // there was nothing to look up
 	case errors.Is(err, sessile.ErrExpired):
-		h.reserved = h.reserved || h.m.wasReplaced(text)
+		if h.m.wasReplaced(text) {
+			h.reserve()
+		}
 	case errors.Is(err, sessile.ErrNotFound):
 		h.unknown(text)
 	case errors.Is(err, sessile.ErrCorrupt): // it will not get better: the user logs in again
@@ -81,7 +97,7 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 // login of the same browser moments ago.
 func (h *Handle) unknown(text string) {
 	if h.m.wasReplaced(text) {
-		h.reserved = true
+		h.reserve()
 		return
 	}
 	h.m.store.Emit(sessile.Event{Kind: sessile.EventUnknownToken})
@@ -91,7 +107,7 @@ func (h *Handle) unknown(text string) {
 // request; later it is a copy of the token, which somebody else may hold (A24).
 func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 	if h.m.store.Now().Sub(r.RotatedAt) < h.m.inFlight {
-		h.reserved = true
+		h.reserve()
 		return
 	}
 	h.m.store.Emit(sessile.Event{Kind: sessile.EventTokenReused, SessionID: r.SessionID, Reason: "a replaced token came back"})

@@ -81,7 +81,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 		return err
 	}
 	h.replaceSent() // before it is dead, for those who find it so
-	if h.has && h.cur.userID() != l.UserID {
+	if h.has() && h.cur.userID() != l.UserID {
 		// Refused from now on is enough here; anything less, and the old token would live on.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
@@ -115,7 +115,7 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 // replaces is the session that a login of user takes the place of. Requests with its
 // token may be under way, and are told what has become of it from its end on.
 func (h *Handle) replaces(user string) (id sessile.ID) {
-	if h.has && user != "" && h.cur.userID() == user {
+	if h.has() && user != "" && h.cur.userID() == user {
 		h.m.replace(h.cur.token().Reveal())
 		id = h.cur.id()
 	}
@@ -125,7 +125,7 @@ func (h *Handle) replaces(user string) (id sessile.ID) {
 // carry is the data of a new session: what is carried over, under what the login brings.
 func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
-	if user := h.cur.userID(); h.has && user != "" && user != l.UserID {
+	if user := h.cur.userID(); h.has() && user != "" && user != l.UserID {
 		return data, l.overlay(data) // what belongs to another user stays with them
 	}
 	if len(h.m.opts.CarryOver)+len(l.CarryOver) > 0 {
@@ -186,8 +186,9 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		h.pending = nil
 		return nil
 	}
-	if h.reserved || h.sentWasReplaced() { // a parallel request has ended the session or logged in, and wins
-		h.reserved, h.pending = true, nil
+	if h.presence != absent || h.sentWasReplaced() { // a parallel request has ended the session or logged in, and wins
+		h.reserve()
+		h.pending = nil
 		return sessile.ErrNotFound
 	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
@@ -219,19 +220,22 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	if err := h.changeable(); err != nil {
 		return err
 	}
-	if !h.superseded {
+	if h.standing != tokenGraced && h.standing != tokenStranded {
 		r.From = h.cur.token()
 	}
 	t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
 	if err != nil {
 		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
-			h.overtaken, h.fate = true, keepCookie // the browser has, or gets, the winner's
+			h.standing, h.fate = tokenReplaced, keepCookie // the browser has, or gets, the winner's
 			return err
 		}
 		return h.unlessEnded(err)
 	}
 	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
-	h.cur.fresh, h.fate, h.rotated, h.superseded, h.overtaken = t, sendCookie, true, false, false
+	h.cur.fresh, h.fate = t, sendCookie
+	if h.standing = tokenCurrent; h.presence == found {
+		h.standing = tokenOurs
+	}
 	s := h.cur.session()
 	s.RotatedAt = h.m.store.Now()
 	if r.Reauthenticated {

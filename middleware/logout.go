@@ -42,7 +42,7 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	switch err := h.needsUser(); {
 	case errors.Is(err, sessile.ErrNotFound):
 		return 0, err
-	case err != nil && h.has:
+	case err != nil && h.has():
 		return 1, h.logout(ctx) // a guest
 	case err != nil:
 		return 0, h.logout(ctx)
@@ -53,7 +53,7 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	if !refused(err) {
 		return n, h.unlessEnded(err)
 	}
-	if err = errors.Join(err, h.logout(ctx)); !h.has {
+	if err = errors.Join(err, h.logout(ctx)); !h.has() {
 		n++
 	}
 	return n, err

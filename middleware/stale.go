@@ -1,18 +1,10 @@
 package middleware
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/sessile/sessile"
 )
-
-// A browser has one cookie and several requests under way, and which response comes
-// last is up to the network. So a response replaces the cookie only by what is newer
-// for sure, and removes it only if the dead one is all that the browser can have.
 
 // replaceSent remembers that a login replaces what the client sent, also what opened
 // nothing: other requests with it may be under way.
@@ -21,7 +13,7 @@ func (h *Handle) replaceSent() {
 	for _, text := range found.sent() {
 		h.m.replace(text)
 	}
-	if h.has {
+	if h.has() {
 		h.m.replace(h.cur.token().Reveal())
 	}
 }
@@ -30,39 +22,6 @@ func (h *Handle) replaceSent() {
 func (h *Handle) sentWasReplaced() bool {
 	found := h.m.cookie.find(h.req.Header)
 	return slices.ContainsFunc(found.sent(), h.m.wasReplaced)
-}
-
-// withdraw keeps the browser's cookie as it is if it may be newer by now than the one
-// that this request wanted to send, or to remove.
-func (h *Handle) withdraw(ctx context.Context) {
-	switch {
-	case h.fate == removeCookie && !h.loggedOut && h.sentWasReplaced():
-		h.fate = keepCookie
-	case h.fate == sendCookie && !h.fresh && h.outdated(ctx):
-		h.overtaken, h.fate = true, keepCookie
-	case h.fate == sendCookie && !h.fresh && !h.rotated && h.maybePlanted(ctx):
-		h.fate = keepCookie
-	}
-}
-
-// maybePlanted reports whether the session may have come with another cookie of the name
-// than the one that we set: with one that the browser sends though it keeps ours back, or
-// in front of another that is good too. To send it again would put it in ours' place.
-func (h *Handle) maybePlanted(ctx context.Context) bool {
-	if h.m.cookie.withheld(h.req) {
-		return true
-	}
-	found := h.m.cookie.find(h.req.Header)
-	return slices.ContainsFunc(found.sent()[min(h.tried, found.n):], func(text string) bool {
-		s, err := h.m.store.Lookup(ctx, text)
-		return err == nil && s.ID() != h.cur.id()
-	})
-}
-
-// outdated reports whether the request's token has been replaced, or its session ended.
-func (h *Handle) outdated(ctx context.Context) bool {
-	s, err := h.m.store.Lookup(ctx, h.cur.token().Reveal())
-	return errors.Is(err, sessile.ErrNotFound) || err == nil && s.TokenReplaced()
 }
 
 // uncache lets no cache keep a response, whatever the handler told the shared ones
@@ -91,5 +50,7 @@ func sparingCookies(directives string) string {
 func (h *Handle) hijack() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.hijacked = true
+	if h.phase == open {
+		h.phase = hijacked
+	}
 }

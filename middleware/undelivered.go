@@ -42,10 +42,9 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 func (h *Handle) undelivered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.issued || !h.has {
+	if h.presence != issued {
 		return
 	}
-	h.issued = false
 	_ = h.m.store.Destroy(h.m.deadline.next(), h.cur.id()) // nobody can use it; the store retries and reports
 	h.end()
 }
