@@ -160,7 +160,7 @@ func (m abandon) handle(c *core) {
 	switch x := m.call; {
 	case m.gone:
 		c.abandonLoad(x)
-	case !x.answered: // else the answer is on its way
+	case !x.answered && x.load == nil: // else an answer is on its way, or it comes back from the disk
 		later, state := x.self.giveUp(c)
 		if x.queued {
 			state = ErrOverloaded

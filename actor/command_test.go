@@ -52,3 +52,12 @@ func TestACallerWhoLeavesIsToldWhatBecameOfItsCommand(t *testing.T) {
 		equal(t, "sessions whose token nobody has", len(list), 0)
 	})
 }
+
+// TestACallerWhoGivesUpAsItIsSentToTheDiskIsAnsweredOnce: when it comes back.
+func TestACallerWhoGivesUpAsItIsSentToTheDiskIsAnsweredOnce(t *testing.T) {
+	g := newHarness(t, nil)
+	x := g.readID(persist.ID{9})
+	l := g.answer(g.do(x), x).load
+	g.waits(g.do(abandon{x.base(), false}), x)
+	g.refused(g.do(&loaded{load: l, err: context.Canceled, own: true}), x, context.Canceled)
+}

@@ -85,6 +85,6 @@ const viewBytes = 640
 
 // cost estimates the memory that a resident session takes, in bytes.
 func (v *View) cost() int {
-	return viewBytes + v.Doc.Len() + len(v.UserID) + len(v.IPAddress) + len(v.UserAgent) +
+	return viewBytes + v.Doc.Cost() + len(v.UserID) + len(v.IPAddress) + len(v.UserAgent) +
 		len(v.DeviceName) + len(v.DeviceType) + len(v.Fingerprint)
 }

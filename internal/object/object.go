@@ -30,6 +30,8 @@ type Object struct {
 	fields []field // sorted by key; nil until asked for, if made from bytes
 	err    error   // of decoding
 	size   int     // of the encoded form
+	stored bool    // it was made from bytes
+	held   int     // bytes of what fields refer to, if made by With: of earlier versions too
 }
 
 // field is one member; quoted is its key as JSON.
@@ -62,31 +64,34 @@ func Parse(raw []byte) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromFields(fields), nil
+	return fromFields(fields, compact.Len()), nil
 }
 
 // FromStored returns the object that raw encodes without looking at it yet. raw
 // is kept and must not change. If it is no object, the methods that look say so.
-func FromStored(raw []byte) *Object { return &Object{raw: raw, size: len(raw)} }
+func FromStored(raw []byte) *Object { return &Object{raw: raw, size: len(raw), stored: true} }
 
 // Valid reports whether raw encodes an object, without decoding it.
 func Valid(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' && json.Valid(raw) }
 
-func fromFields(fields []field) *Object {
+func fromFields(fields []field, held int) *Object {
 	size := len("{}") + max(len(fields)-1, 0)
 	for i := range fields {
 		size += len(fields[i].quoted) + 1 + len(fields[i].value)
 	}
-	return &Object{fields: fields, size: size}
+	return &Object{fields: fields, size: size, held: held}
 }
 
 // quote encodes a key; characters of HTML stay as they are.
 func quote(key string) []byte {
+	if quoted := append(append(append(make([]byte, 0, len(key)+2), '"'), key...), '"'); plain(quoted) && !strings.Contains(key, `"`) {
+		return quoted // most are, and it takes no more memory than it needs
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(key) //nolint:errchkjson // a string always encodes
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return bytes.Clone(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // members decodes the object on first use.
@@ -120,6 +125,18 @@ func (o *Object) JSON() []byte {
 // Len returns the length of the encoded form, bytes. It does not encode.
 func (o *Object) Len() int { return o.size }
 
+// memberBytes is what a decoded member takes beside its bytes: the field and its key.
+const memberBytes = 80
+
+// Cost estimates the memory that the object takes once it has been decoded and encoded,
+// in bytes. It does neither.
+func (o *Object) Cost() int {
+	if o.stored {
+		return o.size + memberBytes*count(o.raw)
+	}
+	return o.size + o.held + memberBytes*len(o.fields)
+}
+
 // Get returns the JSON value of a key, which must not be modified.
 func (o *Object) Get(key string) (json.RawMessage, bool, error) {
 	fields, err := o.members()
@@ -146,12 +163,17 @@ func (o *Object) Keys() ([]string, error) {
 	return keys, nil
 }
 
-// With returns the object with changes made in their order. It copies no values
-// and encodes nothing. The values must be compact JSON and must not change.
+// With returns the object with changes made in their order. It copies no values and
+// encodes nothing, unless more than half of what it would hold is of values that are
+// gone. The values must be compact JSON and must not change.
 func (o *Object) With(changes []Change) (*Object, error) {
 	fields, err := o.members()
 	if err != nil {
 		return nil, err
+	}
+	held := o.held
+	if o.stored {
+		held = o.size
 	}
 	next := make([]field, len(fields), len(fields)+len(changes))
 	copy(next, fields)
@@ -163,11 +185,31 @@ func (o *Object) With(changes []Change) (*Object, error) {
 		case c.Value == nil:
 		case found:
 			next[i].value = c.Value
+			held += len(c.Value)
 		default:
 			next = slices.Insert(next, i, field{c.Key, quote(c.Key), c.Value})
+			held += len(c.Key) + len(c.Value) + len(`"":`)
 		}
 	}
-	return fromFields(next), nil
+	return fromFields(next, held).compact(), nil
+}
+
+// compact is the object with bytes of its own, if most of those that it holds are of
+// values that are gone: a small object must not keep a large one in memory.
+func (o *Object) compact() *Object {
+	if o.held <= 2*o.size+512 {
+		return o
+	}
+	next := make([]field, len(o.fields))
+	raw := o.JSON()
+	at := len("{")
+	for i, f := range o.fields {
+		value := at + len(f.quoted) + len(":")
+		end := value + len(f.value)
+		next[i] = field{strings.Clone(f.key), raw[at : value-1 : value-1], raw[value:end:end]}
+		at = end + len(",")
+	}
+	return &Object{raw: raw, fields: next, size: o.size, held: 0}
 }
 
 func search(fields []field, key string) (int, bool) {

@@ -180,3 +180,46 @@ func BenchmarkWith(b *testing.B) {
 		}
 	}
 }
+
+// TestWithHoldsNoBytesOfValuesThatAreGone: a small object does not keep a large one in
+// memory, whether that was stored or changed, and shows what it should.
+func TestWithHoldsNoBytesOfValuesThatAreGone(t *testing.T) {
+	large := json.RawMessage(`"` + strings.Repeat("x", 60_000) + `"`)
+	with := func(o *object.Object, c ...object.Change) *object.Object {
+		t.Helper()
+		next, err := o.With(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	made := with(object.Empty(), object.Change{Key: "large", Value: large}, object.Change{Key: "ü", Value: json.RawMessage("1")})
+	for name, o := range map[string]*object.Object{"made": made, "stored": object.FromStored(bytes.Clone(made.JSON()))} {
+		small := with(o, object.Change{Key: "large"}, object.Change{Key: "b", Value: json.RawMessage("2")})
+		if string(small.JSON()) != `{"b":2,"ü":1}` || small.Len() != len(small.JSON()) || small.Cost() > 1000 {
+			t.Errorf("%s: %s costs %d bytes", name, small.JSON(), small.Cost())
+		}
+		v, ok, err := small.Get("ü")
+		if err != nil || !ok || string(v) != "1" {
+			t.Errorf("%s: ü is %s, %t, %v", name, v, ok, err)
+		}
+		if again := with(small, object.Change{Key: "c", Value: json.RawMessage("3")}); string(again.JSON()) != `{"b":2,"c":3,"ü":1}` {
+			t.Errorf("%s: %s", name, again.JSON())
+		}
+	}
+	o := made
+	for i := range 1000 { // what replaces a value does not add up
+		if o = with(o, object.Change{Key: "large", Value: bytes.Clone(large)}); o.Cost() > 4*len(large) {
+			t.Fatalf("after %d changes it costs %d bytes", i+1, o.Cost())
+		}
+	}
+}
+
+// TestCostCountsTheMembersOfWhatIsStored: of the object itself, and not of what is in it.
+func TestCostCountsTheMembersOfWhatIsStored(t *testing.T) {
+	flat := object.FromStored([]byte(`{"a":1,"b":"x:y","c":"\":{"}`)).Cost()
+	nested := object.FromStored([]byte(`{"a":{"b":1,"c":[{"d":2}]} }`)).Cost()
+	if none := object.FromStored([]byte(`[1,2,3,4,5,6,7,8,9,10,11,12]`)).Cost(); flat-28 != 3*(nested-28) || none != 28 {
+		t.Errorf("%d with three members, %d with one, %d with none", flat, nested, none)
+	}
+}

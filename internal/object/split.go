@@ -33,6 +33,31 @@ func split(raw []byte) ([]field, error) {
 	return lastOfEach(fields), nil
 }
 
+// count is the number of members that split finds, of which one that occurs twice counts
+// twice, and 0 if raw is no object. raw has been checked, or it is nobody's.
+func count(raw []byte) (n int) {
+	if len(raw) < len("{}") || raw[0] != '{' {
+		return 0
+	}
+	depth, inString := 0, false
+	for i := 1; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ':' && depth == 0:
+			n++
+		}
+	}
+	return n
+}
+
 // member is the field of a key as it is written and its value.
 func member(name, value []byte) (field, error) {
 	if plain(name) {
