@@ -11,7 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// Values that switch something off by name; a zero field means its default.
+// Values that switch something off by name; a zero field means its default. In YAML
+// that an application decodes by itself the durations are written "-1ns"; the command
+// takes never, none, off, unlimited and -1.
 const (
 	// NoMaxLifetime switches the absolute lifetime off.
 	NoMaxLifetime time.Duration = -1

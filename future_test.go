@@ -164,6 +164,43 @@ func TestASessionFromTheFutureLivesItsOwnLifetimesFromNow(t *testing.T) {
 	}
 }
 
+// Nobody need come for it: the clean-up takes it back, and deletes it in its time.
+func TestTheCleanUpEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
+	r := newRestarts(t, sessile.Config{TTL: time.Hour})
+	r.forgets = true
+	r.clock.set(365 * 24 * time.Hour)
+	x, _ := mk(t, r.again(), "ann")
+	r.clock.set(-365 * 24 * time.Hour)
+	for _, want := range []int{0, 0, 1} {
+		if n, err := r.again().CleanupExpired(t.Context()); n != want || err != nil {
+			t.Errorf("at %v %d were deleted, want %d: %v", r.s.Now(), n, want, err)
+		}
+		r.clock.pass(31 * time.Minute)
+	}
+	if _, err := r.s.Read(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// A wall clock that was set back a little loses nothing: proofs count, and the time
+// begins where it was.
+func TestASmallStepBackOverARestartIsNoStep(t *testing.T) {
+	r := newRestarts(t, sessile.Config{})
+	r.clock.pass(time.Minute)
+	x, tok := mk(t, r.s, "ann")
+	r.clock.set(-time.Second / 2)
+	s := r.again()
+	if now := s.Now(); now.Before(x.CreatedAt) || now.After(x.CreatedAt.Add(time.Second)) {
+		t.Errorf("it is %v, and was %v", now, x.CreatedAt)
+	}
+	if got, err := s.ReadByToken(t.Context(), tok); err != nil || !got.AuthenticatedAt.Equal(x.CreatedAt) {
+		t.Errorf("authenticated at %v: %v", got.AuthenticatedAt, err)
+	}
+	if h := s.Health(); h.State != sessile.OK {
+		t.Errorf("%v", h)
+	}
+}
+
 // An access renews it, and what it wrote is what is stored.
 func TestAChangeOfASessionFromTheFutureIsStoredWithItsTimes(t *testing.T) {
 	r := newRestarts(t, sessile.Config{TTL: time.Hour, MaxLifetime: 3 * time.Hour, BatchInterval: time.Hour})

@@ -133,7 +133,7 @@ func scan(s *sqlite.Stmt) (persist.Record, error) {
 			CreatedAt:   s.ColumnInt64(colCreatedAt),
 			Deadline:    s.ColumnInt64(colDeadline),
 			TTL:         s.ColumnInt64(colTTL),
-			Defaults:    persist.Defaults(s.ColumnInt64(colDefaults) & 0xff), //nolint:gosec // a byte
+			Defaults:    persist.Defaults(s.ColumnInt64(colDefaults) & 0xff),
 		},
 		Version:    persist.Version(s.ColumnInt64(colVersion)),
 		Data:       bytesOf(s, colData),

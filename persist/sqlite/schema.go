@@ -92,7 +92,7 @@ INSERT INTO meta (name, value) VALUES ('clock', zeroblob(8));
 func clockOf(c *sqlite.Conn) (at int64, err error) {
 	err = query(c, `SELECT value FROM meta WHERE name = 'clock'`).rows(func(s *sqlite.Stmt) error {
 		if b := bytesOf(s, 0); len(b) == 8 {
-			at = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // a time, as it was written
+			at = int64(binary.BigEndian.Uint64(b))
 		}
 		return nil
 	})

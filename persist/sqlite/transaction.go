@@ -94,7 +94,7 @@ func (t *transaction) tell() error {
 	if t.b.Now < t.db.clock.Load()+clockStep {
 		return nil
 	}
-	now := binary.BigEndian.AppendUint64(nil, uint64(t.b.Now)) //nolint:gosec // it is read back the same way
+	now := binary.BigEndian.AppendUint64(nil, uint64(t.b.Now))
 	if _, err := query(t.c, `UPDATE meta SET value = ? WHERE name = 'clock'`).blob(now).change(); err != nil {
 		return err
 	}
