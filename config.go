@@ -59,7 +59,7 @@ type Config struct {
 	MaxSessionsPerUser int `yaml:"max_sessions_per_user"`
 	// OnLimit says what a login over that limit does, "evict_oldest" or "refuse_new". Default EvictOldest.
 	OnLimit LimitPolicy `yaml:"on_limit"`
-	// MaxGuests bounds the sessions without a user, all together; the oldest go first. Default 100,000.
+	// MaxGuests bounds the sessions without a user, all together; the least recently active go first. Default 100,000.
 	MaxGuests int `yaml:"max_guests"`
 
 	// CacheSize bounds the sessions in memory. Default 100,000.

@@ -133,8 +133,9 @@ const (
 	// evicts that user's least recently active active sessions beyond Limit
 	// (order: last active, then id), never the new one. What is replaced does
 	// not count toward Limit; if the create is not Applied it stays. For a
-	// guest (no user id) Limit bounds all guests together and the oldest go
-	// first. Applied again (same id and same hash) it changes nothing. An id or
+	// guest (no user id) Limit bounds all guests together, expired ones too,
+	// and the least recently active go first (order: last active, then
+	// creation), exactly so, as for users. Applied again (same id and same hash) it changes nothing. An id or
 	// hash that another session has is Conflict, with nothing changed.
 	Create OpKind = iota + 1
 	// Rotate replaces token hash From by To and remembers From with Until, and

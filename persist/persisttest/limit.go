@@ -1,6 +1,8 @@
 package persisttest
 
 import (
+	"context"
+
 	"github.com/sessile/sessile/persist"
 )
 
@@ -83,18 +85,74 @@ func limitContract() []contract {
 				f.Fatal("Max 0 is no limit")
 			}
 		}},
-		{"bounds all guests together, the oldest go first", func(f *fixture) { // S39
+		{"bounds all guests together, the least recently active go first", func(f *fixture) { // S39
 			ann := f.create(f.record("ann"))
-			first, second := f.record(""), f.create(f.record(""))
-			first.ID = idOf(1 << 40) // created later, in spite of its id
-			third := f.create(first)
-			f.is(f.touch(persist.Touch{Ref: second.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.Applied)
-			second.LastActive = now
-			o := f.op(createOp(f.record(""), persist.Limit{Max: 2}))
+			first, second, third := f.create(f.record("")), f.create(f.record("")), f.create(f.record(""))
+			f.is(f.touch(persist.Touch{Ref: first.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.Applied)
+			first.LastActive = now
+			o := f.op(createOp(f.record(""), persist.Limit{Max: 3}))
 			f.is(o, persist.Applied)
 			f.removed(o, second)
 			f.stored(third)
+			o = f.op(createOp(f.record(""), persist.Limit{Max: 1}))
+			f.is(o, persist.Applied)
+			if f.gone(third); len(o.Removed) != 3 {
+				f.Fatalf("%d guests were removed", len(o.Removed))
+			}
+			f.gone(first)
 			f.stored(ann)
+		}},
+		{"evicts the oldest guest among equals", func(f *fixture) {
+			late, first, second := f.record(""), f.create(f.record("")), f.create(f.record(""))
+			f.create(late) // created last, in spite of its id
+			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), first)
+			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), second)
+			f.stored(late)
+		}},
+		{"never evicts the new guest, even after a step of the clock", func(f *fixture) {
+			a, b, r := f.create(f.record("")), f.create(f.record("")), f.record("")
+			r.LastActive = now - 30*24*hour
+			o := f.op(createOp(r, persist.Limit{Max: 2}))
+			f.removed(o, a)
+			r.Key = o.Key
+			f.stored(r)
+			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 2})), r)
+			f.stored(b)
+		}},
+		{"a guest that is busy outlives a flood of new ones", func(f *fixture) {
+			busy, at := f.create(f.record("")), now
+			for i := range 40 {
+				at += second
+				b := persist.Batch{Now: at}
+				switch next := busy.Version + 1; i % 5 {
+				case 0:
+					b.Writes = []persist.Write{writeTo(busy, busy.Version, next)}
+					b.Writes[0].LastActive, busy.Version = at, next
+				case 3:
+					b.Touches = []persist.Touch{{Ref: busy.Ref(), LastActive: at, ExpiresAt: at + hour}}
+				}
+				r := f.record("")
+				r.LastActive, r.ExpiresAt = at, at+hour
+				b.Ops = []persist.Op{createOp(r, persist.Limit{Max: 8})}
+				f.is(f.apply(b).Ops[0], persist.Applied)
+			}
+			if _, err := f.b.ByID(context.Background(), busy.ID); err != nil {
+				f.Fatal(err)
+			}
+		}},
+		{"a guest whose times are taken back goes by the new ones", func(f *fixture) {
+			a, b := f.create(f.record("")), f.record("")
+			b.LastActive = now + hour
+			f.create(b)
+			f.create(f.record(""))
+			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), a)
+			f.is(f.touch(persist.Touch{
+				Ref: b.Ref(), LastActive: now - 2*hour, ExpiresAt: now + hour, Retime: &persist.Retime{CreatedAt: now - 2*hour, Deadline: now + 2*hour},
+			}), persist.Applied)
+			o := f.op(createOp(f.record(""), persist.Limit{Max: 3}))
+			if len(o.Removed) != 1 || o.Removed[0].ID != b.ID {
+				f.Fatalf("%d guests were removed, or another one", len(o.Removed))
+			}
 		}},
 		{"counts guests as they come and go", func(f *fixture) {
 			var guests []*persist.Record

@@ -126,7 +126,9 @@ func (m *Memory) surplus(now int64, op *persist.Op) []*persist.Record {
 		return nil
 	}
 	l := m.ofUser(op.Record.UserID)
-	if op.Record.UserID != "" {
+	if op.Record.UserID == "" { // in the order of their keys
+		slices.SortStableFunc(l, func(a, b *persist.Record) int { return cmp.Compare(a.LastActive, b.LastActive) })
+	} else {
 		l = slices.DeleteFunc(l, func(r *persist.Record) bool { return !active(r, now) || r.ID == op.Replaces })
 		slices.SortFunc(l, func(a, b *persist.Record) int {
 			return cmp.Or(cmp.Compare(a.LastActive, b.LastActive), bytes.Compare(a.ID[:], b.ID[:]))

@@ -156,3 +156,52 @@ func BenchmarkRawSelect(b *testing.B) {
 		}
 	}
 }
+
+// Each create evicts a guest. Busy: ten of the others come back before the next one.
+func BenchmarkGuestCreateCommit(b *testing.B) {
+	for name, touches := range map[string]int{"idle": 0, "busy": 10} {
+		b.Run(name, func(b *testing.B) {
+			d := openNew(b)
+			const most = 100_000
+			guest := func(n int) *persist.Record {
+				r := sample(n)
+				r.UserID = ""
+				return r
+			}
+			var keys []int64
+			for len(keys) < most {
+				batch := persist.Batch{Now: benchNow}
+				for range 10_000 {
+					batch.Ops = append(batch.Ops, persist.Op{Kind: persist.Create, Record: guest(len(keys) + len(batch.Ops))})
+				}
+				res, err := d.Apply(context.Background(), &batch)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, o := range res.Ops {
+					keys = append(keys, o.Key)
+				}
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			for n, at := most, benchNow; b.Loop(); n++ {
+				at++
+				batch := persist.Batch{Now: at}
+				for range touches {
+					key := keys[len(keys)-1-r.IntN(most)]
+					batch.Touches = append(batch.Touches, persist.Touch{Ref: persist.Ref{Key: key, ID: sample(0).ID}, LastActive: at, ExpiresAt: at + 1<<40})
+				}
+				rec := guest(n)
+				rec.LastActive = at
+				batch.Ops = append(batch.Ops, persist.Op{Kind: persist.Create, Record: rec, Limit: persist.Limit{Max: most}})
+				res, err := d.Apply(context.Background(), &batch)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if o := res.Ops[0]; o.Status != persist.Applied || len(o.Removed) != 1 {
+					b.Fatalf("status %d, %d removed: %v", o.Status, len(o.Removed), o.Err)
+				}
+				keys = append(keys, res.Ops[0].Key)
+			}
+		})
+	}
+}

@@ -40,6 +40,9 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 		evicted, err = t.evict(r.UserID, key, l.Max)
 		o.Removed = append(o.Removed, evicted...)
 	}
+	if r.UserID == "" {
+		t.db.idle.note(guest{r.LastActive, key}, t.guests)
+	}
 	return o, err
 }
 
@@ -110,7 +113,7 @@ func (t *transaction) full(user string, replaced persist.ID, most int) (bool, er
 }
 
 // evict ends the least recently active active sessions of a user beyond the
-// limit, but not the new one. Of guests the oldest go.
+// limit, but not the new one.
 func (t *transaction) evict(user string, newest int64, most int) ([]persist.Removed, error) {
 	if user != "" {
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
@@ -122,7 +125,5 @@ func (t *transaction) evict(user string, newest int64, most int) ([]persist.Remo
 	if t.guests <= most {
 		return nil, nil
 	}
-	return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
-		SELECT key FROM session WHERE user_id = '' AND key <> ? ORDER BY key LIMIT ?)
-		RETURNING key, id, token_hash, user_id`).int(newest).int(int64(t.guests - most)))
+	return t.evictGuests(newest, t.guests-most)
 }

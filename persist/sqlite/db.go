@@ -55,13 +55,14 @@ type DB struct {
 
 	mu       sync.Mutex // guards what follows, between Apply and Watch
 	writer   *sqlite.Conn
-	over     bool  // Close has closed everything
-	broken   bool  // an I/O error: the writer must be replaced
-	unsynced bool  // the WAL may hold commits of which no fsync is known
-	unbacked bool  // a checkpoint failed: what is noted as written back may not be on disk
-	guests   int   // sessions without a user, as committed
-	seen     int64 // the writer's data_version: only the commits of others change it
-	roomy    int64 // bytes of WAL from which on the next truncation is tried
+	over     bool   // Close has closed everything
+	broken   bool   // an I/O error: the writer must be replaced
+	unsynced bool   // the WAL may hold commits of which no fsync is known
+	unbacked bool   // a checkpoint failed: what is noted as written back may not be on disk
+	guests   int    // sessions without a user, as committed
+	idle     guests // and in which order they are evicted
+	seen     int64  // the writer's data_version: only the commits of others change it
+	roomy    int64  // bytes of WAL from which on the next truncation is tried
 
 	clock   atomic.Int64          // the latest Batch.Now on disk, less clockStep at most; written by Apply
 	foreign atomic.Bool           // another program has written; taken by Look

@@ -168,6 +168,7 @@ func (d *DB) lookAtFiles() (err error) {
 	guests, err := queryInt(d.writer, countGuests)
 	if err == nil {
 		d.guests = int(guests)
+		d.idle.forget()
 	}
 	return err
 }

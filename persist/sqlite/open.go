@@ -206,6 +206,7 @@ func (d *DB) learn() error {
 		return fmt.Errorf("counting the guests: %w", err)
 	}
 	d.guests = int(guests)
+	d.idle.forget()
 	return d.left(false)
 }
 

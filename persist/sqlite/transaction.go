@@ -22,6 +22,7 @@ type transaction struct {
 	res        persist.Result
 	data       [][]byte // of the writes: encoded once for both runs
 	guests     int      // sessions without a user, if this is committed
+	taken      []guest  // out of their order
 	clock      int64    // the time that goes to disk with this, 0 if none does
 	synced     bool     // before it began, all of the database was in the file, and synced
 	careful    bool
@@ -45,6 +46,9 @@ func (t *transaction) run() (err error) {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
+		if err != nil {
+			t.putBack(0)
+		}
 		if !t.c.AutocommitEnabled() { // some errors have rolled back already
 			t.c.SetInterrupt(nil)
 			err = errors.Join(err, t.exec(`ROLLBACK`))
@@ -125,6 +129,7 @@ func (t *transaction) notice() error {
 func (t *transaction) recount() error {
 	return query(t.c, countGuests).rows(func(s *sqlite.Stmt) error {
 		t.db.guests = s.ColumnInt(0)
+		t.db.idle.forget()
 		t.guests = t.db.guests
 		return nil
 	})
@@ -190,13 +195,14 @@ func (t *transaction) item(out *persist.Outcome, apply func() (persist.Outcome, 
 		*out = o
 		return err
 	}
-	guests := t.guests
+	guests, taken := t.guests, len(t.taken)
 	if err := t.exec(`SAVEPOINT item`); err != nil {
 		return err
 	}
 	o, err := apply()
 	if ownFault(err) && !t.c.AutocommitEnabled() {
 		t.guests = guests
+		t.putBack(taken)
 		o, err = failed(damaged(err)), t.exec(`ROLLBACK TO item`)
 	}
 	if err != nil {

@@ -80,5 +80,6 @@ func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 	}
+	t.db.idle.note(guest{lastActive, key}, t.guests) // if it is one
 	return persist.Outcome{Status: persist.Applied}, err
 }
