@@ -80,7 +80,7 @@ type Config struct {
 	CleanupInterval time.Duration `yaml:"cleanup_interval"`
 	// MaxDataBytes bounds the JSON of one session. Default 64 KiB.
 	MaxDataBytes int `yaml:"max_data_bytes"`
-	// CloseTimeout is how long Close tries to write while the disk refuses. Default 30 s.
+	// CloseTimeout is how long Close tries to write while the disk refuses, and then waits for reads that hang. Default 30 s.
 	CloseTimeout time.Duration `yaml:"close_timeout"`
 
 	// Logger gets what an operator must know; never a token, never data. Default: no logs.

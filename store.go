@@ -118,8 +118,8 @@ func (s *Store) Config() Config { return s.cfg }
 
 // Close takes nothing new in, writes everything that was acknowledged,
 // checkpoints, ends every goroutine and frees the file. It returns every
-// failure, says how much could not be written within Config.CloseTimeout, and
-// is idempotent. Calls that come later get [ErrClosed].
+// failure, says how much could not be written within Config.CloseTimeout and how
+// many reads hang, and is idempotent. Calls that come later get [ErrClosed].
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {

@@ -25,7 +25,7 @@ type Config struct {
 	MaxWaiting      int           // callers that wait for one kind of room, 0 = refuse at once
 	Patience        time.Duration // how long they wait; a fifth of it once there has been no room for as long
 	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
-	CloseTimeout    time.Duration // how long Close tries to write when the disk fails
+	CloseTimeout    time.Duration // how long Close tries to write when the disk fails, and waits for reads
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
 	Exclusive       bool          // nobody else writes: the lease never ends
 	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
@@ -60,6 +60,7 @@ type Actor struct {
 	once    sync.Once
 	err     error // of Close; read after done
 
+	reads     reads
 	places    chan struct{} // of cold reads: one for each that the disk has not answered
 	reading   atomic.Int32  // optimistic reads that the disk has not answered
 	coldReads atomic.Uint64 // and how many there were
@@ -78,7 +79,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan committed, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
-		places: make(chan struct{}, cfg.MaxLoads),
+		reads: newReads(), places: make(chan struct{}, cfg.MaxLoads),
 	}
 	a.writing, a.giveUp = context.WithCancel(context.Background())
 	a.observer = newObserver(cfg.Observe, a.quiet)
@@ -97,22 +98,29 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 
 // Close stops accepting calls, writes everything that was acknowledged, and
 // joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout
-// and says what was lost. It waits a second at most for an observer that does
-// not return. It is idempotent and always returns the same error.
+// and says what was lost. It waits as long again for reads that are under way, also
+// those whose callers have given up, and says how many have not ended: but for those, no
+// call of the backend is under way or follows. It waits a second at most for an observer
+// that does not return. It is idempotent and always returns the same error.
 func (a *Actor) Close() error {
-	a.once.Do(func() {
-		a.cancel()
-		close(a.stop)
-	})
+	a.once.Do(a.close)
+	return a.err
+}
+
+func (a *Actor) close() {
+	a.cancel()
+	close(a.stop)
 	a.group.Wait()
 	a.giveUp()
+	if n := a.reads.join(a.cfg.CloseTimeout); n > 0 {
+		a.err = errors.Join(a.err, fmt.Errorf("closing the session store: %d reads have not ended within %v", n, a.cfg.CloseTimeout))
+	}
 	patience := time.NewTimer(time.Second)
 	defer patience.Stop()
 	select {
 	case <-a.observer.ended:
 	case <-patience.C:
 	}
-	return a.err
 }
 
 // write commits one batch at a time.

@@ -162,6 +162,11 @@ func bounded[T any](ctx context.Context, do func() T) (T, error) {
 // fetch asks the backend.
 func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
 	m := &loaded{load: l}
+	if !a.reads.begin() {
+		m.err = ErrClosed
+		return m
+	}
+	defer a.reads.end()
 	switch l.kind {
 	case byToken:
 		m.record, m.err = a.backend.ByHash(ctx, l.token)

@@ -275,7 +275,8 @@ type Backend interface {
 	// A backend that is Exclusive reports only what should not happen.
 	Watch(ctx context.Context, s Sink) error
 	Traits() Traits
-	// Close ends the backend: no call is under way or follows. It is idempotent.
+	// Close ends the backend. No call is under way or follows, but for reads that hang: the
+	// actor waits no longer than its CloseTimeout for those. It is idempotent.
 	Close() error
 }
 
