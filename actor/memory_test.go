@@ -41,15 +41,15 @@ func TestMemoryIsWhatTheCacheAccountsFor(t *testing.T) {
 		"empty":                {20_000, nil},
 		"large":                {500, [][]object.Change{many(1, 60_000)}},
 		"large, of many parts": {500, [][]object.Change{many(60, 1000)}},
-		"shrunk":               {500, [][]object.Change{many(1, 60_000), {key(7)}, gone(1)}},
+		"shrunk":               {2000, [][]object.Change{many(1, 60_000), {key(7)}, gone(1)}},
 		"many keys":            {100, [][]object.Change{many(1000, 0)}},
-		"keys that went":       {1000, [][]object.Change{many(200, 0), gone(199)}},
+		"keys that went":       {2000, [][]object.Change{many(100, 0), gone(99)}},
 		"changed often":        {1000, [][]object.Change{many(10, 100), many(10, 90), many(10, 80), many(10, 70), many(10, 60), many(10, 50)}},
 	} {
 		for _, stored := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, from disk %t", name, stored), func(t *testing.T) {
 				before := heap()
-				g := newHarness(t, func(cfg *Config) { cfg.Entries, cfg.MaxPending = 1<<17, 1<<20 })
+				g := newHarness(t, func(cfg *Config) { cfg.Entries, cfg.MaxPending = c.sessions, 1<<20 })
 				for i := range c.sessions {
 					doc := object.Empty()
 					for _, l := range c.changes {
