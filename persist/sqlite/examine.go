@@ -64,13 +64,21 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 	if err != nil {
 		return false, errors.Join(errBeside, err)
 	}
-	foreign = seen != d.seen
+	if foreign = seen != d.seen; foreign {
+		frames, err := d.countedFrames()
+		if err == nil {
+			err = d.id.mark.adopt(c, frames > 0)
+		}
+		if err != nil {
+			return false, d.lose(err)
+		}
+	}
 	if touched(d.id.main, main) {
 		foreign = true // a checkpoint of another program, for example
 		if err := d.id.mark.findRoot(c); err != nil {
 			return false, err
 		}
-		if err := errors.Join(d.checkSize(c, main), d.id.mark.check(d.id.file)); err != nil {
+		if err := errors.Join(d.checkSize(c, main), d.id.mark.check(d.id.file, d.allBack())); err != nil {
 			return false, d.lose(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	zombie "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/internal/faultvfs"
@@ -164,6 +165,27 @@ func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
 			must(t, d, destroy(2), create(9000)) // in the WAL alone
 			copyFile(t, path+".old", path)
 		},
+		"by a backup of another tool from before the last checkpoint": func(t *testing.T, d *sqlite.DB, path string) {
+			t.Helper()
+			must(t, d, create(40_000))
+			copied := pageByPage(t, path)
+			must(t, d, create(40_001))
+			c := raw(t, path)
+			run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+			ok(t, c.Close())
+			copyFile(t, copied, path)
+		},
+		"by such a backup from before a checkpoint that was noticed": func(t *testing.T, d *sqlite.DB, path string) {
+			t.Helper()
+			must(t, d, create(40_000))
+			copied := pageByPage(t, path)
+			must(t, d, create(40_001))
+			c := raw(t, path)
+			run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+			ok(t, c.Close())
+			must(t, d, create(40_002))
+			copyFile(t, copied, path)
+		},
 		"by an empty file": func(t *testing.T, _ *sqlite.DB, path string) { t.Helper(); ok(t, os.Truncate(path, 0)) },
 		"by its beginning": func(t *testing.T, d *sqlite.DB, path string) {
 			t.Helper()
@@ -297,6 +319,33 @@ func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	ok(t, err)
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, want) {
 		t.Errorf("it was written to, %v", err)
+	}
+}
+
+// TestAFileThatIsRestoredByACommitIsOurs: the sqlite3 shell's .restore writes a backup as a
+// transaction, and the mark of the backup with it.
+func TestAFileThatIsRestoredByACommitIsOurs(t *testing.T) {
+	d, path := started(t)
+	copied := pageByPage(t, path)
+	must(t, d, create(3), destroy(1))
+	c := raw(t, path)
+	run(t, c, `PRAGMA wal_checkpoint(PASSIVE)`)
+	must(t, d, create(4))
+	from := raw(t, copied)
+	backup, err := zombie.NewBackup(c, "main", from, "main")
+	ok(t, err)
+	_, err = backup.Step(-1)
+	ok(t, err, backup.Close(), from.Close())
+	run(t, c, `PRAGMA wal_checkpoint(PASSIVE)`)
+	ok(t, c.Close())
+	if !exists(t, d, 1) || exists(t, d, 3) || exists(t, d, 4) {
+		t.Error("it is not the backup")
+	}
+	must(t, d, create(5))
+	grown(t, d)
+	ok(t, d.Inspect().Failed, d.Close())
+	if d := open(t, path); !exists(t, d, 1) || !exists(t, d, 5) {
+		t.Error("what was acknowledged is not there")
 	}
 }
 

@@ -25,10 +25,16 @@ import (
 // A copy that another tool made page by page, since the last checkpoint, does fit: with
 // the WAL it is what the killed store was.
 
-// linked is the value of a mark that follows another, nil if there is none.
-func linked(next, before []byte) []byte {
-	v := append(bytes.Clone(next), digest(before)...)
+// linked is the value of a mark with its link: the digest of the mark that the file had
+// before its epoch.
+func linked(own, link []byte) []byte {
+	v := append(bytes.Clone(own), link...)
 	return append(v, digest(v)...)
+}
+
+// intact reports whether a value is one that linked has made.
+func intact(v []byte) bool {
+	return len(v) == 3*markBytes && bytes.Equal(digest(v[:2*markBytes]), v[2*markBytes:])
 }
 
 func digest(b []byte) []byte {
@@ -43,7 +49,7 @@ var errTorn = errors.New("the mark is torn")
 func readLinked(c *sqlite.Conn) (own, link []byte, err error) {
 	err = query(c, `SELECT value FROM meta WHERE name = 'mark'`).rows(func(s *sqlite.Stmt) error {
 		v := bytesOf(s, 0)
-		if len(v) != 3*markBytes || !bytes.Equal(digest(v[:2*markBytes]), v[2*markBytes:]) {
+		if !intact(v) {
 			return errTorn
 		}
 		own, link = v[:markBytes], v[markBytes:2*markBytes]
@@ -69,10 +75,18 @@ func belongs(cfg Config, c *sqlite.Conn, inside error) error {
 		return inside
 	}
 	both, link, err := readLinked(c)
-	if err == nil && !bytes.Equal(both, file) && !bytes.Equal(link, digest(file)) {
+	if err == nil && !follows(both, file) && !bytes.Equal(link, digest(file)) {
 		return foreignWAL(cfg.Path, errors.New("it goes on from another state of the database"))
 	}
 	return nil
+}
+
+// follows reports whether a mark is another or, in the same epoch, a later one.
+func follows(later, own []byte) bool {
+	if len(later) != markBytes || len(own) != markBytes {
+		return bytes.Equal(later, own)
+	}
+	return bytes.Equal(epoch(later), epoch(own)) && number(later) >= number(own)
 }
 
 // foreignWAL says what to do.

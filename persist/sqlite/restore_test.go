@@ -25,17 +25,23 @@ func copies(t *testing.T, path string) map[string]string {
 	d := open(t, path)
 	must(t, d, create(1), create(2), create(3))
 	ok(t, d.Backup(context.Background(), to("Backup")))
-	page := copyOf(t, path) // as sqlite3's .backup does it: page by page, the WAL counted in
-	c := raw(t, page)
-	run(t, c, "SELECT 1")
-	ok(t, c.Close())
-	copyFile(page, to("page by page"))
+	copyFile(pageByPage(t, path), to("page by page"))
 	ok(t, d.Close())
 	copyFile(path, to("cp when closed"))
 	d = open(t, path)
 	must(t, d, create(4)) // another WAL
 	ok(t, d.Close())
 	return map[string]string{"Backup": to("Backup"), "page by page": to("page by page"), "cp when closed": to("cp when closed")}
+}
+
+// pageByPage copies a store as sqlite3's .backup does, the WAL counted in.
+func pageByPage(t *testing.T, path string) string {
+	t.Helper()
+	copied := copyOf(t, path)
+	c := raw(t, copied)
+	run(t, c, "SELECT count(*) FROM session")
+	ok(t, c.Close())
+	return copied
 }
 
 func TestABackupCopiedOverAKilledStoreIsRefusedAndRestored(t *testing.T) {

@@ -76,18 +76,19 @@ func (t *transaction) run() (err error) {
 	return t.db.reachable() // else what was committed is not at the path
 }
 
-// mark renews the mark of the database if it is due: the one before must be in the file
-// for sure, because the new one is linked to it.
-func (t *transaction) mark() ([]byte, error) {
+// mark gives the commit its mark. A new epoch begins if the mark before is in the file for
+// sure, because the new one is linked to it.
+func (t *transaction) mark() (value []byte, err error) {
 	m := &t.db.id.mark
-	if !m.due() || m.inDB != nil && !t.synced {
-		return nil, nil
+	if m.inDB == nil || m.due() && t.synced {
+		value, err = m.renew(t.c)
+	} else {
+		value, err = m.step(t.c)
 	}
-	next, err := m.renew(t.c)
 	if err == nil {
-		m.maybe = append(m.maybe, next)
+		m.maybe = append(m.maybe, value[:markBytes])
 	}
-	return next, err
+	return value, err
 }
 
 // clockStep is how often the time of a commit is stored, microseconds.
