@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/sessile/sessile/persist/sqlite"
 )
 
 // Values that switch something off by name; a zero field means its default. In YAML
@@ -40,6 +42,9 @@ const (
 type Config struct {
 	// Path is the SQLite file. Default "sessile.db".
 	Path string `yaml:"path"`
+	// CreateDirs makes the directory of Path, with mode 0700, if it is missing. Without it a missing directory is an error: a
+	// typo would be an empty store, and everybody logged out. Default off.
+	CreateDirs bool `yaml:"create_dirs"`
 
 	// Lowered, TTL and MaxLifetime hold for the sessions there are too, from their next use on, but not for those whose own
 	// NewSession chose another. A row that is over by that alone is deleted at its old end.
@@ -151,6 +156,9 @@ func (c Config) Validate() error { return c.withDefaults().validate() }
 // validate reports every fault of a Config with its defaults filled in.
 func (c Config) validate() error {
 	var f faults
+	if err := sqlite.CheckPath(c.Path); err != nil {
+		f.check(false, "path", "%v", err)
+	}
 	f.between("ttl", c.TTL, time.Second, maxLifetime)
 	if c.MaxLifetime != NoMaxLifetime {
 		f.between("max_lifetime", c.MaxLifetime, time.Second, maxLifetime)

@@ -37,7 +37,7 @@ func TestTheZeroConfigHasTheDocumentedDefaults(t *testing.T) {
 
 func TestConfigKeepsWhatIsSet(t *testing.T) {
 	set := sessile.Config{
-		Path: "x.db", TTL: time.Hour, MaxLifetime: 2 * time.Hour, TouchInterval: time.Second, RotateGrace: time.Minute,
+		Path: "x.db", CreateDirs: true, TTL: time.Hour, MaxLifetime: 2 * time.Hour, TouchInterval: time.Second, RotateGrace: time.Minute,
 		MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
 		BatchSize: 1, MaxPending: 1, MaxPendingBytes: 1 << 20, CleanupInterval: time.Hour, MaxDataBytes: 2, CloseTimeout: time.Second,
 	}
@@ -99,6 +99,7 @@ func TestADefaultTTLGivesWayToTheLifetimeAndOneThatIsSetDoesNot(t *testing.T) {
 // invalid are values that no field may have: negative, beyond what a time can
 // say, or at odds with another field.
 var invalid = map[string][]sessile.Config{
+	"path":                  {{Path: ":memory:"}, {Path: "file:x?mode=ro"}, {Path: "dir/"}},
 	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}, {TTL: 2 * time.Hour, MaxLifetime: time.Hour}, {TTL: 91 * 24 * time.Hour}},
 	"max_lifetime":          {{MaxLifetime: -2}, {MaxLifetime: -time.Hour}, {MaxLifetime: 1}, {MaxLifetime: math.MaxInt64}, {MaxLifetime: math.MinInt64}}, // A19
 	"touch_interval":        {{TouchInterval: -1}, {TTL: time.Hour, TouchInterval: time.Hour + 1}},
@@ -166,8 +167,9 @@ func TestConfigIsASectionOfAFile(t *testing.T) {
 			}
 		case seen[tag] || !regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`).MatchString(tag) || strings.ReplaceAll(tag, "_", "") != strings.ToLower(f.Name):
 			t.Errorf("%s has the tag %q", f.Name, tag)
+		case f.Type.Kind() == reflect.Bool:
 		case strings.Contains("string int int64 time.Duration sessile.LimitPolicy", f.Type.String()):
-			if f.Name != "Path" && invalid[tag] == nil {
+			if invalid[tag] == nil {
 				t.Errorf("%s: no value of it is refused", f.Name)
 			}
 		default:

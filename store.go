@@ -43,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.Path, VFS: cfg.vfs})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.Path, CreateDirs: cfg.CreateDirs, VFS: cfg.vfs})
 	if err != nil {
 		return nil, fmt.Errorf("opening session store %s: %w", cfg.Path, err)
 	}

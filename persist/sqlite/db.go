@@ -32,7 +32,8 @@ import (
 
 // Config says how to open a DB.
 type Config struct {
-	Path        string        // of the file; its directory is made, with mode 0700, if it is missing
+	Path        string        // of the file
+	CreateDirs  bool          // makes its directory, with mode 0700, if it is missing; else that is an error
 	Readers     int           // connections that read, default 4
 	BusyTimeout time.Duration // how long a lock of another program is waited for, default and at most 1 s
 	VFS         string        // name of the SQLite VFS, for tests; empty = SQLite's own

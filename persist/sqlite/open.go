@@ -61,8 +61,8 @@ func (d *DB) openOrClose(ctx context.Context) error {
 // complete fills in the defaults and finds the file that is meant: two names of
 // one file must have one lock.
 func (c Config) complete() (Config, error) {
-	if c.Path == "" {
-		return c, errors.New("sqlite: the path is empty")
+	if err := CheckPath(c.Path); err != nil {
+		return c, fmt.Errorf("sqlite: %w", err)
 	}
 	if c.Readers < 0 || c.BusyTimeout < 0 {
 		return c, errors.New("sqlite: Readers and BusyTimeout must not be negative")
@@ -111,8 +111,8 @@ func (d *DB) open(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(d.cfg.Path), 0o700); err != nil {
-		return fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
+	if err := d.cfg.needDirectory(); err != nil {
+		return err
 	}
 	if d.lock, err = takeLock(d.cfg.Path); err != nil {
 		return err

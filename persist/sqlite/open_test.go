@@ -371,7 +371,7 @@ func TestFilesArePrivateWhateverTheUmask(t *testing.T) { // A28, S51
 			_ = os.Chmod(dir, 0o700)
 		}
 		path := filepath.Join(dir, "s.db")
-		d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+		d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, CreateDirs: true})
 		if err == nil {
 			must(t, d, create(1))
 			err = d.Backup(context.Background(), path+".bak")
@@ -461,6 +461,50 @@ func TestAPathThatCannotBeWrittenIsReadOnly(t *testing.T) { // D30
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("as nobody: %v\n%s", err, out)
 	}
+}
+
+// A name that SQLite takes for a database in memory or a URI would be a file of that name.
+func TestPathsThatAreNoFileAreRefusedByName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for path, hint := range map[string]string{
+		"": "empty", ":memory:": "TempDir", ":temp:": "TempDir", "file:x?mode=ro": "URI", "file::memory:?cache=shared": "URI",
+		"sqlite:///var/lib/s.db": "URI", "s.db?_pragma=foo": "parameters", "data/": "directory", "s.db-wal": "beside it", "s.db.lock": "beside it",
+	} {
+		for what, open := range map[string]func() error{
+			"Open": func() error {
+				_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, CreateDirs: true})
+				return err
+			},
+			"Restore": func() error { _, err := sqlite.Restore(context.Background(), "backup", path, 0); return err },
+		} {
+			if err := open(); err == nil || !strings.Contains(err.Error(), hint) {
+				t.Errorf("%s of %q: %v, want %s in it", what, path, err, hint)
+			}
+		}
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("they have left %v, %v", left, err)
+	}
+}
+
+// A typo in the path must not be an empty store.
+func TestAMissingDirectoryIsAnErrorUnlessItMayBeMade(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "no", "such", "s.db")
+	_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+	if !errors.Is(err, persist.ErrReadOnly) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), filepath.Join(dir, "no")+" is missing") ||
+		!strings.Contains(err.Error(), "create_dirs") {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "no")); err == nil {
+		t.Error("it was made")
+	}
+	d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, CreateDirs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, d, create(1))
+	ok(t, d.Close())
 }
 
 func TestAConfigThatCannotBeMeantIsRefused(t *testing.T) {

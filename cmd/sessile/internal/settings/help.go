@@ -27,6 +27,8 @@ func storeHelp(name string) string {
 	switch name {
 	case "store.path":
 		return "SQLite file, made if it is missing"
+	case "store.create_dirs":
+		return "make the file's directory if it is missing, true or false"
 	case "store.ttl":
 		return "idle timeout of a session"
 	case "store.max_lifetime":
