@@ -2,10 +2,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+ifneq ($(filter 3.80 3.81,$(MAKE_VERSION)),)
+$(error this make is $(MAKE_VERSION): GNU make 3.82 or newer is needed, as gmake perhaps)
+endif
 MAKEFLAGS += --no-print-directory
 
 FUZZTIME ?= 30s
-FUZZJOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZJOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 FUZZ ?= .
 N ?= 200
 SEEDS ?= 10000
@@ -13,7 +16,7 @@ CUTS ?= 20000
 GATES ?= 200
 HISTORIES ?= 2000
 CHECKS ?= 1000
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 FAULTS ?= 0
 COUNT ?= 6
 SESSIONS ?= 100000
@@ -21,7 +24,7 @@ REF ?= HEAD~1
 ARGS ?=
 
 # Every module of the repository, the root first. tools has no code of its own.
-MODULES := $(sort $(patsubst ./%,%,$(shell find . \( -name node_modules -o -name testdata -o -name '.?*' -o -path ./tools \) -prune -o -name go.mod -printf '%h\n')))
+MODULES := $(sort $(shell find . \( -name node_modules -o -name testdata -o -name '.?*' -o -path ./tools \) -prune -o -name go.mod -print | sed 's|/go.mod$$||; s|^\./||'))
 LINT := $(CURDIR)/bin/golangci-lint
 
 # in-modules runs a command in every module.
@@ -29,8 +32,9 @@ define in-modules
 	for m in $(MODULES); do echo "--- $$m: $(1)"; (cd "$$m" && $(1)); done
 endef
 
-# some fails if no test has run.
-some = awk '{ print } /^--- PASS/ { n++ } END { exit !n }'
+# some fails if no test has run: of go test -v. ran is the same for go test without -v.
+some = awk '{ print } /^--- PASS/ { n++ } END { if (!n) print "no test has run"; exit !n }'
+ran = awk '{ print } /^ok / && !/no tests to run/ { n++ } END { if (!n) print "no test has run"; exit !n }'
 
 .PHONY: help
 help: ## this list
@@ -52,28 +56,31 @@ build: ## compiles everything
 	@$(call in-modules,go build ./...)
 
 test: ## every test of every module, with the race detector
-	@$(call in-modules,go test -race -timeout=30m $(ARGS) ./...)
+	@{ $(call in-modules,go test -race -timeout=30m $(ARGS) ./...); } | $(ran)
 
 test-short: ## the same without the long ones and without the race detector
-	@$(call in-modules,go test -short $(ARGS) ./...)
+	@{ $(call in-modules,go test -short $(ARGS) ./...); } | $(ran)
 
 test-browser: ## the demo in a real browser; installs Chromium if it is missing
 	@sh e2e/run.sh
 
 arch: ## the arrows, the clock, the goroutines and the sizes are as drawn
-	@go test -count=1 ./internal/arch
+	@go test -count=1 ./internal/arch | $(ran)
 
 cover: ## statements covered, by package; the profile is out/cover.out
 	@mkdir -p out
-	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./...
+	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./... | $(ran)
 	@go tool cover -func=out/cover.out | tail -1
 
-.PHONY: lint vet fmt fmt-check tidy-check hygiene words walks vuln
+.PHONY: lint vet vet-ports fmt fmt-check tidy-check hygiene words walks vuln
 lint: bin/golangci-lint ## the linters, in every module
 	@$(call in-modules,"$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...)
 
 vet: ## go vet, in every module
 	@$(call in-modules,go vet ./...)
+
+vet-ports: bin/gopackages ## every package and its tests as on Windows, macOS and 32 bits; PORTS="GOOS=freebsd" is another
+	@JOBS=$(JOBS) .ci/ports $(MODULES)
 
 fmt: bin/golangci-lint ## formats the code
 	@$(call in-modules,"$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...)
@@ -110,11 +117,11 @@ sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock 
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
 faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
-	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall|Down' -faults=$(FAULTS) $(ARGS) | grep -v '^=== '
+	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall|Down' -faults=$(FAULTS) $(ARGS) | grep -v '^=== ' | $(some)
 
 cuts: ## CUTS=20000 simulated power cuts, and GATES=200 runs with failing syncs
 	@.ci/at-once $(JOBS) go test ./internal/power -count=1 -timeout=180m -v -run '^TestNo|^TestThePower' \
-	  -cuts=$$(( $(CUTS) / $(JOBS) )) -gates=$$(( $(GATES) / $(JOBS) )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/'
+	  -cuts=$$(( $(CUTS) / $(JOBS) )) -gates=$$(( $(GATES) / $(JOBS) )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
 	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsLook' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
@@ -140,7 +147,7 @@ mutants: bin/gremlins ## changes the code a little, one place at a time: a test 
 .PHONY: bench bench-quick bench-compare
 bench: ## rivals and bare steps beside Sessile in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" is only those
 	@command -v redis-server >/dev/null || echo "redis-server is not installed (Debian: apt-get install redis-server): scs over Redis is left out"
-	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== '
+	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== ' | $(ran)
 
 bench-quick: ## a line per ratio against other libraries and the bare steps, in half a minute
 	@go -C bench test -count=1 -timeout=10m -run '^TestQuick$$' -quick $(ARGS) . | grep '^ratio'
@@ -158,7 +165,7 @@ bin/%: tools/go.mod tools/go.sum
 	@touch $@
 
 .PHONY: tools clean
-tools: bin/golangci-lint bin/benchstat bin/govulncheck bin/gremlins ## the programs that lint, bench, vuln and mutants need
+tools: bin/golangci-lint bin/benchstat bin/govulncheck bin/gremlins bin/gopackages ## the programs that lint, bench, vuln, mutants and vet-ports need
 
 clean: ## removes what was built
 	rm -rf bin out

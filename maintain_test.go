@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,8 +254,8 @@ func TestACollisionHarmsNobody(t *testing.T) {
 // for tokens, and after the end of their sessions for data (S4, A12, A27, R22).
 func TestSecretsAreNowhereAtRest(t *testing.T) {
 	const sessions = 200
-	old := syscall.Umask(0)
-	defer syscall.Umask(old)
+	old := umask(0)
+	defer umask(old)
 	dir := t.TempDir()
 	var log bytes.Buffer
 	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(&log), zapcore.DebugLevel))

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -118,7 +117,7 @@ func TestASecondStoreWaitsForNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := flock(lock); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -127,7 +126,7 @@ func TestASecondStoreWaitsForNothing(t *testing.T) {
 	if _, err := sessile.Open(ctx, sessile.Config{Path: path}); !errors.Is(err, sessile.ErrLocked) || time.Since(began) > time.Second {
 		t.Fatalf("%v after %v", err, time.Since(began))
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_UN); err != nil {
+	if err := funlock(lock); err != nil {
 		t.Fatal(err)
 	}
 	s, err := sessile.Open(ctx, sessile.Config{Path: path})

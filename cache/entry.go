@@ -9,6 +9,8 @@
 package cache
 
 import (
+	"math"
+
 	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -20,7 +22,7 @@ func New[V any](entries int, bytes int64) (*Set[V], *Index[V]) {
 	if entries <= 0 || bytes <= 0 {
 		panic("cache: bounds must be positive")
 	}
-	order, err := simplelru.NewLRU[*Entry[V], struct{}](1<<62, nil) // bounded here, by two measures
+	order, err := simplelru.NewLRU[*Entry[V], struct{}](math.MaxInt, nil) // bounded here, by two measures
 	if err != nil {
 		panic(err)
 	}

@@ -63,7 +63,7 @@ func TestWhatSetAcceptsCanBeReadHoweverDeepItIs(t *testing.T) {
 }
 
 func TestANumberStaysExactWhereItsTypeIsNotSaid(t *testing.T) { // pending, stored, popped
-	const big = 1<<60 + 1
+	const big int64 = 1<<60 + 1
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	read := func(h *middleware.Handle) {
@@ -79,7 +79,7 @@ func TestANumberStaysExactWhereItsTypeIsNotSaid(t *testing.T) { // pending, stor
 		f.want(list[0], any(json.Number("1152921504606846977")))
 		exact, _, err := middleware.Get[int64](h, "n")
 		f.must(err)
-		f.want(exact, int64(big))
+		f.want(exact, big)
 	}
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 		f.must(h.Set("n", big))

@@ -27,7 +27,7 @@ func TestALockFileThatIsRemovedLetsNobodyIn(t *testing.T) {
 	ok(t, os.Remove(path+".lock"))
 	refused(t, path)
 	if runtime.GOOS == "linux" {
-		child(t, nil, path)
+		child(t, path)
 	}
 	must(t, d, create(1))
 	d.Look(new(resets))
@@ -51,7 +51,7 @@ func TestASecondNameOfTheFileLetsNobodyIn(t *testing.T) {
 	ok(t, os.Link(path, path+".link"))
 	refused(t, path+".link")
 	if runtime.GOOS == "linux" {
-		child(t, nil, path+".link")
+		child(t, path+".link")
 	}
 	if _, err := os.Stat(path + ".link.lock"); err == nil {
 		t.Error("a lock file was left beside it")
@@ -75,7 +75,7 @@ func TestARefusedOpenTakesNoLockAway(t *testing.T) {
 	must(t, d, create(1))
 	ok(t, os.Link(path, path+".link"))
 	refused(t, path+".link")
-	child(t, nil, path)
+	child(t, path)
 }
 
 // TestWhatLeadsElsewhereIsNotWritten: in a directory that others can write to, somebody

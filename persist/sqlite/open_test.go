@@ -25,7 +25,7 @@ import (
 
 // child runs this test in a process of its own, with an argument. In the child it
 // is false and the argument is given.
-func child(t *testing.T, cred *syscall.Credential, arg string) (out string, inParent bool) {
+func child(t *testing.T, arg string) (out string, inParent bool) {
 	t.Helper()
 	const env = "SQLITE_TEST_CHILD"
 	if got, ok := os.LookupEnv(env); ok {
@@ -34,7 +34,6 @@ func child(t *testing.T, cred *syscall.Credential, arg string) (out string, inPa
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), env+"="+arg)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 	b, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the child: %v\n%s", err, b)
@@ -53,7 +52,7 @@ func TestASecondOpenIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
 	if err := refused(t, path); !strings.Contains(err.Error(), pid) {
 		t.Errorf("in this process: %v, want %s", err, pid)
 	}
-	if out, _ := child(t, nil, path); !strings.Contains(out, pid) {
+	if out, _ := child(t, path); !strings.Contains(out, pid) {
 		t.Errorf("in the child: %s, want %s", out, pid)
 	}
 }
@@ -294,7 +293,7 @@ func TestAFileThatIsNotOursIsRefusedAndUntouched(t *testing.T) { // D25
 		}},
 		{"a pipe", persist.ErrNotStore, func(t *testing.T, path string) {
 			t.Helper()
-			if err := syscall.Mkfifo(path, 0o600); err != nil {
+			if err := mkfifo(path); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -362,7 +361,7 @@ func TestAStoreThatWasKilledOpensWithAllThatWasAcknowledged(t *testing.T) { // D
 
 func TestFilesArePrivateWhateverTheUmask(t *testing.T) { // A28, S51
 	for _, mask := range []int{0, 0o077, 0o777} {
-		old := syscall.Umask(mask)
+		old := umask(mask)
 		dir := filepath.Join(t.TempDir(), fmt.Sprintf("%o", mask))
 		if mask == 0o777 {
 			if err := os.Mkdir(dir, 0); err != nil {
@@ -376,7 +375,7 @@ func TestFilesArePrivateWhateverTheUmask(t *testing.T) { // A28, S51
 			must(t, d, create(1))
 			err = d.Backup(context.Background(), path+".bak")
 		}
-		syscall.Umask(old)
+		umask(old)
 		if err != nil {
 			t.Fatalf("umask %o: %v", mask, err)
 		}
@@ -457,7 +456,7 @@ func TestAPathThatCannotBeWrittenIsReadOnly(t *testing.T) { // D30
 	cmd := exec.Command(bin, "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), "SQLITE_TEST_CHILD="+dir, "TMPDIR="+filepath.Join(dir, "file"))
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	asNobody(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("as nobody: %v\n%s", err, out)
 	}
