@@ -143,7 +143,7 @@ type committed struct {
 // handle gives every item of the batch its outcome.
 func (m committed) handle(c *core) {
 	b := c.inFlight
-	c.inFlight = nil
+	c.inFlight, c.passed = nil, true
 	if m.err == nil && !aligned(b.items, m.result) {
 		m.err = fmt.Errorf("%w: the backend's result does not match its batch", persist.ErrUnknown)
 	}

@@ -38,6 +38,7 @@ type core struct {
 	ops        opqueue               // security operations that are not in flight
 	inFlight   *batch                // the batch that is being committed
 	syncs      waiters
+	passed     bool   // something that they may wait for has come to its end
 	seq        uint64 // of the last accepted change or operation
 	retry      backoff
 	tombstones tombstones
@@ -138,9 +139,10 @@ func (c *core) advance() {
 	if c.out.batch != nil && c.waiting() {
 		c.letIn() // what left with it has made room
 	}
-	if c.syncs.n > 0 {
+	if c.syncs.n > 0 && c.passed {
 		c.answerSyncs()
 	}
+	c.passed = false
 }
 
 // work does a slice of the first chore.

@@ -80,6 +80,7 @@ func (p *createOp) prepare(c *core, b *batch) bool {
 
 // end gives back what the operation took while it was not on disk.
 func (p *createOp) end(c *core) {
+	c.passed = true
 	c.bytes -= p.bytes
 	if len(c.tombstones.users) > 0 {
 		c.tombstones.creating(p.record.UserID, p.order, -1)

@@ -91,6 +91,7 @@ func (c *core) mint(v persist.Version) persist.Version {
 
 // clean forgets d: everything is on disk, or there is nothing left to write.
 func (c *core) clean(d *dirty) {
+	c.passed = true
 	c.queue.take(d)
 	c.bytes -= d.bytes
 	d.bytes = 0

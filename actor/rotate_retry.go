@@ -12,6 +12,7 @@ import (
 
 // end forgets a rotation that is settled, and lets go of its session.
 func (p *rotateOp) end(c *core) {
+	c.passed = true
 	p.unpin(c)
 	id := p.ref.ID
 	l := slices.DeleteFunc(c.rotations[id], func(q *rotateOp) bool { return q == p })

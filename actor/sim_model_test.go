@@ -448,6 +448,9 @@ func (m *sim) ackRotate(c *simClient, resp response) {
 		x.gracing--
 	}
 	_, refused := errors.AsType[*RotatedError](resp.err)
+	if n := len(x.tokens); resp.err == nil && c.grace && n > 1 && c.live == x.tokens[n-2] && resp.view.Previous == c.live {
+		c.reissue = true // it has waited for so long that the successor of its token counted as lost
+	}
 	switch {
 	case c.due && refused && !x.hinted && x.changes == c.changes:
 		m.failf("the lost successor of a token is not replaced")

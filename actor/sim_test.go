@@ -107,7 +107,6 @@ type sim struct {
 	rows     []found       // and that the core has not heard of
 	lines    []publication // another order of publish, for its control
 	looks    int           // between publications
-	queued   []func()
 	variant  string
 	failure  string
 }
@@ -207,11 +206,6 @@ func (m *sim) send(msg message) {
 			m.failf("a second batch while one is in flight")
 		}
 		m.batch = out.batch
-	}
-	for len(m.queued) > 0 { // what readers began in between
-		next := m.queued[0]
-		m.queued = m.queued[1:]
-		next()
 	}
 }
 

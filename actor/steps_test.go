@@ -170,6 +170,7 @@ func TestTouchCostsTheSameBesideManyDelayedDestroys(t *testing.T) {
 	}
 	alone := perStep(5000, touch)
 	g.delayDestroys(100_000)
+	g.do(g.sync()) // and somebody waits for all of them
 	beside := perStep(5000, touch)
 	t.Logf("a touch takes %v, and %v beside 100,000 delayed destroys", alone, beside)
 	if beside > 10*alone {

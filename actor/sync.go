@@ -17,13 +17,15 @@ func (a *Actor) Sync(ctx context.Context) error {
 func (x *syncCommand) run(c *core) {
 	x.seq = c.seq
 	c.syncs.add(&x.call)
+	c.passed = true
 }
 
 func seqOf(x *call) uint64 {
 	return x.self.(*syncCommand).seq //nolint:forcetypeassert,errcheck // nobody else waits there
 }
 
-// answerSyncs answers those that everything has passed: they wait in their order.
+// answerSyncs answers those that everything has passed: they wait in their order. It looks
+// at all that is not on disk, so it is asked only when something has come to its end.
 func (c *core) answerSyncs() {
 	for oldest := c.oldestSeq(); c.syncs.n > 0 && seqOf(c.syncs.first) < oldest; {
 		c.fail(c.syncs.first, nil)
