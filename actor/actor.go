@@ -53,6 +53,8 @@ type Actor struct {
 	stop    chan struct{}      // closed by Close
 	done    chan struct{}      // closed when the loop has ended
 	quiet   chan struct{}      // closed when nothing more will happen
+	unread  chan struct{}      // watched sessions must be read again
+	waking  chan struct{}      // the store is used after a rest
 	cancel  context.CancelFunc // of the watcher and the sweeper
 	writing context.Context    //nolint:containedctx // of the writer: ends when Close gives up
 	giveUp  context.CancelFunc
@@ -79,6 +81,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan committed, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
+		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1),
 		reads: newReads(), places: make(chan struct{}, cfg.MaxLoads),
 	}
 	a.writing, a.giveUp = context.WithCancel(context.Background())
@@ -86,6 +89,8 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	var feeders sync.WaitGroup // whoever may emit an event
 	feeders.Go(func() { a.sweep(ctx) })
 	feeders.Go(func() { a.watchBackend(ctx) })
+	feeders.Go(func() { a.rereads(ctx) })
+	feeders.Go(func() { a.lookAtBackend(ctx) })
 	feeders.Go(func() { a.loop(c) })
 	a.group.Go(a.write)
 	go a.observer.run()
@@ -176,7 +181,21 @@ func (a *Actor) step(c *core, m message, timer *wakeTimer) {
 	if out.batch != nil {
 		a.batches <- out.batch
 	}
+	if out.reread {
+		signal(a.unread)
+	}
+	if out.look {
+		signal(a.waking)
+	}
 	timer.set(tick, out.wake)
+}
+
+// signal wakes who waits for c, now or when it comes to wait.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // drain writes what is left. It gives up when the disk has refused for too long.

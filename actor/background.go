@@ -116,3 +116,50 @@ func (s sink) tell(m message) {
 	case <-s.a.stop:
 	}
 }
+
+// rereads reads watched sessions again when they must be, until ctx ends.
+func (a *Actor) rereads(ctx context.Context) {
+	for {
+		select {
+		case <-a.unread:
+		case <-ctx.Done():
+			return
+		}
+		for left := a.reread(ctx); left && pause(ctx, retryMost); {
+			left = a.reread(ctx)
+		}
+	}
+}
+
+// reread reads them once, and reports whether some are left: the disk has failed, or what
+// was read was outdated.
+func (a *Actor) reread(ctx context.Context) bool {
+	for _, id := range a.unreadIDs(ctx) {
+		_, _ = a.Read(ctx, id) // the loop draws the conclusion
+	}
+	return len(a.unreadIDs(ctx)) > 0
+}
+
+func (a *Actor) unreadIDs(ctx context.Context) []persist.ID {
+	x := fresh[unreadCommand](&a.pools.unread)
+	x.passive = true
+	err := a.call(ctx, a.inbox, x)
+	ids := x.ids
+	x.recycle()
+	if err != nil {
+		return nil
+	}
+	return ids
+}
+
+// pause waits. It is false if ctx ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -33,6 +33,8 @@ type call struct {
 	view  *View      // the answer of most commands
 	err   error
 
+	passive bool // it is no use of the store, but the store's own, or about the store
+
 	grows bool // it makes more wait for the disk, and may be refused for it
 	ends  bool // it ends sessions, and is never refused for want of room
 
@@ -52,6 +54,9 @@ func (*call) giveUp(*core) (later bool, state error) { return false, nil }
 
 // handle lets a command in, if there is room for what it adds.
 func (x *call) handle(c *core) {
+	if !x.passive {
+		c.used()
+	}
 	switch {
 	case c.closing:
 		c.fail(x, ErrClosed)
@@ -66,7 +71,7 @@ func (x *call) handle(c *core) {
 // channels: nobody else can hold those. They are the actor's own, so that their channels
 // are of its synctest bubble.
 type pools struct {
-	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, flush, update, expire, sync, watch, unwatch, stats sync.Pool
+	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, flush, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
 }
 
 // fresh returns an empty command.

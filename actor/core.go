@@ -50,7 +50,8 @@ type core struct {
 	admission
 
 	exclusive bool
-	lease     int64  // memory may be served before then
+	lease     int64 // memory may be served before then
+	use       use
 	closing   bool   // nothing new is accepted
 	finished  bool   // nothing more is written
 	bumps     uint64 // security operations, resets and dropped changes so far
@@ -72,6 +73,8 @@ type effects struct {
 	events  []Event
 	batch   *persist.Batch // for the writer
 	wake    time.Duration  // when to step again, or never
+	reread  bool           // watched sessions must be read again
+	look    bool           // the backend must be looked at: memory is not trusted until then
 }
 
 // reply is an answer to a call, or the load that its caller has to do first.
@@ -277,7 +280,7 @@ func (c *core) batchAt() int64 {
 func (c *core) epoch() uint64 {
 	t := &c.tombstones
 	switch {
-	case !c.exclusive || c.closing, len(c.ops.ready)+len(c.ops.delayed) > 0, c.inFlight != nil && len(c.inFlight.ops) > 0,
+	case !c.exclusive || c.closing || c.use.resting(), len(c.ops.ready)+len(c.ops.delayed) > 0, c.inFlight != nil && len(c.inFlight.ops) > 0,
 		len(t.sessions)+len(t.tokens)+len(t.users) > 0:
 		return 0
 	}

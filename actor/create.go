@@ -152,6 +152,8 @@ func (p *createOp) replacedBefore(c *core) {
 	c.overwritten(p.replaces)
 	if e := c.hot.ByID(p.replaces); e != nil && e.User() != "" && e.User() == p.record.UserID {
 		c.replaced(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()})
+	} else if w := c.watched.unread[p.replaces]; w != nil && w.user != "" && w.user == p.record.UserID {
+		c.replaced(persist.Removed{ID: w.id, UserID: w.user})
 	}
 }
 
@@ -184,7 +186,9 @@ func (c *core) forgetUser(user string) {
 	c.loads.markStale()
 	if user == "" { // guests are in no user's list
 		for _, w := range slices.Clone(c.watched.ends) {
-			c.writeWatched(w.entry, user)
+			if w.entry != nil {
+				c.writeWatched(w.entry, user)
+			}
 		}
 		c.hot.Clear()
 		return

@@ -99,6 +99,7 @@ type destroyUserOp struct {
 // come. Until then they are alive, since nobody has been told of their end; those that
 // begin meanwhile are not among them.
 func (p *destroyUserOp) clear(c *core, keep *entry) {
+	c.endUnread(p.user.ID, p.except)
 	group := c.hot.Detach(p.user.ID, keep)
 	if group == nil || p.clearSlice(c, group) {
 		return

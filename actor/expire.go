@@ -24,6 +24,7 @@ func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
 		return 0, nil
 	}
 	x := fresh[expireCommand](&a.pools.expire)
+	x.passive = true
 	x.refs = refs
 	err := a.call(ctx, a.inbox, x)
 	n, active := x.n, x.active

@@ -190,6 +190,9 @@ func (c *core) loadFailed(l *load, m *loaded) {
 	if gone && !known && l.kind == byToken {
 		c.stats.UnknownTokens++
 	}
+	if gone && !known && l.kind == byID && c.watched.byID[l.id] != nil {
+		c.over(persist.Removed{ID: l.id}, Event{Kind: Destroyed, Reason: "it is not in the store any more"})
+	}
 	if known {
 		l.leader.self.run(c)
 	} else {
@@ -266,6 +269,9 @@ func (c *core) install(r persist.Record, v *View, moved bool) *entry {
 	}
 	if moved {
 		c.change(e, v, false).retime = true
+	}
+	if w := c.watched.byID[r.ID]; w != nil && w.entry == nil {
+		c.watchEntry(w, e)
 	}
 	return e
 }

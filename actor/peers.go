@@ -13,13 +13,15 @@ type (
 	renew      struct{ age time.Duration }
 )
 
-// handle drops everything that is not on its way to the disk.
+// handle drops everything that is not on its way to the disk, and what is as soon as it is
+// there. Watched sessions are read again.
 func (m reset) handle(c *core) {
-	c.hot.Clear()
 	c.bumps++
+	c.hot.Clear()
 	c.loads.markStale()
+	c.markBatchStale()
+	c.rereadWatched()
 	if !c.exclusive {
-		c.markBatchStale()
 		c.lease = 0
 	}
 	c.event(Event{Kind: CacheReset, Reason: m.reason})

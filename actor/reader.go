@@ -82,6 +82,7 @@ type found struct {
 
 // handle installs the row, if nothing has happened that could make it outdated.
 func (m found) handle(c *core) {
+	c.used()
 	if m.epoch == c.epoch() && c.hot.ByID(m.record.ID) == nil && c.hot.ByKey(m.record.Hash) == nil {
 		c.install(m.record, m.view, m.moved)
 	}

@@ -667,6 +667,8 @@ func (m *sim) afterAll() {
 			m.failf("a destroyed session is still on disk at the end (I1)")
 		case err != nil && !x.doomed && m.now < x.floorExp:
 			m.failf("a live session is not on disk at the end (I3)")
+		case err != nil && m.c.watched.byID[x.id] != nil:
+			m.failf("session %x is not on disk, and a watcher was not told of its end", x.id[14:])
 		case err == nil:
 			m.checkValues(x, viewOf(rec), x.values, "disk at the end")
 			m.checkWatches(x)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -264,9 +265,30 @@ func (m *sim) act() {
 	case k < 97:
 		m.noise()
 	case k < 98:
+		m.write()
 		m.send(reset{"foreign writer"})
+	case k < 99:
+		m.reread()
 	case k == 99 && m.rng.IntN(8) == 0:
 		m.crash()
+	}
+}
+
+// write is what another program does to the disk: now and then it deletes a session.
+func (m *sim) write() {
+	if x := m.pick(); x != nil && m.rng.IntN(2) == 0 {
+		x.doomed = true
+		m.quietly(persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: x.id}})
+	}
+}
+
+// reread reads the watched sessions again that a reset has let go.
+func (m *sim) reread() {
+	for _, w := range m.c.watched.ends {
+		if w.entry == nil && !slices.ContainsFunc(m.clients, func(c *simClient) bool { return c.what == "reread" }) {
+			m.start(&simClient{what: "reread"}, m.h.readID(w.id))
+			return
+		}
 	}
 }
 
@@ -477,6 +499,7 @@ func (m *sim) crash() {
 func (m *sim) finish() {
 	m.healthy = true
 	for i := 0; m.failure == ""; i++ {
+		m.reread()
 		if len(m.clients) == 0 && m.c.idle() {
 			break
 		}

@@ -31,6 +31,7 @@ type statsCommand struct {
 // Stats returns the loop's counters and gauges.
 func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 	x := fresh[statsCommand](&a.pools.stats)
+	x.passive = true
 	err := a.call(ctx, a.inbox, x)
 	t := x.stats
 	x.recycle()
@@ -61,7 +62,7 @@ func (c *core) snapshot() Stats {
 	t.StuckDeletes = c.ops.stuck
 	t.Waiting = c.writes.n + c.reads.n
 	t.Full, t.Refusing = c.full, c.refusing()
-	t.LeaseLapsed = !c.trusted()
+	t.LeaseLapsed = !c.trusted() && !c.use.resting()
 	return t
 }
 

@@ -42,10 +42,9 @@ func (x *watchCommand) with(c *core, e *entry) {
 	}
 	w := c.watched.byID[x.id]
 	if w == nil {
-		w = &watch{entry: e, done: make(chan struct{})}
-		c.hot.Pin(e)
+		w = &watch{id: x.id, user: e.User(), done: make(chan struct{})}
 		c.watched.byID[x.id] = w
-		c.watched.ends.set(w, v.end())
+		c.watchEntry(w, e)
 	}
 	w.callers++
 	x.done = w.done
@@ -61,6 +60,7 @@ type unwatchCommand struct {
 
 func (a *Actor) unwatch(id persist.ID, done chan struct{}) {
 	x := fresh[unwatchCommand](&a.pools.unwatch)
+	x.passive = true
 	x.id, x.done = id, done
 	_, _ = a.view(context.Background(), a.inbox, x) // after Close there is nothing to take back
 }
@@ -77,18 +77,72 @@ func (x *unwatchCommand) run(c *core) {
 // watch is the interest of callers in the end of a session.
 type watch struct {
 	moment  // not after its end: where that is later, the watch is moved when its time has come
-	entry   *entry
+	id      persist.ID
+	user    string
+	entry   *entry // pinned; nil after a reset, until it is read again
 	done    chan struct{}
 	callers int
 }
 
-// watchlist holds the sessions that are watched, by their ends.
-type watchlist struct {
-	byID map[persist.ID]*watch
-	ends agenda[*watch]
+// watchEntry keeps the session in memory for those who watch it. One that leaves is read
+// again first.
+func (c *core) watchEntry(w *watch, e *entry) {
+	c.watched.ends.set(w, e.Value().end())
+	if e.Leaving() {
+		c.watched.unread[w.id] = w
+		c.out.reread = true
+		return
+	}
+	delete(c.watched.unread, w.id)
+	c.hot.Pin(e)
+	w.entry = e
 }
 
-func newWatchlist() watchlist { return watchlist{byID: make(map[persist.ID]*watch)} }
+// rereadWatched has watched sessions read again: nobody else may ask for them, and who
+// watches one that is gone waits for its end.
+func (c *core) rereadWatched() {
+	for id, w := range c.watched.byID {
+		if w.entry != nil {
+			c.hot.Unpin(w.entry)
+			w.entry = nil
+			c.watched.unread[id] = w
+		}
+	}
+	c.out.reread = len(c.watched.unread) > 0
+}
+
+// endUnread tells those who watch sessions of a user that memory does not have.
+func (c *core) endUnread(user string, except persist.ID) {
+	for id, w := range c.watched.unread {
+		if w.user == user && id != except {
+			c.endWatch(id)
+		}
+	}
+}
+
+// unreadCommand asks which watched sessions are yet to be read again.
+type unreadCommand struct {
+	call
+	ids []persist.ID
+}
+
+func (x *unreadCommand) run(c *core) {
+	for id := range c.watched.unread {
+		x.ids = append(x.ids, id)
+	}
+	c.fail(&x.call, nil)
+}
+
+// watchlist holds the sessions that are watched, by their ends.
+type watchlist struct {
+	byID   map[persist.ID]*watch
+	unread map[persist.ID]*watch // those without an entry
+	ends   agenda[*watch]
+}
+
+func newWatchlist() watchlist {
+	return watchlist{byID: make(map[persist.ID]*watch), unread: make(map[persist.ID]*watch)}
+}
 
 // changed notes that a session may end earlier than was known.
 func (l *watchlist) changed(v *View) {
@@ -99,8 +153,11 @@ func (l *watchlist) changed(v *View) {
 
 func (c *core) unwatch(id persist.ID, w *watch) {
 	delete(c.watched.byID, id)
+	delete(c.watched.unread, id)
 	c.watched.ends.remove(w)
-	c.hot.Unpin(w.entry)
+	if w.entry != nil {
+		c.hot.Unpin(w.entry)
+	}
 }
 
 // endWatch tells everyone who waits for the end of a session.
@@ -115,10 +172,23 @@ func (c *core) endWatch(id persist.ID) {
 func (c *core) expireWatched() {
 	for n := 0; n < sliceSize && c.watched.ends.due(c.now); n++ {
 		w := c.watched.ends[0]
-		if end := w.entry.Value().end(); c.now < end {
+		if end := c.endOf(w); c.now < end {
 			c.watched.ends.set(w, end)
 			continue
 		}
-		c.endWatch(w.entry.ID())
+		c.endWatch(w.id)
 	}
+}
+
+// endOf is when a watched session ends. It is looked for later where memory does not know.
+func (c *core) endOf(w *watch) int64 {
+	e := w.entry
+	if e == nil {
+		e = c.hot.ByID(w.id) // on its way out, with what is not on disk
+	}
+	if e == nil {
+		c.out.reread = true
+		return c.now + retryMost.Microseconds()
+	}
+	return e.Value().end()
 }

@@ -96,7 +96,7 @@ func TestAWatchedSessionStaysInMemoryUntilTheLastWatcherLeaves(t *testing.T) {
 	leave := func(c chan struct{}) {
 		g.do(g.unwatch(rec.ID, c))
 	}
-	left := func() int { g.do(reset{"test"}); return g.stats().Hot }
+	left := func() int { g.pass(interval); return g.c.hot.Pinned() }
 	leave(make(chan struct{})) // somebody else's
 	leave(done)
 	equal(t, "with one left", left(), 1)
@@ -127,4 +127,71 @@ func TestDoneClosesWithItsSessionAndLetsGoWithItsContext(t *testing.T) {
 		synctest.Wait()
 		equal(t, "watched", l.counts().Watched, 0)
 	})
+}
+
+// TestAResetReadsWatchedSessionsAgain: nobody else may ask for them. Those that are gone
+// end, the others are watched as before.
+func TestAResetReadsWatchedSessionsAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		gone, changed bool
+	}{
+		"gone": {gone: true}, "there": {}, "being changed": {changed: true}, "gone while being changed": {gone: true, changed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newHarness(t, nil)
+			rec := g.create("u")
+			w := g.watch(rec.ID)
+			g.ok(g.do(w), w)
+			if c.changed {
+				g.do(g.update(rec.ID, "1"))
+			}
+			if c.gone {
+				_, err := g.disk.Apply(t.Context(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.Destroy, Ref: persist.Ref{ID: rec.ID}}}})
+				equal(t, "destroyed by others", err, nil)
+			}
+			out := g.do(reset{"another program has written"})
+			equal(t, "to be read again", out.reread, true)
+			equal(t, "ended at once", len(out.ended), 0)
+			if g.p.index.Get((*[32]byte)(&rec.Hash)) != nil && !c.changed {
+				t.Error("it is served without a look at the disk")
+			}
+			ended := 0
+			if c.changed { // what is not on disk is kept until it is
+				g.pass(interval)
+				ended += len(g.settle().ended)
+			}
+			x := newCommand(func(*unreadCommand) {})
+			g.do(x)
+			for _, id := range x.ids {
+				r := g.readID(id)
+				ended += len(g.by(r).ended)
+			}
+			equal(t, "ended", ended == 1, c.gone)
+			equal(t, "watched", g.stats().Watched == 1, !c.gone)
+			equal(t, "to be read", len(g.c.watched.unread), 0)
+			if !c.gone {
+				equal(t, "pinned", g.c.hot.ByID(rec.ID).Pinned(), true)
+				d := g.destroy(rec.ID)
+				equal(t, "ended by a destroy", len(g.do(d).ended), 1)
+			}
+		})
+	}
+}
+
+// TestAWatchThatBeginsAfterAResetWatchesWhatIsOnDisk: what memory has is kept for its
+// changes alone, and outdated otherwise.
+func TestAWatchThatBeginsAfterAResetWatchesWhatIsOnDisk(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	g.do(g.update(rec.ID, "1"))
+	g.do(reset{"another program has written"})
+	w := g.watch(rec.ID)
+	out := g.do(w)
+	g.ok(out, w)
+	equal(t, "to be read again", out.reread, true)
+	g.pass(interval)
+	g.settle()
+	equal(t, "in memory", g.c.hot.ByID(rec.ID) != nil, false)
+	g.by(g.readID(rec.ID))
+	equal(t, "pinned", g.c.hot.ByID(rec.ID).Pinned(), true)
 }

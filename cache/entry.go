@@ -41,6 +41,7 @@ type Entry[V any] struct {
 	referenced atomic.Bool
 	resident   bool
 	ordered    bool // it is in the order
+	leaving    bool // when it is unpinned: there was a Clear
 	changed    bool // since the last publication
 
 	now        *V       // the value as decided
@@ -88,6 +89,9 @@ func (e *Entry[V]) Resident() bool { return e.resident }
 
 // Pinned reports whether the entry is kept from eviction.
 func (e *Entry[V]) Pinned() bool { return e.pins > 0 }
+
+// Leaving reports whether the entry leaves when it is unpinned.
+func (e *Entry[V]) Leaving() bool { return e.leaving }
 
 // refer gives the entry a second chance when its turn to leave comes.
 func (e *Entry[V]) refer() {

@@ -167,13 +167,18 @@ func (s *Set[V]) Pin(e *Entry[V]) {
 }
 
 // Unpin takes one pin away. Without any the entry may be evicted again, which may
-// happen at once.
+// happen at once, and leaves if there has been a Clear.
 func (s *Set[V]) Unpin(e *Entry[V]) {
-	if e.pins--; e.pins == 0 && e.resident {
-		s.pinned--
-		s.enqueue(e)
-		s.trim(nil)
+	if e.pins--; e.pins > 0 || !e.resident {
+		return
 	}
+	s.pinned--
+	if e.leaving {
+		s.Remove(e)
+		return
+	}
+	s.enqueue(e)
+	s.trim(nil)
 }
 
 // enqueue makes the entry the newest of the order, unless it is there.
@@ -207,12 +212,15 @@ func (s *Set[V]) Remove(e *Entry[V]) {
 	s.change(e)
 }
 
-// Clear takes out everything that is not pinned.
+// Clear takes out everything that is not pinned. What is leaves when it is unpinned.
 func (s *Set[V]) Clear() {
 	for _, e := range s.order.Keys() {
 		if e.pins == 0 {
 			s.Remove(e)
 		}
+	}
+	for _, e := range s.ids {
+		e.leaving = true
 	}
 }
 

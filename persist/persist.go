@@ -280,6 +280,15 @@ type Backend interface {
 	Close() error
 }
 
+// Looker is implemented by a backend that does not hear of what others did to it, but sees
+// it when it looks: one that is Exclusive, to which nobody should do anything.
+type Looker interface {
+	// Look tells s what has happened since the last Look. It is called about once a second
+	// while the store is used, and after a rest before memory is trusted again; never twice
+	// at a time. It reports whether to call it again although the store is not used.
+	Look(s Sink) (again bool)
+}
+
 // Traits describe an engine.
 type Traits struct {
 	Engine    string // name and version

@@ -88,6 +88,17 @@ func readContract() []contract {
 		{"sees what Apply has returned, from every goroutine", func(f *fixture) { // S30
 			readWhileApplying(f)
 		}},
+		{"finds nothing wrong with what nobody else has touched", func(f *fixture) { // D27
+			f.create(f.record("ann"))
+			if i, ok := f.b.(persist.Inspector); ok {
+				if i := i.Inspect(); i.Failed != nil || i.Warning != "" {
+					f.Errorf("failed: %v, warning: %q", i.Failed, i.Warning)
+				}
+			}
+			if l, ok := f.b.(persist.Looker); ok && l.Look(alarmed{f}) {
+				f.Error("it wants to be looked at again")
+			}
+		}},
 		{"watch ends with its context", func(f *fixture) {
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan struct{})
@@ -111,6 +122,13 @@ type quiet struct{}
 func (quiet) Reset(string)               {}
 func (quiet) Invalidate([]persist.Event) {}
 func (quiet) Fresh(time.Duration)        {}
+
+// alarmed is a sink that should hear of nothing.
+type alarmed struct{ f *fixture }
+
+func (a alarmed) Reset(reason string)      { a.f.Errorf("Reset: %s", reason) }
+func (alarmed) Invalidate([]persist.Event) {}
+func (alarmed) Fresh(time.Duration)        {}
 
 // readWhileApplying rotates, destroys and creates sessions under readers, which
 // must never see a session under a hash that is not its own, nor half of one.

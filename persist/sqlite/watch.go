@@ -2,26 +2,14 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"github.com/sessile/sessile/persist"
 )
 
-// watchEvery is how often Watch looks.
-const watchEvery = time.Second
-
-// Watch looks every second, until ctx ends.
-func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			d.Look(s)
-		case <-ctx.Done():
-			return nil
-		}
-	}
+// Watch waits for the end of ctx: nobody tells what others do to the file. See Look.
+func (d *DB) Watch(ctx context.Context, _ persist.Sink) error {
+	<-ctx.Done()
+	return nil
 }
 
 const (

@@ -1,0 +1,91 @@
+package actor
+
+import (
+	"context"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// A backend that nobody else should write to is looked at now and then, for those who do
+// so all the same. Where the store is not used nobody looks: memory is not trusted then,
+// and the first call after the rest has the backend looked at. Until that is done calls
+// read the disk.
+const (
+	lookEvery = time.Second // what others did is noticed so soon
+	restAfter = 10          // looks between which nothing was used; then they rest
+)
+
+// lookCommand tells the loop that the backend was looked at, and asks whether to go on.
+type lookCommand struct {
+	call
+	hits  uint64 // reads that memory answered without the loop
+	again bool   // the backend wants to be looked at again
+	rest  bool   // the answer: until the loop says so, there is no need
+}
+
+func (x *lookCommand) run(c *core) {
+	x.rest = c.use.looked(x.hits, x.again || !c.idle() || len(c.watched.byID) > 0)
+	switch {
+	case !c.exclusive:
+	case x.rest:
+		c.lease = 0
+	default:
+		c.lease = forever
+	}
+	c.fail(&x.call, nil)
+}
+
+// use is what the loop knows of how the store is used.
+type use struct {
+	calls uint64 // since the last look
+	hits  uint64 // at the last look
+	looks int    // in a row between which nothing was used
+}
+
+// looked reports whether the store may rest.
+func (u *use) looked(hits uint64, busy bool) bool {
+	if busy || u.calls > 0 || hits != u.hits {
+		u.looks = 0
+	} else {
+		u.looks++
+	}
+	u.calls, u.hits = 0, hits
+	return u.resting()
+}
+
+func (u *use) resting() bool { return u.looks >= restAfter }
+
+// used notes a call.
+func (c *core) used() {
+	c.use.calls++
+	c.out.look = c.use.resting()
+}
+
+// lookAtBackend looks until ctx ends.
+func (a *Actor) lookAtBackend(ctx context.Context) {
+	l, ok := a.backend.(persist.Looker)
+	if !ok {
+		return
+	}
+	for pause(ctx, lookEvery) {
+		for a.look(ctx, l) {
+			select {
+			case <-a.waking:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// look looks once, and reports whether to rest.
+func (a *Actor) look(ctx context.Context, l persist.Looker) bool {
+	again := l.Look(sink{a: a})
+	x := fresh[lookCommand](&a.pools.look)
+	x.hits, x.again, x.passive = a.Hits(), again, true
+	err := a.call(ctx, a.inbox, x)
+	rest := x.rest
+	x.recycle()
+	return err == nil && rest
+}

@@ -1,0 +1,146 @@
+package actor
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+)
+
+// looked is a backend that counts how often it is looked at.
+type looked struct {
+	*persisttest.Memory
+	looks atomic.Int64
+	again atomic.Bool
+	wrote atomic.Bool // another program has, and Look is to tell
+}
+
+func (l *looked) Look(s persist.Sink) bool {
+	l.looks.Add(1)
+	if l.wrote.Swap(false) {
+		s.Reset("another program has written")
+	}
+	return l.again.Load()
+}
+
+func lookedAt(t *testing.T, fn func(l *live, b *looked)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := newHarness(t, nil)
+		cfg := g.c.cfg
+		cfg.Now = func() int64 { return time.Now().UnixMicro() }
+		cfg.Tick = cfg.Now
+		g.now = cfg.Now()
+		b := &looked{Memory: g.disk}
+		l := &live{Actor: Start(b, cfg), harness: g}
+		defer l.Close()
+		fn(l, b)
+	})
+}
+
+// TestAStoreThatIsNotUsedIsNotLookedAt: time passes in it without anybody's work.
+func TestAStoreThatIsNotUsedIsNotLookedAt(t *testing.T) {
+	lookedAt(t, func(l *live, b *looked) {
+		rec := l.born("u")
+		<-time.After(30 * 24 * time.Hour)
+		if n := b.looks.Load(); n < 1 || n > 2*restAfter {
+			t.Errorf("%d looks in 30 days", n)
+		}
+		equal(t, "lapsed", l.counts().LeaseLapsed, false)
+		before := b.looks.Load()
+		equal(t, "trusted unseen", l.Peek(&rec.Hash, 0) != nil, false)
+		_, err := l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
+		equal(t, "found", err, nil)
+		synctest.Wait()
+		equal(t, "looks for it", b.looks.Load()-before, 1)
+		equal(t, "trusted again", l.Peek(&rec.Hash, time.Now().UnixMicro()) != nil, true)
+	})
+}
+
+// TestWhatOthersDidWhileNobodyLookedIsSeenByTheFirstRead.
+func TestWhatOthersDidWhileNobodyLookedIsSeenByTheFirstRead(t *testing.T) {
+	lookedAt(t, func(l *live, b *looked) {
+		gone, other := l.born("u"), l.born("v")
+		<-time.After(time.Hour)
+		ref := persist.Ref{ID: gone.ID}
+		_, err := b.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Destroy, Ref: ref}}})
+		equal(t, "destroyed by others", err, nil)
+		b.wrote.Store(true)
+		_, err = l.Read(l.Context(), gone.ID)
+		l.is(err, persist.ErrNotFound)
+		_, err = l.Find(l.Context(), persist.TokenKey{Hash: gone.Hash})
+		l.is(err, persist.ErrNotFound)
+		_, err = l.Read(l.Context(), other.ID)
+		equal(t, "another", err, nil)
+	})
+}
+
+// TestAStoreThatIsUsedIsLookedAtEverySecond, however it is used.
+func TestAStoreThatIsUsedIsLookedAtEverySecond(t *testing.T) {
+	const looks = 100
+	for name, use := range map[string]func(l *live, b *looked, rec *persist.Record){
+		"read from memory": func(l *live, _ *looked, rec *persist.Record) { l.Peek(&rec.Hash, 0) },
+		"read from disk":   func(l *live, _ *looked, _ *persist.Record) { _, _ = l.Read(l.Context(), persist.ID{1}) },
+		"watched": func(l *live, _ *looked, rec *persist.Record) {
+			if l.counts().Watched == 0 {
+				_, _ = l.Done(l.Context(), rec.ID)
+			}
+		},
+		"the backend wants it": func(_ *live, b *looked, _ *persist.Record) { b.again.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lookedAt(t, func(l *live, b *looked) {
+				rec := l.born("u")
+				for range looks {
+					use(l, b, rec)
+					<-time.After(time.Second)
+				}
+				if n := b.looks.Load(); n < looks-1 || n > looks+1 {
+					t.Errorf("%d looks in %d seconds", n, looks)
+				}
+			})
+		})
+	}
+}
+
+// TestHealthChecksAreNoUse: they come every few seconds, for ever.
+func TestHealthChecksAreNoUse(t *testing.T) {
+	lookedAt(t, func(l *live, b *looked) {
+		l.born("u")
+		for range 100 {
+			l.counts()
+			<-time.After(time.Second)
+		}
+		if n := b.looks.Load(); n > 2*restAfter {
+			t.Errorf("%d looks", n)
+		}
+	})
+}
+
+// TestWhatWasReadBeforeAResetAnswersAndIsNotKept: it may be outdated.
+func TestWhatWasReadBeforeAResetAnswersAndIsNotKept(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	g.cold(true)
+	for _, r := range []command{g.read(rec.Hash), g.readID(rec.ID)} {
+		l := g.answer(g.do(r), r).load
+		row, _ := g.disk.ByID(t.Context(), rec.ID)
+		g.do(reset{"another program has written"})
+		g.okay(g.answer(g.do(&loaded{load: l, record: row}), r))
+		equal(t, "kept", g.stats().Hot, 0)
+	}
+}
+
+// TestWhatIsCreatedDuringAResetIsNotKept: others may have changed it since its commit.
+func TestWhatIsCreatedDuringAResetIsNotKept(t *testing.T) {
+	g := newHarness(t, nil)
+	x := g.createReq("u")
+	g.do(x)
+	done := g.commit()
+	g.do(reset{"another program has written"})
+	g.ok(g.do(done), x)
+	equal(t, "kept", g.stats().Hot, 0)
+}

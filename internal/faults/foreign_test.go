@@ -1,0 +1,122 @@
+package faults
+
+import (
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	zombie "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+// others runs a statement on the file as another program does.
+func others(t *testing.T, path, statement string) {
+	t.Helper()
+	c, err := zombie.OpenConn(path, zombie.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(sqlitex.ExecuteTransient(c, statement, nil), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSessionsThatAnotherProgramDeletesEnd (D27): those in memory, those that are watched,
+// and those whose changes wait for the disk. Done closes.
+func TestSessionsThatAnotherProgramDeletesEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sessile.Open(t.Context(), sessile.Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var tokens []sessile.Token
+		var sessions []sessile.Session
+		for range 3 {
+			x, tok, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions, tokens = append(sessions, x), append(tokens, tok)
+		}
+		done := s.Done(t.Context(), sessions[0].ID)
+		others(t, path, `DELETE FROM session`)
+		if _, err := s.Renew(t.Context(), sessions[1].ID); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(3 * time.Second)
+		for i, tok := range tokens {
+			if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrNotFound) {
+				t.Errorf("session %d: %v", i, err)
+			}
+		}
+		select {
+		case <-done:
+		default:
+			t.Error("who watches a session was not told of its end")
+		}
+		if h := s.Health(); h.State != sessile.Degraded {
+			t.Errorf("%v, %q", h.State, h.Reason)
+		}
+	})
+}
+
+// counted counts how often the file is looked at.
+type counted struct {
+	*sqlite.DB
+	looks atomic.Int64
+}
+
+func (c *counted) Look(s persist.Sink) bool {
+	c.looks.Add(1)
+	return c.DB.Look(s)
+}
+
+// TestAMonthInWhichNothingHappensCostsNothing: 30 days in a bubble, somebody logged in.
+// Then the first request sees what others have done meanwhile.
+func TestAMonthInWhichNothingHappensCostsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	began := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		db, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &counted{DB: db}
+		s, err := sessile.New(t.Context(), c, sessile.Config{TTL: 60 * 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		_, ann, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			<-time.After(24 * time.Hour)
+			if h := s.Health(); h.State != sessile.OK {
+				t.Errorf("%v, %q", h.State, h.Reason)
+			}
+		}
+		if n := c.looks.Load(); n > 100 {
+			t.Errorf("%d looks", n)
+		}
+		if _, err := s.ReadByToken(t.Context(), ann); err != nil {
+			t.Error(err)
+		}
+		<-time.After(24 * time.Hour)
+		others(t, path, `DELETE FROM session`)
+		if _, err := s.ReadByToken(t.Context(), ann); !errors.Is(err, sessile.ErrNotFound) {
+			t.Errorf("what was deleted during the rest: %v", err)
+		}
+	})
+	t.Logf("%v", time.Since(began))
+}
