@@ -1,7 +1,10 @@
 package middleware_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +102,42 @@ func TestLoginEndsEverySessionThatTheBrowserSent(t *testing.T) {
 			b.serve(both, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.want(h.IsAuthenticated(), false) })
 		})
 	}
+}
+
+// A request looks at three values; a login and a logout at every one that a browser can send.
+func TestLogoutAndLoginEndMoreSessionsThanARequestLooksAt(t *testing.T) {
+	for name, act := range map[string]func(context.Context, *middleware.Handle) error{
+		"Logout":       func(ctx context.Context, h *middleware.Handle) error { return h.Logout(ctx) },
+		"LogoutAll":    func(ctx context.Context, h *middleware.Handle) error { _, err := h.LogoutAll(ctx); return err },
+		"Authenticate": func(ctx context.Context, h *middleware.Handle) error { return h.Authenticate(ctx, "alice") },
+	} {
+		for _, first := range [][]string{nil, planted()} {
+			t.Run(fmt.Sprint(name, " behind ", len(first), " planted values"), func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, middleware.Options{})
+				values := slices.Clone(first)
+				for range 6 {
+					values = append(values, f.login("mallory").cookie)
+				}
+				b := f.browser()
+				b.serve(b.sends(values...), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(act(r.Context(), h)) })
+				f.want(f.alive("mallory"), 0)
+			})
+		}
+	}
+}
+
+// A request with a megabyte of good cookies costs a bounded number of lookups.
+func TestLogoutEndsABoundedNumberOfSessions(t *testing.T) {
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
+	var values []string
+	for range 185 {
+		_, token, err := f.store.Create(t.Context(), sessile.Meta{}, "mallory", nil)
+		f.must(err)
+		values = append(values, token.Reveal())
+	}
+	b := f.browser()
+	b.serve(b.sends(values...), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) })
+	f.want(f.alive("mallory"), 5)
 }
 
 // A second cookie that its browser has not, by its fingerprint, has no power here.

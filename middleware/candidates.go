@@ -9,29 +9,46 @@ import (
 // maxCandidates bounds the lookups that one request can cause.
 const maxCandidates = 3
 
+// maxEnded bounds those that a login or logout can cause. No browser keeps more cookies of
+// a domain (Chrome: 180).
+const maxEnded = 180
+
 // candidates are the values of our cookie in a request that have a token's
 // length, each once, at most maxCandidates, in the order in which they came.
 type candidates struct {
 	values  [maxCandidates]string
 	n       int
-	present bool // there is a cookie of that name, whatever its value
-	more    bool // there are more candidates than that
+	rest    []string // the others, if they are asked for
+	room    int      // for the rest
+	present bool     // there is a cookie of that name, whatever its value
+	more    bool     // there are more candidates than that
 }
 
 // sent are the values.
 func (c *candidates) sent() []string { return c.values[:c.n] }
 
+// findAll is every value that find would find without its bound, up to maxEnded.
+func (p *cookiePolicy) findAll(h http.Header) []string {
+	c := candidates{room: maxEnded - maxCandidates}
+	c.find(h, p.name)
+	return append(c.sent(), c.rest...)
+}
+
 // find looks through every Cookie line (RFC 6265 §5.4) without allocating, and
 // in time linear in its length: a header may have a megabyte. Names are compared
 // exactly, so a "__host-session" is not ours.
 func (p *cookiePolicy) find(h http.Header) (c candidates) {
+	c.find(h, p.name)
+	return c
+}
+
+func (c *candidates) find(h http.Header, name string) {
 	for _, line := range h["Cookie"] {
 		if c.more {
 			break
 		}
-		c.scan(line, p.name)
+		c.scan(line, name)
 	}
-	return c
 }
 
 // scan looks for a name rather than splitting the line. A place where the name
@@ -64,12 +81,14 @@ func beginsPair(before string) bool {
 
 func (c *candidates) add(value string) {
 	switch {
-	case slices.Contains(c.sent(), value):
-	case c.n == maxCandidates:
-		c.more = true
-	default:
+	case slices.Contains(c.sent(), value), slices.Contains(c.rest, value):
+	case c.n < maxCandidates:
 		c.values[c.n] = value
 		c.n++
+	case len(c.rest) < c.room:
+		c.rest = append(c.rest, value)
+	default:
+		c.more = true
 	}
 }
 

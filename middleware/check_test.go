@@ -163,3 +163,16 @@ func TestFailedLoginOverAnEndedSessionLeavesNothing(t *testing.T) {
 	f.want(resp.StatusCode, http.StatusOK)
 	f.want(f.store.Stats().Created, uint64(1))
 }
+
+func TestEndedGuestSessionEndsNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b := f.browser()
+	b.do(set(f, "cart", 1))
+	b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		s, _ := h.Current()
+		f.must(f.store.Destroy(r.Context(), s.ID))
+		n, err := h.LogoutAll(r.Context())
+		f.want(n, 0)
+		f.wantErr(err, sessile.ErrNotFound)
+	})
+}

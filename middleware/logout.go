@@ -9,9 +9,10 @@ import (
 
 // Logout ends the session, and pending changes with it; without one it does
 // nothing. Where the browser sent several cookies of the name, it ends every session
-// that they open. It is refused in memory at once, and that is on disk (fsync) when
-// Logout returns nil; after [sessile.ErrNotDurable] the store keeps trying. It
-// works after the response has begun too; then a later response removes the cookie.
+// that they open, up to 180: more than a browser keeps. It is refused in memory at once,
+// and that is on disk (fsync) when Logout returns nil; after [sessile.ErrNotDurable] the
+// store keeps trying. It works after the response has begun too; then a later response
+// removes the cookie.
 func (h *Handle) Logout(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -42,8 +43,11 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	switch err := h.needsUser(); {
 	case errors.Is(err, sessile.ErrNotFound):
 		return 0, err
-	case err != nil && h.has():
-		return 1, h.logout(ctx) // a guest
+	case err != nil && h.has(): // a guest
+		if err := h.check(ctx); err != nil {
+			return 0, err
+		}
+		return 1, h.logout(ctx)
 	case err != nil:
 		return 0, h.logout(ctx)
 	}
@@ -77,9 +81,9 @@ func (h *Handle) endOthersSent(ctx context.Context) error {
 	if h.bearer {
 		return nil
 	}
-	found := h.m.cookie.find(h.req.Header)
+	found := h.m.cookie.findAll(h.req.Header)
 	var errs []error
-	for _, text := range found.sent()[min(h.tried, found.n):] {
+	for _, text := range found[min(h.tried, len(found)):] {
 		s, err := h.m.store.Lookup(ctx, text)
 		if opensNothing(err) {
 			continue
