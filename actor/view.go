@@ -13,7 +13,7 @@ import (
 //
 // Announced is the last access whose answer told the client how long the session lives
 // from then on. It is known in memory alone: of a session that is read from the disk it
-// is LastActive.
+// is CreatedAt, for its client may not have been told since.
 type View struct {
 	*persist.Rotation // nil if the token was never rotated
 	Doc               *object.Object
@@ -75,7 +75,7 @@ type entry = cache.Entry[View]
 func viewOf(r persist.Record) *View {
 	return &View{
 		Identity: *r.Identity, Rotation: r.Rotation, Version: r.Version,
-		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, Announced: r.LastActive, AuthAt: r.AuthAt,
+		Doc: object.FromStored(r.Data), LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, Announced: r.CreatedAt, AuthAt: r.AuthAt,
 	}
 }
 

@@ -136,3 +136,23 @@ func TestBearerRecordsAnAccessOnceInTheInterval(t *testing.T) {
 		}
 	})
 }
+
+// What memory has forgotten, by an eviction or a restart, the browser may not have been told.
+func TestCookieIsRenewedAfterItsSessionLeftMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{TTL: time.Hour, CacheSize: 1}, middleware.Options{})
+		b := &jar{browser: f.browser()}
+		b.take(b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Authenticate(r.Context(), "alice"))
+		}))
+		id := b.session().ID
+		wait(59 * time.Minute)
+		_, err := f.store.Renew(t.Context(), id)
+		f.must(err)
+		f.must(f.store.Sync(t.Context()))
+		f.coldToken("bob") // alice's session is evicted
+		b.visit(look)
+		wait(30 * time.Minute)
+		b.visit(look)
+	})
+}
