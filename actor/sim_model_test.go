@@ -130,7 +130,7 @@ func (m *sim) beginRotate(x *simSession) {
 	c := &simClient{what: "rotate", sess: x, token: m.hash(), live: x.tokens[len(x.tokens)-1], grace: m.rng.IntN(2) == 0}
 	r := m.h.rotateTo(x.id, c.token)
 	if m.rng.IntN(2) == 0 {
-		r.change.From = c.live
+		r.change.From, c.named = c.live, true
 	}
 	if x.unseen() && m.rng.IntN(4) > 0 {
 		m.beginReissue(c, r)
@@ -447,6 +447,9 @@ func (m *sim) ackRotate(c *simClient, resp response) {
 	if c.grace {
 		x.gracing--
 	}
+	if c.named && c.grace && c.live != x.tokens[len(x.tokens)-1] {
+		c.reissue = true // it has waited for long
+	}
 	_, refused := errors.AsType[*RotatedError](resp.err)
 	if n := len(x.tokens); resp.err == nil && c.grace && n > 1 && c.live == x.tokens[n-2] && resp.view.Previous == c.live {
 		c.reissue = true // it has waited for so long that the successor of its token counted as lost
@@ -602,6 +605,8 @@ func (m *sim) gaveUp(c *simClient) {
 		if c.grace {
 			c.sess.gracing--
 			c.sess.graces[c.live] = persist.Unseen
+		} else {
+			c.sess.watches = nil // if it is unknown, they are told
 		}
 		c.sess.unsure = true
 	case "update":

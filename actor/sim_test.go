@@ -49,6 +49,7 @@ type simClient struct {
 	unsure  bool                           // a create that a wipe may or may not cover
 	grace   bool                           // a rotation that leaves the old token a grace
 	reissue bool                           // a rotation from the token before, of a lost successor
+	named   bool                           // a rotation from live alone
 	due     bool                           // and that must be done
 	live    persist.Hash                   // the token when the call began
 }

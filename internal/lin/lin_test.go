@@ -211,8 +211,9 @@ func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration)
 	if err != nil {
 		return output{outcome: outcomeOf(err)} // nobody knows of it; what it replaces may be over
 	}
+	// Nothing is an access to it. If its time was over before it was on disk, it ends then.
+	end := max(s.ExpiresAt.Sub(l.began), time.Since(l.began)+tick)
 	l.learn(s.ID, in, tok)
-	end := s.ExpiresAt.Sub(l.began) // nothing is an access to it
 	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
 	return output{}
 }
