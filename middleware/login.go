@@ -72,7 +72,7 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 		return err
 	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
-		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime, Replaces: h.replaces(l.UserID),
+		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime, Replaces: h.replaces(ctx, l.UserID),
 	})
 	if err != nil {
 		return err
@@ -112,12 +112,26 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 	return err
 }
 
-// replaces is the session that a login of user takes the place of. Requests with its
-// token may be under way, and are told what has become of it from its end on.
-func (h *Handle) replaces(user string) (id sessile.ID) {
-	if h.has() && user != "" && h.cur.userID() == user {
+// replaces is the session that a login of user takes the place of: the request's, or one
+// behind it if that is another user's. Requests with its token may be under way, and are
+// told what has become of it from its end on.
+func (h *Handle) replaces(ctx context.Context, user string) (id sessile.ID) {
+	if user == "" {
+		return id
+	}
+	if h.has() && h.cur.userID() == user {
 		h.m.replace(h.cur.token().Reveal())
-		id = h.cur.id()
+		return h.cur.id()
+	}
+	if h.bearer {
+		return id
+	}
+	found := h.m.cookie.find(h.req.Header)
+	for _, text := range found.sent()[min(h.tried, found.n):] {
+		if s, err := h.m.store.Lookup(ctx, text); err == nil && s.UserID() == user && h.recognised(ctx, s) {
+			h.m.replace(text)
+			return s.ID()
+		}
 	}
 	return id
 }

@@ -141,3 +141,19 @@ func TestReloginWhoseCallerLeavesBeforeItBeginsChangesNothing(t *testing.T) {
 	})
 	f.want(b.user(), "alice")
 }
+
+// The session that it replaces may come behind another user's, which counts.
+func TestReloginBehindAnotherUsersCookieEndsNoOtherDevice(t *testing.T) {
+	for _, on := range []sessile.LimitPolicy{sessile.EvictOldest, sessile.RefuseNew} {
+		t.Run(string(on), func(t *testing.T) {
+			f := setUp(t, sessile.Config{MaxSessionsPerUser: 2, OnLimit: on}, middleware.Options{})
+			elsewhere, b, mallory := f.login("alice"), f.login("alice"), f.login("mallory")
+			b.take(b.serve(b.sends(mallory.cookie, b.cookie), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(h.Authenticate(r.Context(), "alice"))
+			}))
+			f.want(b.user(), "alice")
+			f.want(elsewhere.user(), "alice")
+			f.want(f.alive("alice", "mallory"), 2)
+		})
+	}
+}
