@@ -48,7 +48,7 @@ func (d *DB) left(failed bool) error {
 
 func (d *DB) noteWAL(wal os.FileInfo) {
 	if b := d.id.besides.Load(); wal != nil && b != nil && b.wal != nil && os.SameFile(wal, b.wal) {
-		d.id.wal, d.id.walHead = wal, readHead(d.cfg.Path+"-wal")
+		d.id.wal, d.id.walHead = wal, d.id.head()
 	}
 }
 

@@ -27,6 +27,7 @@ type identity struct {
 	main    os.FileInfo // how our last action has left the file
 	wal     os.FileInfo // and its WAL, nil if unknown
 	walHead [walHeaderBytes]byte
+	walFile *os.File // to read the header again, nil where that keeps others from removing the WAL
 	mark    mark
 }
 
@@ -94,6 +95,9 @@ func (i *identity) close() error {
 	opened.files = slices.DeleteFunc(opened.files, func(o os.FileInfo) bool { return os.SameFile(o, i.info) })
 	unclaim(i.file)
 	errs := []error{i.file.Close()}
+	if i.walFile != nil {
+		errs = append(errs, i.walFile.Close())
+	}
 	for _, f := range i.kept {
 		errs = append(errs, f.Close())
 	}
@@ -157,9 +161,21 @@ func (i *identity) stat() (main, wal os.FileInfo, err error) {
 	return main, wal, err
 }
 
+// head reads the header of the WAL.
+func (i *identity) head() [walHeaderBytes]byte {
+	if i.walFile != nil {
+		return headOf(i.walFile)
+	}
+	return readHead(i.names[0] + "-wal")
+}
+
 // learn takes the WAL and its index for those that the connections use, which have
 // just been opened.
 func (i *identity) learn() {
 	i.wal = lstat(i.names[0] + "-wal")
+	if i.walFile != nil {
+		_ = i.walFile.Close() // it was read only
+	}
+	i.walFile = keepOpen(i.names[0] + "-wal")
 	i.besides.Store(&besides{wal: i.wal, shm: lstat(i.names[0] + "-shm")})
 }

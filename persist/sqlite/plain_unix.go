@@ -11,6 +11,15 @@ import (
 // followed, and a pipe is not waited for.
 const plain = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
+// keepOpen opens a file to read it now and then, nil if that fails.
+func keepOpen(name string) *os.File {
+	f, err := os.OpenFile(name, os.O_RDONLY|plain, 0)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
 // theirs says why a file may be somebody else's: it has another name, or an owner who
 // is neither we, nor the administrator, nor the owner of the database. "" if it is not.
 func theirs(info, db os.FileInfo) string {

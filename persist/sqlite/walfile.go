@@ -22,6 +22,10 @@ func readHead(path string) (h [walHeaderBytes]byte) {
 		return h
 	}
 	defer f.Close()
+	return headOf(f)
+}
+
+func headOf(f io.ReaderAt) (h [walHeaderBytes]byte) {
 	if _, err := f.ReadAt(h[:], 0); err != nil {
 		return [walHeaderBytes]byte{}
 	}
