@@ -55,7 +55,7 @@ func TestCloseEndsThoughAReadHangs(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		err := l.Close()
-		equal(t, "it took", time.Since(began), l.Actor.cfg.CloseTimeout)
+		equal(t, "it took", time.Since(began), l.cfg.CloseTimeout)
 		if err == nil || !strings.Contains(err.Error(), "1 reads have not ended within 3s") {
 			t.Error(err)
 		}
