@@ -273,7 +273,7 @@ func (m *clockSim) restart() {
 		}
 		rec, err := m.disk.ByID(m.t.Context(), x.rec.ID)
 		if err == nil && x.foreign && rec.LastActive > before-ahead { // what was taken back may not have been written
-			x.born, x.last = unset, unset
+			x.born, x.last, x.over = unset, unset, false
 		}
 	}
 	if back {
@@ -342,7 +342,9 @@ func (m *clockSim) saw(x *timed, resp response, kept bool) {
 	m.reads++
 	m.logf("session %d: active %t, until %d s, deadline %d s, now %d s", x.rec.ID[15], v.ActiveAt(now), v.ExpiresAt/simSecond, v.Deadline/simSecond, now/simSecond)
 	if !v.ActiveAt(now) {
-		if !x.over {
+		// A list was active when it was answered, and keeps nothing: that its times are over
+		// at a later look at the wall clock is nothing that the store has said.
+		if kept && !x.over {
 			x.over, x.overAt = true, m.ran
 		}
 		return
