@@ -72,7 +72,7 @@ func Clear(err error) bool {
 	return err == nil || isAny(err,
 		sessile.ErrNotFound, sessile.ErrConflict, sessile.ErrInGrace, sessile.ErrClosed, sessile.ErrOverloaded, sessile.ErrNotDurable,
 		sessile.ErrUnavailable, sessile.ErrUnknown, sessile.ErrCorrupt,
-		sessile.ErrLocked, sessile.ErrNewer, sessile.ErrNotStore, sessile.ErrReadOnly,
+		sessile.ErrLocked, sessile.ErrNewer, sessile.ErrNotStore, sessile.ErrForeignWAL, sessile.ErrReadOnly,
 		context.DeadlineExceeded, context.Canceled)
 }
 

@@ -16,6 +16,10 @@ import (
 func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.apply(ctx, b)
+}
+
+func (d *DB) apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 	}

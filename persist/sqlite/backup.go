@@ -137,6 +137,11 @@ func makeCopy(ctx context.Context, c *sqlite.Conn, to Config, made time.Time) er
 	}
 	c.SetInterrupt(ctx.Done())
 	defer c.SetInterrupt(nil)
+	// The copy is to give free pages back, whatever its original does. That is noted before
+	// a connection that cannot write finds that it cannot change the original.
+	if err := (pragma{"auto_vacuum", "INCREMENTAL", ""}).set(c); err != nil && codeOf(err) != sqlite.ResultReadOnly {
+		return err
+	}
 	if err := sqlitex.ExecuteTransient(c, `VACUUM INTO ?`, &sqlitex.ExecOptions{Args: []any{to.Path}}); err != nil {
 		return err
 	}

@@ -27,14 +27,18 @@ func connect(cfg Config, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 
 // connectWriter opens a connection that can promise that a commit is on disk.
 func (d *DB) connectWriter() (*sqlite.Conn, error) {
-	return d.connectWith(
+	var settings []pragma
+	if size(d.cfg.Path) == 0 { // a file that has tables stays as it is, and the attempt would be a commit
+		settings = append(settings, pragma{"auto_vacuum", "INCREMENTAL", "2"})
+	}
+	return d.connectWith(append(settings,
 		pragma{"journal_mode", "WAL", "wal"},
 		pragma{"synchronous", "FULL", "2"},
-		pragma{"secure_delete", "FAST", "2"}, // zeroes what is deleted where a page is written anyway
+		pragma{"secure_delete", "ON", "1"}, // zeroes what is deleted, on free pages, too
 		pragma{"journal_size_limit", "67108864", "67108864"},
 		pragma{"wal_autocheckpoint", "0", "0"},   // see tidy
 		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity of a million sessions
-	)
+	)...)
 }
 
 // connectReader opens a connection that cannot write.
@@ -81,12 +85,15 @@ func (d *DB) reachable() error {
 	return d.id.beside()
 }
 
-// pragma is a setting, and what it reads as once it is in force (D2).
+// pragma is a setting, and what it reads as once it is in force (D2), "" if that may differ.
 type pragma struct{ name, value, want string }
 
 func (p pragma) set(c *sqlite.Conn) error {
 	if _, err := queryText(c, "PRAGMA "+p.name+"="+p.value); err != nil {
 		return fmt.Errorf("setting %s: %w", p.name, err)
+	}
+	if p.want == "" {
+		return nil
 	}
 	got, err := queryText(c, "PRAGMA "+p.name)
 	if err != nil {

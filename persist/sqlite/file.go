@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"zombiezen.com/go/sqlite"
 
@@ -108,7 +110,7 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 	if err := belongs(d.cfg, c, checkContent(c)); err != nil {
 		err = errors.Join(err, c.Close())
 		if codeOf(err) == sqlite.ResultReadOnly && unfinished(d.cfg.Path+"-journal") {
-			return nil, nil
+			return nil, d.startOver()
 		}
 		return nil, err
 	}
@@ -116,8 +118,8 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 }
 
 // unfinished reports whether a rollback journal takes its database back to
-// nothing: the first Open was killed before it came to use a WAL. A connection
-// that cannot write cannot follow such a journal.
+// nothing, or to one page, which has no table: the first Open was killed before it came
+// to use a WAL. A connection that cannot write cannot follow such a journal.
 func unfinished(journal string) bool {
 	f, err := os.Open(journal)
 	if err != nil {
@@ -126,7 +128,25 @@ func unfinished(journal string) bool {
 	defer f.Close()
 	var h [20]byte // https://sqlite.org/fileformat2.html#rollbackjournal
 	_, err = io.ReadFull(f, h[:])
-	return err == nil && binary.BigEndian.Uint32(h[16:]) == 0
+	return err == nil && binary.BigEndian.Uint32(h[16:]) <= 1
+}
+
+// startOver empties a file that its journal would take back to nothing. SQLite would do
+// the same, but for the header: it would take it back to one without a WAL, and use the
+// WAL that is there all the same.
+func (d *DB) startOver() error {
+	if n, err := frames(d.cfg.Path + "-wal"); err == nil && n > 0 {
+		return nil // that was not us
+	}
+	if err := errors.Join(d.id.file.Truncate(0), d.id.file.Sync()); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"-journal", "-wal"} {
+		if err := os.Remove(d.cfg.Path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(d.cfg.Path))
 }
 
 // checkContent judges a database by what is in it: nothing at all, or a store.

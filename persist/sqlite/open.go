@@ -163,6 +163,11 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	vacuum, err := queryInt(d.writer, `PRAGMA auto_vacuum`)
+	if err != nil {
+		return err
+	}
+	d.shrinks = vacuum != 0
 	if d.key, err = storeKey(d.writer); err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ func (t *transaction) run() (err error) {
 	if err := t.tell(); err != nil && !ownFault(err) { // a damaged page keeps nobody out
 		return err
 	}
+	if err := t.shrink(); err != nil && !ownFault(err) {
+		return err
+	}
 	mark, err := t.mark()
 	if err != nil {
 		return err

@@ -39,7 +39,8 @@ func (d *DB) Look(s persist.Sink) (again bool) {
 	case failed == nil && wasFailed:
 		s.Reset(backText)
 	}
-	return failed != nil || d.warned.Load() > 0
+	more := failed == nil && d.shrinkIdle()
+	return more || failed != nil || d.warned.Load() > 0
 }
 
 // look is persist.ErrReplaced if what is written now would be lost.
