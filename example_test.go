@@ -85,3 +85,41 @@ func ExampleStore_Update() {
 	fmt.Println(string(session.Data.JSON()), err)
 	// Output: {"cart":["tea"],"theme":"dark"} <nil>
 }
+
+// A backup is made while the store runs, and put back while it is closed.
+func ExampleRestore() {
+	dir, err := os.MkdirTemp("", "sessile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, path, backup := context.Background(), filepath.Join(dir, "sessions.db"), filepath.Join(dir, "backup.db")
+
+	store, err := sessile.Open(ctx, sessile.Config{Path: path})
+	if err != nil {
+		log.Fatal(err)
+	}
+	session, _, err := store.Create(ctx, sessile.Meta{}, "ann", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := store.Backup(ctx, backup); err != nil { // any time
+		log.Fatal(err)
+	}
+	if err := store.Destroy(ctx, session.ID); err != nil { // after the backup was made
+		log.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	report, err := sessile.Restore(ctx, backup, path) // while the store is closed
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Revived, "logged out since, and valid again")
+	fmt.Println(report.Lost, "created since, and gone")
+	// Output:
+	// 1 logged out since, and valid again
+	// 0 created since, and gone
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/sessile/sessile/persist"
@@ -21,7 +22,7 @@ func marked(word string, n int) []byte {
 // in no backup: neither on a page that is free, nor in a gap of one that is not (R22).
 func TestDataOfDestroyedSessionsIsInNoFileAfterClose(t *testing.T) {
 	for _, size := range []int{100, 1000, 60_000} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			dir := t.TempDir()
 			path, backup := filepath.Join(dir, "s.db"), filepath.Join(dir, "backup.db")
 			d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
