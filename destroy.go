@@ -7,11 +7,16 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Destroy ends a session. It is refused in memory at once, and that is on disk
-// (fsync) when Destroy returns nil. An id that there is not is no error.
+// Destroy ends a session. Memory refuses it at once, or, if the session is not in memory
+// while the deletions that wait for the disk are at their bound, as soon as there is room.
+// Its deletion is on disk (fsync) when Destroy returns nil. Destroying an unknown ID is not
+// an error.
 //
-// [ErrNotDurable] means: refused from now on in this process, and the write is
-// retried until it succeeds. That includes a full disk and the end of ctx.
+// [ErrNotDurable] means: the session is refused from now on in this process, and its
+// deletion is retried until it is on disk or [Store.Close] gives up; then Close says so,
+// and the session may be back after a restart. It wraps its cause, which may be a full
+// disk, the end of ctx or [ErrClosed]. ErrClosed or ctx's error without ErrNotDurable
+// means that nothing was done.
 func (s *Store) Destroy(ctx context.Context, id ID) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -22,8 +27,8 @@ func (s *Store) Destroy(ctx context.Context, id ID) error {
 	return nil
 }
 
-// DestroyForUser is [Store.Destroy] for a session that must be userID's: another
-// user's session gives the same [ErrNotFound] as one that there is not.
+// DestroyForUser is [Store.Destroy] for a session that must be userID's. It returns
+// [ErrNotFound] if the session does not exist or belongs to another user.
 func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error {
 	if err := s.ready(userID); err != nil {
 		return err

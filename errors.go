@@ -34,8 +34,9 @@ var (
 	// A call waits for room for 50 ms at most at each bound that it meets. Where the
 	// caller's context has ended meanwhile, this wraps that too.
 	ErrOverloaded = actor.ErrOverloaded
-	// ErrNotDurable: the session is refused from now on in this process, and its
-	// end is retried until it is on disk.
+	// ErrNotDurable: the session is refused from now on in this process, and its deletion
+	// is retried until it is on disk or [Store.Close] gives up; then Close says so, and the
+	// session may be back after a restart. It wraps its cause.
 	ErrNotDurable = actor.ErrNotDurable
 	// ErrUnavailable: the disk did not do it.
 	ErrUnavailable = persist.ErrUnavailable

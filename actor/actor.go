@@ -27,7 +27,7 @@ type Config struct {
 	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
 	CloseTimeout    time.Duration // how long Close tries to write when the disk fails, and waits for reads
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
-	Exclusive       bool          // nobody else writes: the lease never ends
+	Exclusive       bool          // nobody else writes: memory is trusted without end, but after a rest not before a look
 	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
 	MaxLifetime     int64         // and an absolute one
 	Grace           int64         // longest grace of a token that was replaced and whose successor was seen, microseconds; 0 = no bound
@@ -46,29 +46,29 @@ type Actor struct {
 	observer  observer
 	pools     pools
 
-	inbox   chan message // unbuffered: what is accepted is answered
-	growth  chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
-	batches chan *persist.Batch
-	results chan committed
-	stop    chan struct{}      // closed by Close
-	done    chan struct{}      // closed when the loop has ended
-	quiet   chan struct{}      // closed when nothing more will happen
-	unread  chan struct{}      // watched sessions must be read again
-	waking  chan struct{}      // the store is used after a rest
-	cancel  context.CancelFunc // of the watcher and the sweeper
-	writing context.Context    //nolint:containedctx // of the writer: ends when Close gives up
-	giveUp  context.CancelFunc
-	group   sync.WaitGroup
-	once    sync.Once
-	err     error // of Close; read after done
+	inbox         chan message // unbuffered: what is accepted is answered
+	growth        chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
+	batches       chan *persist.Batch
+	results       chan committed
+	stop          chan struct{}      // closed by Close
+	done          chan struct{}      // closed when the loop has ended
+	quiet         chan struct{}      // closed when nothing more will happen
+	unread        chan struct{}      // watched sessions must be read again
+	waking        chan struct{}      // the store is used after a rest
+	cancel        context.CancelFunc // of the watcher and the sweeper
+	writing       context.Context    //nolint:containedctx // of the writer: ends when Close gives up
+	cancelWriting context.CancelFunc // of writing
+	group         sync.WaitGroup
+	once          sync.Once
+	err           error // of Close; read after done
 
-	reads     reads
-	places    chan struct{} // of cold reads: one for each that the disk has not answered
-	reading   atomic.Int32  // optimistic reads that the disk has not answered
-	coldReads atomic.Uint64 // and how many there were
-	unknown   atomic.Uint64 // of them, those that found nothing
-	refused   atomic.Uint64 // calls that were refused without asking the loop
-	hits      counter
+	diskReads       reads
+	places          chan struct{} // of cold reads: one for each that the disk has not answered
+	optimisticReads atomic.Int32  // optimistic reads that the disk has not answered
+	coldReads       atomic.Uint64 // and how many there were
+	unknown         atomic.Uint64 // of them, those that found nothing
+	refused         atomic.Uint64 // calls that were refused without asking the loop
+	hits            counter
 }
 
 // Start runs an Actor over backend. Close it.
@@ -82,9 +82,9 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 		batches: make(chan *persist.Batch, 1), results: make(chan committed, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
 		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1),
-		reads: newReads(), places: make(chan struct{}, cfg.MaxLoads),
+		diskReads: newReads(), places: make(chan struct{}, cfg.MaxLoads),
 	}
-	a.writing, a.giveUp = context.WithCancel(context.Background())
+	a.writing, a.cancelWriting = context.WithCancel(context.Background())
 	a.observer = newObserver(cfg.Observe, a.quiet)
 	var feeders sync.WaitGroup // whoever may emit an event
 	feeders.Go(func() { a.sweep(ctx) })
@@ -102,8 +102,10 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 }
 
 // Close stops accepting calls, writes everything that was acknowledged, and
-// joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout
-// and says what was lost. It waits as long again for reads that are under way, also
+// joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout,
+// cancels the context of the commit in flight, waits until the backend's Apply has returned,
+// and says what was lost: a session whose deletion is not on disk may be back after a restart.
+// It waits as long again for reads that are under way, also
 // those whose callers have given up, and says how many have not ended: but for those, no
 // call of the backend is under way or follows. It waits a second at most for an observer
 // that does not return. It is idempotent and always returns the same error.
@@ -116,8 +118,8 @@ func (a *Actor) close() {
 	a.cancel()
 	close(a.stop)
 	a.group.Wait()
-	a.giveUp()
-	if n := a.reads.join(a.cfg.CloseTimeout); n > 0 {
+	a.cancelWriting()
+	if n := a.diskReads.join(a.cfg.CloseTimeout); n > 0 {
 		a.err = errors.Join(a.err, fmt.Errorf("closing the session store: %d reads have not ended within %v", n, a.cfg.CloseTimeout))
 	}
 	patience := time.NewTimer(time.Second)
@@ -222,7 +224,7 @@ func (a *Actor) drain(c *core, timer *wakeTimer) error {
 // surrender ends the batch in flight, answers who still waits, and tells what
 // could not be written.
 func (a *Actor) surrender(c *core, timer *wakeTimer) error {
-	a.giveUp()
+	a.cancelWriting()
 	c.finished = true
 	if c.inFlight != nil {
 		a.step(c, <-a.results, timer)
@@ -231,7 +233,7 @@ func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 		return nil
 	}
 	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk", len(c.dirty), c.ops.len())
-	a.step(c, giveUp{}, timer)
+	a.step(c, nothingMore{}, timer)
 	return errors.Join(err, c.stats.LastError)
 }
 

@@ -17,7 +17,7 @@ package actor
 type admission struct {
 	writes     waitQueue // calls that make more wait for the disk
 	reads      waitQueue // calls that need a cold read
-	ends       waiters   // calls that need room among the tombstones
+	destroys   waiters   // calls that need room among the tombstones
 	full       bool      // writes wait: high water has been reached, and low water has not been since
 	refusedAt  int64     // tick of the last refusal
 	overloaded bool      // that has been told
@@ -143,8 +143,8 @@ func (c *core) reject(x *call) {
 
 // letIn lets callers in where there is room, and refuses those that have waited for too long.
 func (c *core) letIn() {
-	for n := c.ends.n; n > 0 && c.ends.n > 0 && !c.crowded(); n-- {
-		c.ends.take().self.run(c)
+	for n := c.destroys.n; n > 0 && c.destroys.n > 0 && !c.crowded(); n-- {
+		c.destroys.take().self.run(c)
 	}
 	for c.writes.n > 0 && !c.checkFull() {
 		c.admit(&c.writes)

@@ -62,10 +62,10 @@ type chunk struct {
 }
 
 func (a *Actor) expired(ctx context.Context, after int64) (x chunk) {
-	if !a.reads.begin() {
+	if !a.diskReads.begin() {
 		return chunk{err: ErrClosed}
 	}
-	defer a.reads.end()
+	defer a.diskReads.end()
 	x.refs, x.next, x.err = a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
 	return x
 }

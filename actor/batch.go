@@ -30,7 +30,8 @@ type backoff struct {
 	n  int   // failures in a row
 }
 
-// delay is the pause after the n-th failure in a row: exponential, capped, jittered.
+// delay is the pause after a failure: exponential, capped, jittered. n counts failures in
+// a row: the earlier ones for a batch, this one too for an operation that failed by itself.
 func (c *core) delay(n int) int64 {
 	d := retryMost
 	if n < 8 {

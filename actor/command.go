@@ -14,8 +14,10 @@ type command interface {
 	// run carries the command out against memory. A command whose session is not there
 	// starts a load, and goes on when that ends.
 	run(c *core)
-	// giveUp ends the command for a caller whose time is up. It returns what has become of
-	// it: nil if nothing was done. later means that it cannot be told yet, and will be.
+	// giveUp ends the command for a caller whose time is up. A create or a rotation that is
+	// not in flight is taken back. A destroy goes on, and so does a change: it is in memory,
+	// and is written. state is what the caller must be told beside its context's error, or
+	// nil. later means that this is not known yet, and that the answer follows.
 	giveUp(c *core) (later bool, state error)
 }
 
@@ -35,8 +37,8 @@ type call struct {
 
 	passive bool // it is no use of the store, but the store's own, or about the store
 
-	grows bool // it makes more wait for the disk, and may be refused for it
-	ends  bool // it ends sessions, and is never refused for want of room
+	grows        bool // it makes more wait for the disk, and may be refused for it
+	endsSessions bool // it is never refused for want of room
 
 	answered bool
 	reusable bool  // the caller's note: nobody looks at it any more
@@ -64,6 +66,43 @@ func (x *call) handle(c *core) {
 		c.enqueue(&c.writes, x, c.drainSize())
 	default:
 		x.self.run(c)
+	}
+}
+
+// answer answers x with a view, once.
+func (c *core) answer(x *call, v *View) {
+	if !x.answered {
+		x.view = v
+		c.reply(x, nil)
+	}
+}
+
+// fail answers x with an error, once.
+func (c *core) fail(x *call, err error) { c.reply(x, err) }
+
+// reply answers x, once: with an error, or with what its command has noted.
+func (c *core) reply(x *call, err error) {
+	if x.answered {
+		return
+	}
+	x.answered, x.err = true, err
+	if x.in != nil {
+		x.leave()
+	}
+	c.out.replies = append(c.out.replies, reply{call: x})
+}
+
+// failAll answers all of w with an error.
+func (c *core) failAll(w *waiters, err error) {
+	for x := w.first; x != nil; x = w.first {
+		c.fail(x, err)
+	}
+}
+
+// answerAll answers all of w: what they asked for is done.
+func (c *core) answerAll(w *waiters) {
+	for x := w.first; x != nil; x = w.first {
+		c.answer(x, nil)
 	}
 }
 
@@ -148,7 +187,7 @@ func (x *call) leave() {
 }
 
 // leftError answers a caller whose time is up.
-type leftError struct{ state error } // of what it asked for; nil if nothing was done
+type leftError struct{ state error } // what it must be told beside its context's error; or nil
 
 func (*leftError) Error() string { return "caller left" }
 
@@ -159,8 +198,7 @@ type abandon struct {
 	gone bool
 }
 
-// handle tells the caller what became of its command. A durable operation that is not
-// in flight yet is not carried out.
+// handle tells the caller what became of its command; see command.giveUp.
 func (m abandon) handle(c *core) {
 	switch x := m.call; {
 	case m.gone:

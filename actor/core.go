@@ -49,13 +49,13 @@ type core struct {
 	chores     []chore
 	admission
 
-	exclusive bool
-	lease     int64 // memory may be served before then
-	use       use
-	closing   bool   // nothing new is accepted
-	finished  bool   // nothing more is written
-	bumps     uint64 // security operations, resets and dropped changes so far
-	stats     Stats
+	exclusive    bool
+	lease        int64 // memory may be served before then
+	use          use
+	closing      bool   // nothing new is accepted
+	finished     bool   // nothing more is written
+	epochChanges uint64 // operations, resets and dropped changes so far: part of the epoch
+	stats        Stats
 }
 
 // chore is a part of a command over many sessions that is done in steps, so that
@@ -65,7 +65,7 @@ type chore func(c *core) (done bool)
 // effects is what a step decided, beside the entries of hot that have changed. The
 // shell carries it out; see publish. It is valid until the next step.
 type effects struct {
-	epoch   uint64          // rows may be trusted as long as it is the same, and not 0
+	epoch   uint64          // see core.epoch
 	lease   int64           // memory may be served until then
 	refuse  bool            // refuse whatever grows without asking the loop
 	ended   []chan struct{} // their sessions are over
@@ -127,7 +127,7 @@ func (c *core) advance() {
 	if len(c.ops.delayed) > 0 {
 		c.ops.release(c.tick)
 	}
-	if len(c.watched.ends) > 0 {
+	if len(c.watched.byEnd) > 0 {
 		c.expireWatched()
 	}
 	if len(c.chores) > 0 {
@@ -171,37 +171,11 @@ func (c *core) resident(x *call, id persist.ID) *entry {
 }
 
 // waiting reports whether anybody waits for room.
-func (c *core) waiting() bool { return c.writes.n+c.reads.n+c.ends.n > 0 }
+func (c *core) waiting() bool { return c.writes.n+c.reads.n+c.destroys.n > 0 }
 
-// trusted reports whether memory may be served: always, where nobody else writes.
+// trusted reports whether memory may be served. Where nobody else writes it always may,
+// but for a store that rests: its lease is 0 until the backend has been looked at.
 func (c *core) trusted() bool { return c.now < c.lease }
-
-// answer answers x with a view, once.
-func (c *core) answer(x *call, v *View) {
-	if !x.answered {
-		x.view = v
-		c.fail(x, nil)
-	}
-}
-
-// fail answers x with an error, once.
-func (c *core) fail(x *call, err error) {
-	if x.answered {
-		return
-	}
-	x.answered, x.err = true, err
-	if x.in != nil {
-		x.leave()
-	}
-	c.out.replies = append(c.out.replies, reply{call: x})
-}
-
-// failAll answers all of w with an error.
-func (c *core) failAll(w *waiters, err error) {
-	for x := w.first; x != nil; x = w.first {
-		c.fail(x, err)
-	}
-}
 
 func (c *core) event(e Event) {
 	e.At = c.now
@@ -224,11 +198,11 @@ func (c *core) wake() time.Duration {
 	if at != forever {
 		wait = max(time.Duration(at-c.tick)*time.Microsecond, 0)
 	}
-	if len(c.watched.ends) == 0 {
+	if len(c.watched.byEnd) == 0 {
 		return wait
 	}
 	// The wall clock may be set ahead: look at it now and then.
-	look := time.Duration(min(max(c.watched.ends.next()-c.now, 10_000), 60_000_000)) * time.Microsecond
+	look := time.Duration(min(max(c.watched.byEnd.next()-c.now, 10_000), 60_000_000)) * time.Microsecond
 	if wait == never {
 		return look
 	}
@@ -243,7 +217,7 @@ func (c *core) batchDue() bool {
 		(c.urgent() || c.changesDue())
 }
 
-// urgent reports whether somebody waits for the disk.
+// urgent reports whether something may not wait for BatchInterval.
 func (c *core) urgent() bool { return len(c.durable)+c.ops.urgent > 0 }
 
 // changesDue reports whether what nobody waits for has waited for long enough.
@@ -275,8 +249,15 @@ func (c *core) batchAt() int64 {
 	}
 }
 
-// epoch says whether a row may be trusted by whoever has read it without asking: as
-// long as the epoch is the same, and not 0. See optimistic.
+// epoch says whether a row may be trusted by whoever has read it without asking the loop:
+// as long as the epoch is the same, and not 0. See optimistic.
+//
+// It is 0 while others write too, the actor closes, the store rests, an operation is
+// ready, delayed or in flight, or a session, token or user has a tombstone, open or
+// committed. It changes when an operation is accepted, a session with changes is dropped,
+// a tombstone is committed, a batch leaves, and on a reset.
+//
+// It must never return to a number that it had: every term only grows.
 func (c *core) epoch() uint64 {
 	t := &c.tombstones
 	switch {
@@ -284,7 +265,7 @@ func (c *core) epoch() uint64 {
 		len(t.sessions)+len(t.tokens)+len(t.users) > 0:
 		return 0
 	}
-	return 1 + c.bumps + t.commits + c.stats.Batches
+	return 1 + c.epochChanges + t.commits + c.stats.Batches
 }
 
 // idle reports whether everything is on disk.
@@ -303,7 +284,7 @@ type closing struct{}
 // handle accepts nothing more: what waits goes to disk, what cannot wait is told so.
 func (closing) handle(c *core) {
 	c.closing = true
-	for _, w := range []*waiters{&c.ends, &c.writes.waiters, &c.reads.waiters} {
+	for _, w := range []*waiters{&c.destroys, &c.writes.waiters, &c.reads.waiters} {
 		c.failAll(w, ErrClosed)
 	}
 	for _, r := range c.replacing {
@@ -317,11 +298,11 @@ func (closing) handle(c *core) {
 	}
 }
 
-// giveUp says that nothing more will be written: answer everyone.
-type giveUp struct{}
+// nothingMore says that nothing more will be written: answer everyone.
+type nothingMore struct{}
 
-// handle answers everyone who still waits for the disk, which had its chance.
-func (giveUp) handle(c *core) {
+// handle answers everyone who still waits for the disk.
+func (nothingMore) handle(c *core) {
 	for len(c.chores) > 0 {
 		c.work()
 	}

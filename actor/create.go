@@ -85,7 +85,7 @@ func (p *createOp) end(c *core) {
 	if len(c.tombstones.users) > 0 {
 		c.tombstones.creating(p.record.UserID, p.order, -1)
 	}
-	c.replacing.end(p.replaces, &c.ends)
+	c.replacing.end(p.replaces, &c.destroys)
 }
 
 func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
@@ -185,7 +185,7 @@ func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 func (c *core) forgetUser(user string) {
 	c.loads.markStale()
 	if user == "" { // guests are in no user's list
-		for _, w := range slices.Clone(c.watched.ends) {
+		for _, w := range slices.Clone(c.watched.byEnd) {
 			if w.entry != nil {
 				c.writeWatched(w.entry, user)
 			}

@@ -8,6 +8,7 @@ type decision uint8
 const (
 	install    decision = iota + 1 // it is current: put it into memory
 	answerOnly                     // it may answer those who asked, and is not put into memory
+	useMemory                      // memory has the session, and is newer
 	readAgain                      // it may be outdated
 	refuse                         // its session is over
 )
@@ -57,7 +58,7 @@ func (t *tombstones) refused(h persist.Hash) error {
 // far, the token that nobody has: the old one opens nothing.
 func (t *tombstones) redirect(r persist.Record) persist.Record {
 	for k := t.tokens[r.Hash]; k != nil && k.commit == 0 && k.to != (persist.Hash{}); k = t.tokens[r.Hash] {
-		r.Hash, r.Rotation = k.to, ended(k.hash, k.at)
+		r.Hash, r.Rotation = k.to, lockedOut(k.hash, k.at)
 	}
 	return r
 }

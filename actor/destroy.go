@@ -12,12 +12,16 @@ type destroyCommand struct {
 	call
 	id    persist.ID
 	owner persist.UserKey // zero: whoever's it is
-	taken bool            // it is refused from now on
+	taken bool            // the session is refused from now on
 }
 
-// Destroy ends a session: refused in memory at once, and on disk when Destroy
-// returns nil. An unknown id is no error. ErrNotDurable: it is refused, and its deletion
-// is retried until it is on disk.
+// Destroy ends a session. Memory refuses it as soon as the command is let in: at once, but
+// for a session that is not in memory while tombstones are at their bound. Its deletion is
+// on disk when Destroy returns nil. An unknown ID is no error.
+//
+// ErrNotDurable: it is refused, and its deletion is retried until it is on disk or Close
+// gives up; see there. That includes a caller whose context ends: the error wraps the cause.
+// ErrClosed or the context's error without ErrNotDurable: nothing was done.
 func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
 	return a.DestroyOwned(ctx, persist.UserKey{}, id)
 }
@@ -26,7 +30,7 @@ func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
 // unknown one, is persist.ErrNotFound. Without a user it is Destroy.
 func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.ID) error {
 	x := fresh[destroyCommand](&a.pools.destroy)
-	x.id, x.owner, x.ends = id, u, true
+	x.id, x.owner, x.endsSessions = id, u, true
 	_, err := a.view(ctx, a.inbox, x)
 	return err
 }
@@ -42,7 +46,7 @@ func (x *destroyCommand) run(c *core) {
 			x.with(c, e)
 		}
 	case c.hot.ByID(x.id) == nil && c.crowded():
-		c.ends.add(&x.call)
+		c.destroys.add(&x.call)
 	default:
 		c.destroyNow(x, x.id)
 	}
@@ -81,9 +85,9 @@ func (x *destroyCommand) giveUp(*core) (later bool, state error) {
 func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
 	p := &destroyOp{ref: persist.Ref{ID: id}}
 	p.deletes = true
-	covers := c.seq + 1
+	holdsBack := c.seq + 1
 	if e := c.hot.ByID(id); e != nil {
-		covers = c.unwritten(e)
+		holdsBack = c.unwritten(e)
 		p.ref = e.Value().Ref()
 		p.tombstone = c.tombstones.addSession(id, e.Key(), e.User())
 		c.drop(e, persist.ErrNotFound)
@@ -97,7 +101,7 @@ func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
 		p.add(&x.call)
 	}
 	c.accept(p)
-	p.covers = min(p.covers, covers)
+	p.holdsBack = min(p.holdsBack, holdsBack)
 }
 
 // destroyOp is a session whose end is not on disk yet.
@@ -105,6 +109,7 @@ type destroyOp struct {
 	pending
 	ref       persist.Ref
 	tombstone *sessionTombstone
+	unknown   bool // it may have been done before
 }
 
 func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.Destroy, Ref: p.ref} }
@@ -118,14 +123,30 @@ func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 		return
 	}
 	c.tombstones.commitSession(p.tombstone)
-	for _, x := range o.Removed {
+	for _, x := range p.removed(o) {
 		c.over(x, Event{Kind: Destroyed})
 		c.stats.Destroyed++
 	}
-	c.failAll(&p.waiters, nil)
+	c.answerAll(&p.waiters)
 }
 
-func (p *destroyOp) fail(c *core, _ *batch, err error, _ bool) bool {
+// removed is the session that p has ended, if there was one.
+//
+//  1. The first commit is done, and reported as unknown.
+//  2. The retry finds nothing to delete.
+//
+// Then it is the session that memory had when p was accepted, unless another operation has
+// told its end.
+func (p *destroyOp) removed(o persist.Outcome) []persist.Removed {
+	t := p.tombstone
+	if o.Status != persist.Gone || !p.unknown || t.token == nil || t.told {
+		return o.Removed
+	}
+	return []persist.Removed{{ID: t.id, Hash: t.token.hash, UserID: t.owner}}
+}
+
+func (p *destroyOp) fail(c *core, _ *batch, err error, unknown bool) bool {
+	p.unknown = p.unknown || unknown
 	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, err))
 	return true
 }

@@ -60,3 +60,47 @@ func TestADestroyThatIsOnDiskIsKnownAsLongAsALoadMayAsk(t *testing.T) {
 	g.refused(g.do(own), own, persist.ErrNotFound)
 	g.empty()
 }
+
+// TestDestroyOfUnknownOutcomeIsToldOnceWhenItsRetryFindsNothing: the first commit was done,
+// so only memory knows what it has ended. Of a session that it did not have nothing is told.
+func TestDestroyOfUnknownOutcomeIsToldOnceWhenItsRetryFindsNothing(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		for _, known := range []bool{false, true} {
+			g := newHarness(t, nil)
+			id := persist.ID{9}
+			want := 0
+			if known {
+				id, want = g.create("u").ID, 1
+			}
+			g.do(g.destroy(id))
+			equal(t, "told while it is unknown", happened(g.unknown(done), Destroyed), 0)
+			g.pass(retryMost.Microseconds())
+			out := g.settle()
+			equal(t, "told", happened(out, Destroyed), want)
+			for _, e := range out.events {
+				if e.Kind == Destroyed {
+					equal(t, "session", e.ID, id)
+					equal(t, "user", e.UserID, "u")
+				}
+			}
+			equal(t, "counted", g.stats().Destroyed, uint64(want))
+		}
+	}
+}
+
+// TestDestroyOfUnknownOutcomeIsNotToldAfterAnEviction that has told the end of its session.
+func TestDestroyOfUnknownOutcomeIsNotToldAfterAnEviction(t *testing.T) {
+	g := newHarness(t, nil)
+	id := g.create("u").ID
+	g.do(g.destroy(id))
+	g.unknown(false)
+	g.pass(retryMost.Microseconds())
+	g.refuses(persist.ErrUnavailable) // its retry is delayed, and a login overtakes it
+	login := g.createReq("u")
+	login.limit.Max = 1
+	g.do(login)
+	equal(t, "evicted", happened(g.settle(), Evicted), 1)
+	g.pass(retryMost.Microseconds())
+	equal(t, "told again", happened(g.settle(), Destroyed), 0)
+	equal(t, "counted", g.stats().Destroyed, 0)
+}

@@ -18,11 +18,14 @@ type destroyUserCommand struct {
 }
 
 // DestroyUser ends every session of a user but except (zero = all of them) and
-// returns how many were stored. It is on disk when DestroyUser returns nil.
-// ErrNotDurable: they are refused, and their deletion is retried until it is on disk.
+// returns how many were stored. It is on disk when DestroyUser returns nil. Its errors are
+// those of Destroy; persist.ErrNotFound if except is not an active session of the user.
+//
+// If a first commit was done but reported as unknown, its retry finds nothing to delete:
+// those sessions are neither counted nor told as events.
 func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persist.ID) (int, error) {
 	x := fresh[destroyUserCommand](&a.pools.destroyUser)
-	x.user, x.except, x.ends = u, except, true
+	x.user, x.except, x.endsSessions = u, except, true
 	err := a.call(ctx, a.inbox, x)
 	n := x.n
 	x.recycle()
@@ -57,7 +60,7 @@ func (x *destroyUserCommand) with(c *core, e *entry) {
 func (x *destroyUserCommand) start(c *core, keep *entry) {
 	p := c.tombstones.joinable(x.user.ID, x.except)
 	if p == nil && c.crowded() && !c.hot.Has(x.user.ID) {
-		c.ends.add(&x.call)
+		c.destroys.add(&x.call)
 		return
 	}
 	if p == nil {
@@ -120,7 +123,7 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 		if e == nil {
 			return true
 		}
-		p.covers = min(p.covers, c.unwritten(e))
+		p.holdsBack = min(p.holdsBack, c.unwritten(e))
 		c.drop(e, persist.ErrNotFound)
 	}
 	return group.First() == nil
@@ -153,7 +156,7 @@ func (p *destroyUserOp) settle(c *core, _ *batch, o persist.Outcome) {
 		}
 		for x := p.first; x != nil; x = p.first {
 			x.self.(*destroyUserCommand).n = len(o.Removed) //nolint:forcetypeassert,errcheck // nobody else waits for it
-			c.fail(x, nil)
+			c.answer(x, nil)
 		}
 		return true
 	})

@@ -41,7 +41,7 @@ func (c *core) change(e *entry, v *View, data bool) *dirty {
 		c.hot.Pin(e)
 	}
 	c.hot.Put(e, v, v.cost())
-	if len(c.watched.ends) > 0 {
+	if len(c.watched.byEnd) > 0 {
 		c.watched.changed(v)
 	}
 	d.data = d.data || data
@@ -99,12 +99,13 @@ func (c *core) clean(d *dirty) {
 	c.hot.Unpin(d.entry)
 }
 
-// drop forgets a session whose end has come: nothing of it is written any more.
+// drop takes a session out of memory: queued changes are lost, and the outcome of those in
+// flight is ignored.
 func (c *core) drop(e *entry, err error) {
 	id := persist.ID(e.ID())
 	c.hot.Remove(e)
 	if d := c.dirty[id]; d != nil {
-		c.bumps++ // who does not find it from now on must not take its row for current
+		c.epochChanges++ // who does not find it from now on must not take its row for current
 		c.failAll(&d.wait, err)
 		c.failAll(&d.flight.wait, err)
 		c.clean(d)
@@ -120,9 +121,12 @@ func (c *core) over(x persist.Removed, ev Event) {
 	} else {
 		c.endWatch(x.ID)
 	}
-	if c.tombstones.sessions[x.ID] == nil {
-		c.tombstones.commitSession(c.tombstones.addSession(x.ID, x.Hash, x.UserID))
+	t := c.tombstones.sessions[x.ID]
+	if t == nil {
+		t = c.tombstones.addSession(x.ID, x.Hash, x.UserID)
+		c.tombstones.commitSession(t)
 	}
+	t.told = true
 	ev.ID, ev.UserID = x.ID, x.UserID
 	c.event(ev)
 }

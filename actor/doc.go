@@ -1,18 +1,22 @@
 // Package actor owns the hot sessions. One goroutine, the loop, is the only one
 // that changes anything; a second one, the writer, is the only one that commits.
-// Readers look sessions up in the index that the loop publishes and never wait
-// for it. Start starts both, Close joins them. An Actor is safe for concurrent use.
+// Readers look sessions up in the index that the loop publishes: Peek never waits for
+// the loop, and a miss may ask it. Start starts both, Close joins them. An Actor is safe for concurrent use.
 // This package refuses to know SQL, HTTP and raw tokens. It carries no compatibility promise.
 //
 // # States
 //
 //	session:    cold ─load→ clean ─change→ dirty ─batch leaves→ in flight ─acked→ clean ─evict→ cold
 //	                                          ▲────── failed: requeue ──────┘
-//	            any ─destroy→ fenced ─deletion on disk→ tombstone ─older loads over→ forgotten
+//	            any ─destroy→ tombstone open ─deletion on disk→ committed ─older loads over→ forgotten
+//	            hot ─rotation of unknown outcome, no grace→ locked out ─rotation with From zero→ hot
 //
-//	operation:  accepted → ready → in flight → answered
-//	                         ▲────── batch failed ──┤
-//	                         └─ delayed ◀─ item failed
+//	operation:  accepted → ready → in flight → done: answered
+//	                         ▲         ├─ batch failed: answered with the error; if it must or may
+//	                         ├─────────┘  have been done, retried with nobody waiting
+//	                         └─ delayed ◀─ item failed: the same, after a pause
+//
+// A seenOp is answered when it is accepted.
 //
 // # A command whose session is cold
 //
@@ -45,44 +49,61 @@
 //
 //	acked           on disk, as the disk has told
 //	admission       who finds room, who waits for it and who is refused
+//	alias           the token before, by which the index finds a session too, in its grace
 //	batch           what one commit takes
 //	call            what all commands have: the way back to the caller
 //	command         one call of the API on its way through the loop
+//	cold            not in memory
 //	core            what the loop knows, and the step that decides
-//	covers          the oldest change that is on disk when an operation is
 //	dirty           with changes that are not on disk
 //	epoch           a number; as long as it stays the same, rows are as current as memory
 //	effects         what a step decided, for the shell to carry out
-//	fenced          refused in memory, and not yet deleted on disk
 //	found           a row that an optimistic read has brought
+//	holdsBack       the lowest change number that a Sync must not report before an operation is done
+//	hot             in memory
 //	install         put a row into memory
-//	lease           how long memory is trusted where others write too
+//	lease           how long memory is trusted; without end where nobody else writes, 0 while that store rests
 //	load            one cold read for everybody who asks for the same
-//	operation       what must be on disk before it is answered
+//	locked out      what a session is that no token opens: whether its rotation was done is unknown
+//	lost successor  a token that nobody has presented for a minute; a rotation from the one before replaces it
+//	operation       what leaves as a persist.Op
 //	optimistic read a cold read that does not ask the loop, and is checked by the epoch
+//	overtake        settle before an older rotation of the same session that is delayed
 //	publish         show readers what a step decided
 //	settle          take the outcome of what was in flight
+//	shell           the Actor: what runs steps, and carries out their effects
+//	step            one message, and what it makes due; it decides, and does no I/O
+//	tick            the monotonic clock, by which things become due; now is the wall clock
 //	tombstone       what is over and must not come back from a row that was read before
 //
 // # Invariants
 //
 //  1. A step changes only what the loop owns. Readers see nothing of it before publish,
-//     and then in the order that publish documents. The core's files import no lock, no
-//     context, no clock; internal/arch holds it.
-//  2. Every accepted command is answered exactly once, and after publish: who has an
-//     answer finds what it says.
+//     and then in the order that publish documents. The files that internal/arch lists as
+//     this package's core (rules_test.go) import neither context nor sync, and of time use
+//     durations alone: rules core-import and clock.
+//  2. Every accepted command is answered at most once, as the last line of publish: who has
+//     an answer finds what it says. A caller that is gone gets none.
 //  3. A session with changes that are not on disk is pinned. What is written is always its
-//     current view, so that a failed batch cannot bring back something older.
+//     current view, so that a failed batch cannot bring back something older. After a
+//     rotation of unknown outcome without a grace no token opens its session: memory locks
+//     it out, and a row that comes from the disk is redirected to the token that nobody has.
 //  4. A row that comes from the disk is held against every tombstone that was open or
-//     committed since its load began. What is over does not come back.
-//  5. Operations leave, settle and are retried in the order in which they were accepted.
-//     One batch is in flight at a time.
+//     committed since its load began, and against a session's whatever its commit; or, for
+//     an optimistic read, is used only if the epoch stayed the same. What is over does not
+//     come back.
+//  5. Operations that are ready leave, settle and are retried in the order in which they
+//     were accepted. One that the disk refused by itself is delayed and may be overtaken;
+//     rotations, which build on each other, have precedes and overtake for that. One batch
+//     is in flight at a time.
 //
 // # Read in this order
 //
-// command.go, core.go, then one command from its public method to its end: update.go, or
-// create.go for one that waits for the disk. publish.go for what readers see and when.
-// dirty.go and batch.go for what is written; opqueue.go for operations; load.go,
-// tombstone.go and decide.go for cold reads and the races that they lose; reader.go for
-// the reads that do not ask the loop. rotate.go and rotate_retry.go last.
+// command.go, core.go, mailbox.go for how a call reaches the loop, and actor.go for the loop
+// itself. Then one command from its public method to its end: update.go, or create.go for
+// one that waits for the disk. publish.go for what readers see and when, with package cache.
+// dirty.go and batch.go for what is written, sync.go for who waits for it; opqueue.go for
+// operations; read.go, load.go, tombstone.go, decide.go and destroy.go for cold reads, and
+// the races that the destroy wins; reader.go for the reads that do not ask the loop.
+// admission.go for who waits for room. rotate.go and rotate_retry.go last.
 package actor

@@ -14,8 +14,10 @@ var (
 	ErrExpired error = expired{}
 	// ErrOverloaded: a bound is reached, and there was no room soon; nothing was done.
 	ErrOverloaded = errors.New("session store is overloaded")
-	// ErrNotDurable: the session is refused from now on in this process, but its
-	// end is not on disk yet. It is retried until it is.
+	// ErrNotDurable: the session is refused from now on in this process, but its deletion
+	// is not on disk yet. It is retried until it is on disk or Close gives up. If Close
+	// gives up it says so, and the session may be back after a restart. It wraps its cause:
+	// the disk's error, ErrClosed, or the context's.
 	ErrNotDurable = errors.New("refused from now on in this process, not yet durable")
 	// ErrLimitReached: the user has as many sessions as allowed.
 	ErrLimitReached = errors.New("session limit reached")

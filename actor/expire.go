@@ -53,7 +53,7 @@ func (x *expireCommand) run(c *core) {
 		c.accept(&expireOp{ref: ref, command: x})
 	}
 	if x.open == 0 {
-		c.fail(&x.call, nil)
+		c.answer(&x.call, nil)
 	}
 }
 
@@ -92,6 +92,6 @@ func (p *expireOp) done(c *core, n int, err error) {
 		x.fault = err
 	}
 	if x.open--; x.open == 0 {
-		c.fail(&x.call, x.fault)
+		c.reply(&x.call, x.fault)
 	}
 }

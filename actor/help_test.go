@@ -183,7 +183,7 @@ func (*harness) seenNote(id persist.ID, current persist.Hash, until int64) *seen
 }
 
 func (*harness) destroy(id persist.ID) *destroyCommand {
-	return newCommand(func(x *destroyCommand) { x.id, x.ends = id, true })
+	return newCommand(func(x *destroyCommand) { x.id, x.endsSessions = id, true })
 }
 
 func (g *harness) destroyOwned(id persist.ID, user string) *destroyCommand {
@@ -193,7 +193,7 @@ func (g *harness) destroyOwned(id persist.ID, user string) *destroyCommand {
 }
 
 func (*harness) wipe(user string) *destroyUserCommand {
-	return newCommand(func(x *destroyUserCommand) { x.user.ID, x.ends = user, true })
+	return newCommand(func(x *destroyUserCommand) { x.user.ID, x.endsSessions = user, true })
 }
 
 func (g *harness) wipeBut(user string, except persist.ID) *destroyUserCommand {

@@ -43,10 +43,8 @@ func (x *listCommand) listed(c *core, m *loaded) {
 		case readAgain:
 			x.run(c)
 			return
-		case install:
-			if e := c.hot.ByID(r.ID); e != nil && (c.trusted() || e.Pinned()) {
-				v = e.Value()
-			}
+		case useMemory:
+			v = c.hot.ByID(r.ID).Value()
 		}
 		if v.ActiveAt(c.now) {
 			views = append(views, v)
@@ -54,5 +52,5 @@ func (x *listCommand) listed(c *core, m *loaded) {
 	}
 	c.stats.Unreadable += uint64(m.listing.Unreadable)
 	x.views, x.unreadable = views, m.listing.Unreadable
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }

@@ -11,16 +11,16 @@ import (
 // and comes back with a loaded, and all calls that came meanwhile go on with it. A caller
 // who gives up is followed by the next.
 type load struct {
-	kind    loadKind
-	token   persist.TokenKey // byToken
-	id      persist.ID       // byID
-	user    persist.UserKey  // byUser
-	since   uint64           // commits of tombstones when it began
-	leader  *call            // who reads
-	waiters waiters
-	stale   bool  // another node changed something meanwhile: answer from it, install nothing
-	prev    *load // in progress, in the order in which they began
-	next    *load
+	kind          loadKind
+	token         persist.TokenKey // byToken
+	id            persist.ID       // byID
+	user          persist.UserKey  // byUser
+	commitsBefore uint64           // commits of tombstones before it began: it sees what those deleted
+	leader        *call            // who reads
+	waiters       waiters
+	stale         bool  // another node changed something meanwhile: answer from it, install nothing
+	prev          *load // in progress, in the order in which they began
+	next          *load
 }
 
 type loadKind uint8
@@ -110,11 +110,11 @@ func (c *core) startLoad(x *call, l *load) {
 		c.fail(x, ErrClosed)
 		return
 	}
-	if c.busy() && !x.ends {
+	if c.busy() && !x.endsSessions {
 		c.enqueue(&c.reads, x, c.cfg.MaxLoads)
 		return
 	}
-	l.since, l.leader, x.load = c.tombstones.commits, x, l
+	l.commitsBefore, l.leader, x.load = c.tombstones.commits, x, l
 	c.loads.add(l)
 	c.stats.ColdReads++
 	c.out.replies = append(c.out.replies, reply{x, l})
@@ -131,7 +131,7 @@ func (c *core) endLoad(l *load) {
 func (c *core) pruneTombstones() {
 	oldest := c.tombstones.commits
 	if c.loads.first != nil {
-		oldest = c.loads.first.since
+		oldest = c.loads.first.commitsBefore
 	}
 	c.tombstones.prune(oldest)
 }
@@ -157,7 +157,8 @@ type loaded struct {
 	own     bool // err is the caller's own context, not the disk's
 }
 
-// handle has everyone who waited go on with what the disk said.
+// handle has everyone who waited go on with what the disk said. It does not call endLoad,
+// which prunes tombstones: they are needed until the row has been decided on for every waiter.
 func (m *loaded) handle(c *core) {
 	l, x := m.load, m.load.leader
 	c.loads.remove(l)
@@ -211,9 +212,9 @@ func (c *core) loadFailed(l *load, m *loaded) {
 // each call that waited: the one before may have ended the session.
 func (c *core) decide(l *load, r persist.Record) decision {
 	if e := c.hot.ByID(r.ID); e != nil && (c.trusted() || e.Pinned()) {
-		return install // memory is newer, and is used
+		return useMemory
 	}
-	if d := c.tombstones.decide(l.since, r); d != install {
+	if d := c.tombstones.decide(l.commitsBefore, r); d != install {
 		return d
 	}
 	if l.stale {

@@ -33,7 +33,7 @@ func (x *lookCommand) run(c *core) {
 	default:
 		c.lease = forever
 	}
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }
 
 // use is what the loop knows of how the store is used.

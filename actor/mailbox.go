@@ -24,7 +24,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, self command) er
 		x.reusable = true
 		return ErrOverloaded
 	}
-	if err := a.send(ctx, mailbox, self, x.ends); err != nil {
+	if err := a.send(ctx, mailbox, self, x.endsSessions); err != nil {
 		return err
 	}
 	for {
@@ -32,7 +32,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, self command) er
 		if l == nil {
 			return err
 		}
-		m := a.read(ctx, x, l)
+		m := a.coldRead(ctx, x, l)
 		if err := a.send(ctx, a.inbox, m, false); err != nil { // accepted once, it is not held up again
 			a.tell(abandon{x, true})
 			return err

@@ -8,8 +8,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// operation is what must be on disk before it is answered. It outlives its callers:
-// one that may have been done, or must be, is tried again when nobody waits any more.
+// operation is what leaves as a persist.Op. A create, a rotation or a destroy is answered
+// when it is on disk, a seenOp when it is accepted. An operation outlives its callers: one
+// that may have been done, or must be, is tried again when nobody waits any more.
 type operation interface {
 	scheduled
 	state() *pending
@@ -40,12 +41,12 @@ type pending struct {
 	moment            // when it is ready again, if it is delayed
 	waiters           // who waits for it; nobody, if it is a retry or a clean-up
 	order      uint64 // of acceptance
-	covers     uint64 // number of the oldest change that is on disk when it is
+	holdsBack  uint64 // lowest change number that a Sync must not report before this is done
 	since      int64  // tick of its acceptance
-	tries      int
-	bytes      int64 // data that waits for the disk with it
+	tries      int    // failures so far; failBatch counts one before it calls fail
+	bytes      int64  // data that waits for the disk with it
 	stage      stage
-	background bool // nobody waits for it: it leaves with others
+	background bool // it may wait for BatchInterval; others may not, retries too
 	deletes    bool
 }
 
@@ -60,7 +61,7 @@ func (p *pending) surrender(c *core) { c.failAll(&p.waiters, ErrClosed) }
 type opqueue struct {
 	ready   []operation       // in order of acceptance
 	delayed agenda[operation] // by the tick of their next try
-	urgent  int               // of ready, those that somebody waits for
+	urgent  int               // of ready, those that may not wait for BatchInterval
 	stuck   int               // of delayed, deletions
 }
 
@@ -70,8 +71,8 @@ func (q *opqueue) len() int { return len(q.ready) + len(q.delayed) }
 func (c *core) accept(op operation) {
 	p := op.state()
 	p.order, p.since = c.nextSeq(), c.tick
-	p.covers = p.order
-	c.bumps++
+	p.holdsBack = p.order
+	c.epochChanges++
 	c.bytes += p.bytes
 	c.ops.push(op)
 }

@@ -16,7 +16,7 @@ type (
 // handle drops everything that is not on its way to the disk, and what is as soon as it is
 // there. Watched sessions are read again.
 func (m reset) handle(c *core) {
-	c.bumps++
+	c.epochChanges++
 	c.hot.Clear()
 	c.loads.markStale()
 	c.markBatchStale()

@@ -10,7 +10,7 @@ import (
 // and only in publish.
 type published struct {
 	index  *cache.Index[View]
-	epoch  atomic.Uint64 // rows may be trusted as long as it is the same, and not 0; see optimistic
+	epoch  atomic.Uint64 // see core.epoch
 	lease  atomic.Int64  // memory may be served before then
 	refuse atomic.Bool   // what makes more wait for the disk is refused without asking the loop
 	lines  []publication // of publish
@@ -45,7 +45,7 @@ func publications() []publication {
 	return []publication{
 		// Necessary before remove: who does not find a session whose changes are not on disk
 		// must not take its row for current. An optimistic read that has begun by now sees
-		// another epoch when it ends. One that begins from now on may trust the disk, which
+		// another epoch when it ends, or finds epoch 0 and asks the loop. One that begins from now on may trust the disk, which
 		// has everything that the rest of this step shows.
 		{"epoch", func(p *published, _ []*entry, out *effects) {
 			if p.epoch.Load() != out.epoch {
@@ -78,7 +78,9 @@ func publications() []publication {
 				close(done)
 			}
 		}},
-		// Necessary after what the answers tell, by remove, put and end: who has one finds it so.
+		// Necessary after what the answers tell, by remove, put and end: who has one finds it
+		// so. Of a rotation put is enough: a reader under the old token finds a value that
+		// names it as Previous.
 		{"answer", func(_ *published, _ []*entry, out *effects) {
 			for _, r := range out.replies {
 				r.call.reply <- r.load

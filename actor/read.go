@@ -14,7 +14,8 @@ type readCommand struct {
 }
 
 // Find finds a session by its token's hash, in memory or on disk, expired ones
-// too. A token that was replaced is a *RotatedError. Errors: persist.ErrNotFound,
+// too. A view may be found by the token before: the caller must compare View.Previous and
+// Until. A token that was replaced is a *RotatedError. Errors: persist.ErrNotFound,
 // ErrOverloaded, ErrClosed, the backend's, the context's.
 func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
 	if v, ok, err := a.optimistic(ctx, k); ok {

@@ -11,10 +11,11 @@ import (
 )
 
 // A session is looked for in three places, one after the other: in memory (Peek), on disk
-// without asking the loop (optimistic), and by a load that the loop hands out (read).
+// without asking the loop (optimistic), and by a load that the loop hands out (coldRead).
 
 // Peek finds a session by its token's hash in memory: no lock, no message, no
-// allocation. now is compared with the lease alone. nil means: ask Find.
+// allocation. now is compared with the lease alone: the caller must check the view's end,
+// and Previous and Until, because it may be found by the token before. nil means: ask Find.
 func (a *Actor) Peek(h *persist.Hash, now int64) *View {
 	if now >= a.published.lease.Load() {
 		return nil
@@ -36,27 +37,27 @@ const mostOptimistic = 16
 // optimistic finds a session on disk without asking the loop. ok reports whether the
 // result is final; if not, ask the loop.
 //
-// The race that it must lose is that of a load (see tombstones). So the loop publishes an
-// epoch: zero while a security operation is pending or in flight or has a tombstone, else
-// a number that every operation, commit of a tombstone and batch changes. A row that was
+// The race is that of a load (see tombstones), and the destroy must win. So the loop
+// publishes an epoch; see core.epoch for when it is 0 and when it changes. A row that was
 // read while the epoch stayed the same is as current as memory: its session was not in
-// memory when the read began, so nothing of it waited for the disk, and nothing has come
-// to the disk since. The loop may install the row if the epoch has still not changed when
-// it hears of it.
+// memory when the read began, so nothing of it waited for the disk, and nothing of this
+// session has come to the disk since. The loop may install the row if the epoch has still
+// not changed when it hears of it. To tell it, the caller waits until the loop takes the
+// message, though not for an answer.
 func (a *Actor) optimistic(ctx context.Context, k persist.TokenKey) (v *View, ok bool, err error) {
 	epoch := a.published.epoch.Load()
 	if epoch == 0 {
 		return nil, false, nil
 	}
-	if a.reading.Add(1) > mostOptimistic {
-		a.reading.Add(-1)
+	if a.optimisticReads.Add(1) > mostOptimistic {
+		a.optimisticReads.Add(-1)
 		return nil, false, nil
 	}
 	if v := a.published.index.Get((*[32]byte)(&k.Hash)); v != nil { // it came meanwhile
-		a.reading.Add(-1)
+		a.optimisticReads.Add(-1)
 		return v, true, nil
 	}
-	m := a.fetchBounded(ctx, &load{kind: byToken, token: k}, func() { a.reading.Add(-1) })
+	m := a.fetchBounded(ctx, &load{kind: byToken, token: k}, func() { a.optimisticReads.Add(-1) })
 	a.coldReads.Add(1)
 	switch {
 	case a.published.epoch.Load() != epoch, m.err == nil && m.record.Hash != k.Hash: // or a token that was replaced
@@ -88,9 +89,9 @@ func (m found) handle(c *core) {
 	}
 }
 
-// read is the cold read of a load. A disk that stalls holds up its caller no longer than
+// coldRead is the cold read of a load. A disk that stalls holds up its caller no longer than
 // ctx. As many are in progress as there are places, those included whose callers are gone.
-func (a *Actor) read(ctx context.Context, x *call, l *load) *loaded {
+func (a *Actor) coldRead(ctx context.Context, x *call, l *load) *loaded {
 	ended := false
 	defer func() {
 		if !ended { // the backend panicked: those who wait for the load must not wait for ever
@@ -163,11 +164,11 @@ func bounded[T any](ctx context.Context, do func() T) (T, error) {
 // fetch asks the backend.
 func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
 	m := &loaded{load: l}
-	if !a.reads.begin() {
+	if !a.diskReads.begin() {
 		m.err = ErrClosed
 		return m
 	}
-	defer a.reads.end()
+	defer a.diskReads.end()
 	switch l.kind {
 	case byToken:
 		m.record, m.err = a.backend.ByHash(ctx, l.token)

@@ -11,7 +11,7 @@ import (
 // TokenChange says how a session's token is replaced.
 type TokenChange struct {
 	To     persist.Hash
-	From   persist.Hash // the token that it must replace, or whose lost successor with Until; zero = any
+	From   persist.Hash // the current token; or, if Until is set, the one before, whose successor was lost; zero = any
 	Until  int64        // end of the old token's grace: 0 or persist.Unseen
 	Reauth bool         // the user has authenticated again
 }
@@ -28,7 +28,9 @@ type rotateCommand struct {
 // grace, when Rotate returns nil. Errors: persist.ErrNotFound, ErrExpired, a
 // *RotatedError if From is not its token, ErrInGrace, ErrConflict, ErrOverloaded,
 // ErrClosed, persist.ErrUnavailable (nothing was done); persist.ErrUnknown, if it may be
-// done: then nobody gets the new token, and the old one is dead unless it has a grace.
+// done: then nobody gets the new token, and the old one is dead unless it has a grace. A
+// caller who leaves while it is in flight gets ErrUnknown too: its outcome is still to come,
+// and if it turns out not to be done, the old token stays good.
 func (a *Actor) Rotate(ctx context.Context, id persist.ID, t TokenChange) (*View, error) {
 	x := fresh[rotateCommand](&a.pools.rotate)
 	x.id, x.change, x.grows = id, t, true
@@ -84,14 +86,14 @@ func (x *rotateCommand) giveUp(c *core) (later bool, state error) {
 type rotateOp struct {
 	pending
 	ref      persist.Ref
-	entry    *entry       // pinned; nil when nobody waits for its session
+	entry    *entry       // pinned; nil once its outcome changes nothing in memory: locked out, or ended
 	required persist.Hash // the token that it must replace, zero = any
 	from, to persist.Hash
 	lost     persist.Hash // successor of from that it replaces instead, zero = none
 	until    int64
 	authAt   int64
 
-	// If it may have been done: what opened the session, and what did so before that.
+	// If it may have been done: what it replaces; and the key that memory had, if that is another.
 	dead, deadBefore *tokenTombstone
 }
 
@@ -99,12 +101,12 @@ func (p *rotateOp) encode() persist.Op {
 	return persist.Op{Kind: persist.Rotate, Ref: p.ref, From: p.from, Lost: p.lost, To: p.to, Until: p.until, AuthAt: p.authAt}
 }
 
-// prepare fixes what a rotation replaces: the current token, or that of the rotation of
+// prepare decides what a rotation replaces: the current token, or that of the rotation of
 // the same session before it. A rotation from the token before replaces a successor that
 // was lost.
 func (p *rotateOp) prepare(c *core, _ *batch) bool {
 	if p.tries > 0 {
-		return true // it was fixed when it left for the first time
+		return true // that was decided when it left for the first time
 	}
 	p.from = p.entry.Key()
 	graced, lost := false, false
@@ -121,7 +123,7 @@ func (p *rotateOp) prepare(c *core, _ *batch) bool {
 		c.failAll(&p.waiters, persist.ErrNotFound)
 	case p.required != (persist.Hash{}) && p.required != p.from && !lost:
 		c.failAll(&p.waiters, &RotatedError{ID: p.ref.ID, At: c.now})
-	case c.unsettled(p.ref.ID):
+	case c.retryDelayed(p.ref.ID):
 		c.failAll(&p.waiters, persist.ErrUnavailable)
 	case p.until != 0 && graced && !lost:
 		c.failAll(&p.waiters, ErrInGrace)
@@ -142,7 +144,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		return
 	}
 	defer p.end(c)
-	p.known(c)
+	p.commitDead(c)
 	if o.Status == persist.Applied {
 		c.overtake(p)
 	}

@@ -28,8 +28,8 @@ func (p *rotateOp) unpin(c *core) {
 	}
 }
 
-// known commits the tombstones of what a rotation replaced: what became of it is known.
-func (p *rotateOp) known(c *core) {
+// commitDead commits the tombstones of what a rotation replaced: what became of it is known.
+func (p *rotateOp) commitDead(c *core) {
 	for _, k := range []*tokenTombstone{p.dead, p.deadBefore} {
 		if k != nil {
 			c.tombstones.commitOne(k)
@@ -37,9 +37,9 @@ func (p *rotateOp) known(c *core) {
 	}
 }
 
-// unsettled reports whether a rotation of a session that may have been done waits for
+// retryDelayed reports whether a rotation of a session that may have been done waits for
 // its next try: until it is known, nobody can say what another would replace.
-func (c *core) unsettled(id persist.ID) bool {
+func (c *core) retryDelayed(id persist.ID) bool {
 	return slices.ContainsFunc(c.rotations[id], func(q *rotateOp) bool { return q.stage == delayed })
 }
 
@@ -54,7 +54,7 @@ func (c *core) overtake(p *rotateOp) {
 	for _, q := range slices.Clone(c.rotations[p.ref.ID]) {
 		if q.stage == delayed && q.to == p.from {
 			c.ops.undelay(q)
-			q.known(c)
+			q.commitDead(c)
 			q.end(c)
 		}
 	}
@@ -62,8 +62,7 @@ func (c *core) overtake(p *rotateOp) {
 
 // fail tells those who wait, and returns whether the rotation must be tried again. If it
 // may have been done, the new token is never handed out. With a grace the old one is good
-// either way, and a lost successor is dead from now on. Without, the old one is dead: the session is out of reach until it is
-// destroyed or expires.
+// either way, and a lost successor is dead from now on. Without, the session is locked out.
 func (p *rotateOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	c.failAll(&p.waiters, err)
 	switch {
@@ -100,8 +99,11 @@ func (p *rotateOp) loseSuccessor(c *core) {
 	}
 }
 
-// lockOut puts a session out of reach: what opened it, and what a rotation with a
-// grace before this one may have left to open it, is dead.
+// lockOut lets no token open a session: its entry gets the new token, which nobody has. An
+// earlier rotation with a grace in the same batch loses its entry: else its token would be
+// given to the session when its retry succeeds. By ID the session lives on, and a rotation
+// whose From is zero gives it a token again. Memory alone knows this: after a restart the disk
+// decides which token opens it.
 func (p *rotateOp) lockOut(c *core, e *entry) {
 	for _, q := range c.rotations[p.ref.ID] {
 		if q.stage == inFlight && q.order < p.order && q.until != 0 && q.entry == e {
@@ -112,13 +114,13 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 		p.deadBefore = c.tombstones.addToken(&tokenTombstone{hash: old, to: p.to, at: c.now})
 	}
 	n := *e.Value()
-	n.Rotation = ended(p.from, c.now)
+	n.Rotation = lockedOut(p.from, c.now)
 	c.replaceToken(e, &n, p.to)
 	c.endWatch(e.ID())
 }
 
-// ended is the rotation of a session whose last one may have been done or not:
+// lockedOut is the rotation of a session whose last one may have been done or not:
 // no token opens it.
-func ended(from persist.Hash, now int64) *persist.Rotation {
+func lockedOut(from persist.Hash, now int64) *persist.Rotation {
 	return &persist.Rotation{Previous: from, At: now}
 }

@@ -54,7 +54,7 @@ func TestAStuckDestroyHoldsUpNoRotation(t *testing.T) {
 	g.status(persist.Failed)
 	r := g.rotate(other.ID, 1)
 	g.rotated(r)
-	equal(t, "unsettled", g.c.unsettled(rec.ID), false)
+	equal(t, "unsettled", g.c.retryDelayed(rec.ID), false)
 }
 
 // TestRotateOfUnknownOutcomeWithoutAGraceOpensNothing (I2, D9): not its token, not the one

@@ -285,7 +285,7 @@ func (m *sim) write() {
 
 // reread reads the watched sessions again that a reset has let go.
 func (m *sim) reread() {
-	for _, w := range m.c.watched.ends {
+	for _, w := range m.c.watched.byEnd {
 		if w.entry == nil && !slices.ContainsFunc(m.clients, func(c *simClient) bool { return c.what == "reread" }) {
 			m.start(&simClient{what: "reread"}, m.h.readID(w.id))
 			return

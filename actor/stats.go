@@ -43,7 +43,7 @@ func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 
 func (x *statsCommand) run(c *core) {
 	x.stats = c.snapshot()
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }
 
 // snapshot is the counters with the gauges filled in.

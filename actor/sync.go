@@ -28,7 +28,7 @@ func seqOf(x *call) uint64 {
 // at all that is not on disk, so it is asked only when something has come to its end.
 func (c *core) answerSyncs() {
 	for oldest := c.oldestSeq(); c.syncs.n > 0 && seqOf(c.syncs.first) < oldest; {
-		c.fail(c.syncs.first, nil)
+		c.answer(c.syncs.first, nil)
 	}
 }
 
@@ -50,14 +50,14 @@ func (c *core) oldestSeq() uint64 {
 		oldest = min(oldest, d.first)
 	}
 	for op := range c.ops.all() {
-		oldest = min(oldest, op.state().covers)
+		oldest = min(oldest, op.state().holdsBack)
 	}
 	b := c.inFlight
 	if b == nil {
 		return oldest
 	}
 	for _, op := range b.ops {
-		oldest = min(oldest, op.state().covers)
+		oldest = min(oldest, op.state().holdsBack)
 	}
 	for _, l := range [][]*dirty{b.writes, b.touches} {
 		for _, d := range l {

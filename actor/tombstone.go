@@ -13,7 +13,7 @@ import (
 //  2. The session is destroyed, and the deletion is committed.
 //  3. The load ends with the row.
 //
-// A tombstone is open until the disk has it too. It is kept after that for as long as
+// A tombstone is open until the disk has it too, then committed. It is kept after that for as long as
 // a load that began before its commit is in progress. So every row that comes from the
 // disk is held against the tombstones that its load may have missed; see decide.
 type tombstones struct {
@@ -22,7 +22,7 @@ type tombstones struct {
 	users     map[string][]*userTombstone      // users who were logged out everywhere
 	versions  map[persist.ID]*versionTombstone // sessions whose row was written over
 	committed []tombstone                      // in order of their commits
-	commits   uint64                           // so far
+	commits   uint64                           // so far; part of the epoch
 	logouts   int                              // in users
 }
 
@@ -43,6 +43,7 @@ type sessionTombstone struct {
 	token *tokenTombstone // of its token, if that is known
 	owner string          // if known
 	op    *destroyOp      // that brings it to the disk; nil if the disk had it first
+	told  bool            // an event has told of its end
 }
 
 type tokenTombstone struct {

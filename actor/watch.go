@@ -48,7 +48,7 @@ func (x *watchCommand) with(c *core, e *entry) {
 	}
 	w.callers++
 	x.done = w.done
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }
 
 // unwatchCommand takes that back.
@@ -71,7 +71,7 @@ func (x *unwatchCommand) run(c *core) {
 			c.unwatch(x.id, w)
 		}
 	}
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }
 
 // watch is the interest of callers in the end of a session.
@@ -87,7 +87,7 @@ type watch struct {
 // watchEntry keeps the session in memory for those who watch it. One that leaves is read
 // again first.
 func (c *core) watchEntry(w *watch, e *entry) {
-	c.watched.ends.set(w, e.Value().end())
+	c.watched.byEnd.set(w, e.Value().end())
 	if e.Leaving() {
 		c.watched.unread[w.id] = w
 		c.out.reread = true
@@ -130,14 +130,14 @@ func (x *unreadCommand) run(c *core) {
 	for id := range c.watched.unread {
 		x.ids = append(x.ids, id)
 	}
-	c.fail(&x.call, nil)
+	c.answer(&x.call, nil)
 }
 
 // watchlist holds the sessions that are watched, by their ends.
 type watchlist struct {
 	byID   map[persist.ID]*watch
 	unread map[persist.ID]*watch // those without an entry
-	ends   agenda[*watch]
+	byEnd  agenda[*watch]
 }
 
 func newWatchlist() watchlist {
@@ -147,14 +147,14 @@ func newWatchlist() watchlist {
 // changed notes that a session may end earlier than was known.
 func (l *watchlist) changed(v *View) {
 	if w := l.byID[v.ID]; w != nil && v.end() < w.at {
-		l.ends.set(w, v.end())
+		l.byEnd.set(w, v.end())
 	}
 }
 
 func (c *core) unwatch(id persist.ID, w *watch) {
 	delete(c.watched.byID, id)
 	delete(c.watched.unread, id)
-	c.watched.ends.remove(w)
+	c.watched.byEnd.remove(w)
 	if w.entry != nil {
 		c.hot.Unpin(w.entry)
 	}
@@ -170,10 +170,10 @@ func (c *core) endWatch(id persist.ID) {
 
 // expireWatched ends watched sessions whose time has come, a slice of them.
 func (c *core) expireWatched() {
-	for n := 0; n < sliceSize && c.watched.ends.due(c.now); n++ {
-		w := c.watched.ends[0]
+	for n := 0; n < sliceSize && c.watched.byEnd.due(c.now); n++ {
+		w := c.watched.byEnd[0]
 		if end := c.endOf(w); c.now < end {
-			c.watched.ends.set(w, end)
+			c.watched.byEnd.set(w, end)
 			continue
 		}
 		c.endWatch(w.id)

@@ -269,7 +269,8 @@ type Backend interface {
 	// Apply commits b atomically. When it returns nil, everything Applied is
 	// durable and published to other nodes. Its error is ErrUnavailable (surely
 	// not done), or ErrUnknown (may be done); every item may be retried.
-	// Apply is called by one goroutine at a time.
+	// Apply is called by one goroutine at a time. It must heed ctx: when the actor's Close
+	// gives up it cancels ctx and waits until Apply has returned.
 	Apply(ctx context.Context, b *Batch) (Result, error)
 	// Watch tells s what others change, reconnecting by itself, until ctx ends.
 	// A backend that is Exclusive reports only what should not happen.
@@ -292,7 +293,7 @@ type Looker interface {
 // Traits describe an engine.
 type Traits struct {
 	Engine    string // name and version
-	Exclusive bool   // nobody else writes: the lease never ends
+	Exclusive bool   // nobody else writes: memory is trusted, but after a rest not before a Look
 	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing
 	// tags and the seals of tokens.
 	StoreKey []byte
