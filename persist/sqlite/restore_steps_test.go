@@ -55,7 +55,8 @@ func TestRestoreThatIsKilledIsFinishedByOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for name, want := range map[string]int64{path: 1, old: 2} {
+		for i, name := range []string{path, old} {
+			want := int64(i + 1)
 			d, err := Open(context.Background(), Config{Path: name})
 			if err != nil {
 				t.Fatalf("after %d steps: %v", n, err)
