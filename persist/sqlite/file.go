@@ -54,7 +54,7 @@ func (d *DB) lookAtFile() (err error) {
 // power cut can leave anything of a page that was being written, and the page is
 // in the WAL then, or a journal takes the file back.
 func (d *DB) recoverable() bool {
-	return size(d.cfg.Path+"-wal") > 0 || unfinished(d.cfg.Path+"-journal")
+	return size(d.cfg.Path+"-wal") > 0 || unfinished(d.cfg.Path)
 }
 
 // headerBytes is the length of the header of an SQLite file. Its fields are at
@@ -109,7 +109,7 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 	}
 	if err := belongs(d.cfg, c, checkContent(c)); err != nil {
 		err = errors.Join(err, c.Close())
-		if codeOf(err) == sqlite.ResultReadOnly && unfinished(d.cfg.Path+"-journal") {
+		if codeOf(err) == sqlite.ResultReadOnly && unfinished(d.cfg.Path) {
 			return nil, d.startOver()
 		}
 		return nil, err
@@ -120,16 +120,37 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 // unfinished reports whether a rollback journal takes its database back to
 // nothing, or to one page, which has no table: the first Open was killed before it came
 // to use a WAL. A connection that cannot write cannot follow such a journal.
-func unfinished(journal string) bool {
-	f, err := os.Open(journal)
+func unfinished(path string) bool {
+	f, err := os.Open(path + "-journal")
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	var h [20]byte // https://sqlite.org/fileformat2.html#rollbackjournal
-	_, err = io.ReadFull(f, h[:])
-	return err == nil && binary.BigEndian.Uint32(h[16:]) <= 1
+	if _, err := io.ReadFull(f, h[:]); err != nil {
+		return false
+	}
+	if string(h[:len(journalMagic)]) != journalMagic { // torn: the database stays as it is
+		return blank(path)
+	}
+	return binary.BigEndian.Uint32(h[16:]) <= 1
 }
+
+// blank reports whether a database is as one without tables is before it has a WAL.
+func blank(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	n := size(path)
+	return n <= newPage && checkHeader(f, n) == nil
+}
+
+const (
+	journalMagic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+	newPage      = 4096 // bytes of a page in a new file
+)
 
 // startOver empties a file that its journal would take back to nothing. SQLite would do
 // the same, but for the header: it would take it back to one without a WAL, and use the

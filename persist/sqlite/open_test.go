@@ -602,6 +602,21 @@ func TestAHeaderThatAPowerCutHasTornIsTakenFromTheWAL(t *testing.T) { // D23
 	}
 }
 
+func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "letter.txt")
+	letter := []byte(strings.Repeat("Dear diary. ", 100))
+	write(t, path, letter)
+	write(t, path+"-journal", letter)
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: path}); !errors.Is(err, persist.ErrNotStore) {
+		t.Errorf("Open: %v", err)
+	}
+	for _, name := range []string{path, path + "-journal"} {
+		if b, err := os.ReadFile(name); err != nil || !bytes.Equal(b, letter) {
+			t.Errorf("%s was changed: %v", name, err)
+		}
+	}
+}
+
 func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAWAL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "letter.txt")
 	for _, name := range []string{path, path + "-wal"} {
@@ -615,6 +630,38 @@ func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAWAL(t *testing.T) {
 	for _, name := range []string{path, path + "-wal"} {
 		if b, err := os.ReadFile(name); err != nil || string(b) != strings.Repeat("Dear diary. ", 500) {
 			t.Fatalf("%s was changed: %v", name, err)
+		}
+	}
+}
+
+// A power cut while the file is made leaves a journal, whole or torn, beside one page or
+// none. It is made anew.
+func TestAStoreThatAPowerCutKeptFromBeingMadeIsMade(t *testing.T) { // D23, D25
+	empty := filepath.Join(t.TempDir(), "empty.db")
+	c := raw(t, empty)
+	run(t, c, "CREATE TABLE t(x); DROP TABLE t")
+	ok(t, c.Close())
+	page, err := os.ReadFile(empty)
+	ok(t, err)
+	page = page[:4096]
+	header := append([]byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"), make([]byte, 504)...)
+	header[11], header[23], header[26] = 0, 2, 0x10 // sector of 512 bytes, page of 4096
+	for name, journal := range map[string][]byte{
+		"torn":        bytes.Repeat([]byte{7}, 516),
+		"to nothing":  header,
+		"to one page": append(append(bytes.Clone(header[:19]), 1), header[20:]...),
+	} {
+		for _, main := range [][]byte{page, nil} {
+			path := filepath.Join(t.TempDir(), "s.db")
+			write(t, path, main)
+			write(t, path+"-journal", journal)
+			d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+			if err != nil {
+				t.Errorf("%s, %d bytes: %v", name, len(main), err)
+				continue
+			}
+			must(t, d, create(1))
+			ok(t, d.Close())
 		}
 	}
 }
