@@ -105,7 +105,7 @@ func TestQuickstartLosesNothingAtSIGTERM(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")
 	}
-	l, err := net.Listen("tcp", "localhost:0") //nolint:noctx // a free port
+	l, err := net.Listen("tcp", "localhost:0") // a free port
 	if err != nil {
 		t.Fatal(err)
 	}
