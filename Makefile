@@ -11,6 +11,7 @@ FUZZTIME ?= 30s
 FUZZJOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 FUZZ ?= .
 N ?= 200
+ROUNDS ?= 300
 SEEDS ?= 10000
 CUTS ?= 20000
 GATES ?= 200
@@ -106,12 +107,16 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill sim faults cuts lin model stress prove prove-controls mutants
+.PHONY: fuzz kill hands sim faults cuts lin model stress prove prove-controls mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
 kill: ## N=200 times kill -9 while it writes, half as often SIGTERM, and kill -9 while it opens: what it acknowledged must be there
 	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
+
+hands: ## ROUNDS=300 times other programs handle the file of a store at work: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
+	@command -v sqlite3 >/dev/null || { echo "the sqlite3 shell is not installed (Debian: apt-get install sqlite3)"; exit 1; }
+	@go test ./internal/hands -count=1 -timeout=180m -run '^TestOtherHands' -v -hands.rounds=$(ROUNDS) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
@@ -136,7 +141,7 @@ prove: ## the long versions of all of these (hours); the scorecard is out/scorec
 	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
 
 prove-controls: ## what is broken on purpose, and must be noticed
-	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
+	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/hands ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
 	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl|^TestABrokenBackend' $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)

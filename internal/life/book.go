@@ -18,7 +18,8 @@ type entry struct {
 	spinning int             // rotations that began and were not acknowledged
 	dead     bool            // the last token was promised to be dead
 	ending   int             // ends that began and were not acknowledged
-	maybe    int             // creates of unknown outcome that may have evicted it; or it ends by itself
+	maybe    int             // what may have ended it: creates of unknown outcome, its own time, what is loose
+	loose    int             // the first of its tokens whose rotation is loose; 0 = none is
 	ended    bool
 	value    mark // of its data
 	active   mark // its last activity
@@ -49,7 +50,12 @@ func (b *Book) Hear(n Note) {
 		b.rotate(n)
 	case Destroy, Expire:
 		for _, id := range n.IDs {
-			b.entries[id].end(n.Stage, &b.entries[id].ending)
+			e := b.entries[id]
+			count := &e.ending
+			if n.Loose {
+				n.Stage, count = Begun, &e.maybe
+			}
+			e.end(n.Stage, count)
 		}
 	case Update, Touch:
 		b.change(n)
@@ -76,13 +82,16 @@ func (b *Book) create(n Note) {
 		last := len(n.IDs) - 1
 		evicted = n.IDs[:last]
 		e := &entry{user: n.User, tokens: []sessile.Token{n.Token}}
-		if n.Short {
+		if n.Short || n.Loose {
 			e.maybe++
 		}
 		b.entries[n.IDs[last]] = e
 		b.order = append(b.order, n.IDs[last])
 	}
 	for _, id := range evicted {
+		if n.Loose {
+			n.Stage = Begun
+		}
 		b.entries[id].end(n.Stage, &b.entries[id].maybe)
 	}
 }
@@ -107,13 +116,21 @@ func (b *Book) rotate(n Note) {
 	case Refused:
 		e.spinning--
 	case Dead:
-		e.dead = true
+		e.dead = !n.Loose
 	case Done:
-		e.spinning, e.dead, e.graced = 0, false, n.Grace
+		e.dead, e.graced = false, n.Grace
+		first := len(e.tokens) // of those that may be lost
 		if last := len(e.tokens) - 1; n.Lost {
 			e.tokens[last-1], e.tokens[last] = e.tokens[last], e.tokens[last-1]
+			first--
 		}
 		e.tokens = append(e.tokens, n.Token)
+		switch {
+		case !n.Loose:
+			e.spinning, e.loose = 0, 0
+		case e.loose == 0:
+			e.loose = first
+		}
 	}
 }
 
@@ -127,6 +144,9 @@ func (b *Book) change(n Note) {
 	case Begun:
 		m.tried = max(m.tried, n.N)
 	case Done:
+		if n.Loose {
+			return
+		}
 		m.acked = max(m.acked, n.N)
 		if n.Wait {
 			m.stored = max(m.stored, n.N)
@@ -143,6 +163,9 @@ func (b *Book) sync(n Note) {
 		}
 		b.syncs[n.User] = covered
 	case Done:
+		if n.Loose {
+			return
+		}
 		for id, m := range b.syncs[n.User] {
 			e := b.entries[id]
 			e.value.stored, e.active.stored = max(e.value.stored, m[0]), max(e.active.stored, m[1])

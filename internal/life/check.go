@@ -78,17 +78,21 @@ func (c *checker) read(ctx context.Context, t sessile.Token) (sessile.Session, b
 
 func (c *checker) session(ctx context.Context, id sessile.ID, e *entry) {
 	last := len(e.tokens) - 1
+	s, ok := c.read(ctx, e.tokens[last])
 	for i, t := range e.tokens[:last] {
-		if _, ok := c.read(ctx, t); !ok {
-			continue
-		}
-		if e.ended {
+		old, good := c.read(ctx, t)
+		switch {
+		case !good:
+		case e.ended:
 			c.report(Undone, "session %s is there by an old token", id)
-		} else if i != last-1 || !e.graced {
+		case e.loose > 0 && i >= e.loose-1: // what replaced it may be lost
+			if !ok {
+				s, ok = old, true
+			}
+		case i != last-1 || !e.graced:
 			c.report(Resurrected, "token %d of %d of session %s is good", i+1, last+1, id)
 		}
 	}
-	s, ok := c.read(ctx, e.tokens[last])
 	switch {
 	case ok && e.ended:
 		c.report(Undone, "session %s is there", id)

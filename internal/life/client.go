@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -37,6 +38,7 @@ type Client struct {
 	Now      func() time.Time             // the store's clock; nil = time.Now
 	Say      func(Note)                   // hears every note
 	Faulty   bool                         // the disk fails now: errors are no breach
+	Doubtful bool                         // what is acknowledged now may be lost: only the book can tell what is a breach
 	Trace    func(call string, err error) // hears every call; nil = nobody
 
 	live  []*own
@@ -56,10 +58,43 @@ func (c *Client) report(k Kind, format string, args ...any) {
 	c.found = append(c.found, Breach{k, c.User + ": " + fmt.Sprintf(format, args...)})
 }
 
+// Sessions are those that the client may use, with their tokens.
+func (c *Client) Sessions() iter.Seq2[sessile.ID, sessile.Token] {
+	return func(yield func(sessile.ID, sessile.Token) bool) {
+		for _, o := range c.live {
+			if !yield(o.id, o.token) {
+				return
+			}
+		}
+	}
+}
+
+// Drop forgets every session, and goes on as another user: whether they are there
+// is for the book to say.
+func (c *Client) Drop(user string) { c.User, c.live, c.gone, c.short = user, nil, nil, nil }
+
+// Believe ends a doubtful time: what was acknowledged in it stays in doubt.
+func (c *Client) Believe() {
+	c.doubt()
+	c.Doubtful = false
+}
+
+// doubt notes that what the client has, or has lost, may not be so.
+func (c *Client) doubt() {
+	if !c.Doubtful {
+		return
+	}
+	c.gone = nil
+	for _, o := range c.live {
+		o.unsure = true
+	}
+}
+
 // call runs one call within the client's patience and judges its error.
 func (c *Client) call(what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
+	c.doubt()
 	began := time.Now()
 	err := f(ctx)
 	if c.Trace != nil {
@@ -226,7 +261,7 @@ func (c *Client) refused(t sessile.Token) {
 		}
 		return errors.Join(err, errGood(err == nil))
 	})
-	if errors.Is(err, errIsGood) {
+	if errors.Is(err, errIsGood) && !c.Doubtful {
 		c.report(Undone, "a dead token is good")
 	}
 }

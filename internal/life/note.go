@@ -51,6 +51,7 @@ type Note struct {
 	Grace bool          // Rotate: the old token lives on for a while
 	Lost  bool          // Rotate: it replaces a token that was never presented, and the one before lives on
 	Short bool          // Create: it may end by itself
+	Loose bool          // Done, Dead: it may be lost all the same, since the store said in time that it had failed
 }
 
 // stageOf sorts an error by what it says of the operation.

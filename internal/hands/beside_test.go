@@ -1,0 +1,184 @@
+package hands
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sessile/sessile/internal/life"
+)
+
+// bystander is a file of somebody else, which links may point to.
+type bystander struct {
+	r    *round
+	path string
+	text string
+}
+
+const bystanderMode = 0o644
+
+func newBystander(r *round) bystander {
+	b := bystander{r, filepath.Join(r.dir, "bystander"), "not yours " + rand.Text()}
+	if err := errors.Join(os.WriteFile(b.path, []byte(b.text), bystanderMode), os.Chmod(b.path, bystanderMode)); err != nil {
+		r.t.Fatal(err)
+	}
+	return b
+}
+
+// check looks whether anything was done to it.
+func (b bystander) check() {
+	text, err := os.ReadFile(b.path)
+	info, statErr := os.Stat(b.path)
+	if err = errors.Join(err, statErr); err != nil {
+		b.r.breach(touched, "another file is gone: %v", err)
+		return
+	}
+	if string(text) != b.text || info.Mode().Perm() != bystanderMode {
+		b.r.breach(touched, "another file was changed: %d bytes, mode %v", len(text), info.Mode())
+	}
+}
+
+// besideActs are what is done to the files beside the session file.
+func besideActs() []*act {
+	return []*act{
+		{name: "lock file removed", mayFail: true, do: once(func(r *round) error {
+			err := os.Remove(r.path + ".lock")
+			r.another(r.path)
+			return err
+		})},
+		{name: "lock file replaced by a link", mayFail: true, do: func(r *round) (func() error, error) { return r.link(".lock") }},
+		{name: "links before it opens", do: once(linked)},
+		{name: "backup over a killed store", do: once(restored)},
+		{name: "journal is a link", mayFail: true, do: func(r *round) (func() error, error) { return r.link("-journal") }},
+		{name: "wal moved away", harm: away, do: func(r *round) (func() error, error) { return r.aside("-wal") }},
+		{name: "wal removed", harm: ruined, do: once(func(r *round) error { return os.Remove(r.path + "-wal") })},
+		{name: "wal replaced by a link", harm: ruined, do: once(func(r *round) error {
+			_, err := r.link("-wal")
+			return err
+		})},
+		{name: "wal replaced by noise", harm: ruined, do: once(func(r *round) error {
+			noise := make([]byte, 4096)
+			_, _ = rand.Read(noise)
+			return errors.Join(os.Remove(r.path+"-wal"), os.WriteFile(r.path+"-wal", noise, 0o600))
+		})},
+		{name: "wal truncated", harm: ruined, do: once(func(r *round) error { return os.Truncate(r.path+"-wal", 0) })},
+		{name: "shm removed", harm: ruined, do: once(func(r *round) error {
+			err := os.Remove(r.path + "-shm")
+			if r.rand.IntN(2) == 0 { // and somebody writes who shares no lock with the store
+				_, sqlErr := sql(r.path, `CREATE TABLE IF NOT EXISTS cron (x); INSERT INTO cron VALUES (1);`)
+				err = errors.Join(err, sqlErr)
+				r.foreign = true
+			}
+			return err
+		})},
+		{name: "shm replaced by a link", harm: ruined, do: once(func(r *round) error {
+			_, err := r.link("-shm")
+			return err
+		})},
+	}
+}
+
+// link puts a link to somebody else's file in the place of one beside the session
+// file. Undoing it removes the link.
+func (r *round) link(suffix string) (func() error, error) {
+	name := r.path + suffix
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	undo := func() error {
+		if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			return os.Remove(name)
+		}
+		return nil
+	}
+	return undo, os.Symlink(filepath.Join(r.dir, "bystander"), name)
+}
+
+// aside moves a file beside the session file away. Undoing it brings it back.
+func (r *round) aside(suffix string) (func() error, error) {
+	name := r.path + suffix
+	return func() error { return os.Rename(name+".kept", name) }, os.Rename(name, name+".kept")
+}
+
+// linked opens a store whose companions are links to somebody else's file already:
+// it may refuse that or do without them, but it must not follow them.
+func linked(r *round) error {
+	dir := filepath.Join(r.dir, "linked")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	setup := r.setup
+	setup.Path = filepath.Join(dir, "s.db")
+	if r.rand.IntN(2) == 0 { // beside a file that is there
+		if err := errors.Join(life.Copy(r.path, setup.Path)); err != nil {
+			return err
+		}
+	}
+	suffix := []string{".lock", "-wal", "-shm", "-journal"}[r.rand.IntN(4)]
+	_ = os.Remove(setup.Path + suffix)
+	if err := os.Symlink(filepath.Join(r.dir, "bystander"), setup.Path+suffix); err != nil {
+		return err
+	}
+	store, err := setup.Open(r.ctx)
+	r.note("opened beside a link at %s: %v", suffix, err)
+	if err != nil {
+		if !life.Clear(err) {
+			r.breach(life.Unclear, "opening beside a link: %v", err)
+		}
+		return nil
+	}
+	return store.Close()
+}
+
+// restored copies a backup over the file of a store that was killed, and leaves the
+// WAL of the killed one beside it. The next start must refuse that, or serve the backup.
+func restored(r *round) error {
+	dir := filepath.Join(r.dir, "killed")
+	killed, copied := filepath.Join(dir, "s.db"), filepath.Join(r.dir, "copy.db")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
+		return err
+	}
+	for range 20 { // what the backup does not have
+		for _, w := range r.workers {
+			w.mu.Lock()
+			w.c.Step(w.rand)
+			w.mu.Unlock()
+		}
+	}
+	b, err := os.ReadFile(copied)
+	if err := errors.Join(err, life.Copy(r.path, killed), os.WriteFile(killed, b, 0o600)); err != nil {
+		return err
+	}
+	want, err := rows(copied)
+	if err != nil {
+		return err
+	}
+	setup := r.setup
+	setup.Path = killed
+	store, err := setup.Open(r.ctx)
+	r.note("opened a backup beside a foreign WAL: %v", err)
+	if err != nil {
+		if !life.Clear(err) {
+			r.breach(life.Unclear, "opening a backup beside a foreign WAL: %v", err)
+		}
+		return nil
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	r.found = append(r.found, life.Integrity(killed)...)
+	if got, err := rows(killed); err != nil || got != want {
+		r.breach(life.Corrupt, "a backup beside the WAL of a killed store opens with %d other rows, %v", strings.Count(got, "\n")-strings.Count(want, "\n"), err)
+	}
+	return nil
+}
+
+// rows are the sessions in a file, by the shell.
+func rows(path string) (string, error) {
+	return sql(path, `SELECT hex(id), hex(token_hash), hex(data) FROM session ORDER BY id;`)
+}

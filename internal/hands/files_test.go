@@ -1,0 +1,164 @@
+package hands
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// fileActs are what is done to the session file itself.
+func fileActs() []*act {
+	return []*act{
+		{name: "moved away", harm: away, do: func(r *round) (func() error, error) { return r.swap(nil) }},
+		{name: "removed", harm: away, do: func(r *round) (func() error, error) {
+			keep := r.path + ".kept" // a hard link, as a snapshot tool makes it
+			return func() error { _ = os.Remove(r.path); return os.Rename(keep, r.path) },
+				errors.Join(os.Link(r.path, keep), os.Remove(r.path))
+		}},
+		{name: "backup moved over", harm: away, do: func(r *round) (func() error, error) {
+			return r.swap(func() error { return r.copyHere() })
+		}},
+		{name: "empty file in its place", harm: away, do: func(r *round) (func() error, error) {
+			return r.swap(func() error { return os.WriteFile(r.path, nil, 0o600) })
+		}},
+		{name: "symlink in its place", harm: away, do: func(r *round) (func() error, error) {
+			return r.swap(func() error { return os.Symlink("s.db.kept", r.path) })
+		}},
+		{name: "all moved away", harm: away, do: func(r *round) (func() error, error) { return r.moveAll() }},
+		{name: "directory moved", harm: away, do: func(r *round) (func() error, error) {
+			d := filepath.Dir(r.path)
+			return func() error { return os.Rename(d+".moved", d) }, os.Rename(d, d+".moved")
+		}},
+		{name: "backup copied over", harm: ruined, do: once(func(r *round) error {
+			copied := filepath.Join(r.dir, "copy.db")
+			if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
+				return err
+			}
+			<-time.After(100 * time.Millisecond) // sessions come and go
+			b, err := os.ReadFile(copied)
+			return errors.Join(err, os.WriteFile(r.path, b, 0o600))
+		})},
+		{name: "truncated", harm: ruined, do: once(func(r *round) error {
+			info, err := os.Stat(r.path)
+			if err != nil {
+				return err
+			}
+			return os.Truncate(r.path, []int64{0, info.Size() / 2}[r.rand.IntN(2)])
+		})},
+		{name: "file mode", do: func(r *round) (func() error, error) {
+			name := r.path + []string{"", "", "-wal", "-shm"}[r.rand.IntN(4)]
+			return func() error { return os.Chmod(name, 0o600) }, os.Chmod(name, []os.FileMode{0, 0o400}[r.rand.IntN(2)])
+		}},
+		{name: "directory mode", do: func(r *round) (func() error, error) {
+			d := filepath.Dir(r.path)
+			return func() error { return os.Chmod(d, 0o700) }, os.Chmod(d, []os.FileMode{0o500, 0}[r.rand.IntN(2)])
+		}},
+		{name: "hard link", do: func(r *round) (func() error, error) {
+			link := filepath.Join(r.dir, "link.db")
+			err := os.Link(r.path, link)
+			r.another(link)
+			return func() error { return os.Remove(link) }, err
+		}},
+		{name: "full volume", volume: true, do: fill},
+		{name: "full volume beside a reader", volume: true, do: func(r *round) (func() error, error) {
+			release, err := hold(r.path, `BEGIN; SELECT count(*) FROM session;`)
+			if err != nil {
+				return nil, err
+			}
+			free, err := fill(r)
+			return func() error { // the reader stays while the store recovers
+				r.later = append(r.later, release)
+				return free()
+			}, err
+		}},
+		{name: "full volume, then deletes", volume: true, do: func(r *round) (func() error, error) {
+			free, err := fill(r)
+			return func() error { return errors.Join(free(), deleteVictims(r)) }, err
+		}},
+	}
+}
+
+// swap moves the file aside and puts something in its place. Undoing it leaves what
+// was put there as it was found.
+func (r *round) swap(put func() error) (func() error, error) {
+	keep := r.path + ".kept"
+	if err := os.Rename(r.path, keep); err != nil {
+		return nil, err
+	}
+	if r.rand.IntN(4) == 0 {
+		r.another(keep)
+	}
+	var before []byte
+	var err error
+	if put != nil {
+		err = put()
+		before, _ = os.ReadFile(r.path)
+	}
+	return func() error {
+		info, err := os.Lstat(r.path)
+		if put == nil && err == nil {
+			r.breach(touched, "a file was made where the session file had been moved away: %v", info.Mode())
+		}
+		if after, err := os.ReadFile(r.path); put != nil && err == nil && info.Mode().IsRegular() && string(after) != string(before) {
+			r.breach(touched, "the file that replaced the session file was changed")
+		}
+		return os.Rename(keep, r.path)
+	}, err
+}
+
+// copyHere puts a copy of the file that was moved aside at the path.
+func (r *round) copyHere() error {
+	copied := filepath.Join(r.dir, "copy.db")
+	if _, err := sql(r.path+".kept", `.backup '`+copied+`'`); err != nil {
+		return err
+	}
+	return os.Rename(copied, r.path)
+}
+
+// moveAll moves the file away with all that stands beside it.
+func (r *round) moveAll() (func() error, error) {
+	to := filepath.Join(r.dir, "kept")
+	err := os.Mkdir(to, 0o700)
+	move := func(from, to string) (err error) {
+		for _, suffix := range []string{"-shm", "-wal", ""} {
+			err = errors.Join(err, os.Rename(filepath.Join(from, "s.db"+suffix), filepath.Join(to, "s.db"+suffix)))
+		}
+		return err
+	}
+	here := filepath.Dir(r.path)
+	return func() error { return move(to, here) }, errors.Join(err, move(here, to))
+}
+
+// another has another process open a store on the same file, by any of its names. It
+// must be refused.
+func (r *round) another(path string) {
+	info, err := os.Stat(path)
+	if err != nil || !os.SameFile(info, r.file) {
+		return
+	}
+	said, err := secondStore(path)
+	r.note("a second store: %s %v", said, err)
+	if err == nil && said == opened {
+		r.breach(two, "a second store opened %s", filepath.Base(path))
+	}
+}
+
+// fill leaves little or nothing free on the volume.
+func fill(r *round) (func() error, error) {
+	path := filepath.Join(filepath.Dir(r.path), "filler")
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	for block := make([]byte, 4096); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return nil, err
+	}
+	size, err := f.Seek(0, 2)
+	err = errors.Join(err, f.Truncate(max(0, size-r.rand.Int64N(100<<10))), f.Close())
+	return func() error { return os.Remove(path) }, err
+}

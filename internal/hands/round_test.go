@@ -1,0 +1,231 @@
+package hands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
+)
+
+const (
+	patience = 300 * time.Millisecond // of a call in trouble
+	slack    = time.Second            // of a noisy machine: what a call may take beyond its patience
+	recovery = 5 * time.Second        // the longest time from when the file is back to a store that works
+	stuck    = 60 * time.Second       // a round that takes longer hangs
+)
+
+// round is a store, those who use it, and the other hands.
+type round struct {
+	t       *testing.T
+	ctx     context.Context //nolint:containedctx // of the test
+	rand    *rand.Rand
+	dir     string // of the round
+	path    string // of the session file, in a directory of its own
+	setup   life.Setup
+	store   *sessile.Store
+	file    os.FileInfo // as the store made it
+	journal journal
+	health  healthLog
+	workers []*worker
+	victims victims
+	acts    []*act
+	later   []func() error // to be undone when the store has recovered
+	foreign bool         // another program has changed rows
+	errors  atomic.Int64 // of the clients' calls
+	ended   time.Time    // when the hands had done their work
+	said    time.Time    // when the store said then that it has failed, zero = it did not
+
+	mu        sync.Mutex
+	found     []life.Breach
+	log       string
+	recovered time.Duration
+}
+
+// worker is a client at work. Whoever holds mu may use the client.
+type worker struct {
+	mu   sync.Mutex
+	c    *life.Client
+	rand *rand.Rand
+}
+
+func (r *round) breach(k life.Kind, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = append(r.found, life.Breach{Kind: k, What: fmt.Sprintf(format, args...)})
+}
+
+// note writes down what the hands do, for whoever looks at a failure.
+func (r *round) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log += "\n  " + time.Now().Format(clock) + " " + fmt.Sprintf(format, args...)
+}
+
+// newRound makes a round from its seed: what is done, and to which store.
+func newRound(t *testing.T, seed uint64, setup life.Setup, only string) *round {
+	t.Helper()
+	dir, err := life.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	r := &round{t: t, ctx: t.Context(), rand: rand.New(rand.NewPCG(seed, 16)), dir: dir, setup: setup}
+	r.path = filepath.Join(dir, "data", "s.db")
+	r.acts = choose(r.rand, only)
+	r.setup.Path, r.setup.Max = r.path, 20
+	r.setup.Hot = []int{10, 1000}[r.rand.IntN(2)]
+	if err := os.Mkdir(filepath.Dir(r.path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// play plays the round to its end and returns what was broken.
+func (r *round) play() []life.Breach {
+	r.t.Helper()
+	watchdog := time.AfterFunc(stuck, func() { panic(r.t.Name() + " hangs" + r.log + r.health.String()) })
+	defer watchdog.Stop()
+	bystander := newBystander(r)
+	if r.acts[0].volume {
+		if err := mount(r.t, filepath.Dir(r.path)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.open()
+	r.employ()
+	for _, w := range r.workers {
+		for range 10 {
+			w.c.Step(w.rand)
+		}
+	}
+	if r.rand.IntN(2) == 0 { // else most of it is in the WAL only
+		if _, err := sql(r.path, `PRAGMA wal_checkpoint(TRUNCATE);`); err != nil {
+			r.t.Fatal(err)
+		}
+		r.foreign = true
+	}
+	r.victims.r = r
+	r.victims.create(r.client("victim"))
+	stop := r.work()
+	r.trouble(stop)
+	bystander.check()
+	for _, w := range r.workers {
+		r.found = append(r.found, w.c.Found()...)
+	}
+	return r.found
+}
+
+func (r *round) open() {
+	r.t.Helper()
+	var err error
+	if r.store, err = r.setup.Open(r.ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = r.store.Close() })
+	if r.file, err = os.Stat(r.path); err != nil {
+		r.t.Fatal(err)
+	}
+	r.health.look(r.store)
+}
+
+// employ hires those who use the store.
+func (r *round) employ() {
+	for i := range 2 {
+		r.workers = append(r.workers, &worker{
+			rand: rand.New(rand.NewPCG(r.rand.Uint64(), 17)),
+			c:    r.client(fmt.Sprint("user", i)),
+		})
+	}
+}
+
+func (r *round) client(user string) *life.Client {
+	return &life.Client{
+		Store: r.store, User: user, Max: r.setup.Max, Slack: slack, Patience: recovery, Say: r.journal.say,
+		Trace: func(_ string, err error) {
+			if err != nil && !errors.Is(err, sessile.ErrNotFound) && !errors.Is(err, sessile.ErrInGrace) {
+				r.errors.Add(1)
+			}
+		},
+	}
+}
+
+// work puts everybody to work, and returns how to stop them.
+func (r *round) work() (stop func()) {
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	for _, w := range r.workers {
+		w.c.Faulty, w.c.Patience = true, patience
+		all.Go(func() { w.run(over) })
+	}
+	all.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(pollGap):
+				r.health.look(r.store)
+				r.victims.look()
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(over)
+		all.Wait()
+	})
+}
+
+func (w *worker) run(over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		case <-time.After(time.Duration(2+w.rand.IntN(25)) * time.Millisecond):
+			w.mu.Lock()
+			w.c.Step(w.rand)
+			w.mu.Unlock()
+		}
+	}
+}
+
+// with does something to every client while none of them is at work.
+func (r *round) with(f func(*life.Client)) {
+	for _, w := range r.workers {
+		w.mu.Lock()
+		f(w.c)
+		w.mu.Unlock()
+	}
+}
+
+// until waits for a condition, so long at most.
+func (r *round) until(d time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(d); ; {
+		if ok() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+		<-time.After(pollGap)
+	}
+}
+
+// works reports whether the store does all that it should.
+func (r *round) works() bool {
+	ctx, cancel := context.WithTimeout(r.ctx, patience)
+	defer cancel()
+	h := r.health.look(r.store)
+	if h.State != sessile.OK && !(r.foreign && strings.Contains(h.Reason, "another program has written")) {
+		return false
+	}
+	return r.store.Sync(ctx) == nil
+}

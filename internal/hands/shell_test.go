@@ -1,0 +1,83 @@
+package hands
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// shellTime is how long a shell may take, and shellPatience how long it waits for a lock.
+const (
+	shellTime     = 20 * time.Second
+	shellPatience = 2 * time.Second
+)
+
+// shell starts sqlite3 on a file.
+func shell(ctx context.Context, path string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "sqlite3", "-batch", "-bail", "-cmd", fmt.Sprint(".timeout ", shellPatience.Milliseconds()), path)
+	cmd.Dir = os.TempDir()
+	return cmd
+}
+
+// sql has the shell run statements on a file.
+func sql(path, statements string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
+	defer cancel()
+	cmd := shell(ctx, path)
+	cmd.Stdin = strings.NewReader(statements + "\n")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("sqlite3: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// hold has the shell run statements and stay, in the transaction that they began,
+// until the returned function is called.
+func hold(path, statements string) (free func() error, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
+	cmd := shell(ctx, path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return nil, err
+	}
+	free = func() error {
+		defer cancel()
+		_, err := fmt.Fprintln(in, "COMMIT;")
+		return errors.Join(err, in.Close(), cmd.Wait())
+	}
+	if _, err := fmt.Fprintln(in, statements+"\nSELECT 'held';"); err != nil {
+		return nil, errors.Join(err, free())
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() == "held" {
+			return free, nil
+		}
+	}
+	return nil, errors.Join(errors.New("the shell did not get its transaction"), free())
+}
+
+// secondStore has another process open a store at a path, and returns what it said.
+func secondStore(path string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), secondFile+"="+path)
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+}

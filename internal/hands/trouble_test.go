@@ -1,0 +1,249 @@
+package hands
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/life"
+)
+
+// What a store does wrong beyond what package life knows.
+const (
+	unnoticed life.Kind = "unnoticed" // it does not say that it has failed
+	alarm     life.Kind = "alarm"     // it says so for nothing
+	down      life.Kind = "down"      // it does not recover by itself
+	two       life.Kind = "two"       // a second store is open on the same file
+	touched   life.Kind = "touched"   // somebody else's file
+	split     life.Kind = "split"     // memory and file say different things
+)
+
+// trouble has the hands do their work and put the file right, and judges the store.
+func (r *round) trouble(stop func()) {
+	defer stop()
+	main := r.acts[0]
+	if main.harm != none {
+		r.with(func(c *life.Client) { c.Doubtful = true })
+	}
+	began := time.Now()
+	undo := r.act()
+	r.ended = time.Now()
+	short := main.harm == away && r.rand.IntN(5) == 0
+	if r.linger(short); !short && main.harm != none {
+		r.saidFailed(began)
+	}
+	leave := main.harm == away && r.rand.IntN(4) == 0
+	switch {
+	case leave:
+		r.leave(stop, undo)
+	case main.harm == ruined:
+		r.survey(stop)
+	default:
+		undo()
+		r.recover(stop)
+	}
+	r.acknowledgedInVain()
+	if spans := r.health.failed(); main.harm == none && !main.mayFail && len(spans) > 0 {
+		r.breach(alarm, "it failed though its file was its own")
+	}
+}
+
+// act does what the round is about, and returns how to put it right.
+func (r *round) act() (undo func()) {
+	var undos []func() error
+	for i := len(r.acts) - 1; i >= 0; i-- {
+		a := r.acts[i]
+		back, err := a.do(r)
+		r.note("%s: %v", a.name, err)
+		if back != nil {
+			undos = append(undos, back)
+		}
+	}
+	return func() {
+		for i := len(undos) - 1; i >= 0; i-- {
+			err := undos[i]()
+			r.note("put right: %v", err)
+		}
+	}
+}
+
+// linger leaves things as they are for a while: in harm until it was noticed.
+func (r *round) linger(short bool) {
+	if r.acts[0].harm == none || short {
+		<-time.After(time.Duration(50+r.rand.IntN(500)) * time.Millisecond)
+		return
+	}
+	r.until(inTime+noise, func() bool { return r.health.look(r.store).State == sessile.Failed })
+	<-time.After(time.Duration(r.rand.IntN(300)) * time.Millisecond)
+}
+
+// saidFailed notes when the store said that its file is not what it was. If the file
+// is lost and it has not said so, it must have saved everything.
+func (r *round) saidFailed(began time.Time) {
+	at, ok := r.health.failedWithin(began, time.Now())
+	if ok {
+		r.said = at
+		r.note("it said so after %v", at.Sub(began).Round(time.Millisecond))
+	} else if r.acts[0].harm == away {
+		r.breach(unnoticed, "%v after its file was gone it did not say that it has failed", time.Since(r.ended).Round(time.Millisecond))
+	}
+}
+
+// leave closes the store while its file is gone, and puts it right only then.
+func (r *round) leave(stop, undo func()) {
+	stop()
+	if err := r.close(); err == nil {
+		r.breach(unnoticed, "Close returned nil though its file was gone")
+	}
+	undo()
+	r.fresh(life.Crashed, nil, false)
+}
+
+// survey looks what a store does whose file is lost: it may save what it has.
+func (r *round) survey(stop func()) {
+	saved := r.until(recovery/2, r.works)
+	stop()
+	if saved {
+		r.note("it saved itself")
+		r.finish(life.Crashed)
+		return
+	}
+	err := r.close()
+	if err == nil {
+		r.breach(unnoticed, "Close returned nil though its file was lost")
+	}
+	r.fresh(life.Crashed, nil, !r.said.IsZero())
+}
+
+// recover waits until a store works whose file is right again.
+func (r *round) recover(stop func()) {
+	began := time.Now()
+	ok := r.until(recovery+noise, r.works)
+	r.recovered = time.Since(began)
+	<-time.After(time.Until(r.victims.due()))
+	for _, undo := range r.later {
+		r.note("put right later: %v", undo())
+	}
+	stop()
+	if !ok {
+		h := r.store.Health()
+		r.breach(down, "%v after its file was right again: %v, %s, %v", recovery, h.State, h.Reason, h.LastError)
+		_ = r.close()
+		r.fresh(life.Crashed, nil, false)
+		return
+	}
+	r.finish(life.Settled)
+}
+
+// finish works with a store that has recovered, holds it to the book, closes it,
+// and holds the file to the same.
+func (r *round) finish(when life.When) {
+	for _, w := range r.workers {
+		w.c.Believe()
+		w.c.Faulty, w.c.Patience = false, recovery
+		for range 6 {
+			w.c.Step(w.rand)
+		}
+		if err := w.c.Sync(); err != nil {
+			r.breach(down, "a sync after the recovery: %v", err)
+		}
+	}
+	r.found = append(r.found, r.journal.book(r.loose).Check(r.ctx, r.store, when)...)
+	said := r.answers(r.store)
+	if err := r.close(); err != nil {
+		r.breach(down, "Close after the recovery: %v", err)
+	}
+	r.fresh(when, said, false)
+}
+
+// fresh opens the file anew, as the next start does, and holds it to the book, and
+// to what the store had said before.
+func (r *round) fresh(when life.When, said map[string]string, mayRefuse bool) {
+	setup := r.setup
+	setup.Twist = nil
+	store, err := setup.Open(context.Background())
+	if err != nil {
+		r.note("open again: %v", err)
+		if !mayRefuse || !life.Clear(err) {
+			r.breach(life.Corrupt, "opening the file again: %v", err)
+		}
+		return
+	}
+	r.found = append(r.found, r.journal.book(r.loose).Check(r.ctx, store, when)...)
+	for token, is := range r.answers(store) {
+		if was, ok := said[token]; ok && was != is {
+			r.breach(split, "a token that led to %s leads to %s after a restart", was, is)
+		}
+	}
+	if err := store.Close(); err != nil {
+		r.breach(life.Corrupt, "closing the file again: %v", err)
+	}
+	r.found = append(r.found, life.Integrity(r.path)...)
+}
+
+// answers are what a store says to every token that was handed out.
+func (r *round) answers(store *sessile.Store) map[string]string {
+	said := make(map[string]string)
+	for _, n := range r.journal.all() {
+		if n.Stage != life.Done || n.Token.IsZero() || n.Short {
+			continue
+		}
+		s, err := store.ReadByToken(r.ctx, n.Token)
+		switch v, _, _ := sessile.Get[int64](s, "n"); {
+		case err == nil:
+			said[n.Token.Reveal()] = s.ID.String() + " with " + strconv.FormatInt(v, 10)
+		case errors.Is(err, sessile.ErrNotFound):
+			said[n.Token.Reveal()] = "nothing"
+		default:
+			said[n.Token.Reveal()] = err.Error()
+		}
+	}
+	return said
+}
+
+// loose reports whether something that was acknowledged may be lost: the store said
+// within a second that it has failed; or the file, in which it was, is lost, and the
+// store has said so in time.
+func (r *round) loose(n stamped) bool {
+	if r.acts[0].harm == none && !r.acts[0].mayFail {
+		return false
+	}
+	for _, s := range r.health.failed() {
+		if n.at.After(s.from.Add(-inTime-noise)) && n.at.Before(s.from) {
+			return true
+		}
+	}
+	return r.acts[0].harm == ruined && !r.said.IsZero() && n.at.Before(r.ended)
+}
+
+// acknowledgedInVain looks for durable calls that succeeded while the store said
+// that it has failed.
+func (r *round) acknowledgedInVain() {
+	spans := r.health.failed()
+	began := make(map[string]time.Time) // by user: a client does one thing at a time
+	for _, n := range r.journal.all() {
+		switch durable := n.Op != life.Touch && (n.Op != life.Update || n.Wait); {
+		case n.Stage == life.Begun:
+			began[n.User] = n.at
+		case n.Stage == life.Done && durable && n.User != "":
+			for _, s := range spans {
+				if began[n.User].After(s.from) && n.at.Before(s.to) {
+					r.breach(unnoticed, "%s was acknowledged %v after it had failed", n.Op, n.at.Sub(s.from).Round(time.Millisecond))
+				}
+			}
+		}
+	}
+}
+
+// close closes the store, which must not take longer than it may.
+func (r *round) close() error {
+	began := time.Now()
+	err := r.store.Close()
+	if d := time.Since(began); d > 3*time.Second+2*slack { // life.Setup gives it three seconds
+		r.breach(life.Late, "Close took %v", d)
+	}
+	r.note("close: %v", err)
+	return err
+}

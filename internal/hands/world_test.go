@@ -1,0 +1,98 @@
+package hands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/sessile/sessile"
+)
+
+// What the processes that the tests start are for.
+const (
+	inWorld    = "SESSILE_HANDS_WORLD"  // runs the test where it may mount a volume, and where file modes hold
+	secondFile = "SESSILE_HANDS_SECOND" // opens a second store at this path
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(secondFile); path != "" {
+		fmt.Println(second(path))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// second opens a store in a process of its own, and says what came of it.
+func second(path string) string {
+	store, err := sessile.Open(context.Background(), sessile.Config{Path: path})
+	if err != nil {
+		return err.Error()
+	}
+	if err := store.Close(); err != nil {
+		return err.Error()
+	}
+	return opened
+}
+
+const opened = "opened"
+
+// needShell skips the test if the sqlite3 shell is missing; CI must have it.
+func needShell(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("sqlite3"); err == nil {
+		return
+	}
+	const missing = "the sqlite3 shell is not installed (Debian: apt-get install sqlite3)"
+	if os.Getenv("CI") != "" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+}
+
+// elsewhere runs the test in a process that may mount a small volume and whom file
+// modes stop, as they stop a service. It reports whether it did. If this machine
+// gives no such process, the test goes on here without them.
+func elsewhere(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(inWorld) != "" {
+		return false
+	}
+	args := append([]string{os.Args[0]}, os.Args[1:]...)
+	args = append(args, "-test.run=^"+t.Name()+"$", "-test.parallel="+fmt.Sprint(*jobs))
+	if setpriv, err := exec.LookPath("setpriv"); err == nil {
+		args = append([]string{setpriv, "--bounding-set=-dac_override,-dac_read_search"}, args...)
+	}
+	run := func(attr *syscall.SysProcAttr) error {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env, cmd.SysProcAttr = append(os.Environ(), inWorld+"=1"), attr
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		return cmd.Run()
+	}
+	err := run(&syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	})
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		err = run(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS})
+	}
+	if errors.Is(err, syscall.EPERM) {
+		t.Log("this machine gives no world of its own to a process that is not root: no full volume, and no file modes for root")
+		return false
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return true
+}
+
+// mount puts a volume of four megabytes over a directory, for as long as the test takes.
+func mount(t *testing.T, dir string) error {
+	t.Helper()
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=700")
+}
