@@ -40,10 +40,10 @@ type round struct {
 	victims victims
 	acts    []*act
 	later   []func() error // to be undone when the store has recovered
-	foreign bool         // another program has changed rows
-	errors  atomic.Int64 // of the clients' calls
-	ended   time.Time    // when the hands had done their work
-	said    time.Time    // when the store said then that it has failed, zero = it did not
+	foreign bool           // another program has changed rows
+	errors  atomic.Int64   // of the clients' calls
+	ended   time.Time      // when the hands had done their work
+	said    time.Time      // when the store said then that it has failed, zero = it did not
 
 	mu        sync.Mutex
 	found     []life.Breach
