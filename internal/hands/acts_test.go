@@ -1,6 +1,7 @@
 package hands
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -63,6 +64,12 @@ func shellActs() []*act {
 			_, err := sql(r.path, `CREATE TABLE IF NOT EXISTS cron (x); INSERT INTO cron VALUES (1);`)
 			return err
 		})},
+		{name: "alters the schema", do: once(func(r *round) error {
+			r.foreign = true
+			_, err := sql(r.path, `CREATE INDEX cron_ip ON session (ip_address); ALTER TABLE session ADD COLUMN cron TEXT;`)
+			return err
+		})},
+		{name: "restores a backup", do: once(restoreBackup)},
 		{name: "vacuum", do: once(func(r *round) error {
 			r.foreign = true
 			_, err := sql(r.path, `VACUUM;`)
@@ -133,6 +140,27 @@ func deleteAll(r *round) error {
 	r.journal.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids})
 	r.victims.expect(r.victims.take(len(r.victims.all)), victim{gone: true, over: true})
 	return nil
+}
+
+// restoreBackup has the shell write a backup over the rows, as a transaction: what is
+// younger than the backup is gone, and what was ended since is there again. The clients
+// go on as others.
+func restoreBackup(r *round) error {
+	copied := filepath.Join(r.dir, "copy.db")
+	if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
+		return err
+	}
+	<-time.After(100 * time.Millisecond)
+	r.with(func(c *life.Client) { c.Doubtful = true })
+	r.foreign = true
+	_, err := sql(r.path, `.restore '`+copied+`'`)
+	for _, w := range r.workers {
+		w.mu.Lock()
+		w.c.Drop(w.c.User + "'")
+		w.mu.Unlock()
+	}
+	r.rewritten = time.Now()
+	return errors.Join(err, os.Remove(copied))
 }
 
 // shellBackup copies the file with the shell. The copy must be whole.

@@ -1,6 +1,7 @@
 package hands
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -23,6 +24,9 @@ func fileActs() []*act {
 		{name: "empty file in its place", harm: away, do: func(r *round) (func() error, error) {
 			return r.swap(func() error { return os.WriteFile(r.path, nil, 0o600) })
 		}},
+		{name: "pipe in its place", harm: away, do: func(r *round) (func() error, error) {
+			return r.swap(func() error { return syscall.Mkfifo(r.path, 0o600) })
+		}},
 		{name: "symlink in its place", harm: away, do: func(r *round) (func() error, error) {
 			return r.swap(func() error { return os.Symlink("s.db.kept", r.path) })
 		}},
@@ -31,16 +35,27 @@ func fileActs() []*act {
 			d := filepath.Dir(r.path)
 			return func() error { return os.Rename(d+".moved", d) }, os.Rename(d, d+".moved")
 		}},
+		{name: "directory replaced", harm: away, do: func(r *round) (func() error, error) {
+			d := filepath.Dir(r.path)
+			return func() error { return errors.Join(os.RemoveAll(d), os.Rename(d+".moved", d)) },
+				errors.Join(os.Rename(d, d+".moved"), os.Mkdir(d, 0o700))
+		}},
 		{name: "backup copied over", harm: ruined, do: once(func(r *round) error {
 			copied := filepath.Join(r.dir, "copy.db")
 			if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
 				return err
 			}
 			<-time.After(100 * time.Millisecond) // sessions come and go
+			if err := r.checkpointSometimes(); err != nil {
+				return err
+			}
 			b, err := os.ReadFile(copied)
 			return errors.Join(err, os.WriteFile(r.path, b, 0o600))
 		})},
 		{name: "truncated", harm: ruined, do: once(func(r *round) error {
+			if err := r.checkpointSometimes(); err != nil {
+				return err
+			}
 			info, err := os.Stat(r.path)
 			if err != nil {
 				return err
@@ -94,18 +109,27 @@ func (r *round) swap(put func() error) (func() error, error) {
 	var err error
 	if put != nil {
 		err = put()
-		before, _ = os.ReadFile(r.path)
+		before = read(r.path)
 	}
 	return func() error {
 		info, err := os.Lstat(r.path)
 		if put == nil && err == nil {
 			r.breach(touched, "a file was made where the session file had been moved away: %v", info.Mode())
 		}
-		if after, err := os.ReadFile(r.path); put != nil && err == nil && info.Mode().IsRegular() && string(after) != string(before) {
+		if err == nil && info.Mode().IsRegular() && put != nil && !bytes.Equal(before, read(r.path)) {
 			r.breach(touched, "the file that replaced the session file was changed")
 		}
 		return os.Rename(keep, r.path)
 	}, err
+}
+
+// read is what a regular file has in it.
+func read(path string) []byte {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	b, _ := os.ReadFile(path)
+	return b
 }
 
 // copyHere puts a copy of the file that was moved aside at the path.

@@ -26,24 +26,25 @@ const (
 
 // round is a store, those who use it, and the other hands.
 type round struct {
-	t       *testing.T
-	ctx     context.Context //nolint:containedctx // of the test
-	rand    *rand.Rand
-	dir     string // of the round
-	path    string // of the session file, in a directory of its own
-	setup   life.Setup
-	store   *sessile.Store
-	file    os.FileInfo // as the store made it
-	journal journal
-	health  healthLog
-	workers []*worker
-	victims victims
-	acts    []*act
-	later   []func() error // to be undone when the store has recovered
-	foreign bool           // another program has changed rows
-	errors  atomic.Int64   // of the clients' calls
-	ended   time.Time      // when the hands had done their work
-	said    time.Time      // when the store said then that it has failed, zero = it did not
+	t         *testing.T
+	ctx       context.Context //nolint:containedctx // of the test
+	rand      *rand.Rand
+	dir       string // of the round
+	path      string // of the session file, in a directory of its own
+	setup     life.Setup
+	store     *sessile.Store
+	file      os.FileInfo // as the store made it
+	journal   journal
+	health    healthLog
+	workers   []*worker
+	victims   victims
+	acts      []*act
+	later     []func() error // to be undone when the store has recovered
+	foreign   bool           // another program has changed rows
+	errors    atomic.Int64   // of the clients' calls
+	ended     time.Time      // when the hands had done their work
+	rewritten time.Time      // when a backup had been written over the rows
+	said      time.Time      // when the store said then that it has failed, zero = it did not
 
 	mu        sync.Mutex
 	found     []life.Breach
@@ -108,11 +109,8 @@ func (r *round) play() []life.Breach {
 			w.c.Step(w.rand)
 		}
 	}
-	if r.rand.IntN(2) == 0 { // else most of it is in the WAL only
-		if _, err := sql(r.path, `PRAGMA wal_checkpoint(TRUNCATE);`); err != nil {
-			r.t.Fatal(err)
-		}
-		r.foreign = true
+	if err := r.checkpointSometimes(); err != nil {
+		r.t.Fatal(err)
 	}
 	r.victims.r = r
 	r.victims.create(r.client("victim"))
@@ -123,6 +121,17 @@ func (r *round) play() []life.Breach {
 		r.found = append(r.found, w.c.Found()...)
 	}
 	return r.found
+}
+
+// checkpointSometimes empties the WAL in half of the rounds: else most of what there
+// is is in the WAL only.
+func (r *round) checkpointSometimes() error {
+	if r.rand.IntN(2) == 0 {
+		return nil
+	}
+	r.foreign = true // to another connection a WAL that begins anew looks like a write
+	_, err := sql(r.path, `PRAGMA wal_checkpoint(TRUNCATE);`)
+	return err
 }
 
 func (r *round) open() {

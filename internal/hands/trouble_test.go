@@ -122,7 +122,7 @@ func (r *round) recover(stop func()) {
 	began := time.Now()
 	ok := r.until(recovery+noise, r.works)
 	r.recovered = time.Since(began)
-	<-time.After(time.Until(r.victims.due()))
+	<-time.After(max(time.Until(r.victims.due()), time.Until(r.rewritten.Add(inTime+noise))))
 	for _, undo := range r.later {
 		r.note("put right later: %v", undo())
 	}
@@ -134,7 +134,11 @@ func (r *round) recover(stop func()) {
 		r.fresh(life.Crashed, nil, false)
 		return
 	}
-	r.finish(life.Settled)
+	if r.rewritten.IsZero() {
+		r.finish(life.Settled)
+	} else {
+		r.finish(life.Crashed) // creates of unknown outcome that were undone are there again
+	}
 }
 
 // finish works with a store that has recovered, holds it to the book, closes it,
@@ -207,6 +211,9 @@ func (r *round) answers(store *sessile.Store) map[string]string {
 // within a second that it has failed; or the file, in which it was, is lost, and the
 // store has said so in time.
 func (r *round) loose(n stamped) bool {
+	if n.at.Before(r.rewritten) {
+		return true
+	}
 	if r.acts[0].harm == none && !r.acts[0].mayFail {
 		return false
 	}
