@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/persist"
 )
 
 // victim is a session that no client uses: other hands change its row, and the
@@ -41,13 +43,17 @@ func (v *victims) create(c *life.Client) {
 	for range 8 {
 		c.Create(0)
 	}
+	var all []*victim
 	for id, token := range c.Sessions() {
 		one := &victim{id: id, token: token}
-		if len(v.all)%2 == 0 {
+		if len(all)%2 == 0 {
 			one.done = v.r.store.Done(v.r.ctx, id)
 		}
-		v.all = append(v.all, one)
+		all = append(all, one)
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = all
 }
 
 // take chooses so many victims that were not changed yet.
@@ -158,4 +164,11 @@ func (v *victims) due() (at time.Time) {
 		}
 	}
 	return at
+}
+
+// watched reports whether somebody waits for the end of a victim.
+func (v *victims) watched(id persist.ID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.all, func(one *victim) bool { return persist.ID(one.id) == id && one.done != nil })
 }
