@@ -169,7 +169,7 @@ func (r *round) shellBackup(statement string) error {
 	if _, err := sql(r.path, fmt.Sprintf(statement, to)); err != nil {
 		return err
 	}
-	r.found = append(r.found, life.Integrity(to)...)
+	r.add(life.Integrity(to))
 	return os.Remove(to)
 }
 

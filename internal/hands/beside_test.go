@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sessile/sessile/internal/life"
 )
@@ -52,7 +53,11 @@ func besideActs() []*act {
 		{name: "links before it opens", do: once(linked)},
 		{name: "backup over a killed store", do: once(restored)},
 		{name: "journal is a link", mayFail: true, do: func(r *round) (func() error, error) { return r.link("-journal") }},
-		{name: "wal moved away", harm: away, do: func(r *round) (func() error, error) { return r.aside("-wal") }},
+		{name: "wal moved away and back", harm: ruined, do: once(func(r *round) error {
+			back, err := r.aside("-wal")
+			<-time.After(time.Duration(r.rand.IntN(1500)) * time.Millisecond)
+			return errors.Join(err, back()) // over the one that the store may have made meanwhile
+		})},
 		{name: "wal removed", harm: ruined, do: once(func(r *round) error { return os.Remove(r.path + "-wal") })},
 		{name: "wal replaced by a link", harm: ruined, do: once(func(r *round) error {
 			_, err := r.link("-wal")
@@ -171,7 +176,7 @@ func restored(r *round) error {
 	if err := store.Close(); err != nil {
 		return err
 	}
-	r.found = append(r.found, life.Integrity(killed)...)
+	r.add(life.Integrity(killed))
 	if got, err := rows(killed); err != nil || got != want {
 		r.breach(life.Corrupt, "a backup beside the WAL of a killed store opens with %d other rows, %v", strings.Count(got, "\n")-strings.Count(want, "\n"), err)
 	}

@@ -65,6 +65,12 @@ func (r *round) breach(k life.Kind, format string, args ...any) {
 	r.found = append(r.found, life.Breach{Kind: k, What: fmt.Sprintf(format, args...)})
 }
 
+func (r *round) add(found []life.Breach) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = append(r.found, found...)
+}
+
 // note writes down what the hands do, for whoever looks at a failure.
 func (r *round) note(format string, args ...any) {
 	r.mu.Lock()
@@ -118,10 +124,13 @@ func (r *round) play() []life.Breach {
 	r.trouble(stop)
 	bystander.check()
 	for _, w := range r.workers {
-		r.found = append(r.found, w.c.Found()...)
+		r.add(w.c.Found())
 	}
 	return r.found
 }
+
+// foreignWrite is why a store may be degraded for a while after other hands were on it.
+const foreignWrite = "another program has written"
 
 // checkpointSometimes empties the WAL in half of the rounds: else most of what there
 // is is in the WAL only.
@@ -233,7 +242,7 @@ func (r *round) works() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()
 	h := r.health.look(r.store)
-	if h.State != sessile.OK && !(r.foreign && strings.Contains(h.Reason, "another program has written")) {
+	if h.State != sessile.OK && !(r.foreign && strings.Contains(h.Reason, foreignWrite)) {
 		return false
 	}
 	return r.store.Sync(ctx) == nil

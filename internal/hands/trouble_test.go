@@ -26,6 +26,7 @@ func (r *round) trouble(stop func()) {
 	main := r.acts[0]
 	if main.harm != none {
 		r.with(func(c *life.Client) { c.Doubtful = true })
+		r.foreign = true
 	}
 	began := time.Now()
 	undo := r.act()
@@ -154,7 +155,7 @@ func (r *round) finish(when life.When) {
 			r.breach(down, "a sync after the recovery: %v", err)
 		}
 	}
-	r.found = append(r.found, r.journal.book(r.loose).Check(r.ctx, r.store, when)...)
+	r.add(r.journal.book(r.loose).Check(r.ctx, r.store, when))
 	said := r.answers(r.store)
 	if err := r.close(); err != nil {
 		r.breach(down, "Close after the recovery: %v", err)
@@ -175,7 +176,7 @@ func (r *round) fresh(when life.When, said map[string]string, mayRefuse bool) {
 		}
 		return
 	}
-	r.found = append(r.found, r.journal.book(r.loose).Check(r.ctx, store, when)...)
+	r.add(r.journal.book(r.loose).Check(r.ctx, store, when))
 	for token, is := range r.answers(store) {
 		if was, ok := said[token]; ok && was != is {
 			r.breach(split, "a token that led to %s leads to %s after a restart", was, is)
@@ -184,7 +185,7 @@ func (r *round) fresh(when life.When, said map[string]string, mayRefuse bool) {
 	if err := store.Close(); err != nil {
 		r.breach(life.Corrupt, "closing the file again: %v", err)
 	}
-	r.found = append(r.found, life.Integrity(r.path)...)
+	r.add(life.Integrity(r.path))
 }
 
 // answers are what a store says to every token that was handed out.
