@@ -3,6 +3,7 @@ package hands
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -164,19 +165,20 @@ func (r *round) finish(when life.When) {
 }
 
 // fresh opens the file anew, as the next start does, and holds it to the book, and
-// to what the store had said before.
-func (r *round) fresh(when life.When, said map[string]string, mayRefuse bool) {
+// to what the store had said before. What others have ruined, and the store has said so,
+// may not open, or not be readable.
+func (r *round) fresh(when life.When, said map[string]string, ruin bool) {
 	setup := r.setup
 	setup.Twist = nil
 	store, err := setup.Open(context.Background())
 	if err != nil {
 		r.note("open again: %v", err)
-		if !mayRefuse || !life.Clear(err) {
+		if !ruin || !life.Clear(err) {
 			r.breach(life.Corrupt, "opening the file again: %v", err)
 		}
 		return
 	}
-	r.add(r.journal.book(r.loose).Check(r.ctx, store, when))
+	found := r.journal.book(r.loose).Check(r.ctx, store, when)
 	for token, is := range r.answers(store) {
 		if was, ok := said[token]; ok && was != is {
 			r.breach(split, "a token that led to %s leads to %s after a restart", was, is)
@@ -185,7 +187,10 @@ func (r *round) fresh(when life.When, said map[string]string, mayRefuse bool) {
 	if err := store.Close(); err != nil {
 		r.breach(life.Corrupt, "closing the file again: %v", err)
 	}
-	r.add(life.Integrity(r.path))
+	found = append(found, life.Integrity(r.path)...)
+	r.add(slices.DeleteFunc(found, func(b life.Breach) bool {
+		return ruin && (b.Kind == life.Corrupt || b.Kind == life.Unreadable)
+	}))
 }
 
 // answers are what a store says to every token that was handed out.
