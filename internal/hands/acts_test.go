@@ -124,22 +124,20 @@ func deleteVictims(r *round) error {
 
 // deleteAll deletes every row while no client is at work. The clients go on as others.
 func deleteAll(r *round) error {
-	for _, w := range r.workers {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-	}
-	ids := r.journal.sessions()
-	r.journal.say(life.Note{Op: life.Destroy, Stage: life.Begun, IDs: ids})
-	for _, w := range r.workers {
-		w.c.Drop(w.c.User + "'")
-	}
-	if _, err := sql(r.path, `BEGIN; DELETE FROM session; DELETE FROM activity; COMMIT;`); err != nil {
-		return err
-	}
-	r.foreign = true
-	r.journal.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids})
-	r.victims.expect(r.victims.take(len(r.victims.all)), victim{gone: true, over: true})
-	return nil
+	var err error
+	r.alone(func() {
+		ids := r.journal.sessions()
+		r.journal.say(life.Note{Op: life.Destroy, Stage: life.Begun, IDs: ids})
+		for _, w := range r.workers {
+			w.c.Drop(w.c.User + "'")
+		}
+		r.foreign = true
+		if _, err = sql(r.path, `BEGIN; DELETE FROM session; DELETE FROM activity; COMMIT;`); err == nil {
+			r.journal.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids})
+			r.victims.expect(r.victims.take(len(r.victims.all)), victim{gone: true, over: true})
+		}
+	})
+	return err
 }
 
 // restoreBackup has the shell write a backup over the rows, as a transaction: what is

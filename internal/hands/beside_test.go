@@ -138,7 +138,8 @@ func linked(r *round) error {
 }
 
 // restored copies a backup over the file of a store that was killed, and leaves the
-// WAL of the killed one beside it. The next start must refuse that, or serve the backup.
+// WAL of the killed one beside it. The next start must refuse that, or serve the backup,
+// or, if the WAL has all that is younger, what the killed store had.
 func restored(r *round) error {
 	dir := filepath.Join(r.dir, "killed")
 	killed, copied := filepath.Join(dir, "s.db"), filepath.Join(r.dir, "copy.db")
@@ -148,18 +149,24 @@ func restored(r *round) error {
 	if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
 		return err
 	}
-	for range 20 { // what the backup does not have
-		for _, w := range r.workers {
-			w.mu.Lock()
-			w.c.Step(w.rand)
-			w.mu.Unlock()
-		}
-	}
-	b, err := os.ReadFile(copied)
-	if err := errors.Join(err, life.Copy(r.path, killed), os.WriteFile(killed, b, 0o600)); err != nil {
+	r.age()
+	if err := r.checkpointSometimes(); err != nil {
 		return err
 	}
-	want, err := rows(copied)
+	r.age()
+	whole := filepath.Join(r.dir, "whole.db") // nobody is at work while the store is killed
+	b, err := os.ReadFile(copied)
+	r.alone(func() {
+		err = errors.Join(err, r.store.Sync(r.ctx), life.Copy(r.path, killed), life.Copy(killed, whole), os.WriteFile(killed, b, 0o600))
+	})
+	if err != nil {
+		return err
+	}
+	backup, err := rows(copied)
+	if err != nil {
+		return err
+	}
+	latest, err := rows(whole)
 	if err != nil {
 		return err
 	}
@@ -177,10 +184,18 @@ func restored(r *round) error {
 		return err
 	}
 	r.add(life.Integrity(killed))
-	if got, err := rows(killed); err != nil || got != want {
-		r.breach(life.Corrupt, "a backup beside the WAL of a killed store opens with %d other rows, %v", strings.Count(got, "\n")-strings.Count(want, "\n"), err)
+	if got, err := rows(killed); err != nil || got != backup && got != latest {
+		r.breach(life.Corrupt, "a backup beside the WAL of a killed store opens with %d rows, neither the %d of the backup nor the %d of the store, %v",
+			strings.Count(got, "\n"), strings.Count(backup, "\n"), strings.Count(latest, "\n"), err)
 	}
 	return nil
+}
+
+// age does what an older backup does not have.
+func (r *round) age() {
+	for range 10 {
+		r.with(func(c *life.Client) { c.Step(r.rand) })
+	}
 }
 
 // rows are the sessions in a file, by the shell.

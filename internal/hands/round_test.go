@@ -224,6 +224,15 @@ func (r *round) with(f func(*life.Client)) {
 	}
 }
 
+// alone does something while no client is at work.
+func (r *round) alone(f func()) {
+	for _, w := range r.workers {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+	}
+	f()
+}
+
 // until waits for a condition, so long at most.
 func (r *round) until(d time.Duration, ok func() bool) bool {
 	for end := time.Now().Add(d); ; {
