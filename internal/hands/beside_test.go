@@ -117,7 +117,7 @@ func linked(r *round) error {
 	setup := r.setup
 	setup.Path = filepath.Join(dir, "s.db")
 	if r.rand.IntN(2) == 0 { // beside a file that is there
-		if err := errors.Join(life.Copy(r.path, setup.Path)); err != nil {
+		if err := r.copyTo(setup.Path); err != nil {
 			return err
 		}
 	}
@@ -155,10 +155,8 @@ func restored(r *round) error {
 	}
 	r.age()
 	whole := filepath.Join(r.dir, "whole.db") // nobody is at work while the store is killed
-	b, err := os.ReadFile(copied)
-	r.alone(func() {
-		err = errors.Join(err, r.store.Sync(r.ctx), life.Copy(r.path, killed), life.Copy(killed, whole), os.WriteFile(killed, b, 0o600))
-	})
+	var err error
+	r.alone(func() { err = errors.Join(r.store.Sync(r.ctx), r.copyTo(killed), r.copyTo(whole), cp(copied, killed)) })
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,7 @@ func fileActs() []*act {
 			if err := r.checkpointSometimes(); err != nil {
 				return err
 			}
-			b, err := os.ReadFile(copied)
-			return errors.Join(err, os.WriteFile(r.path, b, 0o600))
+			return cp(copied, r.path)
 		})},
 		{name: "truncated", harm: ruined, do: once(func(r *round) error {
 			if err := r.checkpointSometimes(); err != nil {

@@ -72,6 +72,25 @@ func hold(path, statements string) (free func() error, err error) {
 	return nil, errors.Join(errors.New("the shell did not get its transaction"), free())
 }
 
+// cp copies the content of a file over another, in a process of its own: if the process
+// of the store opened and closed the session file, it would lose its locks on it (POSIX).
+func cp(from, to string) error {
+	out, err := exec.Command("cp", "--", from, to).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cp: %w: %s", err, out)
+	}
+	return nil
+}
+
+// copyTo copies the file and its WAL, as a kill leaves them.
+func (r *round) copyTo(to string) error {
+	err := cp(r.path, to)
+	if _, statErr := os.Stat(r.path + "-wal"); statErr == nil {
+		err = errors.Join(err, cp(r.path+"-wal", to+"-wal"))
+	}
+	return err
+}
+
 // secondStore has another process open a store at a path, and returns what it said.
 func secondStore(path string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
