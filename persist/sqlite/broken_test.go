@@ -16,11 +16,13 @@ import (
 // before the disk works again. Failures of our own are no reason to forget anything.
 func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
 	for name, c := range map[string]struct {
-		others, looks bool
+		others, looks, anew bool
 	}{
-		"noticed by a look":       {true, true},
-		"noticed by the repair":   {true, false},
-		"there is nothing to see": {false, false},
+		"noticed by a look":                          {true, true, false},
+		"noticed by the repair":                      {true, false, false},
+		"in a WAL begun anew, noticed by a look":     {true, true, true},
+		"in a WAL begun anew, noticed by the repair": {true, false, true},
+		"there is nothing to see":                    {false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := newDisk(t)
@@ -41,6 +43,9 @@ func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
 			}
 			if c.others {
 				other := raw(t, path)
+				if c.anew {
+					run(t, other, `PRAGMA wal_checkpoint(TRUNCATE)`)
+				}
 				ok(t, sqlitex.ExecuteTransient(other, fmt.Sprintf(`DELETE FROM session WHERE id = x'%x'`, sample(2).ID[:]), nil), other.Close())
 			}
 			var told resets
@@ -51,6 +56,9 @@ func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
 			}
 			disk.from(nil)
 			must(t, d, destroy(1))
+			if err := d.Inspect().Failed; err != nil {
+				t.Errorf("Inspect: %v", err)
+			}
 			if d.Look(&told); len(told) > 0 != c.others {
 				t.Errorf("told %q", told)
 			}

@@ -59,6 +59,7 @@ type DB struct {
 	over     bool   // Close has closed everything
 	broken   bool   // an I/O error: the writer must be replaced
 	shrinks  bool   // the file can give free pages back
+	others   bool   // another program has committed since the files were examined
 	unsynced bool   // the WAL may hold commits of which no fsync is known
 	unbacked bool   // a checkpoint failed: what is noted as written back may not be on disk
 	guests   int    // sessions without a user, as committed

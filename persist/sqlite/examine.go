@@ -64,7 +64,8 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 	if err != nil {
 		return false, errors.Join(errBeside, err)
 	}
-	if foreign = seen != d.seen; foreign {
+	committed := seen != d.seen || d.others
+	if foreign = committed; committed {
 		frames, err := d.countedFrames()
 		if err == nil {
 			err = d.id.mark.adopt(c, frames > 0)
@@ -83,11 +84,11 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 		}
 	}
 	if touched(d.id.wal, wal) {
-		if err := d.checkWAL(seen != d.seen); err != nil {
+		if err := d.checkWAL(committed); err != nil {
 			return false, d.lose(err)
 		}
 	}
-	d.id.main, d.seen = main, seen
+	d.id.main, d.seen, d.others = main, seen, false
 	d.noteWAL(wal)
 	return foreign, nil
 }

@@ -92,7 +92,7 @@ func (d *DB) replaceWriter() error {
 	}
 	if before, err := queryInt(d.writer, dataVersion); err != nil || before != d.seen {
 		d.foreign.Store(true)
-		d.unsynced = true
+		d.unsynced, d.others = true, true
 	}
 	_ = d.writer.Close() // given up because it failed
 	d.writer, d.seen = c, seen

@@ -77,7 +77,7 @@ func (d *DB) noticeBroken() {
 	if seen, err := queryInt(d.writer, dataVersion); err == nil && seen != d.seen {
 		d.seen = seen
 		d.foreign.Store(true)
-		d.unsynced = true
+		d.unsynced, d.others = true, true
 	}
 }
 
