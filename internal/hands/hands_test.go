@@ -50,11 +50,12 @@ func TestOtherHandsLoseNothing(t *testing.T) {
 			t.Run(strconv.FormatUint(s, 10), func(t *testing.T) {
 				t.Parallel()
 				r := newRound(t, s, life.Setup{}, *only)
-				for _, b := range r.play() {
+				found := r.play()
+				for _, b := range found {
 					t.Error(b)
 				}
 				if t.Failed() {
-					t.Logf("%s%s\nagain: go test ./internal/hands -run '^TestOtherHands' -hands.rounds=1 -hands.seed=%d", r.log, r.health.String(), s)
+					t.Logf("%s%s%s\nagain: go test ./internal/hands -run '^TestOtherHands' -hands.rounds=1 -hands.seed=%d", r.log, r.health.String(), r.journal.of(found), s)
 				}
 				sum.add(r)
 			})

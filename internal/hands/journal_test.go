@@ -3,6 +3,7 @@ package hands
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,19 @@ func (j *journal) all() []stamped {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.notes)
+}
+
+// of tells what the clients were told of the sessions that breaches name.
+func (j *journal) of(found []life.Breach) string {
+	text := ""
+	for _, n := range j.all() {
+		if slices.ContainsFunc(n.IDs, func(id sessile.ID) bool {
+			return slices.ContainsFunc(found, func(b life.Breach) bool { return strings.Contains(b.What, id.String()) })
+		}) {
+			text += fmt.Sprintf("\n  %s %s %s %v %d", n.at.Format(clock), n.Op, n.Stage, n.IDs, n.N)
+		}
+	}
+	return text
 }
 
 // sessions are all that were ever handed out.

@@ -36,8 +36,12 @@ func (d *DB) left(failed bool) error {
 		return err
 	}
 	if touched(d.id.main, main) {
+		if seen, err := queryInt(d.writer, dataVersion); err == nil && seen != d.seen {
+			return nil // another program has committed meanwhile: examine judges what it has left
+		}
+		all := d.allBack()
 		// Both, because the connection may not even be able to count the pages.
-		if err := errors.Join(d.checkSize(d.writer, main), d.id.mark.settle(d.id.file, failed)); err != nil {
+		if err := errors.Join(d.checkSize(d.writer, main), d.id.mark.settle(d.id.file, all, failed)); err != nil {
 			return d.lose(err)
 		}
 	}

@@ -294,6 +294,33 @@ func TestAFileThatIsTakenAwayDuringACommitTakesNothing(t *testing.T) {
 	}
 }
 
+// TestAFileThatIsOverwrittenDuringACommitIsLost: by what it had before a checkpoint.
+func TestAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
+	disk := newDisk(t)
+	path := filepath.Join(t.TempDir(), "s.db")
+	d := disk.open(t, path)
+	must(t, d, create(1))
+	copied := pageByPage(t, path)
+	must(t, d, create(2))
+	c := raw(t, path)
+	run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	ok(t, c.Close())
+	taken := false
+	disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+		if c.Op == faultvfs.Sync && !taken {
+			taken = true
+			copyFile(t, copied, path)
+		}
+		return v
+	})
+	if _, err := apply(d, create(3)); !taken || !errors.Is(err, persist.ErrReplaced) || !errors.Is(err, persist.ErrUnknown) {
+		t.Errorf("taken %t, Apply: %v", taken, err)
+	}
+	if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired: the repair would write to it.
 func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	disk := newDisk(t)

@@ -141,14 +141,21 @@ func (m *mark) check(f *os.File, all bool) error {
 		return err
 	}
 	found := m.read(f)
-	switch {
-	case found == nil && (m.inFile != nil || h != m.unmarked || all && m.inDB != nil),
-		found != nil && m.inFile != nil && bytes.Equal(epoch(found), epoch(m.inFile)) && number(found) < m.least,
-		found != nil && all && !m.isLast(found):
+	if found == nil && (m.inFile != nil || h != m.unmarked || all && m.inDB != nil) || m.goesBack(found, all) {
 		return errOverwritten
 	}
 	m.found(found)
 	return nil
+}
+
+// goesBack reports whether a mark that was found in the file is older than one that it had,
+// or than the last one if it should have everything.
+func (m *mark) goesBack(found []byte, all bool) bool {
+	if found == nil {
+		return false
+	}
+	older := m.inFile != nil && bytes.Equal(epoch(found), epoch(m.inFile)) && number(found) < m.least
+	return older || all && !m.isLast(found)
 }
 
 // found notes the mark that the file has.
@@ -164,14 +171,14 @@ func (m *mark) isLast(own []byte) bool {
 	return bytes.Equal(own, m.inDB) || slices.ContainsFunc(m.maybe, func(k []byte) bool { return bytes.Equal(k, own) })
 }
 
-// settle is check after a checkpoint of our own, which may have written anything.
-func (m *mark) settle(f *os.File, failed bool) error {
+// settle is check after an action of our own, which may have written anything if it failed.
+func (m *mark) settle(f *os.File, all, failed bool) error {
 	h, err := m.header(f)
 	if err != nil {
 		return err
 	}
 	found := m.read(f)
-	if found == nil && m.inFile != nil && !failed {
+	if !failed && (found == nil && m.inFile != nil || m.goesBack(found, all)) {
 		return errOverwritten
 	}
 	m.found(found)
