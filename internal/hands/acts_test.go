@@ -132,9 +132,11 @@ func deleteAll(r *round) error {
 			w.c.Drop(w.c.User + "'")
 		}
 		r.foreign = true
-		if _, err = sql(r.path, `BEGIN; DELETE FROM session; DELETE FROM activity; COMMIT;`); err == nil {
-			r.journal.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids})
-			r.victims.expect(r.victims.take(len(r.victims.all)), victim{gone: true, over: true})
+		_, err = sql(r.path, `BEGIN; DELETE FROM session; DELETE FROM activity; COMMIT;`)
+		r.journal.ended(ids, err == nil)
+		if err == nil {
+			r.victims.free = len(r.victims.all)
+			r.victims.expect(r.victims.all, victim{gone: true, over: true})
 		}
 	})
 	return err

@@ -19,10 +19,10 @@ const (
 	pollGap = 10 * time.Millisecond
 )
 
-// stamped is a note, and when the client that made it had its answer.
+// stamped is a note, when the client made it, and when the call that it is about began.
 type stamped struct {
 	life.Note
-	at time.Time
+	at, began time.Time
 }
 
 // journal is every note of a round in order, for a book that is made at its end:
@@ -30,13 +30,26 @@ type stamped struct {
 type journal struct {
 	mu    sync.Mutex
 	notes []stamped
+	began map[string]time.Time // by user: a client does one thing at a time
 }
 
 // say takes a note.
 func (j *journal) say(n life.Note) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.notes = append(j.notes, stamped{n, time.Now()})
+	now := time.Now()
+	if n.Stage == life.Begun {
+		j.began[n.User] = now
+	}
+	j.notes = append(j.notes, stamped{n, now, j.began[n.User]})
+}
+
+// ended notes that the shell has ended sessions, as it began to; or maybe, if it failed.
+func (j *journal) ended(ids []sessile.ID, surely bool) {
+	if !surely {
+		j.say(life.Note{Op: life.Destroy, Stage: life.Refused, IDs: ids})
+	}
+	j.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids, Loose: !surely})
 }
 
 // all are the notes so far.
@@ -77,7 +90,7 @@ func (j *journal) book(loose func(stamped) bool) *life.Book {
 	defer j.mu.Unlock()
 	b := life.NewBook()
 	for _, n := range j.notes {
-		n.Loose = (n.Stage == life.Done || n.Stage == life.Dead) && loose(n)
+		n.Loose = n.Loose || (n.Stage == life.Done || n.Stage == life.Dead) && loose(n)
 		b.Hear(n.Note)
 	}
 	return b

@@ -86,7 +86,7 @@ func newRound(t *testing.T, seed uint64, setup life.Setup, only string) *round {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &round{t: t, ctx: t.Context(), rand: rand.New(rand.NewPCG(seed, 16)), dir: dir, setup: setup}
+	r := &round{journal: journal{began: make(map[string]time.Time)}, t: t, ctx: t.Context(), rand: rand.New(rand.NewPCG(seed, 16)), dir: dir, setup: setup}
 	r.path = filepath.Join(dir, "data", "s.db")
 	r.acts = choose(r.rand, only)
 	r.setup.Path, r.setup.Max = r.path, 20

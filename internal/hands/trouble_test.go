@@ -224,7 +224,7 @@ func (r *round) loose(n stamped) bool {
 		return false
 	}
 	for _, s := range r.health.failed() {
-		if n.at.After(s.from.Add(-inTime-noise)) && n.at.Before(s.from) {
+		if n.at.After(s.from.Add(-inTime-noise)) && n.began.Before(s.from) {
 			return true
 		}
 	}
@@ -235,16 +235,13 @@ func (r *round) loose(n stamped) bool {
 // that it has failed.
 func (r *round) acknowledgedInVain() {
 	spans := r.health.failed()
-	began := make(map[string]time.Time) // by user: a client does one thing at a time
 	for _, n := range r.journal.all() {
-		switch durable := n.Op != life.Touch && (n.Op != life.Update || n.Wait); {
-		case n.Stage == life.Begun:
-			began[n.User] = n.at
-		case n.Stage == life.Done && durable && n.User != "":
-			for _, s := range spans {
-				if began[n.User].After(s.from) && n.at.Before(s.to) {
-					r.breach(unnoticed, "%s was acknowledged %v after it had failed", n.Op, n.at.Sub(s.from).Round(time.Millisecond))
-				}
+		if n.Stage != life.Done || n.User == "" || n.Op == life.Touch || n.Op == life.Update && !n.Wait {
+			continue
+		}
+		for _, s := range spans {
+			if n.began.After(s.from) && n.at.Before(s.to) {
+				r.breach(unnoticed, "%s was acknowledged %v after it had failed", n.Op, n.at.Sub(s.from).Round(time.Millisecond))
 			}
 		}
 	}

@@ -67,22 +67,21 @@ func (v *victims) take(n int) []*victim {
 // end has the shell end the rows of victims by a statement whose %s is their ids.
 // What makes the token open nothing may leave the session in its user's list.
 func (v *victims) end(taken []*victim, op life.Op, statement string) error {
-	var ids []string
+	var ids []sessile.ID
+	var text []string
 	for _, one := range taken {
-		ids = append(ids, "x'"+hex.EncodeToString(one.id[:])+"'")
+		ids, text = append(ids, one.id), append(text, "x'"+hex.EncodeToString(one.id[:])+"'")
 		v.r.journal.say(life.Note{Op: op, Stage: life.Begun, IDs: []sessile.ID{one.id}})
 	}
-	if _, err := sql(v.r.path, strings.ReplaceAll(statement, "%s", strings.Join(ids, ","))); err != nil {
-		return err // it is done or not
-	}
 	v.r.foreign = true
-	v.expect(taken, victim{gone: true, over: op == life.Destroy})
-	for _, one := range taken {
-		if op == life.Destroy {
-			v.r.journal.say(life.Note{Op: op, Stage: life.Done, IDs: []sessile.ID{one.id}})
-		}
+	_, err := sql(v.r.path, strings.ReplaceAll(statement, "%s", strings.Join(text, ",")))
+	if op == life.Destroy {
+		v.r.journal.ended(ids, err == nil)
 	}
-	return nil
+	if err == nil {
+		v.expect(taken, victim{gone: true, over: op == life.Destroy})
+	}
+	return err
 }
 
 // set has the shell change the values of victims.
