@@ -144,10 +144,8 @@ func (f *forgetful) Apply(ctx context.Context, b *persist.Batch) (persist.Result
 	return res, err
 }
 
-// Watch keeps the resets to itself that a repair has brought.
-func (f *forgetful) Watch(ctx context.Context, s persist.Sink) error {
-	return f.DB.Watch(ctx, deaf{s, f})
-}
+// Look keeps the resets to itself that a repair has brought.
+func (f *forgetful) Look(s persist.Sink) (again bool) { return f.DB.Look(deaf{s, f}) }
 
 type deaf struct {
 	persist.Sink

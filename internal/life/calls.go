@@ -33,10 +33,7 @@ func (c *Client) Touch(i int) {
 	if o == nil {
 		return
 	}
-	now := time.Now()
-	if c.Now != nil {
-		now = c.Now()
-	}
+	now := c.now()
 	c.change(o, Note{Op: Touch, IDs: []sessile.ID{o.id}, N: now.UnixMicro()}, func(ctx context.Context) error {
 		return c.Store.Touch(ctx, o.id, now, now.Add(time.Hour))
 	})

@@ -189,6 +189,9 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 		ids = append(ids, replaced)
 		list = slices.DeleteFunc(list, func(s sessile.Session) bool { return s.ID == replaced })
 	}
+	if len(list) >= c.Max && slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ExpiresAt.Sub(c.now()) < soon }) {
+		return nil, errors.New("a session may end by itself before it is evicted")
+	}
 	for _, s := range list[min(c.Max-1, len(list)):] {
 		if !c.knows(s.ID) {
 			return nil, errors.New("a session that nobody was given is to be evicted")
@@ -196,6 +199,16 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 		ids = append(ids, s.ID)
 	}
 	return ids, nil
+}
+
+// soon is how long a login may take from the look at whom it evicts.
+const soon = 100 * time.Millisecond
+
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
 }
 
 func (c *Client) knows(id sessile.ID) bool {
