@@ -349,6 +349,44 @@ func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	}
 }
 
+// TestAnotherProgramMayCheckpointBesideAReader: it writes only what has not changed since
+// the reader began.
+func TestAnotherProgramMayCheckpointBesideAReader(t *testing.T) {
+	for _, mode := range []string{"PASSIVE", "FULL", "RESTART", "TRUNCATE"} {
+		for name, first := range map[string]func(t *testing.T, d *sqlite.DB, other *zombie.Conn){
+			"for the first time": func(*testing.T, *sqlite.DB, *zombie.Conn) {},
+			"after one": func(t *testing.T, _ *sqlite.DB, c *zombie.Conn) {
+				t.Helper()
+				run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+			},
+			"after one that a commit has noticed": func(t *testing.T, d *sqlite.DB, c *zombie.Conn) {
+				t.Helper()
+				run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
+				must(t, d, create(10))
+			},
+		} {
+			t.Run(mode+" "+name, func(t *testing.T) {
+				d, path := started(t)
+				reader, other := raw(t, path), raw(t, path)
+				other.SetBusyTimeout(0)
+				first(t, d, other)
+				must(t, d, create(11))
+				ok(t, sqlitex.ExecuteTransient(reader, `BEGIN`, nil), sqlitex.ExecuteTransient(reader, `SELECT count(*) FROM session`, nil))
+				must(t, d, create(12), create(13))
+				run(t, other, `PRAGMA wal_checkpoint(`+mode+`)`)
+				must(t, d, create(14))
+				ok(t, d.Inspect().Failed, sqlitex.ExecuteTransient(reader, `COMMIT`, nil))
+				run(t, other, `PRAGMA wal_checkpoint(`+mode+`)`)
+				must(t, d, create(15))
+				ok(t, d.Inspect().Failed, reader.Close(), other.Close(), d.Close())
+				if d := open(t, path); !exists(t, d, 12) || !exists(t, d, 15) {
+					t.Error("what was acknowledged is not there")
+				}
+			})
+		}
+	}
+}
+
 // TestAFileThatIsRestoredByACommitIsOurs: the sqlite3 shell's .restore writes a backup as a
 // transaction, and the mark of the backup with it.
 func TestAFileThatIsRestoredByACommitIsOurs(t *testing.T) {

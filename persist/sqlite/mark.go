@@ -37,8 +37,6 @@ type mark struct {
 	least  uint64   // number that the file has at least, if its epoch is that of inFile
 	roots  []int64  // pages of meta that may be the one in the file; the last one is the database's
 	page   int64    // size of a page, bytes
-
-	unmarked [headerBytes]byte // the header of a file that has no mark yet
 }
 
 const (
@@ -126,22 +124,18 @@ func (m *mark) committed(value []byte) {
 }
 
 // begin takes the content of the file for ours.
-func (m *mark) begin(f *os.File) error {
-	m.inFile = m.read(f)
-	_, err := f.ReadAt(m.unmarked[:], 0)
-	return err
-}
+func (m *mark) begin(f *os.File) { m.found(m.read(f)) }
 
 // check judges the content of the file: it is that of a database with a WAL, and has a
-// mark that it may have, or none as long as it never had one. Then it notes which. all
-// says that the file had everything before check was called.
+// mark that it may have. It has none until the first whole checkpoint: one that a reader
+// stops leaves out what was written later, so each page that every commit writes. Then it
+// notes which. all says that the file had everything before check was called.
 func (m *mark) check(f *os.File, all bool) error {
-	h, err := m.header(f)
-	if err != nil {
+	if err := m.header(f); err != nil {
 		return err
 	}
 	found := m.read(f)
-	if found == nil && (m.inFile != nil || h != m.unmarked || all && m.inDB != nil) || m.goesBack(found, all) {
+	if found == nil && (m.inFile != nil || all && m.inDB != nil) || m.goesBack(found, all) {
 		return errOverwritten
 	}
 	m.found(found)
@@ -173,8 +167,7 @@ func (m *mark) isLast(own []byte) bool {
 
 // settle is check after an action of our own, which may have written anything if it failed.
 func (m *mark) settle(f *os.File, all, failed bool) error {
-	h, err := m.header(f)
-	if err != nil {
+	if err := m.header(f); err != nil {
 		return err
 	}
 	found := m.read(f)
@@ -182,22 +175,22 @@ func (m *mark) settle(f *os.File, all, failed bool) error {
 		return errOverwritten
 	}
 	m.found(found)
-	m.unmarked = h
 	return nil
 }
 
-// header reads the header of the file, if it is one that ours may have.
-func (m *mark) header(f *os.File) (h [headerBytes]byte, err error) {
+// header is errOverwritten if the file has not a header that ours may have.
+func (m *mark) header(f *os.File) error {
+	var h [headerBytes]byte
 	if _, err := f.ReadAt(h[:], 0); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errOverwritten
 		}
-		return h, err
+		return err
 	}
 	if string(h[:len(magic)]) != magic || h[18] != 2 || h[19] != 2 || pageSize(h[:]) != m.page { // 2: with a WAL
-		err = errOverwritten
+		return errOverwritten
 	}
-	return h, err
+	return nil
 }
 
 // pageSize is the size of a page by the header of a database, bytes.

@@ -227,7 +227,8 @@ func (d *DB) learnFiles() error {
 	if err := d.id.mark.learn(d.writer); err != nil {
 		return err
 	}
-	return d.id.mark.begin(d.id.file)
+	d.id.mark.begin(d.id.file)
+	return nil
 }
 
 // connectGuard opens the connection that is closed last when the file is not ours.
