@@ -204,11 +204,13 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 // soon is how long a login may take from the look at whom it evicts.
 const soon = 100 * time.Millisecond
 
+// now is the time of an access: the store's, because what is later than that counts as
+// now, and the store's may be a microsecond behind the system's.
 func (c *Client) now() time.Time {
 	if c.Now != nil {
 		return c.Now()
 	}
-	return time.Now()
+	return c.Store.Now()
 }
 
 func (c *Client) knows(id sessile.ID) bool {
