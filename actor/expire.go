@@ -71,7 +71,7 @@ func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
 		c.over(x, Event{Kind: Expired})
 		c.stats.Expired++
 	}
-	if o.Status == persist.Conflict {
+	if o.Status == persist.Conflict && !p.command.answered {
 		p.command.active = append(p.command.active, p.ref)
 	}
 	p.done(c, len(o.Removed), o.Err)
@@ -84,10 +84,13 @@ func (p *expireOp) fail(c *core, _ *batch, err error, _ bool) bool {
 
 func (p *expireOp) surrender(c *core) { c.fail(&p.command.call, ErrClosed) }
 
-// done counts a deletion as settled; the last one answers.
+// done counts a deletion as settled; the last one answers. A caller who has left looks at
+// the results as they were then: they do not change any more.
 func (p *expireOp) done(c *core, n int, err error) {
 	x := p.command
-	x.n += n
+	if !x.answered {
+		x.n += n
+	}
 	if x.fault == nil {
 		x.fault = err
 	}
