@@ -62,6 +62,20 @@ func TestASweepLeavesAloneWhatWasExtended(t *testing.T) {
 	g.ok(g.do(r), r)
 }
 
+// TestSweepOfACallerWhoLeftKeepsItsResultsAsTheyWere: the caller reads them while the
+// deletions go on.
+func TestSweepOfACallerWhoLeftKeepsItsResultsAsTheyWere(t *testing.T) {
+	g := newHarness(t, nil)
+	over := g.mortal(1000)
+	g.now += 1000
+	r := g.expireReq([]persist.Ref{over.Ref()})
+	g.waits(g.do(r), r)
+	g.do(abandon{call: &r.call})
+	out := g.settle()
+	equal(t, "results", r.n, 0)
+	equal(t, "Expired", happened(out, Expired), 1)
+}
+
 // TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers (D11, D28): the first failure is told.
 func TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers(t *testing.T) {
 	first := errors.New("first")
