@@ -483,6 +483,44 @@ func TestAWALThatIsTakenAwayIsSaved(t *testing.T) {
 	}
 }
 
+// TestAWALThatComesBackIsNotTaken: it was moved away, and is put where it was while the
+// store makes another one. What it has is older than the file.
+func TestAWALThatComesBackIsNotTaken(t *testing.T) {
+	for name, when := range map[string]faultvfs.Op{"before it is opened": faultvfs.Open, "while it is read": faultvfs.Lock} {
+		t.Run(name, func(t *testing.T) {
+			disk := newDisk(t)
+			path := filepath.Join(t.TempDir(), "s.db")
+			d := disk.open(t, path)
+			must(t, d, create(1), create(2))
+			ok(t, os.Rename(path+"-wal", path+"-wal.old"))
+			must(t, d, destroy(1), create(3))
+			ok(t, os.Remove(path+"-wal"))
+			opened, back := false, false
+			disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
+				opened = opened || c.Op == faultvfs.Open && c.Path == path+"-wal"
+				if opened && !back && c.Op == when {
+					back = true
+					ok(t, os.Rename(path+"-wal.old", path+"-wal"))
+				}
+				return v
+			})
+			for n := range 3 {
+				if _, err := apply(d, create(10+n)); err != nil && !errors.Is(err, persist.ErrReplaced) {
+					t.Errorf("Apply: %v", err)
+				}
+			}
+			must(t, d, create(4))
+			if !back || exists(t, d, 1) || !exists(t, d, 3) || !exists(t, d, 4) {
+				t.Errorf("it came back %t, and what was acknowledged is not read", back)
+			}
+			ok(t, d.Inspect().Failed, d.Close())
+			if d := open(t, path); exists(t, d, 1) || !exists(t, d, 3) || !exists(t, d, 4) {
+				t.Error("what was acknowledged is not there")
+			}
+		})
+	}
+}
+
 // TestAnotherProgramMayUseTheFile: an operator's, who looks, writes or tidies up. What it
 // may have changed is read anew, and the health tells.
 func TestAnotherProgramMayUseTheFile(t *testing.T) {
