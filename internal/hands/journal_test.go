@@ -61,15 +61,15 @@ func (j *journal) all() []stamped {
 
 // of tells what the clients were told of the sessions that breaches name.
 func (j *journal) of(found []life.Breach) string {
-	text := ""
+	var text strings.Builder
 	for _, n := range j.all() {
 		if slices.ContainsFunc(n.IDs, func(id sessile.ID) bool {
 			return slices.ContainsFunc(found, func(b life.Breach) bool { return strings.Contains(b.What, id.String()) })
 		}) {
-			text += fmt.Sprintf("\n  %s %s %s %v %d", n.at.Format(clock), n.Op, n.Stage, n.IDs, n.N)
+			fmt.Fprintf(&text, "\n  %s %s %s %v %d", n.at.Format(clock), n.Op, n.Stage, n.IDs, n.N)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // sessions are all that were ever handed out.
@@ -154,11 +154,11 @@ func (l *healthLog) failedWithin(from, to time.Time) (time.Time, bool) {
 func (l *healthLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := ""
+	var text strings.Builder
 	for _, t := range l.turns {
-		text += fmt.Sprintf("\n  %s health: %v %s", t.at.Format(clock), t.State, t.Reason)
+		fmt.Fprintf(&text, "\n  %s health: %v %s", t.at.Format(clock), t.State, t.Reason)
 	}
-	return text
+	return text.String()
 }
 
 const clock = "05.000"

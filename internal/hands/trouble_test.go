@@ -55,8 +55,7 @@ func (r *round) trouble(stop func()) {
 // act does what the round is about, and returns how to put it right.
 func (r *round) act() (undo func()) {
 	var undos []func() error
-	for i := len(r.acts) - 1; i >= 0; i-- {
-		a := r.acts[i]
+	for _, a := range slices.Backward(r.acts) {
 		back, err := a.do(r)
 		r.note("%s: %v", a.name, err)
 		if back != nil {
@@ -64,8 +63,8 @@ func (r *round) act() (undo func()) {
 		}
 	}
 	return func() {
-		for i := len(undos) - 1; i >= 0; i-- {
-			err := undos[i]()
+		for _, undo := range slices.Backward(undos) {
+			err := undo()
 			r.note("put right: %v", err)
 		}
 	}

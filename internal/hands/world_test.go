@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -62,7 +63,7 @@ func elsewhere(t *testing.T) bool {
 		return false
 	}
 	args := append([]string{os.Args[0]}, os.Args[1:]...)
-	args = append(args, "-test.run=^"+t.Name()+"$", "-test.parallel="+fmt.Sprint(*jobs))
+	args = append(args, "-test.run=^"+t.Name()+"$", "-test.parallel="+strconv.Itoa(*jobs))
 	if setpriv, err := exec.LookPath("setpriv"); err == nil {
 		args = append([]string{setpriv, "--bounding-set=-dac_override,-dac_read_search"}, args...)
 	}
