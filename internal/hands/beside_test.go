@@ -43,7 +43,10 @@ func (b bystander) check() {
 	}
 }
 
-// besideActs are what is done to the files beside the session file.
+// besideActs are what is done to the files beside the session file. Nobody writes into
+// the -shm or cuts it: it is memory that every program with the file open shares, so the
+// next access of any of them, the sqlite3 shell too, finds garbage or ends the process
+// (SIGBUS). Only who does without it, and so without a second connection, is safe.
 func besideActs() []*act {
 	return []*act{
 		{name: "lock file removed", mayFail: true, do: once(func(r *round) error {

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(second(path))
 		return
 	}
+	go machine.beat()
 	os.Exit(m.Run())
 }
 
@@ -93,9 +94,9 @@ func elsewhere(t *testing.T) bool {
 	return true
 }
 
-// mount puts a volume of four megabytes over a directory, for as long as the test takes.
+// mount puts a volume of twelve megabytes, three times what the WAL takes, over a directory, for as long as the test takes.
 func mount(t *testing.T, dir string) error {
 	t.Helper()
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	return syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=700")
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m,mode=700")
 }
