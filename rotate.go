@@ -64,14 +64,14 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	spin := actor.TokenChange{To: t.hash(), Reauth: r.Reauthenticated}
+	change := actor.TokenChange{To: t.hash(), Reauth: r.Reauthenticated}
 	if !r.From.IsZero() {
-		spin.From = r.From.hash()
+		change.From = r.From.hash()
 	}
 	if r.Grace {
-		spin.Until = persist.Unseen
+		change.Until = persist.Unseen
 	}
-	if _, err := s.actor.Rotate(ctx, persist.ID(id), spin); err != nil {
+	if _, err := s.actor.Rotate(ctx, persist.ID(id), change); err != nil {
 		if old, ok := errors.AsType[*actor.RotatedError](err); ok {
 			err = rotatedError(old.ID, old.At)
 		}

@@ -73,14 +73,14 @@ func (c *Client) Sessions() iter.Seq2[sessile.ID, sessile.Token] {
 // is for the book to say.
 func (c *Client) Drop(user string) { c.User, c.live, c.gone, c.short = user, nil, nil, nil }
 
-// Believe ends a doubtful time: what was acknowledged in it stays in doubt.
+// Believe ends a time of distrust: what was acknowledged in it stays uncertain.
 func (c *Client) Believe() {
-	c.doubt()
+	c.distrust()
 	c.Doubtful = false
 }
 
-// doubt notes that what the client has, or has lost, may not be so.
-func (c *Client) doubt() {
+// distrust notes that what the client has, or has lost, may not be so.
+func (c *Client) distrust() {
 	if !c.Doubtful {
 		return
 	}
@@ -94,7 +94,7 @@ func (c *Client) doubt() {
 func (c *Client) call(what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
-	c.doubt()
+	c.distrust()
 	began := time.Now()
 	err := f(ctx)
 	if c.Trace != nil {

@@ -33,8 +33,8 @@ func (j *journey) countOne(d *device, want int) error {
 	return nil
 }
 
-// bury keeps a copy of a device's cookie that is about to die.
-func (j *journey) bury(d *device) (*device, error) {
+// keep takes a copy of a device's cookie that is about to die.
+func (j *journey) keep(d *device) (*device, error) {
 	copied, err := d.replay(j.url)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func (j *journey) replaceFile() error {
 	if err := copyFile(j.backup(), j.db); err != nil {
 		return err
 	}
-	if _, err := j.bury(j.phone); err != nil {
+	if _, err := j.keep(j.phone); err != nil {
 		return err
 	}
 	if err := j.api(j.phone, http.StatusServiceUnavailable, "POST", "/api/logout", nil, nil); err != nil {

@@ -60,7 +60,7 @@ func (j *journey) stillDead() error {
 }
 
 func (j *journey) logout() error {
-	copied, err := j.bury(j.laptop)
+	copied, err := j.keep(j.laptop)
 	if err != nil {
 		return err
 	}

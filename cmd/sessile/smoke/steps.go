@@ -168,7 +168,7 @@ func (j *journey) rotate() error {
 	if err != nil {
 		return err
 	}
-	old, err := j.bury(j.laptop)
+	old, err := j.keep(j.laptop)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (j *journey) revoke() error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.bury(extra); err != nil {
+	if _, err := j.keep(extra); err != nil {
 		return err
 	}
 	path := "/api/sessions/" + target.Session.ID
@@ -222,7 +222,7 @@ func (j *journey) revoke() error {
 
 func (j *journey) logoutOthers() error {
 	for _, d := range []*device{j.phone, j.tablet} {
-		if _, err := j.bury(d); err != nil {
+		if _, err := j.keep(d); err != nil {
 			return err
 		}
 	}
