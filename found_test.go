@@ -1,5 +1,5 @@
 // Reproductions of defects that reviews have found. Each failed before its fix;
-// RELIABILITY.md lists them.
+// docs/defects.md lists them.
 
 package sessile_test
 

@@ -12,86 +12,63 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the coverage table of RELIABILITY.md from the comments of the tests")
+var update = flag.Bool("update", false, "rewrite the last column of docs/requirements.md from the comments of the tests")
 
-// item is a row of the checklist, cited in the comments of the tests that show it.
-var item = regexp.MustCompile(`\b[ADS][0-9]{1,2}\b`)
-
-// checklist is how many items there are of a letter.
-var checklist = map[byte]int{'A': 32, 'D': 30, 'S': 52}
-
-const (
-	coverageBegin = "<!-- coverage: go test ./internal/docs -update -->\n"
-	coverageEnd   = "<!-- end of coverage -->"
+// cited is the number of a requirement in a comment; row is its row in the list, with
+// the number, the rule, and the tests that show it.
+var (
+	cited = regexp.MustCompile(`\b[ADIRS][0-9]{1,2}\b`)
+	row   = regexp.MustCompile(`(?m)^\| ([ADS][0-9]{1,2}) \| (.+) \| (.*) \|$`)
 )
 
-// TestEveryItemOfTheChecklistHasATest: the table of RELIABILITY.md is what the
-// tests say of themselves, and no item is without one.
-func TestEveryItemOfTheChecklistHasATest(t *testing.T) {
-	table, missing := coverage(t)
-	if len(missing) > 0 {
-		t.Errorf("no test cites %v", missing)
-	}
-	text := read(t, "RELIABILITY.md")
-	before, rest, ok := strings.Cut(text, coverageBegin)
-	old, after, ok2 := strings.Cut(rest, coverageEnd)
-	if !ok || !ok2 {
-		t.Fatal("RELIABILITY.md has no place for the coverage table")
-	}
-	if old == table {
-		return
-	}
-	if !*update {
-		t.Fatal("the coverage table is out of date: go test ./internal/docs -update")
-	}
-	out := before + coverageBegin + table + coverageEnd + after
-	if err := os.WriteFile(filepath.Join("..", "..", "RELIABILITY.md"), []byte(out), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
+const requirements = "docs/requirements.md"
 
-// TestReliabilityNamesOnlyTestsThatExist: its reproductions are there to be run.
-func TestReliabilityNamesOnlyTestsThatExist(t *testing.T) {
-	tests := make(map[string]bool)
-	walkTests(t, func(f *ast.FuncDecl, _ []*ast.CommentGroup) { tests[f.Name.Name] = true })
-	for _, m := range regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(read(t, "RELIABILITY.md"), -1) {
-		if !tests[m[1]] {
-			t.Errorf("there is no %s", m[1])
+// TestEveryRequirementHasATest: the last column of the list is what the tests say of
+// themselves, and it is empty nowhere.
+func TestEveryRequirementHasATest(t *testing.T) {
+	tests, old := citations(t), read(t, requirements)
+	now := row.ReplaceAllStringFunc(old, func(line string) string {
+		m := row.FindStringSubmatch(line)
+		names := slices.Sorted(maps.Keys(tests[m[1]]))
+		if len(names) == 0 {
+			t.Errorf("no test cites %s", m[1])
+		}
+		return fmt.Sprintf("| %s | %s | %s |", m[1], m[2], strings.Join(names, ", "))
+	})
+	switch {
+	case !row.MatchString(old):
+		t.Error("the list of requirements is empty")
+	case now != old && !*update:
+		t.Error("the list of tests is out of date: go test ./internal/docs -update")
+	case now != old:
+		if err := os.WriteFile(filepath.Join("..", "..", requirements), []byte(now), 0o600); err != nil {
+			t.Error(err)
 		}
 	}
 }
 
-// coverage is the table, and the items that are missing in it.
-func coverage(t *testing.T) (table string, missing []string) {
-	t.Helper()
-	tests := citations(t)
-	var b strings.Builder
-	b.WriteString("| item | tests |\n|---|---|\n")
-	for _, letter := range slices.Sorted(maps.Keys(checklist)) {
-		for n := 1; n <= checklist[letter]; n++ {
-			name := string(letter) + strconv.Itoa(n)
-			if len(tests[name]) == 0 {
-				missing = append(missing, name)
-				continue
-			}
-			fmt.Fprintf(&b, "| %s | %s |\n", name, strings.Join(slices.Sorted(maps.Keys(tests[name])), ", "))
+// TestEveryCitedNumberIsExplained: a number in a test's comment has a row in the list of
+// requirements, or is one of the promises.
+func TestEveryCitedNumberIsExplained(t *testing.T) {
+	text := read(t, requirements) + read(t, "RELIABILITY.md")
+	for number, tests := range citations(t) {
+		if !strings.Contains(text, "\n| "+number+" |") {
+			t.Errorf("%s is not explained, and cited by %v", number, slices.Sorted(maps.Keys(tests)))
 		}
 	}
-	return b.String(), missing
 }
 
-// citations finds the items that the comments of the tests of all modules name.
+// citations finds the numbers that the comments of the tests of all modules cite.
 func citations(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	found := make(map[string]map[string]bool)
 	walkTests(t, func(f *ast.FuncDecl, comments []*ast.CommentGroup) {
 		for _, group := range comments {
-			for _, name := range item.FindAllString(group.Text(), -1) {
+			for _, name := range cited.FindAllString(group.Text(), -1) {
 				if found[name] == nil {
 					found[name] = make(map[string]bool)
 				}

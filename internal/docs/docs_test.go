@@ -3,10 +3,13 @@
 package docs
 
 import (
+	"go/ast"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,8 +59,8 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 		t.Fatal("the README shows no code")
 	}
 	for _, b := range blocks {
-		if code := flat(b[1]); !strings.Contains(examples, code) {
-			t.Errorf("not in any example test:\n%s", code)
+		if want := flat(b[1]); !strings.Contains(examples, want) {
+			t.Errorf("not in any example test:\n%s", want)
 		}
 	}
 }
@@ -72,14 +75,93 @@ func TestReadmeNamesEveryOption(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesOnlyTargetsThatExist: every "make x" of the documents is a target.
-func TestReadmeNamesOnlyTargetsThatExist(t *testing.T) {
-	makefile := read(t, "Makefile")
-	for _, doc := range []string{"README.md", "DESIGN.md", "CONTRIBUTING.md"} {
-		for _, m := range regexp.MustCompile("`make ([a-z][a-z-]*)").FindAllStringSubmatch(read(t, doc), -1) {
-			if !regexp.MustCompile(`(?m)^` + m[1] + `:`).MatchString(makefile) {
-				t.Errorf("%s names make %s, the Makefile does not", doc, m[1])
+// code is a block of it in a page.
+var code = regexp.MustCompile("(?s)```.*?```")
+
+// pages are the documents of the repository, by path.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		names, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			name, err = filepath.Rel(filepath.Join("..", ".."), name)
+			if err != nil {
+				t.Fatal(err)
 			}
+			found[filepath.ToSlash(name)] = read(t, name)
+		}
+	}
+	return found
+}
+
+// TestPagesNameOnlyTargetsThatExist: every "make x" of the pages is a target.
+func TestPagesNameOnlyTargetsThatExist(t *testing.T) {
+	makefile := read(t, "Makefile")
+	for name, text := range pages(t) {
+		for _, m := range regexp.MustCompile("`make ([a-z][a-z-]*)").FindAllStringSubmatch(text, -1) {
+			if !regexp.MustCompile(`(?m)^` + m[1] + `:`).MatchString(makefile) {
+				t.Errorf("%s names make %s, the Makefile does not", name, m[1])
+			}
+		}
+	}
+}
+
+// TestPagesNameOnlyTestsThatExist: a test that a page names is there to be run.
+func TestPagesNameOnlyTestsThatExist(t *testing.T) {
+	tests := make(map[string]bool)
+	walkTests(t, func(f *ast.FuncDecl, _ []*ast.CommentGroup) { tests[f.Name.Name] = true })
+	for name, text := range pages(t) {
+		for _, m := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z_][A-Za-z0-9_]*)`").FindAllStringSubmatch(text, -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+}
+
+// TestPagesLinkToWhatExists: every relative link leads to a file, and one with a
+// fragment to a heading of it.
+func TestPagesLinkToWhatExists(t *testing.T) {
+	all := pages(t)
+	for name, text := range all {
+		text = code.ReplaceAllString(text, "")
+		for _, m := range regexp.MustCompile(`\]\(([^):#]*)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
+			to := name
+			if m[1] != "" {
+				to = path.Join(path.Dir(name), m[1])
+			}
+			if _, err := os.Stat(filepath.Join("..", "..", to)); err != nil {
+				t.Errorf("%s links to %s: %v", name, to, err)
+			} else if m[2] != "" && !slices.Contains(headings(all[to]), m[2]) {
+				t.Errorf("%s links to %s%s: no such heading", name, to, m[2])
+			}
+		}
+	}
+}
+
+// headings are the anchors that GitHub gives to the headings of a page.
+func headings(text string) (anchors []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		words := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, "#"+strings.ReplaceAll(words, " ", "-"))
+	}
+	return anchors
+}
+
+// TestPagesAreShort: each page is read in a few minutes, or not at all. Code does not count.
+func TestPagesAreShort(t *testing.T) {
+	limits := map[string]int{"RELIABILITY.md": 2500}
+	for name, text := range pages(t) {
+		limit := limits[name]
+		if path.Dir(name) == "docs/decisions" {
+			limit = 250
+		}
+		if n := len(strings.Fields(code.ReplaceAllString(text, ""))); limit > 0 && n > limit {
+			t.Errorf("%s has %d words (limit %d)", name, n, limit)
 		}
 	}
 }
