@@ -14,27 +14,6 @@ import (
 
 var abandoned = flag.Int("abandoned", 20_000, "calls that are given up while the disk hangs, of each kind")
 
-// hung is a backend that answers nothing until it is let go.
-type hung struct {
-	*persisttest.Memory
-	hangs chan struct{}
-}
-
-func (d *hung) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
-	<-d.hangs
-	return d.Memory.Apply(ctx, b)
-}
-
-func (d *hung) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	<-d.hangs
-	return d.Memory.ByHash(ctx, k)
-}
-
-func (d *hung) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
-	<-d.hangs
-	return d.Memory.ByID(ctx, id)
-}
-
 // TestAbandonedCallsLeaveNothing: memory and goroutines stay as they are, however many
 // callers give up while the disk hangs.
 func TestAbandonedCallsLeaveNothing(t *testing.T) {
@@ -73,7 +52,12 @@ func TestAbandonedCallsLeaveNothing(t *testing.T) {
 		"List": func(a *Actor, ctx context.Context, _ int) { _, _, _ = a.List(ctx, persist.UserKey{ID: "u"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &hung{Memory: persisttest.NewMemory(), hangs: make(chan struct{})}
+			hold := make(chan struct{})
+			d := persisttest.Hook(persisttest.NewMemory(), persisttest.Hooks{Before: func(c *persisttest.Call) {
+				if c.Method != persisttest.Watch && c.Method != persisttest.ByUser {
+					<-hold
+				}
+			}})
 			cfg := newHarness(t, nil).c.cfg
 			cfg.Now, cfg.Tick, cfg.CloseTimeout = now, now, time.Minute
 			cfg.MaxWaiting, cfg.Patience = 100, time.Second
@@ -98,7 +82,7 @@ func TestAbandonedCallsLeaveNothing(t *testing.T) {
 			if int64(more)-int64(heap) > 200_000 || others > cfg.MaxLoads+mostOptimistic+20 {
 				t.Error("they leave something behind")
 			}
-			close(d.hangs)
+			close(hold)
 			if err := a.Close(); err != nil {
 				t.Error(err)
 			}

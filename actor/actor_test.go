@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestWhoWaitsWhenCloseGivesUpIsAnsweredTruly (D19): a destroy is refused in memory, a create is not there.
 func TestWhoWaitsWhenCloseGivesUpIsAnsweredTruly(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		id, other := l.born("u").ID, l.born("v").ID
-		l.disk.stall = true
+		l.stall()
 		set, ended, made, rotated := make(chan error, 1), make(chan error, 1), make(chan error, 1), make(chan error, 1)
 		go func() { set <- l.set(context.Background(), other, true) }()
 		synctest.Wait()
@@ -46,11 +47,9 @@ func TestWhoWaitsWhenCloseGivesUpIsAnsweredTruly(t *testing.T) {
 func TestCloseTellsWhatIsNotOnDisk(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		a, b, c := l.born("a").ID, l.born("b").ID, l.born("c").ID
-		l.disk.apply = func(*persist.Batch) (persist.Result, error) {
-			return persist.Result{Ops: []persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}}, nil
-		}
+		l.refuseOps()
 		l.is(l.Destroy(l.Context(), a), ErrNotDurable) // waits for its turn
-		l.disk.apply = down(persist.ErrUnavailable)
+		l.fail(persisttest.Apply, persist.ErrUnavailable)
 		l.is(l.Destroy(l.Context(), b), ErrNotDurable)
 		l.is(l.set(l.Context(), c, false), nil)
 		began := time.Now()
@@ -67,10 +66,7 @@ func TestCloseTellsWhatIsNotOnDisk(t *testing.T) {
 // TestCloseCountsWhatWaitsForItsTurn (D19): what the disk refuses by itself is no less lost.
 func TestCloseCountsWhatWaitsForItsTurn(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		l.disk.apply = func(b *persist.Batch) (persist.Result, error) {
-			o := persist.Outcome{Status: persist.Failed, Err: persist.ErrCorrupt}
-			return persist.Result{Ops: []persist.Outcome{o, o}[:len(b.Ops)]}, nil
-		}
+		l.refuseOps()
 		for i := range byte(2) {
 			l.is(l.Destroy(l.Context(), persist.ID{9, i}), ErrNotDurable)
 		}
@@ -86,7 +82,7 @@ func TestCloseCountsWhatWaitsForItsTurn(t *testing.T) {
 func TestCloseEndsACommitThatHangs(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		id := l.born("u").ID
-		l.disk.stall = true
+		l.stall()
 		answered := make(chan error, 1)
 		go func() { answered <- l.set(context.Background(), id, true) }()
 		synctest.Wait()
@@ -105,7 +101,7 @@ func TestCloseWritesWhatWasAcknowledged(t *testing.T) {
 		began := time.Now()
 		l.is(l.Close(), nil)
 		equal(t, "time to close", time.Since(began), 0)
-		rec, _ := l.disk.Memory.ByID(l.Context(), id)
+		rec, _ := l.disk.ByID(l.Context(), id)
 		equal(t, "stored", string(rec.Data), `{"k":1}`)
 		l.is(l.set(l.Context(), id, false), ErrClosed)
 	})

@@ -167,7 +167,7 @@ func TestDestroyThatGivesUpWaitingIsNotRefused(t *testing.T) {
 	inBubble(t, func(c *Config) { c.Entries, c.MaxTombstones = 1, 1 }, func(l *live) {
 		rec := l.born("u")
 		l.born("v") // evicts u's
-		l.disk.apply = down(persist.ErrUnavailable)
+		l.fail(persisttest.Apply, persist.ErrUnavailable)
 		l.is(l.Destroy(l.Context(), persist.ID{9}), ErrNotDurable) // one tombstone: the bound
 		ctx, cancel := context.WithTimeout(l.Context(), 50*time.Millisecond)
 		defer cancel()
@@ -177,7 +177,7 @@ func TestDestroyThatGivesUpWaitingIsNotRefused(t *testing.T) {
 		_, err = l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
 		l.is(err, nil)
 		synctest.Wait()
-		l.disk.apply = nil
+		l.heal()
 		l.is(l.Sync(l.Context()), nil)
 	})
 }
@@ -409,24 +409,11 @@ func TestAStallBelowTheBoundsRefusesNothing(t *testing.T) {
 	}
 }
 
-// slowDisk is a backend whose commits wait until they are let go.
-type slowDisk struct {
-	*persisttest.Memory
-	hold chan struct{}
-}
-
-func (d *slowDisk) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
-	if d.hold != nil {
-		<-d.hold
-	}
-	return d.Memory.Apply(ctx, b)
-}
-
 // A caller that waits in line leaves it with its context, and is told that nothing
 // was done; one that stays is refused; the rest is refused without the loop (I9, D13).
 func TestAWaitQueueEndsWithTheContextOrItsPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &slowDisk{Memory: persisttest.NewMemory()}
+		d := persisttest.Hook(persisttest.NewMemory(), persisttest.Hooks{})
 		now := func() int64 { return time.Now().UnixMicro() }
 		cfg := Config{
 			Entries: 100, Bytes: 1 << 20, BatchInterval: time.Millisecond, MaxPendingBytes: 1 << 20, MaxTombstones: 100,
@@ -443,7 +430,8 @@ func TestAWaitQueueEndsWithTheContextOrItsPatience(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d.hold = make(chan struct{})
+		hold := make(chan struct{})
+		d.Set(persisttest.Hooks{Before: func(*persisttest.Call) { <-hold }})
 		update := func(ctx context.Context, i int) (time.Duration, error) {
 			began := time.Now()
 			_, err := a.Update(ctx, all[i].ID, nil, 1000, false, false)
@@ -470,7 +458,7 @@ func TestAWaitQueueEndsWithTheContextOrItsPatience(t *testing.T) {
 		if s, err := a.Stats(t.Context()); err != nil || s.Overloaded != 3-1 || !s.Refusing {
 			t.Errorf("%+v, %v", s, err) // the first left by itself
 		}
-		close(d.hold)
+		close(hold)
 		if err := a.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}

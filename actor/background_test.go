@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // mortals creates n sessions that end a second from now.
@@ -22,8 +23,15 @@ func (l *live) mortals(n int) {
 	}
 }
 
-// looks has fn called before the disk looks for expired sessions.
-func (l *live) looks(fn func(after int64) error) { l.disk.expired.Store(&fn) }
+// looks has fn called instead of a look for expired sessions that fails.
+func (l *live) looks(fn func(after int64) error) {
+	l.disk.Set(persisttest.Hooks{Fail: func(c *persisttest.Call) error {
+		if c.Method != persisttest.Expired {
+			return nil
+		}
+		return fn(c.Since)
+	}})
+}
 
 // TestASweepDeletesEverythingThatHasExpired, in as many chunks as it takes, and counts it.
 func TestASweepDeletesEverythingThatHasExpired(t *testing.T) {
@@ -82,17 +90,16 @@ func TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
 		l.mortals(sweepChunk + 2)
 		l.later(time.Second)
-		n := 0
-		l.disk.apply = func(b *persist.Batch) (persist.Result, error) {
-			res, err := l.disk.Memory.Apply(context.Background(), &persist.Batch{Now: b.Now, Ops: b.Ops[1:]})
-			err = errors.Join(err)
-			fault := persist.ErrCorrupt
-			if n++; n == 1 {
-				fault = first
-			}
-			res.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: fault}}, res.Ops...)
-			return res, err
-		}
+		fault := first
+		l.disk.Set(persisttest.Hooks{
+			Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
+				c.Batch = &persist.Batch{Now: c.Batch.Now, Ops: c.Batch.Ops[1:]}
+			}),
+			After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
+				c.Result.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: fault}}, c.Result.Ops...)
+				fault = persist.ErrCorrupt
+			}),
+		})
 		swept, err := l.Sweep(l.Context())
 		l.is(err, first)
 		equal(t, "swept", swept, sweepChunk)
@@ -106,12 +113,14 @@ func TestASweepEndsWhenTheDiskIsDown(t *testing.T) {
 			l.mortals(sweepChunk + 2)
 			l.later(time.Second)
 			looked := 0
-			l.looks(func(int64) error { looked++; return nil })
-			l.disk.apply = down(want)
+			l.disk.Set(persisttest.Hooks{
+				Before: persisttest.On(persisttest.Expired, func(*persisttest.Call) { looked++ }),
+				Fail:   persisttest.FailOn(persisttest.Apply, want),
+			})
 			_, err := l.Sweep(l.Context())
 			l.is(err, want)
 			equal(t, "chunks looked for", looked, 1)
-			l.disk.apply = nil
+			l.heal()
 		})
 	}
 }
@@ -148,7 +157,7 @@ func TestSweepsComeEveryCleanupInterval(t *testing.T) {
 		l.looks(func(int64) error { return persist.ErrUnavailable })
 		l.later(time.Minute)
 		equal(t, "told", len(told) == 1 && errors.Is(told[0], persist.ErrUnavailable), true)
-		l.disk.expired.Store(nil)
+		l.heal()
 		l.later(59 * time.Second)
 		equal(t, "expired before", l.counts().Expired, 0)
 		l.later(time.Second)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestWhoLeavesWhatIsUnderWayIsToldThatItMayBeDone (D17).
@@ -26,10 +27,7 @@ func TestACallerWhoLeavesIsToldWhatBecameOfItsCommand(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		rec := l.born("u")
 		hold := make(chan struct{})
-		l.disk.apply = func(b *persist.Batch) (persist.Result, error) {
-			<-hold
-			return l.disk.Memory.Apply(context.Background(), b)
-		}
+		l.before(persisttest.Apply, func(*persisttest.Call) { <-hold })
 		ctx, cancel := context.WithCancel(l.Context())
 		inFlight, queued := make(chan error, 1), make(chan error, 1)
 		go func() { _, err := l.Create(ctx, l.record("v"), persist.Limit{}, persist.ID{}); inFlight <- err }()

@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,58 +14,11 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// disk is a memory backend that a test can get in the way of.
-type disk struct {
-	*persisttest.Memory
-	apply   func(*persist.Batch) (persist.Result, error) // instead of committing, if set
-	byID    func(context.Context) error                  // before reading, if set
-	byHash  func()                                       // after reading by token, if set
-	expired atomic.Pointer[func(after int64) error]      // before looking for expired sessions, if set
-	stall   bool                                         // commits last until they are given up
-}
-
-func (d *disk) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
-	if d.stall {
-		<-ctx.Done()
-		return persist.Result{}, persist.ErrUnknown
-	}
-	if d.apply != nil {
-		return d.apply(b)
-	}
-	return d.Memory.Apply(ctx, b)
-}
-
-func (d *disk) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
-	if d.byID != nil {
-		if err := d.byID(ctx); err != nil {
-			return persist.Record{}, err
-		}
-	}
-	return d.Memory.ByID(ctx, id)
-}
-
-func (d *disk) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	r, err := d.Memory.ByHash(ctx, k)
-	if d.byHash != nil {
-		d.byHash()
-	}
-	return r, err
-}
-
-func (d *disk) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
-	if look := d.expired.Load(); look != nil {
-		if err := (*look)(after); err != nil {
-			return nil, 0, err
-		}
-	}
-	return d.Memory.Expired(ctx, now, after, limit)
-}
-
-// live is an actor over a disk, in a bubble.
+// live is an actor over a memory backend with hooks, in a bubble.
 type live struct {
 	*Actor
 	*harness
-	disk *disk
+	disk *persisttest.Hooked // over the backend of the harness
 }
 
 // inBubble runs fn with an actor in a synctest bubble, and closes it.
@@ -85,7 +39,7 @@ func inBubble(t *testing.T, adjust func(*Config), fn func(*live)) {
 			adjust(&cfg)
 		}
 		g.now = cfg.Now()
-		d := &disk{Memory: g.disk}
+		d := persisttest.Hook(g.disk, persisttest.Hooks{})
 		l := &live{Actor: Start(d, cfg), harness: g, disk: d}
 		defer l.Close()
 		fn(l)
@@ -138,7 +92,37 @@ func (l *live) is(err, want error) {
 	}
 }
 
-// down has every commit fail.
-func down(err error) func(*persist.Batch) (persist.Result, error) {
-	return func(*persist.Batch) (persist.Result, error) { return persist.Result{}, err }
+// fail has every call of a method fail.
+func (l *live) fail(m persisttest.Method, err error) {
+	l.disk.Set(persisttest.Hooks{Fail: persisttest.FailOn(m, err)})
 }
+
+// stall has commits last until they are given up.
+func (l *live) stall() {
+	l.disk.Set(persisttest.Hooks{Fail: func(c *persisttest.Call) error {
+		if c.Method != persisttest.Apply {
+			return nil
+		}
+		<-c.Ctx.Done()
+		return persist.ErrUnknown
+	}})
+}
+
+// before has hook run before every call of a method.
+func (l *live) before(m persisttest.Method, hook func(*persisttest.Call)) {
+	l.disk.Set(persisttest.Hooks{Before: persisttest.On(m, hook)})
+}
+
+// refuseOps has every operation be refused by itself.
+func (l *live) refuseOps() {
+	n := 0
+	l.disk.Set(persisttest.Hooks{
+		Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) { n, c.Batch = len(c.Batch.Ops), new(persist.Batch) }),
+		After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
+			c.Result.Ops = slices.Repeat([]persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}, n)
+		}),
+	})
+}
+
+// heal takes the hooks away.
+func (l *live) heal() { l.disk.Set(persisttest.Hooks{}) }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 func TestUnknownTokensAreCounted(t *testing.T) {
@@ -118,7 +119,10 @@ func TestAnEvictedSessionDoesNotComeBackByASlowRead(t *testing.T) {
 func TestAnErrorOfTheDiskIsEverybodysWhoWaitsForIt(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		hold, reads := make(chan struct{}), 0
-		l.disk.byID = func(context.Context) error { reads++; <-hold; return persist.ErrUnavailable }
+		l.disk.Set(persisttest.Hooks{
+			Before: persisttest.On(persisttest.ByID, func(*persisttest.Call) { reads++; <-hold }),
+			Fail:   persisttest.FailOn(persisttest.ByID, persist.ErrUnavailable),
+		})
 		got := make(chan error, 2)
 		for range 2 {
 			go func() { _, err := l.Read(l.Context(), persist.ID{9}); got <- err }()

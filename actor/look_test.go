@@ -12,18 +12,24 @@ import (
 
 // looked is a backend that counts how often it is looked at.
 type looked struct {
-	*persisttest.Memory
+	persisttest.HookedFile
 	looks atomic.Int64
 	again atomic.Bool
 	wrote atomic.Bool // another program has, and Look is to tell
 }
 
-func (l *looked) Look(s persist.Sink) bool {
-	l.looks.Add(1)
-	if l.wrote.Swap(false) {
-		s.Reset("another program has written")
-	}
-	return l.again.Load()
+func newLooked(m *persisttest.Memory) *looked {
+	l := new(looked)
+	l.HookedFile = persisttest.HookedFile{Hooked: persisttest.Hook(m, persisttest.Hooks{
+		After: persisttest.On(persisttest.Look, func(c *persisttest.Call) {
+			l.looks.Add(1)
+			if l.wrote.Swap(false) {
+				c.Sink.Reset("another program has written")
+			}
+			c.Again = l.again.Load()
+		}),
+	})}
+	return l
 }
 
 func lookedAt(t *testing.T, fn func(l *live, b *looked)) {
@@ -34,7 +40,7 @@ func lookedAt(t *testing.T, fn func(l *live, b *looked)) {
 		cfg.Now = func() int64 { return time.Now().UnixMicro() }
 		cfg.Tick = cfg.Now
 		g.now = cfg.Now()
-		b := &looked{Memory: g.disk}
+		b := newLooked(g.disk)
 		l := &live{Actor: Start(b, cfg), harness: g}
 		defer l.Close()
 		fn(l, b)

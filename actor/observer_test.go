@@ -78,7 +78,7 @@ func TestEventsOfABurstReachATrivialObserver(t *testing.T) {
 			binary.BigEndian.PutUint32(rec.Hash[4:], uint32(i))
 			b.Ops = append(b.Ops, persist.Op{Kind: persist.Create, Record: rec})
 		}
-		_, err := l.disk.Memory.Apply(l.Context(), &b)
+		_, err := l.disk.Apply(l.Context(), &b)
 		l.is(err, nil)
 		n, err := l.DestroyUser(l.Context(), persist.UserKey{ID: "u"}, persist.ID{})
 		l.is(err, nil)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // Epoch is what a row that is being read may be trusted by: it is zero while
@@ -132,10 +133,10 @@ func TestAnOptimisticReadLosesTheRaceAgainstADestroy(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		rec := l.born("u")
 		l.forget()
-		l.disk.byHash = func() {
-			l.disk.byHash = nil
+		l.disk.Set(persisttest.Hooks{After: persisttest.On(persisttest.ByHash, func(*persisttest.Call) {
+			l.heal()
 			l.is(l.Destroy(l.Context(), rec.ID), nil)
-		}
+		})})
 		for range 2 {
 			_, err := l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
 			l.is(err, persist.ErrNotFound)
@@ -178,7 +179,7 @@ func TestOptimisticReadsAreBounded(t *testing.T) {
 		l.born("u")
 		hold := make(chan struct{})
 		var reading atomic.Int32
-		l.disk.byHash = func() { reading.Add(1); <-hold }
+		l.before(persisttest.ByHash, func(*persisttest.Call) { reading.Add(1); <-hold })
 		done := make(chan error)
 		for i := range byte(mostOptimistic + 3) {
 			go func() {

@@ -147,6 +147,8 @@ func TestMemoryIsServedUntilTheLeaseEnds(t *testing.T) {
 
 // TestAWatchThatFailsResetsWhatIsCached: anything may have been missed.
 func TestAWatchThatFailsResetsWhatIsCached(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // Watch returns at once
 	for _, fails := range []error{nil, persist.ErrUnavailable} {
 		resets := 0
 		synctest.Test(t, func(t *testing.T) {
@@ -158,18 +160,14 @@ func TestAWatchThatFailsResetsWhatIsCached(t *testing.T) {
 					resets++
 				}
 			}
-			a := Start(&deaf{newHarness(t, nil).disk, fails}, cfg)
+			backend := persisttest.Hook(newHarness(t, nil).disk, persisttest.Hooks{
+				Before: persisttest.On(persisttest.Watch, func(c *persisttest.Call) { c.Ctx = ended }),
+				Fail:   persisttest.FailOn(persisttest.Watch, fails),
+			})
+			a := Start(backend, cfg)
 			synctest.Wait()
 			equal(t, "close", a.Close(), nil)
 		})
 		equal(t, "reset", resets == 1, fails != nil)
 	}
 }
-
-// deaf is a backend whose Watch ends at once.
-type deaf struct {
-	*persisttest.Memory
-	err error
-}
-
-func (d *deaf) Watch(context.Context, persist.Sink) error { return d.err }

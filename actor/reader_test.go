@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestAReadEndsWithItsContextHoweverTheDiskStalls (I9, D16), and who waits for the same reads itself.
@@ -17,12 +18,11 @@ func TestAReadEndsWithItsContextHoweverTheDiskStalls(t *testing.T) {
 			id := l.born("u").ID
 			l.forget()
 			hold, reads := make(chan struct{}), 0
-			l.disk.byID = func(context.Context) error {
+			l.before(persisttest.ByID, func(*persisttest.Call) {
 				if reads++; reads == 1 {
-					<-hold // deaf to its context
+					<-hold // ignores its context
 				}
-				return nil
-			}
+			})
 			ctx, cancel := context.WithTimeout(l.Context(), time.Second)
 			defer cancel()
 			first, second := make(chan error, 1), make(chan error, 1)
@@ -42,13 +42,13 @@ func TestABackendThatPanicsIsItsCallersTrouble(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		id := l.born("u").ID
 		l.forget()
-		l.disk.byID = func(context.Context) error { panic("broken") }
+		l.before(persisttest.ByID, func(*persisttest.Call) { panic("broken") })
 		func() {
 			defer func() { equal(t, "panic", recover(), any("broken")) }()
 			_, err := l.Read(l.Context(), id)
 			t.Error(err)
 		}()
-		l.disk.byID = nil
+		l.heal()
 		_, err := l.Read(l.Context(), id)
 		l.is(err, nil)
 	})
@@ -59,7 +59,7 @@ func TestDamagedDataIsAnErrorOfItsSessionAlone(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		good, bad := l.born("u"), l.record("u")
 		bad.Data = []byte("{")
-		_, err := l.disk.Memory.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Create, Record: bad}}})
+		_, err := l.disk.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Create, Record: bad}}})
 		l.is(err, nil)
 		for range 2 {
 			_, err = l.Find(l.Context(), persist.TokenKey{Hash: bad.Hash})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestCloseWaitsForReadsThatAreUnderWay, though nobody waits for them any more: the backend is closed next.
@@ -29,10 +30,12 @@ func TestCloseWaitsForReadsThatAreUnderWay(t *testing.T) {
 				l.born("u")
 				l.forget()
 				var ended atomic.Bool
-				stall := func() { <-time.After(2 * time.Second); ended.Store(true) } // deaf to its context
-				l.looks(func(int64) error { stall(); return nil })
-				l.disk.byID = func(context.Context) error { stall(); return nil }
-				l.disk.byHash = stall
+				l.disk.Set(persisttest.Hooks{Before: func(c *persisttest.Call) {
+					if c.Method != persisttest.Watch {
+						<-time.After(2 * time.Second) // ignores its context
+						ended.Store(true)
+					}
+				}})
 				ctx, cancel := context.WithTimeout(l.Context(), time.Second)
 				defer cancel()
 				l.is(begin(l, ctx), context.DeadlineExceeded)
@@ -49,7 +52,7 @@ func TestCloseEndsThoughAReadHangs(t *testing.T) {
 		id := l.born("u").ID
 		l.forget()
 		hold := make(chan struct{})
-		l.disk.byID = func(context.Context) error { <-hold; return nil }
+		l.before(persisttest.ByID, func(*persisttest.Call) { <-hold })
 		told := make(chan error, 1)
 		go func() { _, err := l.Read(l.Context(), id); told <- err }()
 		synctest.Wait()
@@ -71,9 +74,7 @@ func TestNoReadBeginsAfterClose(t *testing.T) {
 		id := l.born("u").ID
 		l.forget()
 		l.is(l.Close(), nil)
-		l.looks(func(int64) error { t.Error("a sweep"); return nil })
-		l.disk.byID = func(context.Context) error { t.Error("a read"); return nil }
-		l.disk.byHash = func() { t.Error("an optimistic read") }
+		l.disk.Set(persisttest.Hooks{Before: func(c *persisttest.Call) { t.Error(c.Method) }})
 		_, err := l.Find(l.Context(), persist.TokenKey{Hash: persist.Hash{1, 1}})
 		l.is(err, ErrClosed)
 		_, err = l.Read(l.Context(), id)

@@ -1,7 +1,6 @@
 package persisttest
 
 import (
-	"context"
 	"maps"
 	"os"
 	"os/exec"
@@ -22,19 +21,25 @@ type broken struct {
 // fault spoils an Apply: it runs before it, and what it returns runs after it.
 type fault func(b *broken, batch *persist.Batch) func(*persist.Result)
 
-func (b *broken) Apply(ctx context.Context, batch *persist.Batch) (persist.Result, error) {
-	own := *batch
-	own.Ops = slices.Clone(batch.Ops)
-	after := b.fault(b, &own)
-	res, err := b.Memory.Apply(ctx, &own)
-	if err == nil && after != nil {
-		after(&res)
-	}
-	for _, r := range b.rows {
-		old := clone(r)
-		b.dead[r.ID] = &old
-	}
-	return res, err
+// backend is the backend that the suite is to find broken.
+func (b *broken) backend() persist.Backend {
+	var after func(*persist.Result)
+	return Hook(b.Memory, Hooks{
+		Before: On(Apply, func(c *Call) {
+			own := *c.Batch
+			own.Ops = slices.Clone(own.Ops)
+			after, c.Batch = b.fault(b, &own), &own
+		}),
+		After: On(Apply, func(c *Call) {
+			if c.Err == nil && after != nil {
+				after(&c.Result)
+			}
+			for _, r := range b.rows {
+				old := clone(r)
+				b.dead[r.ID] = &old
+			}
+		}),
+	})
 }
 
 // revive brings a session back as it last was.
@@ -184,18 +189,19 @@ func faults() map[string]fault {
 
 // The negative control: a backend with any one fault fails the suite (A2, R3). The
 // suite runs in a process of its own, since a test cannot expect to fail.
-func TestABrokenBackendFailsTheSuite(t *testing.T) {
+func TestSuiteNoticesABrokenBackend(t *testing.T) {
 	const env = "PERSISTTEST_FAULT"
 	if name, ok := os.LookupEnv(env); ok {
 		Run(t, func(*testing.T) persist.Backend {
-			return &broken{Memory: NewMemory(), dead: map[persist.ID]*persist.Record{}, fault: faults()[name]}
+			b := &broken{Memory: NewMemory(), dead: map[persist.ID]*persist.Record{}, fault: faults()[name]}
+			return b.backend()
 		})
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(faults())) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.run=^TestABrokenBackendFailsTheSuite$", "-test.v", "-rapid.nofailfile", "-rapid.checks=20", "-rapid.shrinktime=0s")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestSuiteNoticesABrokenBackend$", "-test.v", "-rapid.nofailfile", "-rapid.checks=20", "-rapid.shrinktime=0s")
 			cmd.Env = append(os.Environ(), env+"="+name)
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "--- FAIL") {
@@ -203,7 +209,7 @@ func TestABrokenBackendFailsTheSuite(t *testing.T) {
 			}
 			var found []string
 			for line := range strings.Lines(string(out)) {
-				if at, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: TestABrokenBackendFailsTheSuite/"); ok && strings.Count(at, "/") == 1 {
+				if at, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: TestSuiteNoticesABrokenBackend/"); ok && strings.Count(at, "/") == 1 {
 					found = append(found, strings.Fields(at)[0])
 				}
 			}
