@@ -107,32 +107,32 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## -------------------------------------------------------------- torture
 
-.PHONY: fuzz kill hands sim faults cuts lin model stress prove prove-controls mutants
+.PHONY: fuzz kill foreign sim faults cuts lin model stress prove prove-controls mutants
 fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
 kill: ## N=200 times kill -9 while it writes, half as often SIGTERM, and kill -9 while it opens: what it acknowledged must be there
 	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
 
-hands: ## ROUNDS=300 times other programs handle the file of a store at work: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
+foreign: ## ROUNDS=300 times other programs handle the file of a store at work: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
 	@command -v sqlite3 >/dev/null || { echo "the sqlite3 shell is not installed (Debian: apt-get install sqlite3)"; exit 1; }
-	@go test ./internal/hands -count=1 -timeout=180m -run '^TestOtherHands' -v -hands.rounds=$(ROUNDS) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
+	@go test ./internal/foreign -count=1 -timeout=180m -run '^TestForeign' -v -foreign.rounds=$(ROUNDS) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
 faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
-	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestNoFault|^TestTheSweep|Stall|Down' -faults=$(FAULTS) $(ARGS) | grep -v '^=== ' | $(some)
+	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestFaults|^TestDisk' -faults=$(FAULTS) $(ARGS) | grep -v '^=== ' | $(some)
 
 cuts: ## CUTS=20000 simulated power cuts, and GATES=200 runs with failing syncs
-	@.ci/at-once $(JOBS) go test ./internal/power -count=1 -timeout=180m -v -run '^TestNo|^TestThePower' \
+	@.ci/at-once $(JOBS) go test ./internal/power -count=1 -timeout=180m -v -run '^TestPower(Cut|Failed|Notices)' \
 	  -cuts=$$(( $(CUTS) / $(JOBS) )) -gates=$$(( $(GATES) / $(JOBS) )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
-	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsLook' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
+	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsAre' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
 
 model: ## CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps, held against a model
-	@go test . -count=1 -timeout=240m -v -run '^TestAnySequence' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
+	@go test . -count=1 -timeout=240m -v -run '^TestModelHolds' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
 
 stress: ## a full disk, another process's lock, the WAL under load, a disk that stalls, ten times the load
 	@go test ./internal/stress -count=1 -timeout=120m -v $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
@@ -141,8 +141,8 @@ prove: ## the long versions of all of these (hours); the scorecard is out/scorec
 	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
 
 prove-controls: ## what is broken on purpose, and must be noticed
-	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/hands ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
-	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl|^TestABrokenBackend' $(ARGS) | grep -v '^=== ' | $(some)
+	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/foreign ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
+	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl' $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done

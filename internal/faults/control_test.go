@@ -3,7 +3,8 @@ package faults
 import (
 	"testing"
 
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -11,15 +12,15 @@ import (
 // The negative controls: a store that breaks a promise, which the sweep must notice.
 func TestTheSweepNoticesABrokenStore(t *testing.T) {
 	for name, c := range map[string]struct {
-		twist func(*sqlite.DB) persist.Backend
-		kind  life.Kind
+		wrap func(*sqlite.DB) persist.Backend
+		kind ledger.Kind
 	}{
-		"a destroy is acknowledged before it is committed": {life.Early, life.Undone},
-		"a rotation leaves the old token good":             {life.Lenient, life.Resurrected},
+		"a destroy is acknowledged before it is committed": {harness.EarlyDestroys, ledger.Undone},
+		"a rotation leaves the old token good":             {harness.GracefulRotations, ledger.Resurrected},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			l.twist = c.twist
+			l := newSweeper(t)
+			l.wrap = c.wrap
 			_, in := l.try(t, fault{call: -1})
 			for n := range len(in.calls) {
 				found, _ := l.try(t, fault{call: n, way: "IOERR_WRITE", always: true, crash: n%2 == 0})

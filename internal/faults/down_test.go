@@ -15,7 +15,8 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 // The clock is a bubble's, so minutes take seconds.
@@ -30,17 +31,17 @@ const (
 type down struct {
 	store   *sessile.Store
 	mu      sync.Mutex
-	book    *life.Book
-	clients []*life.Client
+	ledger  *ledger.Ledger
+	clients []*harness.Client
 	calls   int
 	found   []string
 }
 
-func (d *down) hear(n life.Note) {
+func (d *down) record(n ledger.Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.calls++
-	d.book.Hear(n)
+	d.ledger.Add(n)
 }
 
 func (d *down) report(format string, args ...any) {
@@ -102,9 +103,9 @@ func (d *down) recovered(limit time.Duration) {
 	}
 }
 
-// check holds the store to the book, and says what the clients have noticed.
+// check compares the store with the ledger, and says what the clients have noticed.
 func (d *down) check(when string) {
-	for _, b := range d.book.Check(context.Background(), d.store, life.Settled) {
+	for _, b := range d.ledger.Check(context.Background(), d.store, ledger.Settled) {
 		d.report("%s: %v", when, b)
 	}
 }
@@ -120,7 +121,7 @@ func TestADiskThatIsDownForMinutes(t *testing.T) {
 	if degraded == 0 || degraded > 2*time.Second || *downTime > 2*time.Minute && (failed == 0 || failed > 65*time.Second) {
 		t.Errorf("degraded after %v, failed after %v", degraded, failed)
 	}
-	t.Logf("%v without a write, %d clients, %d notes of them, %d sessions; degraded after %v, failed after %v", *downTime, crowd, d.calls, d.book.Len(), degraded, failed)
+	t.Logf("%v without a write, %d clients, %d entries of them, %d sessions; degraded after %v, failed after %v", *downTime, crowd, d.calls, d.ledger.Len(), degraded, failed)
 }
 
 // The negative control: a store whose destroys are acknowledged early.
@@ -128,7 +129,7 @@ func TestADiskThatIsDownNoticesABrokenStore(t *testing.T) {
 	d, _, _ := duringDown(t, true)
 	n := 0
 	for _, f := range d.found {
-		if strings.Contains(f, string(life.Undone)) {
+		if strings.Contains(f, string(ledger.Undone)) {
 			n++
 		}
 	}
@@ -140,19 +141,19 @@ func TestADiskThatIsDownNoticesABrokenStore(t *testing.T) {
 
 func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Duration) {
 	t.Helper()
-	l := newLab(t)
-	setup := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: 50, Max: 10, Adjust: func(c *sessile.Config) { c.MaxPending = queue }}
+	l := newSweeper(t)
+	setup := harness.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: 50, Max: 10, Adjust: func(c *sessile.Config) { c.MaxPending = queue }}
 	if broken {
-		setup.Twist = life.Early
+		setup.Wrap = harness.EarlyDestroys
 	}
-	d = &down{book: life.NewBook()}
+	d = &down{ledger: ledger.New()}
 	synctest.Test(t, func(t *testing.T) {
 		var err error
 		if d.store, err = setup.Open(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		for i := range crowd {
-			d.clients = append(d.clients, &life.Client{Store: d.store, User: fmt.Sprint("user", i), Max: setup.Max, Patience: time.Second, Say: d.hear})
+			d.clients = append(d.clients, &harness.Client{Store: d.store, User: fmt.Sprint("user", i), Max: setup.Max, Patience: time.Second, Record: d.record})
 		}
 		d.work(false, 5*time.Second)
 		l.vfs.Set(func(c faultvfs.Call) (v faultvfs.Verdict) {
@@ -173,7 +174,7 @@ func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Durat
 		if err := d.store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		setup.Twist = nil
+		setup.Wrap = nil
 		if d.store, err = setup.Open(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +183,7 @@ func duringDown(t *testing.T, broken bool) (d *down, degraded, failed time.Durat
 			t.Fatal(err)
 		}
 	})
-	for _, b := range life.Integrity(setup.Path) {
+	for _, b := range ledger.Integrity(setup.Path) {
 		d.report("%v", b)
 	}
 	for _, c := range d.clients {

@@ -12,7 +12,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
@@ -69,17 +69,6 @@ func TestSessionsThatAnotherProgramDeletesEnd(t *testing.T) {
 	})
 }
 
-// counted counts how often the file is looked at.
-type counted struct {
-	*sqlite.DB
-	looks atomic.Int64
-}
-
-func (c *counted) Look(s persist.Sink) bool {
-	c.looks.Add(1)
-	return c.DB.Look(s)
-}
-
 // TestAMonthInWhichNothingHappensCostsNothing: 30 days in a bubble, somebody logged in.
 // Then the first request sees what others have done meanwhile.
 func TestAMonthInWhichNothingHappensCostsNothing(t *testing.T) {
@@ -90,8 +79,11 @@ func TestAMonthInWhichNothingHappensCostsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &counted{DB: db}
-		s, err := sessile.New(t.Context(), c, sessile.Config{TTL: 60 * 24 * time.Hour})
+		var looks atomic.Int64
+		backend := persisttest.HookedFile{Hooked: persisttest.Hook(db, persisttest.Hooks{
+			Before: persisttest.On(persisttest.Look, func(*persisttest.Call) { looks.Add(1) }),
+		})}
+		s, err := sessile.New(t.Context(), backend, sessile.Config{TTL: 60 * 24 * time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +98,7 @@ func TestAMonthInWhichNothingHappensCostsNothing(t *testing.T) {
 				t.Errorf("%v, %q", h.State, h.Reason)
 			}
 		}
-		if n := c.looks.Load(); n > 100 {
+		if n := looks.Load(); n > 100 {
 			t.Errorf("%d looks", n)
 		}
 		if _, err := s.ReadByToken(t.Context(), ann); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 // What the sweep and the power cuts have found, each by itself.
@@ -31,10 +31,10 @@ func syncFails(c faultvfs.Call) faultvfs.Verdict {
 func TestARotationOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
 	for name, hot := range map[string]int{"hot": 100, "cold": 1} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
+			l := newSweeper(t)
 			synctest.Test(t, func(t *testing.T) {
 				ctx := context.Background()
-				store, err := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: hot, Max: 4}.Open(ctx)
+				store, err := harness.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: hot, Max: 4}.Open(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}

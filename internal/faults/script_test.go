@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 const (
@@ -15,37 +16,37 @@ const (
 	recovery = 5 * time.Second // the longest that a store may need once the disk is back
 )
 
-// script is the life that the faults meet.
+// script is the sequence of calls that the faults meet.
 type script struct {
 	in     *injector
-	setup  life.Setup
+	setup  harness.Setup
 	store  *sessile.Store // nil while it is not open
-	book   *life.Book
-	client *life.Client // does everything
-	other  *life.Client // logs in once, and must be left alone
-	lossy  bool         // a Close has failed: what waited may be lost
-	found  []life.Breach
+	ledger *ledger.Ledger
+	client *harness.Client // does everything
+	other  *harness.Client // logs in once, and must be left alone
+	lossy  bool            // a Close has failed: what waited may be lost
+	found  []ledger.Violation
 }
 
-func (s *script) report(k life.Kind, format string, args ...any) {
-	s.found = append(s.found, life.Breach{Kind: k, What: fmt.Sprintf(format, args...)})
+func (s *script) report(k ledger.Kind, format string, args ...any) {
+	s.found = append(s.found, ledger.Violation{Kind: k, What: fmt.Sprintf(format, args...)})
 }
 
-// run leads the life and checks what is left of it.
-func (s *script) run(crash bool) []life.Breach {
-	s.book = life.NewBook()
+// run makes the calls and checks what is left.
+func (s *script) run(crash bool) []ledger.Violation {
+	s.ledger = ledger.New()
 	faulty := s.in.fault.call >= 0
-	s.client = &life.Client{User: "ann", Max: s.setup.Max, Patience: patience, Say: s.book.Hear, Faulty: faulty}
-	s.other = &life.Client{User: "bob", Max: s.setup.Max, Patience: patience, Say: s.book.Hear, Faulty: faulty}
+	s.client = &harness.Client{User: "ann", Max: s.setup.Max, Patience: patience, Record: s.ledger.Add, Faulty: faulty}
+	s.other = &harness.Client{User: "bob", Max: s.setup.Max, Patience: patience, Record: s.ledger.Add, Faulty: faulty}
 	if *trace {
 		s.client.Trace = func(call string, err error) { fmt.Println(len(s.in.calls), time.Now().Format("05.000"), call, err) }
 	}
 	if s.open() {
-		s.firstDay()
+		s.firstHalf()
 		s.stop()
 	}
 	if s.store != nil || s.open() {
-		s.secondDay()
+		s.secondHalf()
 	}
 	if crash {
 		s.crash()
@@ -68,7 +69,7 @@ func (s *script) open() bool {
 		s.store, err = s.setup.Open(ctx)
 		cancel()
 		if d := time.Since(began); d > 2*patience {
-			s.report(life.Late, "Open took %v", d)
+			s.report(ledger.Late, "Open took %v", d)
 		}
 		if err == nil {
 			s.client.Restart(s.store, s.lossy)
@@ -76,12 +77,12 @@ func (s *script) open() bool {
 			return true
 		}
 		s.store = nil
-		if !life.Clear(err) {
-			s.report(life.Unclear, "Open: %v", err)
+		if !ledger.Documented(err) {
+			s.report(ledger.Unnamed, "Open: %v", err)
 		}
 	}
 	if !s.client.Faulty {
-		s.report(life.Unreadable, "it does not open: %v", err)
+		s.report(ledger.Unreadable, "it does not open: %v", err)
 	}
 	return false
 }
@@ -91,20 +92,20 @@ func (s *script) stop() {
 	began := time.Now()
 	err := s.store.Close()
 	if d := time.Since(began); d > 2*recovery {
-		s.report(life.Late, "Close took %v", d)
+		s.report(ledger.Late, "Close took %v", d)
 	}
 	s.store = nil
 	if err != nil {
 		s.lossy = true
 		if !s.client.Faulty {
-			s.report(life.Unreadable, "Close: %v", err)
+			s.report(ledger.Unreadable, "Close: %v", err)
 		}
 	}
 }
 
 func wait() { <-time.After(100 * time.Millisecond) } // longer than BatchInterval
 
-func (s *script) firstDay() {
+func (s *script) firstHalf() {
 	c := s.client
 	s.other.Create(0)
 	for range 3 {
@@ -138,7 +139,7 @@ func (s *script) firstDay() {
 	c.Touch(1)
 }
 
-func (s *script) secondDay() {
+func (s *script) secondHalf() {
 	c := s.client
 	c.Read(0)
 	c.Rotate(1, false)
@@ -155,35 +156,35 @@ func (s *script) secondDay() {
 func (s *script) backup() {
 	path := s.setup.Path + ".backup"
 	if s.client.Backup(path) {
-		s.check(path, life.Crashed)
+		s.check(path, ledger.Crashed)
 	}
 }
 
-// check opens a file on a disk without faults and holds it to the book.
-func (s *script) check(path string, when life.When) {
+// check opens a file on a disk without faults and compares it with the ledger.
+func (s *script) check(path string, when ledger.When) {
 	ctx := context.Background()
-	store, err := life.Setup{Path: path, Hot: 100, Max: s.setup.Max}.Open(ctx)
+	store, err := harness.Setup{Path: path, Hot: 100, Max: s.setup.Max}.Open(ctx)
 	if err != nil {
-		s.report(life.Corrupt, "%s does not open: %v", filepath.Base(path), err)
+		s.report(ledger.Corrupt, "%s does not open: %v", filepath.Base(path), err)
 		return
 	}
-	for _, b := range s.book.Check(ctx, store, when) {
+	for _, b := range s.ledger.Check(ctx, store, when) {
 		s.report(b.Kind, "in %s: %s", filepath.Base(path), b.What)
 	}
 	if err := store.Close(); err != nil {
-		s.report(life.Corrupt, "%s does not close: %v", filepath.Base(path), err)
+		s.report(ledger.Corrupt, "%s does not close: %v", filepath.Base(path), err)
 	}
-	s.found = append(s.found, life.Integrity(path)...)
+	s.found = append(s.found, ledger.Integrity(path)...)
 }
 
 // crash looks at the file as if the process were killed now.
 func (s *script) crash() {
 	path := s.setup.Path + ".crash"
-	if err := life.Copy(s.setup.Path, path); err != nil {
-		s.report(life.Unreadable, "copying: %v", err)
+	if err := harness.Copy(s.setup.Path, path); err != nil {
+		s.report(ledger.Unreadable, "copying: %v", err)
 		return
 	}
-	s.check(path, life.Crashed)
+	s.check(path, ledger.Crashed)
 }
 
 // recover works on the same store, now that the disk is back.
@@ -194,7 +195,7 @@ func (s *script) recover() {
 	c := s.client
 	c.Patience = recovery
 	if err := c.Sync(); err != nil {
-		s.report(life.Late, "it has not recovered after %v: %v", recovery, err)
+		s.report(ledger.Late, "it has not recovered after %v: %v", recovery, err)
 	}
 	c.Read(0)
 	c.Create(0)
@@ -202,16 +203,16 @@ func (s *script) recover() {
 	c.Update(0, true)
 	c.Rotate(0, false)
 	c.Destroy(1)
-	for _, b := range s.book.Check(context.Background(), s.store, s.when()) {
+	for _, b := range s.ledger.Check(context.Background(), s.store, s.when()) {
 		s.report(b.Kind, "recovered: %s", b.What)
 	}
 }
 
-func (s *script) when() life.When {
+func (s *script) when() ledger.When {
 	if s.lossy {
-		return life.Crashed
+		return ledger.Crashed
 	}
-	return life.Settled
+	return ledger.Settled
 }
 
 // end closes the store and looks at what it has left.

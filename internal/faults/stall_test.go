@@ -15,7 +15,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 // The clock is a bubble's: a stall takes no time of ours, and a call that ends
@@ -113,20 +113,20 @@ func TestAStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 // stalling makes every kind of call in a stall, and returns what was wrong.
 func stalling(t *testing.T, inMemory int, ops ...faultvfs.Op) []string {
 	t.Helper()
-	l := newLab(t)
+	l := newSweeper(t)
 	s := &stalled{}
 	synctest.Test(t, func(t *testing.T) {
 		s.T = t
 		ctx := context.Background()
-		setup := life.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: inMemory, Max: 10}
+		setup := harness.Setup{Path: filepath.Join(l.dir, "s.db"), VFS: l.vfs.Name, Hot: inMemory, Max: 10}
 		s.open(setup)
-		hot, ended, spun, changed, others, kept := s.login("ann"), s.login("ann"), s.login("ann"), s.login("ann"), s.login("bob"), s.login("bob")
+		hot, ended, rotated, changed, others, kept := s.login("ann"), s.login("ann"), s.login("ann"), s.login("ann"), s.login("bob"), s.login("bob")
 		stall(l.vfs, *stallTime, ops...)
 		began := time.Now()
 		end := make(chan struct{})
 		var readers sync.WaitGroup
 		readers.Go(func() { s.readUntil(end, hot) })
-		s.calls(hot, ended, spun, changed, kept)
+		s.calls(hot, ended, rotated, changed, kept)
 		if d := time.Since(began); d > time.Second+100*time.Millisecond {
 			s.Errorf("the calls waited for each other: %v", d)
 		}
@@ -151,7 +151,7 @@ func stalling(t *testing.T, inMemory int, ops ...faultvfs.Op) []string {
 	return s.faults
 }
 
-func (s *stalled) open(setup life.Setup) {
+func (s *stalled) open(setup harness.Setup) {
 	s.Helper()
 	var err error
 	if s.store, err = setup.Open(context.Background()); err != nil {
@@ -185,7 +185,7 @@ func (s *stalled) readUntil(end chan struct{}, hot login) {
 }
 
 // calls makes every kind of call, all at once.
-func (s *stalled) calls(hot, ended, spun, changed, kept login) {
+func (s *stalled) calls(hot, ended, rotated, changed, kept login) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	now := time.Now()
@@ -211,7 +211,7 @@ func (s *stalled) calls(hot, ended, spun, changed, kept login) {
 	})
 	group.Go(func() {
 		s.durable("rotate", func(ctx context.Context) error {
-			_, err := s.store.RotateToken(ctx, spun.id)
+			_, err := s.store.RotateToken(ctx, rotated.id)
 			return err
 		})
 	})

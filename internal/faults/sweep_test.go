@@ -18,7 +18,8 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -124,27 +125,27 @@ func (i *injector) lift() {
 	i.lifted = true
 }
 
-// lab tries faults on one VFS.
-type lab struct {
+// sweeper tries faults on one VFS.
+type sweeper struct {
 	vfs   *faultvfs.VFS
 	dir   string
 	tries int
-	twist func(*sqlite.DB) persist.Backend
+	wrap  func(*sqlite.DB) persist.Backend
 }
 
-func newLab(t *testing.T) *lab {
+func newSweeper(t *testing.T) *sweeper {
 	t.Helper()
-	dir, err := life.Dir()
+	dir, err := harness.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return &lab{vfs: faultvfs.NewForBubble(t.Name()), dir: dir}
+	return &sweeper{vfs: faultvfs.NewForBubble(t.Name()), dir: dir}
 }
 
 // try runs the script with one fault in a bubble, where waiting costs nothing.
-// It returns the breaches, and what was hit.
-func (l *lab) try(t *testing.T, f fault) (found []life.Breach, in *injector) {
+// It returns the violations, and what was hit.
+func (l *sweeper) try(t *testing.T, f fault) (found []ledger.Violation, in *injector) {
 	t.Helper()
 	l.tries++
 	dir := filepath.Join(l.dir, strconv.Itoa(l.tries))
@@ -161,14 +162,14 @@ func (l *lab) try(t *testing.T, f fault) (found []life.Breach, in *injector) {
 	})
 	defer watchdog.Stop()
 	synctest.Test(t, func(*testing.T) {
-		s := &script{in: in, setup: life.Setup{Path: filepath.Join(dir, "s.db"), VFS: l.vfs.Name, Hot: 2, Max: 4, Twist: l.twist}}
+		s := &script{in: in, setup: harness.Setup{Path: filepath.Join(dir, "s.db"), VFS: l.vfs.Name, Hot: 2, Max: 4, Wrap: l.wrap}}
 		found = s.run(f.crash)
 	})
 	return found, in
 }
 
 // sweep tries every fault of a list, and counts those that were hit.
-func (l *lab) sweep(t *testing.T, list []fault, next, hits *atomic.Int64) {
+func (l *sweeper) sweep(t *testing.T, list []fault, next, hits *atomic.Int64) {
 	for n := next.Add(1); n <= int64(len(list)); n = next.Add(1) {
 		f := list[n-1]
 		if *trace {
@@ -201,7 +202,7 @@ func all(n int) (list []fault) {
 // no call outlives its context, every error is one of the documented ones, and
 // the store recovers by itself (R4; I1, I2, I3, I9, D9, D10).
 func TestNoFaultBreaksAPromise(t *testing.T) {
-	first := newLab(t)
+	first := newSweeper(t)
 	found, in := first.try(t, fault{call: -1})
 	if len(found) > 0 {
 		t.Fatalf("without a fault: %v", found)
@@ -227,7 +228,7 @@ func TestNoFaultBreaksAPromise(t *testing.T) {
 		for i := range runtime.GOMAXPROCS(0) {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
-				newLab(t).sweep(t, list, &next, &hits)
+				newSweeper(t).sweep(t, list, &next, &hits)
 			})
 		}
 	})

@@ -25,18 +25,18 @@ const (
 // in upper case after it was acknowledged, so that the parent knows what was
 // under way.
 //
-//	c worker            a create
-//	C worker id token
+//	c user              a create
+//	C user id token
 //	r id                a rotation
 //	R id token
 //	d id                a destroy
 //	D id
-//	w worker            a log-out of all of a worker's sessions
-//	W worker
+//	w user              a log-out of all of a user's sessions
+//	W user
 //	f id n              a durable flush
 //	F id n
-//	U id n              an update, written behind
-//	S                   a sync: all U and F before its s are on disk
+//	u id n              an update, written behind
+//	U id n
 func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) }
 
 // child works until it is killed, or closes the store at a SIGTERM. The variants
@@ -128,10 +128,10 @@ func (w *worker) step() error {
 		return w.destroy(ctx, id)
 	case k < 67:
 		w.live = nil
-		say("w %d", w.n)
+		say("w %s", w.user())
 		_, err := w.store.DestroyAllForUser(ctx, w.user())
 		if err == nil {
-			say("W %d", w.n)
+			say("W %s", w.user())
 		}
 		return err
 	case k < 80:
@@ -143,6 +143,7 @@ func (w *worker) step() error {
 		}
 		return err
 	default:
+		say("u %s %d", id, w.value)
 		_, err := w.store.Update(ctx, id, new(sessile.Changes).Set("n", w.value))
 		if err == nil {
 			say("U %s %d", id, w.value)
@@ -152,12 +153,12 @@ func (w *worker) step() error {
 }
 
 func (w *worker) create(ctx context.Context) error {
-	say("c %d", w.n)
+	say("c %s", w.user())
 	s, t, err := w.store.Create(ctx, sessile.Meta{}, w.user(), nil)
 	if err != nil {
 		return err
 	}
-	say("C %d %s %s", w.n, s.ID, t.Reveal())
+	say("C %s %s %s", w.user(), s.ID, t.Reveal())
 	w.live = append(w.live, s.ID)
 	return nil
 }

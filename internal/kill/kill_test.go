@@ -11,16 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
-
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 var rounds = flag.Int("kill.rounds", 20, "kill -9 cycles; half as many SIGTERMs and kills while it opens")
@@ -36,44 +35,48 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// told is what the child said of one session.
-type told struct {
-	worker   int
-	tokens   []string // the last is live
-	rotating bool     // a rotation was under way
-	ending   bool     // a destroy was under way
-	ended    bool
-	stored   int // acknowledged as durable
-	value    int // acknowledged
-	behind   []change
-}
-
 // change is an acknowledgement of what is written behind.
 type change struct {
-	value int
+	value int64
 	at    time.Time
 }
 
 // loop is a run of kill -9 cycles over one file.
 type loop struct {
-	t          *testing.T
-	path       string
-	variant    string
-	sessions   map[string]*told
-	fresh      []string // sessions of this cycle
-	old        []string
-	acks       int
-	lost       int // acknowledged creates or durable flushes
-	undone     int // revocations
-	resurected int // replaced tokens
-	corrupt    int
-	behind     int // write-behind changes lost, within their contract
-	ended      time.Time
-	late       time.Duration // the longest time between the acknowledgement of a lost change and the end
-	slow       time.Duration // the slowest end
+	t       *testing.T
+	path    string
+	variant string
+	ledger  *ledger.Ledger
+	fresh   []sessile.ID // sessions of this cycle
+	old     []sessile.ID
+	ending  map[string][]sessile.ID // sessions that a log-out of all of a user's sessions ends
+	found   map[ledger.Kind]int
+	acks    int
+	pending map[sessile.ID][]change // what the child was told of each session
+	behind  int                     // write-behind changes lost, within their contract
+	ended   time.Time
+	late    time.Duration // the longest time between the acknowledgement of a lost change and the end
+	slow    time.Duration // the slowest end
 }
 
-func (l *loop) violations() int { return l.lost + l.undone + l.resurected + l.corrupt }
+func newLoop(t *testing.T, variant string) *loop {
+	t.Helper()
+	return &loop{
+		t: t, path: filepath.Join(t.TempDir(), "kill.db"), variant: variant, ledger: ledger.New(),
+		ending: make(map[string][]sessile.ID), found: make(map[ledger.Kind]int), pending: make(map[sessile.ID][]change),
+	}
+}
+
+func (l *loop) violations() (n int) {
+	for _, k := range l.found {
+		n += k
+	}
+	return n
+}
+
+func (l *loop) String() string {
+	return fmt.Sprintf("%d acknowledgements, %d sessions, violations %v", l.acks, l.ledger.Len(), l.found)
+}
 
 // cycle starts the child, ends it by a signal after a while, and checks the file.
 func (l *loop) cycle(end os.Signal) {
@@ -134,162 +137,122 @@ func (l *loop) listen(r *bufio.Reader) {
 	}
 }
 
+// ops are the operations by the letters that the child has for them.
+func ops() map[string]ledger.Op {
+	return map[string]ledger.Op{
+		"c": ledger.Create, "r": ledger.Rotate, "d": ledger.Destroy, "w": ledger.Destroy, "u": ledger.Update, "f": ledger.Update,
+	}
+}
+
+// hear adds what the child said to the ledger: a small letter before a call, a capital one
+// after it.
 func (l *loop) hear(f []string) {
-	if f[0] >= "A" && f[0] <= "Z" {
+	letter := strings.ToLower(f[0])
+	e := ledger.Entry{Op: ops()[letter], Stage: ledger.Begun, Wait: letter == "f"}
+	if letter != f[0] {
+		e.Stage = ledger.Done
 		l.acks++
 	}
-	switch f[0] {
+	switch letter {
 	case "c":
-	case "C":
-		w, _ := strconv.Atoi(f[1])
-		l.sessions[f[2]] = &told{worker: w, tokens: []string{f[3]}}
-		l.fresh = append(l.fresh, f[2])
-	case "w", "W":
-		for _, id := range l.fresh {
-			if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
-				s.ending, s.ended = true, s.ended || f[0] == "W"
-			}
+		l.hearCreate(&e, f)
+	case "w":
+		if e.User = f[1]; e.Stage == ledger.Begun {
+			l.ending[e.User] = l.ledger.SessionsOf(e.User)
 		}
-		if f[0] == "W" {
-			for _, id := range l.old {
-				if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
-					s.ended = true
-				}
-			}
-		} else {
-			for _, id := range l.old {
-				if s := l.sessions[id]; strconv.Itoa(s.worker) == f[1] {
-					s.ending = true
-				}
-			}
-		}
+		e.IDs = l.ending[e.User]
 	default:
-		l.hearSession(l.sessions[f[1]], f)
+		l.hearSession(&e, f)
+	}
+	l.ledger.Add(e)
+}
+
+func (l *loop) hearCreate(e *ledger.Entry, f []string) {
+	if e.User = f[1]; e.Stage == ledger.Done {
+		e.IDs, e.Token = []sessile.ID{l.id(f[2])}, l.token(f[3])
+		l.fresh = append(l.fresh, e.IDs...)
 	}
 }
 
-func (l *loop) hearSession(s *told, f []string) {
-	n := 0
-	if len(f) > 2 {
-		n, _ = strconv.Atoi(f[2])
-	}
+func (l *loop) hearSession(e *ledger.Entry, f []string) {
+	id := l.id(f[1])
+	e.IDs = []sessile.ID{id}
 	switch f[0] {
-	case "r":
-		s.rotating = true
 	case "R":
-		s.rotating = false
-		s.tokens = append(s.tokens, f[2])
-	case "d":
-		s.ending = true
-	case "D":
-		s.ended = true
-	case "F":
-		s.stored, s.value = n, n
-	case "U":
-		s.value = n
-		s.behind = append(s.behind, change{n, time.Now()})
+		e.Token = l.token(f[2])
+	case "u", "U", "f", "F":
+		e.N, _ = strconv.ParseInt(f[2], 10, 64)
+	}
+	if f[0] == "U" {
+		l.pending[id] = append(l.pending[id], change{e.N, time.Now()})
 	}
 }
 
-// check opens the file again, raw and through the library, and holds it to what
-// was told of this cycle's sessions and of some older ones.
+func (l *loop) id(text string) sessile.ID {
+	l.t.Helper()
+	id, err := sessile.ParseID(text)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return id
+}
+
+func (l *loop) token(text string) sessile.Token {
+	l.t.Helper()
+	token, err := sessile.ParseToken(text)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return token
+}
+
+// check opens the file again and compares it with what was acknowledged of this cycle's
+// sessions and of some older ones.
 func (l *loop) check() {
-	store, err := sessile.Open(context.Background(), sessile.Config{
+	ctx := context.Background()
+	store, err := sessile.Open(ctx, sessile.Config{
 		Path: l.path, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
 	})
 	if err != nil {
-		l.corrupt++
-		l.t.Errorf("opening after kill -9: %v", err)
+		l.report(ledger.Violation{Kind: ledger.Corrupt, What: "opening after the end: " + err.Error()})
 		return
 	}
-	for _, id := range l.fresh {
-		l.checkSession(store, l.sessions[id])
-	}
+	ids := slices.Clone(l.fresh)
 	for range min(len(l.old), 100) {
-		l.checkSession(store, l.sessions[l.old[rand.IntN(len(l.old))]])
+		ids = append(ids, l.old[rand.IntN(len(l.old))])
 	}
-	if err := store.Close(); err != nil {
+	l.report(l.ledger.CheckSessions(ctx, store, ledger.Crashed, ids)...)
+	for _, id := range ids {
+		l.missed(store, id)
+	}
+	if err := errors.Join(l.ledger.Settle(ctx, store, ids), store.Close()); err != nil {
 		l.t.Fatal(err)
 	}
-	if err := integrity(l.path); err != nil {
-		l.corrupt++
-		l.t.Error(err)
+	l.report(ledger.Integrity(l.path)...)
+}
+
+// report counts violations.
+func (l *loop) report(found ...ledger.Violation) {
+	for _, v := range found {
+		l.found[v.Kind]++
+		l.t.Log(v)
 	}
 }
 
-func (l *loop) checkSession(store *sessile.Store, s *told) {
-	last := len(s.tokens) - 1
-	for _, t := range s.tokens[:last] {
-		if _, ok := read(l.t, store, t); ok {
-			l.resurected++
-		}
+// missed counts a session whose changes, which were written behind, are lost.
+func (l *loop) missed(store *sessile.Store, id sessile.ID) {
+	acked := l.pending[id]
+	delete(l.pending, id)
+	s, err := store.Read(context.Background(), id)
+	if err != nil {
+		return
 	}
-	got, ok := read(l.t, store, s.tokens[last])
-	switch {
-	case ok && s.ended:
-		l.undone++
-	case !ok && !s.ended && !s.ending && !s.rotating:
-		l.lost++
-		l.t.Logf("a session of worker %d is lost", s.worker)
-	case ok:
-		n, _, err := sessile.Get[int](got, "n")
-		if err != nil || n < s.stored {
-			l.lost++
-			l.t.Logf("a durable flush is lost: %d < %d, %v", n, s.stored, err)
-		}
-		l.missed(s, n)
-		s.stored, s.value, s.behind = n, n, nil
-	}
-	if s.ending || s.rotating { // whether it was done is decided now, once for all
-		s.ended = !ok
-	}
-	s.ending, s.rotating = false, false
-}
-
-// missed notes the changes after n, which were written behind and are lost.
-func (l *loop) missed(s *told, n int) {
-	if n < s.value {
+	n, _, _ := sessile.Get[int64](s, "n")
+	lost := slices.DeleteFunc(acked, func(c change) bool { return c.value <= n })
+	if len(lost) > 0 {
 		l.behind++
+		l.late = max(l.late, l.ended.Sub(lost[0].at))
 	}
-	for _, c := range s.behind {
-		if c.value > n {
-			l.late = max(l.late, l.ended.Sub(c.at))
-		}
-	}
-}
-
-func read(t *testing.T, store *sessile.Store, token string) (sessile.Session, bool) {
-	t.Helper()
-	tok, err := sessile.ParseToken(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.ReadByToken(context.Background(), tok)
-	if err != nil && !errors.Is(err, sessile.ErrNotFound) {
-		t.Fatal(err)
-	}
-	return s, err == nil
-}
-
-func integrity(path string) error {
-	c, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
-	if err != nil {
-		return err
-	}
-	result := ""
-	err = sqlitex.ExecuteTransient(c, "PRAGMA integrity_check", &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		result += s.ColumnText(0)
-		return nil
-	}})
-	if err == nil && result != "ok" {
-		err = fmt.Errorf("integrity check: %s", result)
-	}
-	return errors.Join(err, c.Close())
-}
-
-func newLoop(t *testing.T, variant string) *loop {
-	t.Helper()
-	return &loop{t: t, path: filepath.Join(t.TempDir(), "kill.db"), variant: variant, sessions: make(map[string]*told)}
 }
 
 // TestKillNineUndoesNothing: I1, I2, I3 and D22 under kill -9 (R1), and how old the
@@ -299,8 +262,8 @@ func TestKillNineUndoesNothing(t *testing.T) {
 	for range *rounds {
 		l.cycle(syscall.SIGKILL)
 	}
-	t.Logf("%d cycles, %d acknowledgements, %d sessions: creates lost %d, revocations undone %d, replaced tokens alive %d, corrupt %d; written behind and lost %d, the oldest %v before the kill at a batch interval of %v",
-		*rounds, l.acks, len(l.sessions), l.lost, l.undone, l.resurected, l.corrupt, l.behind, l.late.Round(time.Millisecond), interval)
+	t.Logf("%d cycles, %v; written behind and lost %d, the oldest %v before the kill at a batch interval of %v",
+		*rounds, l, l.behind, l.late.Round(time.Millisecond), interval)
 	if l.violations() > 0 {
 		t.Fatal("promises were broken")
 	}
@@ -309,7 +272,7 @@ func TestKillNineUndoesNothing(t *testing.T) {
 // TestKillNineNoticesAnEarlyAcknowledgement is the negative control: a store
 // that acknowledges a destroy before it is durable must be caught.
 func TestKillNineNoticesAnEarlyAcknowledgement(t *testing.T) {
-	notice(t, "early", syscall.SIGKILL, func(l *loop) int { return l.undone })
+	notice(t, "early", syscall.SIGKILL, func(l *loop) int { return l.found[ledger.Undone] })
 }
 
 // notice runs a broken variant until it is noticed.

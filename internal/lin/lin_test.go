@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 var (
@@ -49,8 +49,8 @@ type store interface {
 	DestroyAllForUser(ctx context.Context, userID string) (int, error)
 }
 
-// lab makes one history.
-type lab struct {
+// recorder makes one history.
+type recorder struct {
 	t     *testing.T
 	store store
 	real  *sessile.Store
@@ -67,7 +67,7 @@ type lab struct {
 }
 
 // open starts a store that keeps only some of the sessions in memory.
-func (l *lab) open(path string, broken func(*sessile.Store) store) {
+func (l *recorder) open(path string, broken func(*sessile.Store) store) {
 	l.t.Helper()
 	s, err := sessile.Open(l.t.Context(), sessile.Config{Path: path, CacheSize: 3, BatchInterval: time.Millisecond, CleanupInterval: sessile.Never})
 	if err != nil {
@@ -79,7 +79,7 @@ func (l *lab) open(path string, broken func(*sessile.Store) store) {
 	}
 }
 
-func (l *lab) create() {
+func (l *recorder) create() {
 	l.t.Helper()
 	for u := range users {
 		for i := range lasting {
@@ -93,7 +93,7 @@ func (l *lab) create() {
 }
 
 // learn lets the clients know a session's token.
-func (l *lab) learn(id sessile.ID, in input, tok sessile.Token) {
+func (l *recorder) learn(id sessile.ID, in input, tok sessile.Token) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ids[in.user][in.session] = id
@@ -104,7 +104,7 @@ func (l *lab) learn(id sessile.ID, in input, tok sessile.Token) {
 func name(user int) string { return fmt.Sprint("user", user) }
 
 // half lets the clients call for a while.
-func (l *lab) half(seed uint64, base int) {
+func (l *recorder) half(seed uint64, base int) {
 	var group sync.WaitGroup
 	for c := range clients {
 		group.Go(func() {
@@ -118,7 +118,7 @@ func (l *lab) half(seed uint64, base int) {
 }
 
 // call makes one call and notes it. Some callers are impatient.
-func (l *lab) call(rng *rand.Rand, client int) {
+func (l *recorder) call(rng *rand.Rand, client int) {
 	in := l.draw(rng)
 	ctx, cancel := context.WithCancel(l.t.Context())
 	if rng.IntN(10) == 0 {
@@ -131,7 +131,7 @@ func (l *lab) call(rng *rand.Rand, client int) {
 }
 
 // draw chooses a call.
-func (l *lab) draw(rng *rand.Rand) input {
+func (l *recorder) draw(rng *rand.Rand) input {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	in := input{user: rng.IntN(users), session: rng.IntN(perUser)}
@@ -166,7 +166,7 @@ func (l *lab) draw(rng *rand.Rand) input {
 	return in
 }
 
-func (l *lab) do(ctx context.Context, in input, rng *rand.Rand) output {
+func (l *recorder) do(ctx context.Context, in input, rng *rand.Rand) output {
 	l.mu.Lock()
 	id, tok := l.ids[in.user][in.session], l.tokens[in.token]
 	l.mu.Unlock()
@@ -200,7 +200,7 @@ func (l *lab) do(ctx context.Context, in input, rng *rand.Rand) output {
 }
 
 // createBrief makes the session that soon expires, and notes when it will.
-func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
+func (l *recorder) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
 	n := sessile.NewSession{UserID: name(in.user), TTL: lifetime}
 	if in.ends > 0 {
 		l.mu.Lock()
@@ -219,7 +219,7 @@ func (l *lab) createBrief(ctx context.Context, in input, lifetime time.Duration)
 }
 
 // note writes down a call from one time to another one.
-func (l *lab) note(client int, in input, from time.Duration, out output, to time.Duration) {
+func (l *recorder) note(client int, in input, from time.Duration, out output, to time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if out.outcome == unknown {
@@ -244,10 +244,10 @@ func outcomeOf(err error) outcome {
 }
 
 // crash goes on with what a process that is killed leaves.
-func (l *lab) crash(path string) string {
+func (l *recorder) crash(path string) string {
 	l.t.Helper()
 	next := path + ".crashed"
-	if err := life.Copy(path, next); err != nil {
+	if err := harness.Copy(path, next); err != nil {
 		l.t.Fatal(err)
 	}
 	if err := l.real.Close(); err != nil {
@@ -257,7 +257,7 @@ func (l *lab) crash(path string) string {
 }
 
 // tooLate ends what was under way: a killed process does nothing more.
-func (l *lab) tooLate(now time.Duration) {
+func (l *recorder) tooLate(now time.Duration) {
 	for i := range l.history {
 		if op := &l.history[i]; op.Return == never.Nanoseconds() {
 			op.Return = now.Nanoseconds() - 1
@@ -268,8 +268,8 @@ func (l *lab) tooLate(now time.Duration) {
 // run makes one history and checks it.
 func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	t.Helper()
-	l := &lab{t: t, began: time.Now(), tokens: make(map[int]sessile.Token)}
-	dir, err := life.Dir()
+	l := &recorder{t: t, began: time.Now(), tokens: make(map[int]sessile.Token)}
+	dir, err := harness.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 // firstSeed is the flag's, or another one every time.
@@ -39,31 +40,31 @@ func runs(t *testing.T, n int, first uint64, like run, flags string) {
 
 // A power cut at any moment undoes nothing that was acknowledged, and leaves no
 // file that is damaged (R2, D23; I1, I2, I3).
-func TestNoPowerCutBreaksAPromise(t *testing.T) {
+func TestPowerCutBreaksNoPromise(t *testing.T) {
 	runs(t, (*cuts+cutsPerRun-1)/cutsPerRun, firstSeed(), run{cuts: cutsPerRun}, fmt.Sprintf("-cuts=%d", cutsPerRun))
 }
 
 // A sync that failed is never trusted, not even if it succeeds when it is tried
 // again: what it covered is acknowledged only when it was written anew. When the
 // disk is well again the store is, too (R5, D9, D10).
-func TestNoFailedSyncIsTrusted(t *testing.T) {
+func TestPowerFailedSyncIsNotTrusted(t *testing.T) {
 	runs(t, *gates, firstSeed(), run{cuts: *per, gate: true}, fmt.Sprintf("-gates=1 -gates.cuts=%d", *per))
 }
 
 // The negative controls: what is broken on purpose is noticed.
-func TestThePowerCutsNoticeABrokenStore(t *testing.T) {
+func TestPowerNoticesABrokenStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		run  run
-		want []life.Kind
+		want []ledger.Kind
 	}{
-		"synchronous is OFF":                               {run{deaf: true}, []life.Kind{life.Lost, life.Undone, life.Resurrected}},
-		"failed syncs are ignored":                         {run{gate: true, bold: true}, []life.Kind{life.Lost}},
-		"a destroy is acknowledged before it is committed": {run{twist: life.Early}, []life.Kind{life.Undone}},
-		"a rotation leaves the old token good":             {run{twist: life.Lenient}, []life.Kind{life.Resurrected}},
+		"synchronous is OFF":                               {run{dropSyncs: true}, []ledger.Kind{ledger.Lost, ledger.Undone, ledger.Resurrected}},
+		"failed syncs are ignored":                         {run{gate: true, hideSyncErrors: true}, []ledger.Kind{ledger.Lost}},
+		"a destroy is acknowledged before it is committed": {run{wrap: harness.EarlyDestroys}, []ledger.Kind{ledger.Undone}},
+		"a rotation leaves the old token good":             {run{wrap: harness.GracefulRotations}, []ledger.Kind{ledger.Resurrected}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vfs := faultvfs.NewForBubble(t.Name())
-			found, did, broken := make(map[life.Kind]int), 0, 0
+			found, did, broken := make(map[ledger.Kind]int), 0, 0
 			for i := range uint64(10) {
 				u := c.run
 				u.seed, u.cuts = i+1, 40
@@ -72,7 +73,7 @@ func TestThePowerCutsNoticeABrokenStore(t *testing.T) {
 				for k, n := range u.found {
 					found[k] += n
 				}
-				if !slices.ContainsFunc(c.want, func(k life.Kind) bool { return found[k] == 0 }) {
+				if !slices.ContainsFunc(c.want, func(k ledger.Kind) bool { return found[k] == 0 }) {
 					t.Logf("noticed: %d of %d cuts, %v", broken, did, found)
 					return
 				}
@@ -83,7 +84,7 @@ func TestThePowerCutsNoticeABrokenStore(t *testing.T) {
 }
 
 // A seed decides alone what a run does, so that a failure can be seen again.
-func TestASeedIsARun(t *testing.T) {
+func TestPowerSeedDecidesTheRun(t *testing.T) {
 	var shapes [2][]string
 	for i := range shapes {
 		u := run{seed: 7, gate: true}

@@ -11,22 +11,22 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
-// Event is what happened: a call to the file system, or a note.
+// Event is what happened: a call to the file system, or an entry of the ledger.
 type Event struct {
-	Call   faultvfs.Call // Op is empty for a note
+	Call   faultvfs.Call // Op is empty for an entry
 	Failed bool          // Call is a Sync that failed
-	Note   life.Note
+	Entry  ledger.Entry
 }
 
 // Recorder is the hook that records a run. In a synctest bubble the order of its
 // events depends on the seed alone: what changes a file begins a moment later
 // than everything that the store does meanwhile.
 type Recorder struct {
-	Deaf bool // control: syncs are not passed on, as with synchronous=OFF
-	Bold bool // control: a failed sync is reported as done
+	DropSyncs      bool // control: syncs are not passed on, as with synchronous=OFF
+	HideSyncErrors bool // control: a failed sync is reported as done
 
 	mu     sync.Mutex
 	events []Event
@@ -53,13 +53,13 @@ func (rec *Recorder) Hook(c faultvfs.Call) faultvfs.Verdict {
 		rec.events = append(rec.events, e)
 		return faultvfs.Verdict{}
 	}
-	if rec.Deaf && strings.HasSuffix(c.Path, "-wal") {
+	if rec.DropSyncs && strings.HasSuffix(c.Path, "-wal") {
 		return faultvfs.Verdict{Delay: syncTime, Drop: true}
 	}
 	e.Failed = rec.fail != nil && rec.fail(c.Path)
 	rec.events = append(rec.events, e)
 	v := faultvfs.Verdict{Delay: syncTime}
-	if e.Failed && !rec.Bold {
+	if e.Failed && !rec.HideSyncErrors {
 		v.Code = lib.SQLITE_IOERR_FSYNC
 	}
 	return v
@@ -73,12 +73,12 @@ func (rec *Recorder) Break(fail func(path string) bool) (before func(path string
 	return before
 }
 
-// Say records a note.
-func (rec *Recorder) Say(n life.Note) {
+// Add records an entry of the ledger.
+func (rec *Recorder) Add(n ledger.Entry) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	n.IDs = slices.Clone(n.IDs)
-	rec.events = append(rec.events, Event{Note: n})
+	rec.events = append(rec.events, Event{Entry: n})
 }
 
 // Events are those so far.
@@ -88,25 +88,25 @@ func (rec *Recorder) Events() []Event {
 	return rec.events
 }
 
-// Player plays a record: it knows the disk and the book at one moment of it.
-type Player struct {
-	Disk *Disk
-	Book *life.Book
-	At   int
-	r    *rand.Rand
+// Replay goes through a record. It knows the disk and the ledger at one moment.
+type Replay struct {
+	Disk   *Disk
+	Ledger *ledger.Ledger
+	At     int
+	r      *rand.Rand
 }
 
-// NewPlayer returns a player at the beginning. r decides what is left of failed syncs.
-func NewPlayer(r *rand.Rand) *Player {
-	return &Player{Disk: NewDisk(), Book: life.NewBook(), r: r}
+// NewReplay returns a replay at the beginning. r decides what is left of failed syncs.
+func NewReplay(r *rand.Rand) *Replay {
+	return &Replay{Disk: NewDisk(), Ledger: ledger.New(), r: r}
 }
 
-// Play goes on to the n-th event.
-func (p *Player) Play(events []Event, n int) {
+// Advance goes on to the n-th event.
+func (p *Replay) Advance(events []Event, n int) {
 	for ; p.At < n; p.At++ {
 		switch e := events[p.At]; {
 		case e.Call.Op == "":
-			p.Book.Hear(e.Note)
+			p.Ledger.Add(e.Entry)
 		case e.Failed:
 			p.Disk.FailSync(e.Call.Path, p.r)
 		default:
@@ -119,7 +119,7 @@ func (p *Player) Play(events []Event, n int) {
 func Shape(events []Event) (list []string) {
 	for _, e := range events {
 		if e.Call.Op == "" {
-			list = append(list, string(e.Note.Op)+" "+string(e.Note.Stage)+" "+e.Note.User)
+			list = append(list, string(e.Entry.Op)+" "+string(e.Entry.Stage)+" "+e.Entry.User)
 			continue
 		}
 		list = append(list, string(e.Call.Op)+" "+filepath.Base(e.Call.Path)+" "+time.Duration(e.Call.Off).String())

@@ -18,7 +18,8 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -32,24 +33,24 @@ var (
 
 const (
 	cutsPerRun = 100
-	lives      = 3  // of the store in a run: closed and opened again in between
-	steps      = 50 // of a life
+	opens      = 3  // of the store in a run
+	steps      = 50 // between an open and a close
 	users      = 3
 )
 
-// run is one recorded life of a store, and what came of it.
+// run is one recorded use of a store, and what came of it.
 type run struct {
-	seed  uint64
-	cuts  int
-	gate  bool // syncs fail now and then
-	deaf  bool
-	bold  bool
-	twist func(*sqlite.DB) persist.Backend
+	seed           uint64
+	cuts           int
+	gate           bool // syncs fail now and then
+	dropSyncs      bool
+	hideSyncErrors bool
+	wrap           func(*sqlite.DB) persist.Backend
 
 	rec     *Recorder
 	events  int
 	acks    int
-	found   map[life.Kind]int // cuts that showed it
+	found   map[ledger.Kind]int // cuts that showed it
 	first   string
 	broken  int // cuts that showed anything
 	cutsDid int
@@ -58,44 +59,44 @@ type run struct {
 // do records the run, then cuts it at random moments.
 func (u *run) do(t *testing.T, vfs *faultvfs.VFS) {
 	t.Helper()
-	dir, err := life.Dir()
+	dir, err := harness.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	u.found = make(map[life.Kind]int)
-	u.rec = &Recorder{Deaf: u.deaf, Bold: u.bold}
+	u.found = make(map[ledger.Kind]int)
+	u.rec = &Recorder{DropSyncs: u.dropSyncs, HideSyncErrors: u.hideSyncErrors}
 	vfs.Set(u.rec.Hook)
 	defer vfs.Set(nil)
 	cryptotest.SetGlobalRandom(t, u.seed)
 	synctest.Test(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(u.seed, 1))
-		found := u.live(r, life.Setup{Path: filepath.Join(dir, "s.db"), VFS: vfs.Name, Hot: 4, Max: 4, Twist: u.twist})
+		found := u.record(r, harness.Setup{Path: filepath.Join(dir, "s.db"), VFS: vfs.Name, Hot: 4, Max: 4, Wrap: u.wrap})
 		u.note("while it ran", found)
 		vfs.Set(nil)
 		u.cut(t, dir, rand.New(rand.NewPCG(u.seed, 3)))
 	})
 }
 
-// live leads the life of some users on a store that is opened several times.
-func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
-	clients := make([]*life.Client, users)
+// record has some users work on a store that is opened several times.
+func (u *run) record(r *rand.Rand, setup harness.Setup) (found []ledger.Violation) {
+	clients := make([]*harness.Client, users)
 	for i := range clients {
-		clients[i] = &life.Client{
-			User: fmt.Sprint("user", i), Max: setup.Max, Patience: 2 * time.Second, Faulty: u.gate || u.twist != nil,
-			Say: func(n life.Note) {
-				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two speak at once
-				u.rec.Say(n)
+		clients[i] = &harness.Client{
+			User: fmt.Sprint("user", i), Max: setup.Max, Patience: 2 * time.Second, Faulty: u.gate || u.wrap != nil,
+			Record: func(n ledger.Entry) {
+				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two record at once
+				u.rec.Add(n)
 			},
 		}
 	}
 	lossy := false
 	var other reader
 	defer other.leave()
-	for n := range lives {
+	for n := range opens {
 		store, err := open(setup, u.gate)
 		if err != nil {
-			return append(found, life.Breach{Kind: life.Unreadable, What: err.Error()})
+			return append(found, ledger.Violation{Kind: ledger.Unreadable, What: err.Error()})
 		}
 		if n == 0 && u.gate { // a disk that fails while the file is made leaves one that promises nothing
 			fails := rand.New(rand.NewPCG(u.seed, 2))
@@ -104,7 +105,7 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		for _, c := range clients {
 			c.Restart(store, lossy)
 		}
-		day(r, clients, func() {
+		work(r, clients, func() {
 			if u.gate && r.IntN(8) == 0 {
 				other.toggle(setup.Path)
 			}
@@ -117,7 +118,7 @@ func (u *run) live(r *rand.Rand, setup life.Setup) (found []life.Breach) {
 		}
 		if err := store.Close(); err != nil {
 			if !u.gate {
-				found = append(found, life.Breach{Kind: life.Unreadable, What: err.Error()})
+				found = append(found, ledger.Violation{Kind: ledger.Unreadable, What: err.Error()})
 			}
 			lossy = true
 		}
@@ -156,7 +157,7 @@ func (x *reader) leave() {
 }
 
 // open opens the store, with some patience if the disk fails now and then.
-func open(setup life.Setup, again bool) (store *sessile.Store, err error) {
+func open(setup harness.Setup, again bool) (store *sessile.Store, err error) {
 	for range 20 {
 		if store, err = setup.Open(context.Background()); err == nil || !again {
 			return store, err
@@ -166,21 +167,21 @@ func open(setup life.Setup, again bool) (store *sessile.Store, err error) {
 }
 
 // recovers has the syncs succeed for a while: then the store must come round by itself.
-func (u *run) recovers(store *sessile.Store) []life.Breach {
+func (u *run) recovers(store *sessile.Store) []ledger.Violation {
 	fail := u.rec.Break(nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := store.Sync(ctx)
 	u.rec.Break(fail)
 	if err != nil {
-		return []life.Breach{{Kind: life.Late, What: "it has not recovered: " + err.Error()}}
+		return []ledger.Violation{{Kind: ledger.Late, What: "it has not recovered: " + err.Error()}}
 	}
 	return nil
 }
 
-// day has the clients call at random, several at once: while the disk syncs, the
+// work has the clients call at random, several at once: while the disk syncs, the
 // next ones come.
-func day(r *rand.Rand, clients []*life.Client, also func()) {
+func work(r *rand.Rand, clients []*harness.Client, also func()) {
 	done := make(chan int, len(clients))
 	var idle []int
 	for i := range clients {
@@ -214,13 +215,13 @@ func day(r *rand.Rand, clients []*life.Client, also func()) {
 	}
 }
 
-// cut makes the cuts, in the order of their moments, and holds each to its book.
+// cut makes the cuts, in the order of their moments, and compares each with its ledger.
 func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 	t.Helper()
 	events := u.rec.Events()
 	u.events = len(events)
 	for _, e := range events {
-		if e.Call.Op == "" && e.Note.Stage == life.Done {
+		if e.Call.Op == "" && e.Entry.Stage == ledger.Done {
 			u.acks++
 		}
 	}
@@ -229,9 +230,9 @@ func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 		moments[i] = r.IntN(len(events) + 1)
 	}
 	slices.Sort(moments)
-	p := NewPlayer(rand.New(rand.NewPCG(u.seed, 4)))
+	p := NewReplay(rand.New(rand.NewPCG(u.seed, 4)))
 	for i, at := range moments {
-		p.Play(events, at)
+		p.Advance(events, at)
 		where := filepath.Join(dir, fmt.Sprint("cut", i))
 		if err := os.Mkdir(where, 0o700); err != nil {
 			t.Fatal(err)
@@ -240,32 +241,32 @@ func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 			t.Fatal(err)
 		}
 		u.cutsDid++
-		u.note(fmt.Sprintf("cut %d at event %d of %d", i, at, len(events)), judge(where, p.Book))
+		u.note(fmt.Sprintf("cut %d at event %d of %d", i, at, len(events)), judge(where, p.Ledger))
 		_ = os.RemoveAll(where)
 	}
 }
 
-// judge opens what a cut has left and holds it to the book.
-func judge(dir string, book *life.Book) []life.Breach {
+// judge opens what a cut has left and compares it with the ledger.
+func judge(dir string, want *ledger.Ledger) []ledger.Violation {
 	ctx, path := context.Background(), filepath.Join(dir, "s.db")
-	store, err := life.Setup{Path: path, Hot: 100, Max: 4}.Open(ctx)
+	store, err := harness.Setup{Path: path, Hot: 100, Max: 4}.Open(ctx)
 	if err != nil {
-		return []life.Breach{{Kind: life.Corrupt, What: err.Error()}}
+		return []ledger.Violation{{Kind: ledger.Corrupt, What: err.Error()}}
 	}
-	found := book.Check(ctx, store, life.Crashed)
+	found := want.Check(ctx, store, ledger.Crashed)
 	if err := store.Close(); err != nil {
-		found = append(found, life.Breach{Kind: life.Corrupt, What: err.Error()})
+		found = append(found, ledger.Violation{Kind: ledger.Corrupt, What: err.Error()})
 	}
-	return append(found, life.Integrity(path)...)
+	return append(found, ledger.Integrity(path)...)
 }
 
-// note counts breaches.
-func (u *run) note(where string, found []life.Breach) {
+// note counts violations.
+func (u *run) note(where string, found []ledger.Violation) {
 	if len(found) == 0 {
 		return
 	}
 	u.broken++
-	kinds := make(map[life.Kind]bool)
+	kinds := make(map[ledger.Kind]bool)
 	for _, b := range found {
 		kinds[b.Kind] = true
 	}

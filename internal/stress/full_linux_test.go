@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 var fills = flag.Int("stress.fills", 20, "times that the disk is filled")
@@ -42,7 +42,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 				t.Parallel() // they wait more than they work
 				s := fillOnce(t)
 				failed.Add(int64(s.failed))
-				sessions.Add(int64(s.book.Len()))
+				sessions.Add(int64(s.ledger.Len()))
 			})
 		}
 	})
@@ -58,7 +58,7 @@ func fillOnce(t *testing.T) *siege {
 	if err := mount(t, dir); err != nil {
 		t.Fatal(err)
 	}
-	s := newSiege(t, life.Setup{Path: filepath.Join(dir, "s.db"), Hot: 10, Max: 20}, rand.Uint64())
+	s := newSiege(t, harness.Setup{Path: filepath.Join(dir, "s.db"), Hot: 10, Max: 20}, rand.Uint64())
 	s.steps(false, 20)
 	filler := fill(t, dir, rand.Int64N(200<<10))
 	s.steps(true, 60)
@@ -80,7 +80,7 @@ func mount(t *testing.T, dir string) error {
 
 // revoke logs everybody out of the full disk by the clients, which check that the
 // tokens are refused.
-func revoke(t *testing.T, store *sessile.Store, clients []*life.Client) {
+func revoke(t *testing.T, store *sessile.Store, clients []*harness.Client) {
 	t.Helper()
 	for _, c := range clients {
 		for c.Live() > 0 {
@@ -117,7 +117,7 @@ func fill(t *testing.T, dir string, free int64) string {
 }
 
 // onSmallDisk runs the test again in a process that may mount a disk: it is root
-// in a world of its own, if it is not in ours.
+// in a namespace of its own, if ours does not allow it.
 func onSmallDisk(t *testing.T) {
 	t.Helper()
 	run := func(attr *syscall.SysProcAttr) (string, error) {
@@ -136,7 +136,7 @@ func onSmallDisk(t *testing.T) {
 	}
 	t.Log(out)
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("this machine gives no world of its own to a process that is not root")
+		t.Skip("this machine gives no namespace to a process that is not root")
 	}
 	if err != nil {
 		t.Error(err)

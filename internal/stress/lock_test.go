@@ -17,7 +17,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 var held = flag.Duration("stress.lock", 3*time.Second, "how long another process holds the file's lock")
@@ -79,7 +79,7 @@ func lock(t *testing.T, path string) (free func()) {
 // call outlives its context, what is in memory is read and changed as ever, a
 // second store is refused at once, and afterwards everything is written (R16, D16, D24, I9).
 func TestALockOfAnotherProcessDelaysWritesAlone(t *testing.T) {
-	s := newSiege(t, life.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
+	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
 	s.steps(false, 40)
 	_, hot, err := s.store.Create(context.Background(), sessile.Meta{}, "hot", nil)
 	if err != nil {

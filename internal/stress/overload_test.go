@@ -17,7 +17,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 )
 
 var overload = flag.Duration("stress.overload", 4*time.Second, "how long ten times the load that the store can take lasts")
@@ -59,7 +59,7 @@ type load struct {
 	endErrors []error
 }
 
-func newLoad(t *testing.T, setup life.Setup, clients int) *load {
+func newLoad(t *testing.T, setup harness.Setup, clients int) *load {
 	t.Helper()
 	store, err := setup.Open(t.Context())
 	if err != nil {
@@ -328,7 +328,7 @@ func tooMuch(t *testing.T, f deluge) (faults []string) {
 	total := f.total
 	vfs := faultvfs.New(fmt.Sprint(t.Name(), f.times))
 	hot := max(cached, f.hot)
-	setup := life.Setup{Path: filepath.Join(t.TempDir(), "s.db"), VFS: vfs.Name, Hot: hot, Max: 100}
+	setup := harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), VFS: vfs.Name, Hot: hot, Max: 100}
 	l := newLoad(t, setup, f.clients)
 	setup.Adjust = func(c *sessile.Config) { c.BatchSize, c.MaxPending = f.batch, f.waiting }
 	store, err := setup.Open(t.Context())

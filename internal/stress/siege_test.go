@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 // Machines are noisy: a call counts as late only if it is so by a second.
@@ -19,22 +20,22 @@ const slack = time.Second
 // siege is a store in trouble, and two who use it meanwhile.
 type siege struct {
 	t       *testing.T
-	setup   life.Setup
+	setup   harness.Setup
 	store   *sessile.Store
-	book    *life.Book
-	clients []*life.Client
+	ledger  *ledger.Ledger
+	clients []*harness.Client
 	rand    *rand.Rand
 	failed  int // calls
-	found   []life.Breach
+	found   []ledger.Violation
 }
 
-func newSiege(t *testing.T, setup life.Setup, seed uint64) *siege {
+func newSiege(t *testing.T, setup harness.Setup, seed uint64) *siege {
 	t.Helper()
-	s := &siege{t: t, setup: setup, book: life.NewBook(), rand: rand.New(rand.NewPCG(seed, 15))}
+	s := &siege{t: t, setup: setup, ledger: ledger.New(), rand: rand.New(rand.NewPCG(seed, 15))}
 	s.open()
 	for i := range 2 {
-		s.clients = append(s.clients, &life.Client{
-			Store: s.store, User: fmt.Sprint("user", i), Max: setup.Max, Slack: slack, Say: s.book.Hear,
+		s.clients = append(s.clients, &harness.Client{
+			Store: s.store, User: fmt.Sprint("user", i), Max: setup.Max, Slack: slack, Record: s.ledger.Add,
 			Trace: func(what string, err error) {
 				if err != nil && !errors.Is(err, sessile.ErrNotFound) {
 					s.failed++
@@ -82,18 +83,18 @@ func (s *siege) relieved() {
 	s.steps(false, 20)
 	s.check()
 	s.close()
-	s.setup.Twist = nil
+	s.setup.Wrap = nil
 	s.open()
 	s.check()
 	s.close()
-	s.found = append(s.found, life.Integrity(s.setup.Path)...)
+	s.found = append(s.found, ledger.Integrity(s.setup.Path)...)
 	for _, c := range s.clients {
 		s.found = append(s.found, c.Found()...)
 	}
 }
 
 func (s *siege) check() {
-	s.found = append(s.found, s.book.Check(context.Background(), s.store, life.Settled)...)
+	s.found = append(s.found, s.ledger.Check(context.Background(), s.store, ledger.Settled)...)
 }
 
 func (s *siege) close() {
@@ -114,11 +115,11 @@ func (s *siege) none() {
 // TestASiegeNoticesABrokenStore is the negative control: a store that acknowledges
 // destroys before they are stored, and loses the last ones.
 func TestASiegeNoticesABrokenStore(t *testing.T) {
-	s := newSiege(t, life.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Twist: life.Early}, 1)
+	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Wrap: harness.EarlyDestroys}, 1)
 	s.steps(false, 100)
 	s.relieved()
 	for _, b := range s.found {
-		if b.Kind == life.Undone {
+		if b.Kind == ledger.Undone {
 			t.Logf("noticed: %v", b)
 			return
 		}

@@ -15,8 +15,9 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
@@ -79,13 +80,13 @@ func TestAStallInRealTimeNoticesAStoreThatReadsTheDisk(t *testing.T) {
 func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 	t.Helper()
 	vfs := faultvfs.New(strings.ReplaceAll(t.Name(), "/", "-"))
-	setup := life.Setup{
+	setup := harness.Setup{
 		Path: filepath.Join(t.TempDir(), "s.db"), VFS: vfs.Name, Hot: inMemory, Max: 1000,
 		Adjust: func(c *sessile.Config) { c.BatchInterval = 20 * time.Millisecond },
 	}
 	var until atomic.Int64
 	if readsToo {
-		setup.Twist = func(db *sqlite.DB) persist.Backend { return stuckReads{db, &until} }
+		setup.Wrap = func(db *sqlite.DB) persist.Backend { return stuckReads(db, &until) }
 	}
 	store, err := setup.Open(t.Context())
 	if err != nil {
@@ -124,15 +125,11 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 	return s.faults
 }
 
-// stuckReads stalls reads too, those among them that SQLite's own cache could answer.
-type stuckReads struct {
-	*sqlite.DB
-	until *atomic.Int64
-}
-
-func (d stuckReads) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	<-time.After(time.Until(time.Unix(0, d.until.Load())))
-	return d.DB.ByHash(ctx, k)
+// stuckReads stalls reads until a time, also those that SQLite's own cache could answer.
+func stuckReads(db *sqlite.DB, until *atomic.Int64) persist.Backend {
+	return harness.Broken(db, persisttest.Hooks{Before: persisttest.On(persisttest.ByHash, func(*persisttest.Call) {
+		<-time.After(time.Until(time.Unix(0, until.Load())))
+	})})
 }
 
 // stall holds up every write, sync and truncation, and reads if asked, until end.

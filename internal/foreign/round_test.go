@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"context"
@@ -17,7 +17,8 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 const (
@@ -27,30 +28,30 @@ const (
 	stuck    = 60 * time.Second       // a round that takes longer hangs
 )
 
-// round is a store, those who use it, and the other hands.
+// round is a store, its clients, and what other programs do to its file.
 type round struct {
 	t         *testing.T
 	ctx       context.Context // of the test
 	rand      *rand.Rand
 	dir       string // of the round
 	path      string // of the session file, in a directory of its own
-	setup     life.Setup
+	setup     harness.Setup
 	store     *sessile.Store
 	file      os.FileInfo // as the store made it
-	journal   journal
+	history   history
 	health    healthLog
 	workers   []*worker
-	victims   victims
-	acts      []*act
+	targets   targets
+	actions   []*action
 	later     []func() error // to be undone when the store has recovered
 	foreign   bool           // another program has changed rows
 	errors    atomic.Int64   // of the clients' calls
-	ended     time.Time      // when the hands had done their work
+	ended     time.Time      // when the other programs had done their work
 	rewritten time.Time      // when a backup had been written over the rows
 	said      time.Time      // when the store said then that it has failed, zero = it did not
 
 	mu        sync.Mutex
-	found     []life.Breach
+	found     []ledger.Violation
 	log       string
 	recovered time.Duration
 }
@@ -58,23 +59,23 @@ type round struct {
 // worker is a client at work. Whoever holds mu may use the client.
 type worker struct {
 	mu   sync.Mutex
-	c    *life.Client
+	c    *harness.Client
 	rand *rand.Rand
 }
 
-func (r *round) breach(k life.Kind, format string, args ...any) {
+func (r *round) report(k ledger.Kind, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.found = append(r.found, life.Breach{Kind: k, What: fmt.Sprintf(format, args...)})
+	r.found = append(r.found, ledger.Violation{Kind: k, What: fmt.Sprintf(format, args...)})
 }
 
-func (r *round) add(found []life.Breach) {
+func (r *round) add(found []ledger.Violation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.found = append(r.found, found...)
 }
 
-// note writes down what the hands do, for whoever looks at a failure.
+// note logs what the other programs do, for whoever looks at a failure.
 func (r *round) note(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,16 +83,16 @@ func (r *round) note(format string, args ...any) {
 }
 
 // newRound makes a round from its seed: what is done, and to which store.
-func newRound(t *testing.T, seed uint64, setup life.Setup, only string) *round {
+func newRound(t *testing.T, seed uint64, setup harness.Setup, only string) *round {
 	t.Helper()
-	dir, err := life.Dir()
+	dir, err := harness.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &round{journal: journal{began: make(map[string]time.Time)}, t: t, ctx: t.Context(), rand: rand.New(rand.NewPCG(seed, 16)), dir: dir, setup: setup}
+	r := &round{history: history{began: make(map[string]time.Time)}, t: t, ctx: t.Context(), rand: rand.New(rand.NewPCG(seed, 16)), dir: dir, setup: setup}
 	r.path = filepath.Join(dir, "data", "s.db")
-	r.acts = choose(r.rand, only)
+	r.actions = choose(r.rand, only)
 	r.setup.Path, r.setup.Max = r.path, 20
 	r.setup.Hot = []int{10, 1000}[r.rand.IntN(2)]
 	if err := os.Mkdir(filepath.Dir(r.path), 0o700); err != nil {
@@ -101,19 +102,19 @@ func newRound(t *testing.T, seed uint64, setup life.Setup, only string) *round {
 }
 
 // play plays the round to its end and returns what was broken.
-func (r *round) play() []life.Breach {
+func (r *round) play() []ledger.Violation {
 	r.t.Helper()
 	began := time.Now()
 	watchdog := time.AfterFunc(stuck, func() { panic(r.t.Name() + " hangs" + r.log + r.health.String()) })
 	defer watchdog.Stop()
-	bystander := newBystander(r)
-	if r.acts[0].volume {
+	other := newUnrelated(r)
+	if r.actions[0].volume {
 		if err := mount(r.t, filepath.Dir(r.path)); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	r.open()
-	r.employ()
+	r.startClients()
 	for _, w := range r.workers {
 		for range 10 {
 			w.c.Step(w.rand)
@@ -122,20 +123,20 @@ func (r *round) play() []life.Breach {
 	if err := r.checkpointSometimes(); err != nil {
 		r.t.Fatal(err)
 	}
-	r.victims.r = r
-	r.victims.create(r.client("victim"))
+	r.targets.r = r
+	r.targets.create(r.client("target"))
 	stop := r.work()
-	r.trouble(stop)
-	bystander.check()
+	r.interfere(stop)
+	other.check()
 	for _, w := range r.workers {
 		r.add(w.c.Found())
 	}
-	return slices.DeleteFunc(r.found, func(b life.Breach) bool {
-		return b.Kind == life.Late && machine.stalledSince(began) // then it may be the machine
+	return slices.DeleteFunc(r.found, func(b ledger.Violation) bool {
+		return b.Kind == ledger.Late && machine.stalledSince(began) // then it may be the machine
 	})
 }
 
-// foreignWrite is why a store may be degraded for a while after other hands were on it.
+// foreignWrite is why a store may be degraded for a while after another program has written.
 const foreignWrite = "another program has written"
 
 // checkpointSometimes empties the WAL in half of the rounds: else most of what there
@@ -162,8 +163,8 @@ func (r *round) open() {
 	r.health.look(r.store)
 }
 
-// employ hires those who use the store.
-func (r *round) employ() {
+// startClients makes the clients.
+func (r *round) startClients() {
 	for i := range 2 {
 		r.workers = append(r.workers, &worker{
 			rand: rand.New(rand.NewPCG(r.rand.Uint64(), 17)),
@@ -172,9 +173,9 @@ func (r *round) employ() {
 	}
 }
 
-func (r *round) client(user string) *life.Client {
-	return &life.Client{
-		Store: r.store, User: user, Max: r.setup.Max, Slack: slack, Patience: recovery, Say: r.journal.say,
+func (r *round) client(user string) *harness.Client {
+	return &harness.Client{
+		Store: r.store, User: user, Max: r.setup.Max, Slack: slack, Patience: recovery, Record: r.history.add,
 		Trace: func(_ string, err error) {
 			if err != nil && !errors.Is(err, sessile.ErrNotFound) && !errors.Is(err, sessile.ErrInGrace) {
 				r.errors.Add(1)
@@ -198,7 +199,7 @@ func (r *round) work() (stop func()) {
 				return
 			case <-time.After(pollGap):
 				r.health.look(r.store)
-				r.victims.look()
+				r.targets.look()
 			}
 		}
 	})
@@ -222,7 +223,7 @@ func (w *worker) run(over <-chan struct{}) {
 }
 
 // with does something to every client while none of them is at work.
-func (r *round) with(f func(*life.Client)) {
+func (r *round) with(f func(*harness.Client)) {
 	for _, w := range r.workers {
 		w.mu.Lock()
 		f(w.c)

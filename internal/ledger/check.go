@@ -1,4 +1,4 @@
-package life
+package ledger
 
 import (
 	"context"
@@ -11,28 +11,28 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Kind is a kind of broken promise.
+// Kind is a kind of violation.
 type Kind string
 
 // The kinds.
 const (
 	Lost        Kind = "lost"        // an acknowledged create or durable change
 	Undone      Kind = "undone"      // an acknowledged end
-	Resurrected Kind = "resurrected" // a replaced token that is good again
-	Ghost       Kind = "ghost"       // a session that nobody was given
+	Resurrected Kind = "resurrected" // a replaced token that is valid again
+	Unissued    Kind = "unissued"    // a session that nobody was given
 	Unreadable  Kind = "unreadable"  // an error where there must be an answer
 	Corrupt     Kind = "corrupt"     // the file
 	Late        Kind = "late"        // a call that outlived its context
-	Unclear     Kind = "unclear"     // an error that no documentation names
+	Unnamed     Kind = "unnamed"     // an error that no documentation names
 )
 
-// Breach is one broken promise.
-type Breach struct {
+// Violation is one broken promise.
+type Violation struct {
 	Kind Kind
 	What string
 }
 
-func (b Breach) String() string { return string(b.Kind) + ": " + b.What }
+func (v Violation) String() string { return string(v.Kind) + ": " + v.What }
 
 // When says what happened before a check.
 type When uint8
@@ -43,31 +43,31 @@ const (
 	Settled             // nothing has failed any more and nothing is under way: what was begun is finished
 )
 
-// checker collects breaches.
+// checker collects violations.
 type checker struct {
-	*Book
+	*Ledger
 	store *sessile.Store
 	when  When
-	found []Breach
+	found []Violation
 }
 
 func (c *checker) report(k Kind, format string, args ...any) {
-	c.found = append(c.found, Breach{k, fmt.Sprintf(format, args...)})
+	c.found = append(c.found, Violation{k, fmt.Sprintf(format, args...)})
 }
 
-// Check holds a store to the book.
-func (b *Book) Check(ctx context.Context, store *sessile.Store, when When) []Breach {
-	c := &checker{Book: b, store: store, when: when}
-	for _, id := range b.order {
-		c.session(ctx, id, b.entries[id])
+// Check compares a store with the ledger.
+func (l *Ledger) Check(ctx context.Context, store *sessile.Store, when When) []Violation {
+	c := &checker{Ledger: l, store: store, when: when}
+	for _, id := range l.order {
+		c.session(ctx, id, l.sessions[id])
 	}
-	for _, u := range b.users() {
+	for _, u := range l.users() {
 		c.list(ctx, u)
 	}
 	return c.found
 }
 
-// read asks for a token; an error that is no answer is a breach.
+// read asks for a token; an error that is no answer is a violation.
 func (c *checker) read(ctx context.Context, t sessile.Token) (sessile.Session, bool) {
 	s, err := c.store.ReadByToken(ctx, t)
 	if err != nil && !errors.Is(err, sessile.ErrNotFound) {
@@ -76,7 +76,7 @@ func (c *checker) read(ctx context.Context, t sessile.Token) (sessile.Session, b
 	return s, err == nil
 }
 
-func (c *checker) session(ctx context.Context, id sessile.ID, e *entry) {
+func (c *checker) session(ctx context.Context, id sessile.ID, e *session) {
 	last := len(e.tokens) - 1
 	s, ok := c.read(ctx, e.tokens[last])
 	for i, t := range e.tokens[:last] {
@@ -85,12 +85,12 @@ func (c *checker) session(ctx context.Context, id sessile.ID, e *entry) {
 		case !good:
 		case e.ended:
 			c.report(Undone, "session %s is there by an old token", id)
-		case e.loose > 0 && i >= e.loose-1: // what replaced it may be lost
+		case e.uncertain > 0 && i >= e.uncertain-1: // what replaced it may be lost
 			if !ok {
 				s, ok = old, true
 			}
 		case i != last-1 || !e.graced:
-			c.report(Resurrected, "token %d of %d of session %s is good", i+1, last+1, id)
+			c.report(Resurrected, "token %d of %d of session %s is valid", i+1, last+1, id)
 		}
 	}
 	switch {
@@ -99,16 +99,16 @@ func (c *checker) session(ctx context.Context, id sessile.ID, e *entry) {
 	case ok && e.ending > 0 && c.when == Settled:
 		c.report(Undone, "session %s, whose end was retried, is there", id)
 	case ok && e.dead && c.when == Settled:
-		c.report(Resurrected, "the token of session %s, promised to be dead, is good", id)
+		c.report(Resurrected, "the token of session %s, promised to be dead, is valid", id)
 	case ok:
 		c.values(s, e)
-	case !e.ended && e.ending+e.maybe+e.spinning == 0:
+	case !e.ended && e.ending+e.maybe+e.rotating == 0:
 		c.report(Lost, "session %s is gone", id)
 	}
 }
 
 // values checks data and times.
-func (c *checker) values(s sessile.Session, e *entry) {
+func (c *checker) values(s sessile.Session, e *session) {
 	n, _, err := sessile.Get[int64](s, "n")
 	if err != nil {
 		c.report(Unreadable, "the data of session %s: %v", s.ID, err)
@@ -133,7 +133,7 @@ func (c *checker) list(ctx context.Context, user string) {
 	}
 	unknown := 0
 	for _, s := range sessions {
-		e := c.entries[s.ID]
+		e := c.sessions[s.ID]
 		switch {
 		case e == nil:
 			unknown++
@@ -141,18 +141,18 @@ func (c *checker) list(ctx context.Context, user string) {
 			c.report(Undone, "session %s is in the list", s.ID)
 		}
 	}
-	if unknown > c.ghosts[user] || unknown > 0 && c.when == Settled {
-		c.report(Ghost, "%d sessions of %s were never handed out, %d may be there", unknown, user, c.ghosts[user])
+	if unknown > c.creates[user] || unknown > 0 && c.when == Settled {
+		c.report(Unissued, "%d sessions of %s were never handed out, %d may be there", unknown, user, c.creates[user])
 	}
 }
 
 // Integrity checks a file that no store has open.
-func Integrity(path string) []Breach {
+func Integrity(path string) []Violation {
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
 	if err != nil {
-		return []Breach{{Corrupt, err.Error()}}
+		return []Violation{{Corrupt, err.Error()}}
 	}
-	var found []Breach
+	var found []Violation
 	for query, want := range map[string]string{
 		`PRAGMA integrity_check`: "ok",
 		`SELECT count(*) FROM session WHERE key NOT IN (SELECT key FROM activity)`: "0",
@@ -164,11 +164,11 @@ func Integrity(path string) []Breach {
 			return nil
 		}})
 		if err != nil || got != want {
-			found = append(found, Breach{Corrupt, fmt.Sprintf("%s: %s %v", query, got, err)})
+			found = append(found, Violation{Corrupt, fmt.Sprintf("%s: %s %v", query, got, err)})
 		}
 	}
 	if err := c.Close(); err != nil {
-		found = append(found, Breach{Corrupt, err.Error()})
+		found = append(found, Violation{Corrupt, err.Error()})
 	}
 	return found
 }

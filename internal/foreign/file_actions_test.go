@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// fileActs are what is done to the session file itself.
-func fileActs() []*act {
-	return []*act{
+// fileActions are what is done to the session file itself.
+func fileActions() []*action {
+	return []*action{
 		{name: "moved away", harm: away, do: func(r *round) (func() error, error) { return r.swap(nil) }},
 		{name: "removed", harm: away, do: func(r *round) (func() error, error) {
 			keep := r.path + ".kept" // a hard link, as a snapshot tool makes it
@@ -91,7 +91,7 @@ func fileActs() []*act {
 		}},
 		{name: "full volume, then deletes", volume: true, do: func(r *round) (func() error, error) {
 			free, err := fill(r)
-			return func() error { return errors.Join(free(), deleteVictims(r)) }, err
+			return func() error { return errors.Join(free(), deleteTargets(r)) }, err
 		}},
 	}
 }
@@ -115,10 +115,10 @@ func (r *round) swap(put func() error) (func() error, error) {
 	return func() error {
 		info, err := os.Lstat(r.path)
 		if put == nil && err == nil {
-			r.breach(touched, "a file was made where the session file had been moved away: %v", info.Mode())
+			r.report(touched, "a file was made where the session file had been moved away: %v", info.Mode())
 		}
 		if err == nil && info.Mode().IsRegular() && put != nil && !bytes.Equal(before, read(r.path)) {
-			r.breach(touched, "the file that replaced the session file was changed")
+			r.report(touched, "the file that replaced the session file was changed")
 		}
 		return os.Rename(keep, r.path)
 	}, err
@@ -166,7 +166,7 @@ func (r *round) another(path string) {
 	said, err := secondStore(path)
 	r.note("a second store: %s %v", said, err)
 	if err == nil && said == opened {
-		r.breach(two, "a second store opened %s", filepath.Base(path))
+		r.report(two, "a second store opened %s", filepath.Base(path))
 	}
 }
 

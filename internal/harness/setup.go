@@ -1,4 +1,4 @@
-package life
+package harness
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type Setup struct {
 	Hot    int                              // Config.CacheSize: small, so that reads are cold
 	Max    int                              // Config.MaxSessionsPerUser
 	Adjust func(*sessile.Config)            // changes what else it is configured with; nil = nothing
-	Twist  func(*sqlite.DB) persist.Backend // breaks the store for a negative control; nil = none
+	Wrap   func(*sqlite.DB) persist.Backend // wraps the backend of a negative control; nil = nothing
 }
 
 // Open does what sessile.Open does, over the VFS and with few connections.
@@ -28,8 +28,8 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 		return nil, err
 	}
 	var backend persist.Backend = db
-	if s.Twist != nil {
-		backend = s.Twist(db)
+	if s.Wrap != nil {
+		backend = s.Wrap(db)
 	}
 	cfg := sessile.Config{
 		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.Never,

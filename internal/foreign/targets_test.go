@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"context"
@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 	"github.com/sessile/sessile/persist"
 )
 
-// victim is a session that no client uses: other hands change its row, and the
+// target is a session that no client uses: other programs change its row, and the
 // store must serve what they have made of it.
-type victim struct {
+type target struct {
 	id    sessile.ID
 	token sessile.Token
 	done  <-chan struct{} // nil if nobody waits for its end
@@ -28,26 +29,26 @@ type victim struct {
 	gone  bool      // its token must open nothing
 	over  bool      // and its Done be closed
 	n     int64     // else this is its value
-	told  bool      // a breach
+	told  bool      // a violation
 }
 
-// victims are looked at all the time.
-type victims struct {
+// targets are looked at all the time.
+type targets struct {
 	r    *round
 	mu   sync.Mutex
-	all  []*victim
+	all  []*target
 	free int // those before it were changed
 	n    int64
 }
 
-// create makes the victims. Some are watched, as a websocket does.
-func (v *victims) create(c *life.Client) {
+// create makes the targets. Some are watched, as a websocket does.
+func (v *targets) create(c *harness.Client) {
 	for range 8 {
 		c.Create(0)
 	}
-	var all []*victim
+	var all []*target
 	for id, token := range c.Sessions() {
-		one := &victim{id: id, token: token}
+		one := &target{id: id, token: token}
 		if len(all)%2 == 0 {
 			one.done = v.r.store.Done(v.r.ctx, id)
 		}
@@ -58,53 +59,53 @@ func (v *victims) create(c *life.Client) {
 	v.all = all
 }
 
-// take chooses so many victims that were not changed yet.
-func (v *victims) take(n int) []*victim {
+// take chooses so many targets that were not changed yet.
+func (v *targets) take(n int) []*target {
 	n = min(n, len(v.all)-v.free)
 	taken := v.all[v.free : v.free+n]
 	v.free += n
 	return taken
 }
 
-// end has the shell end the rows of victims by a statement whose %s is their ids.
+// end has the shell end the rows of targets by a statement whose %s is their ids.
 // What makes the token open nothing may leave the session in its user's list.
-func (v *victims) end(taken []*victim, op life.Op, statement string) error {
+func (v *targets) end(taken []*target, op ledger.Op, statement string) error {
 	var ids []sessile.ID
 	var text []string
 	for _, one := range taken {
 		ids, text = append(ids, one.id), append(text, "x'"+hex.EncodeToString(one.id[:])+"'")
-		v.r.journal.say(life.Note{Op: op, Stage: life.Begun, IDs: []sessile.ID{one.id}})
+		v.r.history.add(ledger.Entry{Op: op, Stage: ledger.Begun, IDs: []sessile.ID{one.id}})
 	}
 	v.r.foreign = true
 	_, err := sql(v.r.path, strings.ReplaceAll(statement, "%s", strings.Join(text, ",")))
-	if op == life.Destroy {
-		v.r.journal.ended(ids, err == nil)
+	if op == ledger.Destroy {
+		v.r.history.ended(ids, err == nil)
 	}
 	if err == nil {
-		v.expect(taken, victim{gone: true, over: op == life.Destroy})
+		v.expect(taken, target{gone: true, over: op == ledger.Destroy})
 	}
 	return err
 }
 
-// set has the shell change the values of victims.
-func (v *victims) set(taken []*victim) error {
+// set has the shell change the values of targets.
+func (v *targets) set(taken []*target) error {
 	v.n += 1000
 	for _, one := range taken {
-		n := life.Note{Op: life.Update, Stage: life.Begun, IDs: []sessile.ID{one.id}, N: v.n, Wait: true}
-		v.r.journal.say(n)
+		n := ledger.Entry{Op: ledger.Update, Stage: ledger.Begun, IDs: []sessile.ID{one.id}, N: v.n, Wait: true}
+		v.r.history.add(n)
 		_, err := sql(v.r.path, fmt.Sprintf(`UPDATE session SET data = CAST('{"n":%d}' AS BLOB) WHERE id = x'%s';`, v.n, hex.EncodeToString(one.id[:])))
 		if err != nil {
 			return err
 		}
 		v.r.foreign = true
-		n.Stage = life.Done
-		v.r.journal.say(n)
-		v.expect([]*victim{one}, victim{n: v.n})
+		n.Stage = ledger.Done
+		v.r.history.add(n)
+		v.expect([]*target{one}, target{n: v.n})
 	}
 	return nil
 }
 
-func (v *victims) expect(taken []*victim, want victim) {
+func (v *targets) expect(taken []*target, want target) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, one := range taken {
@@ -112,8 +113,8 @@ func (v *victims) expect(taken []*victim, want victim) {
 	}
 }
 
-// look holds the store to what became of the victims' rows.
-func (v *victims) look() {
+// look holds the store to what became of the targets' rows.
+func (v *targets) look() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, one := range v.all {
@@ -122,13 +123,13 @@ func (v *victims) look() {
 		}
 		if late := v.judge(one); late != "" {
 			one.told = true
-			v.r.breach(life.Undone, "%s, %v after another program had changed the row of session %s", late, time.Since(one.since).Round(time.Millisecond), one.id)
+			v.r.report(ledger.Undone, "%s, %v after another program had changed the row of session %s", late, time.Since(one.since).Round(time.Millisecond), one.id)
 		}
 	}
 }
 
-// judge says what the store does wrong with a victim, "" if nothing.
-func (v *victims) judge(one *victim) string {
+// judge says what the store does wrong with a target, "" if nothing.
+func (v *targets) judge(one *target) string {
 	ctx, cancel := context.WithTimeout(v.r.ctx, patience)
 	defer cancel()
 	s, err := v.r.store.ReadByToken(ctx, one.token)
@@ -156,7 +157,7 @@ func (v *victims) judge(one *victim) string {
 }
 
 // due is when the store must serve what became of every row.
-func (v *victims) due() (at time.Time) {
+func (v *targets) due() (at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, one := range v.all {
@@ -167,9 +168,9 @@ func (v *victims) due() (at time.Time) {
 	return at
 }
 
-// watched reports whether somebody waits for the end of a victim.
-func (v *victims) watched(id persist.ID) bool {
+// watched reports whether somebody waits for the end of a target.
+func (v *targets) watched(id persist.ID) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return slices.ContainsFunc(v.all, func(one *victim) bool { return persist.ID(one.id) == id && one.done != nil })
+	return slices.ContainsFunc(v.all, func(one *target) bool { return persist.ID(one.id) == id && one.done != nil })
 }

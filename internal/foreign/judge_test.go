@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"context"
@@ -10,29 +10,30 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
-// What a store does wrong beyond what package life knows.
+// What a store does wrong beyond what package ledger knows.
 const (
-	unnoticed life.Kind = "unnoticed" // it does not say that it has failed
-	alarm     life.Kind = "alarm"     // it says so for nothing
-	down      life.Kind = "down"      // it does not recover by itself
-	two       life.Kind = "two"       // a second store is open on the same file
-	touched   life.Kind = "touched"   // somebody else's file
-	split     life.Kind = "split"     // memory and file say different things
+	unnoticed ledger.Kind = "unnoticed" // it does not say that it has failed
+	alarm     ledger.Kind = "alarm"     // it says so for nothing
+	down      ledger.Kind = "down"      // it does not recover by itself
+	two       ledger.Kind = "two"       // a second store is open on the same file
+	touched   ledger.Kind = "touched"   // somebody else's file
+	split     ledger.Kind = "split"     // memory and file say different things
 )
 
-// trouble has the hands do their work and put the file right, and judges the store.
-func (r *round) trouble(stop func()) {
+// interfere has other programs do their work and put the file right, and judges the store.
+func (r *round) interfere(stop func()) {
 	defer stop()
-	main := r.acts[0]
+	main := r.actions[0]
 	if main.harm != none {
-		r.with(func(c *life.Client) { c.Doubtful = true })
+		r.with(func(c *harness.Client) { c.Distrust = true })
 		r.foreign = true
 	}
 	began := time.Now()
-	undo := r.act()
+	undo := r.action()
 	r.ended = time.Now()
 	short := main.harm == away && r.rand.IntN(5) == 0
 	if r.linger(short); !short && main.harm != none {
@@ -50,14 +51,14 @@ func (r *round) trouble(stop func()) {
 	}
 	r.acknowledgedInVain()
 	if spans := r.health.failed(); main.harm == none && !main.mayFail && len(spans) > 0 {
-		r.breach(alarm, "it failed though its file was its own")
+		r.report(alarm, "it failed though its file was its own")
 	}
 }
 
-// act does what the round is about, and returns how to put it right.
-func (r *round) act() (undo func()) {
+// action does what the round is about, and returns how to put it right.
+func (r *round) action() (undo func()) {
 	var undos []func() error
-	for _, a := range slices.Backward(r.acts) {
+	for _, a := range slices.Backward(r.actions) {
 		back, err := a.do(r)
 		r.note("%s: %v", a.name, err)
 		if back != nil {
@@ -74,7 +75,7 @@ func (r *round) act() (undo func()) {
 
 // linger leaves things as they are for a while: in harm until it was noticed.
 func (r *round) linger(short bool) {
-	if r.acts[0].harm == none || short {
+	if r.actions[0].harm == none || short {
 		<-time.After(time.Duration(50+r.rand.IntN(500)) * time.Millisecond)
 		return
 	}
@@ -89,8 +90,8 @@ func (r *round) saidFailed(began time.Time) {
 	if ok {
 		r.said = at
 		r.note("it said so after %v", at.Sub(began).Round(time.Millisecond))
-	} else if r.acts[0].harm == away {
-		r.breach(unnoticed, "%v after its file was gone it did not say that it has failed", time.Since(r.ended).Round(time.Millisecond))
+	} else if r.actions[0].harm == away {
+		r.report(unnoticed, "%v after its file was gone it did not say that it has failed", time.Since(r.ended).Round(time.Millisecond))
 	}
 }
 
@@ -98,10 +99,10 @@ func (r *round) saidFailed(began time.Time) {
 func (r *round) leave(stop, undo func()) {
 	stop()
 	if err := r.close(); err == nil {
-		r.breach(unnoticed, "Close returned nil though its file was gone")
+		r.report(unnoticed, "Close returned nil though its file was gone")
 	}
 	undo()
-	r.fresh(life.Crashed, nil, false)
+	r.fresh(ledger.Crashed, nil, false)
 }
 
 // survey looks what a store does whose file is lost: it may save what it has.
@@ -110,14 +111,14 @@ func (r *round) survey(stop func()) {
 	stop()
 	if saved {
 		r.note("it saved itself")
-		r.finish(life.Crashed)
+		r.finish(ledger.Crashed)
 		return
 	}
 	err := r.close()
 	if err == nil {
-		r.breach(unnoticed, "Close returned nil though its file was lost")
+		r.report(unnoticed, "Close returned nil though its file was lost")
 	}
-	r.fresh(life.Crashed, nil, !r.said.IsZero())
+	r.fresh(ledger.Crashed, nil, !r.said.IsZero())
 }
 
 // recover waits until a store works whose file is right again.
@@ -125,80 +126,80 @@ func (r *round) recover(stop func()) {
 	began := time.Now()
 	ok := r.until(recovery+noise, r.works)
 	r.recovered = time.Since(began)
-	<-time.After(max(time.Until(r.victims.due()), time.Until(r.rewritten.Add(inTime+noise))))
+	<-time.After(max(time.Until(r.targets.due()), time.Until(r.rewritten.Add(inTime+noise))))
 	for _, undo := range r.later {
 		r.note("put right later: %v", undo())
 	}
 	stop()
 	if !ok {
 		h := r.store.Health()
-		r.breach(down, "%v after its file was right again: %v, %s, %v", recovery, h.State, h.Reason, h.LastError)
+		r.report(down, "%v after its file was right again: %v, %s, %v", recovery, h.State, h.Reason, h.LastError)
 		_ = r.close()
-		r.fresh(life.Crashed, nil, false)
+		r.fresh(ledger.Crashed, nil, false)
 		return
 	}
 	if r.rewritten.IsZero() {
-		r.finish(life.Settled)
+		r.finish(ledger.Settled)
 	} else {
-		r.finish(life.Crashed) // creates of unknown outcome that were undone are there again
+		r.finish(ledger.Crashed) // creates of unknown outcome that were undone are there again
 	}
 }
 
-// finish works with a store that has recovered, holds it to the book, closes it,
+// finish works with a store that has recovered, compares it with the ledger, closes it,
 // and holds the file to the same.
-func (r *round) finish(when life.When) {
+func (r *round) finish(when ledger.When) {
 	for _, w := range r.workers {
-		w.c.Believe()
+		w.c.EndDistrust()
 		w.c.Faulty, w.c.Patience = false, recovery
 		for range 6 {
 			w.c.Step(w.rand)
 		}
 		if err := w.c.Sync(); err != nil {
-			r.breach(down, "a sync after the recovery: %v", err)
+			r.report(down, "a sync after the recovery: %v", err)
 		}
 	}
-	r.add(r.journal.book(r.loose).Check(r.ctx, r.store, when))
+	r.add(r.history.ledger(r.uncertain).Check(r.ctx, r.store, when))
 	said := r.answers(r.store)
 	if err := r.close(); err != nil {
-		r.breach(down, "Close after the recovery: %v", err)
+		r.report(down, "Close after the recovery: %v", err)
 	}
 	r.fresh(when, said, false)
 }
 
-// fresh opens the file anew, as the next start does, and holds it to the book, and
+// fresh opens the file anew, as the next start does, and compares it with the ledger, and
 // to what the store had said before. What others have ruined, and the store has said so,
 // may not open, or not be readable.
-func (r *round) fresh(when life.When, said map[string]string, ruin bool) {
+func (r *round) fresh(when ledger.When, said map[string]string, ruin bool) {
 	setup := r.setup
-	setup.Twist = nil
+	setup.Wrap = nil
 	store, err := setup.Open(context.Background())
 	if err != nil {
 		r.note("open again: %v", err)
-		if !ruin || !life.Clear(err) {
-			r.breach(life.Corrupt, "opening the file again: %v", err)
+		if !ruin || !ledger.Documented(err) {
+			r.report(ledger.Corrupt, "opening the file again: %v", err)
 		}
 		return
 	}
-	found := r.journal.book(r.loose).Check(r.ctx, store, when)
+	found := r.history.ledger(r.uncertain).Check(r.ctx, store, when)
 	for token, is := range r.answers(store) {
 		if was, ok := said[token]; ok && was != is {
-			r.breach(split, "a token that led to %s leads to %s after a restart", was, is)
+			r.report(split, "a token that led to %s leads to %s after a restart", was, is)
 		}
 	}
 	if err := store.Close(); err != nil {
-		r.breach(life.Corrupt, "closing the file again: %v", err)
+		r.report(ledger.Corrupt, "closing the file again: %v", err)
 	}
-	found = append(found, life.Integrity(r.path)...)
-	r.add(slices.DeleteFunc(found, func(b life.Breach) bool {
-		return ruin && (b.Kind == life.Corrupt || b.Kind == life.Unreadable)
+	found = append(found, ledger.Integrity(r.path)...)
+	r.add(slices.DeleteFunc(found, func(b ledger.Violation) bool {
+		return ruin && (b.Kind == ledger.Corrupt || b.Kind == ledger.Unreadable)
 	}))
 }
 
 // answers are what a store says to every token that was handed out.
 func (r *round) answers(store *sessile.Store) map[string]string {
 	said := make(map[string]string)
-	for _, n := range r.journal.all() {
-		if n.Stage != life.Done || n.Token.IsZero() || n.Short {
+	for _, n := range r.history.all() {
+		if n.Stage != ledger.Done || n.Token.IsZero() || n.Short {
 			continue
 		}
 		s, err := store.ReadByToken(r.ctx, n.Token)
@@ -217,11 +218,11 @@ func (r *round) answers(store *sessile.Store) map[string]string {
 // loose reports whether something that was acknowledged may be lost: the store said
 // within a second that it has failed; or the file, in which it was, is lost, and the
 // store has said so in time.
-func (r *round) loose(n stamped) bool {
+func (r *round) uncertain(n stamped) bool {
 	if n.at.Before(r.rewritten) {
 		return true
 	}
-	if r.acts[0].harm == none && !r.acts[0].mayFail {
+	if r.actions[0].harm == none && !r.actions[0].mayFail {
 		return false
 	}
 	for _, s := range r.health.failed() {
@@ -229,20 +230,20 @@ func (r *round) loose(n stamped) bool {
 			return true
 		}
 	}
-	return r.acts[0].harm == ruined && !r.said.IsZero() && n.at.Before(r.ended)
+	return r.actions[0].harm == ruined && !r.said.IsZero() && n.at.Before(r.ended)
 }
 
 // acknowledgedInVain looks for durable calls that succeeded while the store said
 // that it has failed.
 func (r *round) acknowledgedInVain() {
 	spans := r.health.failed()
-	for _, n := range r.journal.all() {
-		if n.Stage != life.Done || n.User == "" || n.Op == life.Touch || n.Op == life.Update && !n.Wait {
+	for _, n := range r.history.all() {
+		if n.Stage != ledger.Done || n.User == "" || n.Op == ledger.Touch || n.Op == ledger.Update && !n.Wait {
 			continue
 		}
 		for _, s := range spans {
 			if n.began.After(s.from) && n.at.Before(s.to) {
-				r.breach(unnoticed, "%s was acknowledged %v after it had failed", n.Op, n.at.Sub(s.from).Round(time.Millisecond))
+				r.report(unnoticed, "%s was acknowledged %v after it had failed", n.Op, n.at.Sub(s.from).Round(time.Millisecond))
 			}
 		}
 	}
@@ -252,8 +253,8 @@ func (r *round) acknowledgedInVain() {
 func (r *round) close() error {
 	began := time.Now()
 	err := r.store.Close()
-	if d := time.Since(began); d > 3*time.Second+2*slack { // life.Setup gives it three seconds
-		r.breach(life.Late, "Close took %v", d)
+	if d := time.Since(began); d > 3*time.Second+2*slack { // harness.Setup gives it three seconds
+		r.report(ledger.Late, "Close took %v", d)
 	}
 	r.note("close: %v", err)
 	return err

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
-// The contract gives the store a second to notice what other hands did. Machines
+// The contract gives the store a second to notice what other programs did. Machines
 // are noisy: an event counts as late only if it is so by half a second.
 const (
 	inTime  = time.Second
@@ -21,52 +21,52 @@ const (
 	pollGap = 10 * time.Millisecond
 )
 
-// stamped is a note, when the client made it, and when the call that it is about began.
+// stamped is an entry, when the client made it, and when the call that it is about began.
 type stamped struct {
-	life.Note
+	ledger.Entry
 	at, began time.Time
 }
 
-// journal is every note of a round in order, for a book that is made at its end:
-// only then it is known what may be lost.
-type journal struct {
-	mu    sync.Mutex
-	notes []stamped
-	began map[string]time.Time // by user: a client does one thing at a time
+// history is every entry of a round in order. The ledger is made of it at the end: only
+// then is it known what may be lost.
+type history struct {
+	mu      sync.Mutex
+	entries []stamped
+	began   map[string]time.Time // by user: a client does one thing at a time
 }
 
-// say takes a note.
-func (j *journal) say(n life.Note) {
+// add adds an entry.
+func (j *history) add(n ledger.Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := time.Now()
-	if n.Stage == life.Begun {
+	if n.Stage == ledger.Begun {
 		j.began[n.User] = now
 	}
-	j.notes = append(j.notes, stamped{n, now, j.began[n.User]})
+	j.entries = append(j.entries, stamped{n, now, j.began[n.User]})
 }
 
-// ended notes that the shell has ended sessions, as it began to; or maybe, if it failed.
-func (j *journal) ended(ids []sessile.ID, surely bool) {
+// ended entries that the shell has ended sessions, as it began to; or maybe, if it failed.
+func (j *history) ended(ids []sessile.ID, surely bool) {
 	if !surely {
-		j.say(life.Note{Op: life.Destroy, Stage: life.Refused, IDs: ids})
+		j.add(ledger.Entry{Op: ledger.Destroy, Stage: ledger.Refused, IDs: ids})
 	}
-	j.say(life.Note{Op: life.Destroy, Stage: life.Done, IDs: ids, Loose: !surely})
+	j.add(ledger.Entry{Op: ledger.Destroy, Stage: ledger.Done, IDs: ids, Uncertain: !surely})
 }
 
-// all are the notes so far.
-func (j *journal) all() []stamped {
+// all are the entries so far.
+func (j *history) all() []stamped {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.notes)
+	return slices.Clone(j.entries)
 }
 
-// of tells what the clients were told of the sessions that breaches name.
-func (j *journal) of(found []life.Breach) string {
+// of tells what the clients were told of the sessions that violations name.
+func (j *history) of(found []ledger.Violation) string {
 	var text strings.Builder
 	for _, n := range j.all() {
 		if slices.ContainsFunc(n.IDs, func(id sessile.ID) bool {
-			return slices.ContainsFunc(found, func(b life.Breach) bool { return strings.Contains(b.What, id.String()) })
+			return slices.ContainsFunc(found, func(b ledger.Violation) bool { return strings.Contains(b.What, id.String()) })
 		}) {
 			fmt.Fprintf(&text, "\n  %s %s %s %v %d", n.at.Format(clock), n.Op, n.Stage, n.IDs, n.N)
 		}
@@ -75,27 +75,27 @@ func (j *journal) of(found []life.Breach) string {
 }
 
 // sessions are all that were ever handed out.
-func (j *journal) sessions() (ids []sessile.ID) {
+func (j *history) sessions() (ids []sessile.ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, n := range j.notes {
-		if n.Op == life.Create && n.Stage == life.Done {
+	for _, n := range j.entries {
+		if n.Op == ledger.Create && n.Stage == ledger.Done {
 			ids = append(ids, n.IDs[len(n.IDs)-1])
 		}
 	}
 	return ids
 }
 
-// book makes the book of what must be true. What loose reports may be lost.
-func (j *journal) book(loose func(stamped) bool) *life.Book {
+// ledger makes the ledger of what must be true. What uncertain reports may be lost.
+func (j *history) ledger(uncertain func(stamped) bool) *ledger.Ledger {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	b := life.NewBook()
-	for _, n := range j.notes {
-		n.Loose = n.Loose || (n.Stage == life.Done || n.Stage == life.Dead) && loose(n)
-		b.Hear(n.Note)
+	l := ledger.New()
+	for _, n := range j.entries {
+		n.Uncertain = n.Uncertain || (n.Stage == ledger.Done || n.Stage == ledger.Dead) && uncertain(n)
+		l.Add(n.Entry)
 	}
-	return b
+	return l
 }
 
 // healthLog is what a store said of itself, and since when.

@@ -1,4 +1,4 @@
-package life
+package harness
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 // Update changes the i-th session's data, on disk when it returns if wait is set.
@@ -16,7 +17,7 @@ func (c *Client) Update(i int, wait bool) {
 		return
 	}
 	c.n++
-	n := Note{Op: Update, IDs: []sessile.ID{o.id}, N: c.n, Wait: wait}
+	n := ledger.Entry{Op: ledger.Update, IDs: []sessile.ID{o.id}, N: c.n, Wait: wait}
 	update := c.Store.Update
 	if wait {
 		update = c.Store.UpdateDurable
@@ -27,35 +28,35 @@ func (c *Client) Update(i int, wait bool) {
 	})
 }
 
-// Touch notes an access to the i-th session.
+// Touch records an access to the i-th session.
 func (c *Client) Touch(i int) {
 	o := c.pick(i)
 	if o == nil {
 		return
 	}
 	now := c.now()
-	c.change(o, Note{Op: Touch, IDs: []sessile.ID{o.id}, N: now.UnixMicro()}, func(ctx context.Context) error {
+	c.change(o, ledger.Entry{Op: ledger.Touch, IDs: []sessile.ID{o.id}, N: now.UnixMicro()}, func(ctx context.Context) error {
 		return c.Store.Touch(ctx, o.id, now, now.Add(time.Hour))
 	})
 }
 
-func (c *Client) change(o *own, n Note, f func(context.Context) error) {
+func (c *Client) change(o *own, n ledger.Entry, f func(context.Context) error) {
 	applied := false
-	err := c.note(n, func(ctx context.Context) error {
+	err := c.operate(n, func(ctx context.Context) error {
 		err := f(ctx)
 		applied = err == nil
 		return c.expected(o, err)
 	})
 	c.lost(o, err)
-	if n.User, n.Stage = c.User, Done; err == nil && applied {
-		c.Say(n)
+	if n.User, n.Stage = c.User, ledger.Done; err == nil && applied {
+		c.Record(n)
 	}
 }
 
 // lost reports a session that is not found and must be there.
 func (c *Client) lost(o *own, err error) {
 	if errors.Is(err, sessile.ErrNotFound) && !o.unsure {
-		c.report(Lost, "session %s is not found", o.id)
+		c.report(ledger.Lost, "session %s is not found", o.id)
 	}
 }
 
@@ -66,8 +67,8 @@ func (c *Client) Rotate(i int, grace bool) {
 		return
 	}
 	var t sessile.Token
-	n := Note{Op: Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: grace, Stage: Begun}
-	c.Say(n)
+	n := ledger.Entry{Op: ledger.Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: grace, Stage: ledger.Begun}
+	c.Record(n)
 	err := c.call("rotate", func(ctx context.Context) (err error) {
 		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{Grace: grace})
 		if grace && errors.Is(err, sessile.ErrInGrace) {
@@ -76,9 +77,9 @@ func (c *Client) Rotate(i int, grace bool) {
 		return c.expected(o, err)
 	})
 	c.lost(o, err)
-	switch n.Stage = stageOf(err); {
+	switch n.Stage = ledger.StageOf(err); {
 	case err == nil && t.IsZero(): // it was not found, and may be so; or it has a grace
-		n.Stage = Refused
+		n.Stage = ledger.Refused
 	case err == nil:
 		n.Token = t
 		o.before = sessile.Token{}
@@ -88,15 +89,15 @@ func (c *Client) Rotate(i int, grace bool) {
 			o.before, o.turned = o.token, c.Store.Now()
 		}
 		o.token, o.unsure = t, false
-	case n.Stage == Unknown && grace: // the old token is good, whatever the disk did
-	case n.Stage == Unknown && !errors.Is(err, context.DeadlineExceeded): // then it is dead, whatever the disk did
-		n.Stage = Dead
+	case n.Stage == ledger.Unknown && grace: // the old token is valid, whatever the disk did
+	case n.Stage == ledger.Unknown && !errors.Is(err, context.DeadlineExceeded): // then it is dead, whatever the disk did
+		n.Stage = ledger.Dead
 		o.unsure = true
 		c.refused(o.token)
-	case n.Stage == Unknown:
+	case n.Stage == ledger.Unknown:
 		o.unsure = true
 	}
-	c.Say(n)
+	c.Record(n)
 }
 
 // Reissue gives a session another token from the one before, where the one that it has was
@@ -107,8 +108,8 @@ func (c *Client) Reissue(i int) {
 		return
 	}
 	var t sessile.Token
-	n := Note{Op: Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: true, Lost: true, Stage: Begun}
-	c.Say(n)
+	n := ledger.Entry{Op: ledger.Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: true, Lost: true, Stage: ledger.Begun}
+	c.Record(n)
 	err := c.call("reissue", func(ctx context.Context) (err error) {
 		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{From: o.before, Grace: true})
 		if _, seen := errors.AsType[*sessile.RotatedError](err); seen { // somebody else has presented it
@@ -117,17 +118,17 @@ func (c *Client) Reissue(i int) {
 		return err
 	})
 	c.lost(o, err)
-	switch n.Stage = stageOf(err); {
+	switch n.Stage = ledger.StageOf(err); {
 	case err == nil && t.IsZero():
-		n.Stage, o.before = Refused, sessile.Token{}
+		n.Stage, o.before = ledger.Refused, sessile.Token{}
 	case err == nil:
 		n.Token = t
 		c.gone = append(c.gone, dead{o.token, true})
 		o.token, o.turned = t, c.Store.Now()
-	case n.Stage == Unknown: // the one before is good, whatever the disk did
+	case n.Stage == ledger.Unknown: // the one before is valid, whatever the disk did
 		o.unsure = true
 	}
-	c.Say(n)
+	c.Record(n)
 }
 
 // unseen is a session whose token was never presented, nil if there is none.
@@ -185,24 +186,24 @@ func (c *Client) destroy(ids []sessile.ID, f func(context.Context) error) {
 			tokens = append(tokens, o.token)
 		}
 	}
-	n := Note{Op: Destroy, IDs: ids}
-	err := c.note(n, f)
-	if stageOf(err) == Refused {
+	n := ledger.Entry{Op: ledger.Destroy, IDs: ids}
+	err := c.operate(n, f)
+	if ledger.StageOf(err) == ledger.Refused {
 		return
 	}
 	c.forget(ids, err == nil)
 	for _, t := range tokens {
 		c.refused(t)
 	}
-	if n.User, n.Stage = c.User, Done; err == nil {
-		c.Say(n)
+	if n.User, n.Stage = c.User, ledger.Done; err == nil {
+		c.Record(n)
 	}
 }
 
 // Expire waits until short-lived sessions have ended, and has them deleted.
 func (c *Client) Expire(d time.Duration) {
 	<-time.After(d)
-	c.Say(Note{Op: Expire, Stage: Done, User: c.User, IDs: c.short})
+	c.Record(ledger.Entry{Op: ledger.Expire, Stage: ledger.Done, User: c.User, IDs: c.short})
 	c.short = nil
 	_ = c.call("clean-up", func(ctx context.Context) error {
 		_, err := c.Store.CleanupExpired(ctx)
@@ -212,10 +213,10 @@ func (c *Client) Expire(d time.Duration) {
 
 // Sync makes everything durable.
 func (c *Client) Sync() error {
-	n := Note{Op: Sync}
-	err := c.note(n, c.Store.Sync)
-	if n.User, n.Stage = c.User, Done; err == nil {
-		c.Say(n)
+	n := ledger.Entry{Op: ledger.Sync}
+	err := c.operate(n, c.Store.Sync)
+	if n.User, n.Stage = c.User, ledger.Done; err == nil {
+		c.Record(n)
 	}
 	return err
 }

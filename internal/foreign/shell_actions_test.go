@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"errors"
@@ -12,20 +12,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
-// harm is what an act does to the file that the store has open.
+// harm is what an action does to the file that the store has open.
 type harm uint8
 
 const (
 	none   harm = iota // the file stays the store's own: nothing is lost
-	away               // what is at the path is not the file, until the act is undone
+	away               // what is at the path is not the file, until the action is undone
 	ruined             // what was in the file, or in its WAL, is lost
 )
 
-// act is what other hands do.
-type act struct {
+// action is what another program does.
+type action struct {
 	name    string
 	harm    harm
 	mayFail bool // the store may call itself failed, though nothing is lost
@@ -33,34 +34,34 @@ type act struct {
 	do      func(r *round) (undo func() error, err error)
 }
 
-// choose draws what a round does: an act, and often others beside it that do no harm.
-func choose(random *rand.Rand, only string) []*act {
-	all := acts()
+// choose draws what a round does: an action, and often others beside it that do no harm.
+func choose(random *rand.Rand, only string) []*action {
+	all := actions()
 	if only == "" {
-		all = slices.DeleteFunc(all, func(a *act) bool { return a.volume && os.Getenv(inWorld) == "" })
-		chosen := []*act{all[random.IntN(len(all))]}
-		beside := slices.DeleteFunc(shellActs(), func(a *act) bool { return a.harm != none || chosen[0].harm != none && !a.mayFail })
+		all = slices.DeleteFunc(all, func(a *action) bool { return a.volume && os.Getenv(inNamespace) == "" })
+		chosen := []*action{all[random.IntN(len(all))]}
+		beside := slices.DeleteFunc(shellActions(), func(a *action) bool { return a.harm != none || chosen[0].harm != none && !a.mayFail })
 		if random.IntN(5) < 2 && len(beside) > 0 {
 			chosen = append(chosen, beside[random.IntN(len(beside))])
 		}
 		return chosen
 	}
-	var chosen []*act
+	var chosen []*action
 	for name := range strings.SplitSeq(only, "+") {
-		i := slices.IndexFunc(all, func(a *act) bool { return a.name == name })
+		i := slices.IndexFunc(all, func(a *action) bool { return a.name == name })
 		if i < 0 {
-			panic("there is no act " + name)
+			panic("there is no action " + name)
 		}
 		chosen = append(chosen, all[i])
 	}
 	return chosen
 }
 
-func acts() []*act { return slices.Concat(shellActs(), fileActs(), besideActs()) }
+func actions() []*action { return slices.Concat(shellActions(), fileActions(), companionActions()) }
 
-// shellActs are what is done with the sqlite3 shell.
-func shellActs() []*act {
-	return []*act{
+// shellActions are what is done with the sqlite3 shell.
+func shellActions() []*action {
+	return []*action{
 		{name: "cron writes a table", do: once(func(r *round) error {
 			r.foreign = true
 			_, err := sql(r.path, `CREATE TABLE IF NOT EXISTS cron (x); INSERT INTO cron VALUES (1);`)
@@ -95,32 +96,32 @@ func shellActs() []*act {
 		}},
 		{name: "backup", do: once(func(r *round) error { return r.shellBackup(`.backup '%s'`) })},
 		{name: "vacuum into", do: once(func(r *round) error { return r.shellBackup(`VACUUM INTO '%s';`) })},
-		{name: "deletes", do: once(deleteVictims)},
+		{name: "deletes", do: once(deleteTargets)},
 		{name: "expires", do: once(func(r *round) error {
-			return r.victims.end(r.victims.take(1+r.rand.IntN(3)), life.Destroy,
+			return r.targets.end(r.targets.take(1+r.rand.IntN(3)), ledger.Destroy,
 				`UPDATE activity SET expires_at = 1 WHERE key IN (SELECT key FROM session WHERE id IN (%s));`)
 		})},
 		{name: "changes tokens", do: once(func(r *round) error {
-			taken := r.victims.take(1 + r.rand.IntN(3))
-			r.victims.dirty(taken)
-			return r.victims.end(taken, life.Rotate, `UPDATE session SET token_hash = randomblob(32) WHERE id IN (%s);`)
+			taken := r.targets.take(1 + r.rand.IntN(3))
+			r.targets.dirty(taken)
+			return r.targets.end(taken, ledger.Rotate, `UPDATE session SET token_hash = randomblob(32) WHERE id IN (%s);`)
 		})},
-		{name: "changes data", do: once(func(r *round) error { return r.victims.set(r.victims.take(1 + r.rand.IntN(2))) })},
+		{name: "changes data", do: once(func(r *round) error { return r.targets.set(r.targets.take(1 + r.rand.IntN(2))) })},
 		{name: "deletes all", do: once(deleteAll)},
 	}
 }
 
-// once makes an act of what needs no undoing.
+// once makes an action of what needs no undoing.
 func once(do func(*round) error) func(*round) (func() error, error) {
 	return func(r *round) (func() error, error) { return nil, do(r) }
 }
 
-func deleteVictims(r *round) error {
-	taken := r.victims.take(1 + r.rand.IntN(4))
+func deleteTargets(r *round) error {
+	taken := r.targets.take(1 + r.rand.IntN(4))
 	if r.rand.IntN(2) == 0 {
-		r.victims.dirty(taken)
+		r.targets.dirty(taken)
 	}
-	return r.victims.end(taken, life.Destroy,
+	return r.targets.end(taken, ledger.Destroy,
 		`BEGIN; DELETE FROM activity WHERE key IN (SELECT key FROM session WHERE id IN (%s)); DELETE FROM session WHERE id IN (%s); COMMIT;`)
 }
 
@@ -128,17 +129,17 @@ func deleteVictims(r *round) error {
 func deleteAll(r *round) error {
 	var err error
 	r.alone(func() {
-		ids := r.journal.sessions()
-		r.journal.say(life.Note{Op: life.Destroy, Stage: life.Begun, IDs: ids})
+		ids := r.history.sessions()
+		r.history.add(ledger.Entry{Op: ledger.Destroy, Stage: ledger.Begun, IDs: ids})
 		for _, w := range r.workers {
 			w.c.Drop(w.c.User + "'")
 		}
 		r.foreign = true
 		_, err = sql(r.path, `BEGIN; DELETE FROM session; DELETE FROM activity; COMMIT;`)
-		r.journal.ended(ids, err == nil)
+		r.history.ended(ids, err == nil)
 		if err == nil {
-			r.victims.free = len(r.victims.all)
-			r.victims.expect(r.victims.all, victim{gone: true, over: true})
+			r.targets.free = len(r.targets.all)
+			r.targets.expect(r.targets.all, target{gone: true, over: true})
 		}
 	})
 	return err
@@ -153,7 +154,7 @@ func restoreBackup(r *round) error {
 		return err
 	}
 	<-time.After(100 * time.Millisecond)
-	r.with(func(c *life.Client) { c.Doubtful = true })
+	r.with(func(c *harness.Client) { c.Distrust = true })
 	r.foreign = true
 	_, err := sql(r.path, `.restore '`+copied+`'`)
 	for _, w := range r.workers {
@@ -171,12 +172,12 @@ func (r *round) shellBackup(statement string) error {
 	if _, err := sql(r.path, fmt.Sprintf(statement, to)); err != nil {
 		return err
 	}
-	r.add(life.Integrity(to))
+	r.add(ledger.Integrity(to))
 	return os.Remove(to)
 }
 
-// dirty gives victims a change that waits for the disk.
-func (v *victims) dirty(taken []*victim) {
+// dirty gives targets a change that waits for the disk.
+func (v *targets) dirty(taken []*target) {
 	for _, one := range taken {
 		now := time.Now()
 		_ = v.r.store.Touch(v.r.ctx, one.id, now, now.Add(time.Hour))

@@ -1,11 +1,11 @@
-package life
+package harness
 
 import (
 	"math/rand/v2"
 	"time"
 )
 
-// Step does one thing at random.
+// Step makes one random call.
 func (c *Client) Step(r *rand.Rand) {
 	i := r.IntN(1 << 16)
 	switch k := r.IntN(100); {

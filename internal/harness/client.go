@@ -1,4 +1,7 @@
-package life
+// Package harness makes random sessions on a store: a [Client] makes the calls of one user
+// and records each in a ledger, and [Setup] opens the store under test. It knows nothing of
+// files, faults and power cuts. It is for tests.
+package harness
 
 import (
 	"cmp"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
 // own is a session that a client has.
@@ -21,14 +25,14 @@ type own struct {
 	turned time.Time     // when it was replaced
 }
 
-// dead is a token that is never good again: in this process, or for ever.
+// dead is a token that is never valid again: in this process, or for ever.
 type dead struct {
 	token   sessile.Token
 	forever bool
 }
 
-// Client is one user's program: it calls one thing at a time, notes what it is
-// told, and notices what it must not be told. It is not safe for concurrent use.
+// Client is one user's program. It makes one call at a time, records what the store
+// acknowledges, and reports answers that break a promise. It is not safe for concurrent use.
 type Client struct {
 	Store    *sessile.Store
 	User     string
@@ -36,26 +40,26 @@ type Client struct {
 	Patience time.Duration                // of every call
 	Slack    time.Duration                // what a call may take beyond that, 0 = 50 ms: the answer has a way to go
 	Now      func() time.Time             // the store's clock; nil = time.Now
-	Say      func(Note)                   // hears every note
-	Faulty   bool                         // the disk fails now: errors are no breach
-	Doubtful bool                         // what is acknowledged now may be lost: only the book can tell what is a breach
-	Trace    func(call string, err error) // hears every call; nil = nobody
+	Record   func(ledger.Entry)           // gets every entry
+	Faulty   bool                         // the disk fails now: an error is not a violation
+	Distrust bool                         // what is acknowledged now may be lost: only the ledger can tell what is a violation
+	Trace    func(call string, err error) // gets every call; nil = nothing
 
 	live  []*own
 	gone  []dead
 	short []sessile.ID
 	n     int64
-	found []Breach
+	found []ledger.Violation
 }
 
-// Found returns the breaches that the client itself has noticed.
-func (c *Client) Found() []Breach { return c.found }
+// Found returns the violations that the client itself has noticed.
+func (c *Client) Found() []ledger.Violation { return c.found }
 
 // Live is the number of sessions that it may use.
 func (c *Client) Live() int { return len(c.live) }
 
-func (c *Client) report(k Kind, format string, args ...any) {
-	c.found = append(c.found, Breach{k, c.User + ": " + fmt.Sprintf(format, args...)})
+func (c *Client) report(k ledger.Kind, format string, args ...any) {
+	c.found = append(c.found, ledger.Violation{Kind: k, What: c.User + ": " + fmt.Sprintf(format, args...)})
 }
 
 // Sessions are those that the client may use, with their tokens.
@@ -69,19 +73,19 @@ func (c *Client) Sessions() iter.Seq2[sessile.ID, sessile.Token] {
 	}
 }
 
-// Drop forgets every session, and goes on as another user: whether they are there
-// is for the book to say.
+// Drop forgets every session and goes on as another user. The ledger judges what became
+// of them.
 func (c *Client) Drop(user string) { c.User, c.live, c.gone, c.short = user, nil, nil, nil }
 
-// Believe ends a time of distrust: what was acknowledged in it stays uncertain.
-func (c *Client) Believe() {
+// EndDistrust ends a time of distrust: what was acknowledged in it stays uncertain.
+func (c *Client) EndDistrust() {
 	c.distrust()
-	c.Doubtful = false
+	c.Distrust = false
 }
 
-// distrust notes that what the client has, or has lost, may not be so.
+// distrust records that what the client has, or has lost, may be different on disk.
 func (c *Client) distrust() {
-	if !c.Doubtful {
+	if !c.Distrust {
 		return
 	}
 	c.gone = nil
@@ -101,25 +105,25 @@ func (c *Client) call(what string, f func(context.Context) error) error {
 		c.Trace(what, err)
 	}
 	if d := time.Since(began); d > c.Patience+cmp.Or(c.Slack, 50*time.Millisecond) {
-		c.report(Late, "%s took %v", what, d)
+		c.report(ledger.Late, "%s took %v", what, d)
 	}
-	if !Clear(err) {
-		c.report(Unclear, "%s: %v", what, err)
+	if !ledger.Documented(err) {
+		c.report(ledger.Unnamed, "%s: %v", what, err)
 	}
 	if err != nil && !c.Faulty {
-		c.report(Unreadable, "%s failed without a fault: %v", what, err)
+		c.report(ledger.Unreadable, "%s failed without a fault: %v", what, err)
 	}
 	return err
 }
 
-// note says that something begins, does it, and says how it ended.
-func (c *Client) note(n Note, f func(context.Context) error) error {
-	n.User, n.Stage = c.User, Begun
-	c.Say(n)
+// operate records that an operation begins, does it, and records a failure.
+func (c *Client) operate(n ledger.Entry, f func(context.Context) error) error {
+	n.User, n.Stage = c.User, ledger.Begun
+	c.Record(n)
 	err := c.call(string(n.Op), f)
 	if err != nil {
-		n.Stage = stageOf(err)
-		c.Say(n)
+		n.Stage = ledger.StageOf(err)
+		c.Record(n)
 	}
 	return err
 }
@@ -145,19 +149,19 @@ func (c *Client) create(ttl time.Duration, replaced sessile.ID) {
 	}
 	var s sessile.Session
 	var t sessile.Token
-	n := Note{Op: Create, IDs: evicted, Short: ttl > 0}
-	err = c.note(n, func(ctx context.Context) (err error) {
+	n := ledger.Entry{Op: ledger.Create, IDs: evicted, Short: ttl > 0}
+	err = c.operate(n, func(ctx context.Context) (err error) {
 		s, t, err = c.Store.CreateWith(ctx, sessile.NewSession{UserID: c.User, TTL: ttl, Replaces: replaced, Data: map[string]int64{"n": 0}})
 		return err
 	})
 	for _, o := range c.live {
-		o.unsure = o.unsure || slices.Contains(evicted, o.id) && stageOf(err) == Unknown
+		o.unsure = o.unsure || slices.Contains(evicted, o.id) && ledger.StageOf(err) == ledger.Unknown
 	}
 	if err != nil {
 		return
 	}
-	n.User, n.Stage, n.IDs, n.Token = c.User, Done, append(slices.Clip(evicted), s.ID), t
-	c.Say(n)
+	n.User, n.Stage, n.IDs, n.Token = c.User, ledger.Done, append(slices.Clip(evicted), s.ID), t
+	c.Record(n)
 	c.forget(evicted, true)
 	if ttl > 0 {
 		c.short = append(c.short, s.ID)
@@ -177,7 +181,7 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 		if !o.unsure && !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID == o.id }) && err == nil {
 			err = fmt.Errorf("session %s is not in the list", o.id) // one that cannot be read is left out
 			if !c.Faulty {
-				c.report(Lost, "%v", err)
+				c.report(ledger.Lost, "%v", err)
 			}
 		}
 	}
@@ -217,7 +221,7 @@ func (c *Client) knows(id sessile.ID) bool {
 	return slices.Contains(c.short, id) || slices.ContainsFunc(c.live, func(o *own) bool { return o.id == id })
 }
 
-// forget notes that sessions have ended.
+// forget records that sessions have ended.
 func (c *Client) forget(ids []sessile.ID, forever bool) {
 	c.live = slices.DeleteFunc(c.live, func(o *own) bool {
 		ended := slices.Contains(ids, o.id)
@@ -229,20 +233,20 @@ func (c *Client) forget(ids []sessile.ID, forever bool) {
 	c.short = slices.DeleteFunc(c.short, func(id sessile.ID) bool { return slices.Contains(ids, id) })
 }
 
-// Restart notes that the store was closed and opened again. If it was closed with
+// Restart records that the store was closed and opened again. If it was closed with
 // losses, only what was acknowledged as being on disk still counts.
 func (c *Client) Restart(store *sessile.Store, lossy bool) {
 	c.Store = store
 	if lossy {
 		c.gone = slices.DeleteFunc(c.gone, func(d dead) bool { return !d.forever })
-		c.Say(Note{Op: Restart, User: c.User})
+		c.Record(ledger.Entry{Op: ledger.Restart, User: c.User})
 	}
 	for i := range c.gone {
 		c.gone[i].forever = true
 	}
 }
 
-// Read presents the i-th session's token, and one that must never be good again.
+// Read presents the i-th session's token, and one that must never be valid again.
 func (c *Client) Read(i int) {
 	if len(c.gone) > 0 {
 		c.refused(c.gone[i%len(c.gone)].token)
@@ -254,7 +258,7 @@ func (c *Client) Read(i int) {
 			return c.expected(o, err)
 		})
 		if errors.Is(err, sessile.ErrNotFound) && !o.unsure {
-			c.report(Lost, "session %s is not found", o.id)
+			c.report(ledger.Lost, "session %s is not found", o.id)
 		}
 	}
 }
@@ -267,25 +271,25 @@ func (c *Client) expected(o *own, err error) error {
 	return err
 }
 
-// refused presents a token that must not be good.
+// refused presents a token that must not be valid.
 func (c *Client) refused(t sessile.Token) {
 	err := c.call("read what is gone", func(ctx context.Context) error {
 		_, err := c.Store.ReadByToken(ctx, t)
 		if errors.Is(err, sessile.ErrNotFound) {
 			return nil
 		}
-		return errors.Join(err, errGood(err == nil))
+		return errors.Join(err, errValid(err == nil))
 	})
-	if errors.Is(err, errIsGood) && !c.Doubtful {
-		c.report(Undone, "a dead token is good")
+	if errors.Is(err, errIsValid) && !c.Distrust {
+		c.report(ledger.Undone, "a dead token is valid")
 	}
 }
 
-var errIsGood = fmt.Errorf("%w: the token is good", sessile.ErrConflict)
+var errIsValid = fmt.Errorf("%w: the token is valid", sessile.ErrConflict)
 
-func errGood(good bool) error {
-	if good {
-		return errIsGood
+func errValid(valid bool) error {
+	if valid {
+		return errIsValid
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"crypto/rand"
@@ -10,45 +10,46 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sessile/sessile/internal/life"
+	"github.com/sessile/sessile/internal/harness"
+	"github.com/sessile/sessile/internal/ledger"
 )
 
-// bystander is a file of somebody else, which links may point to.
-type bystander struct {
+// unrelated is a file of somebody else, which links may point to.
+type unrelated struct {
 	r    *round
 	path string
 	text string
 }
 
-const bystanderMode = 0o644
+const unrelatedMode = 0o644
 
-func newBystander(r *round) bystander {
-	b := bystander{r, filepath.Join(r.dir, "bystander"), "not yours " + rand.Text()}
-	if err := errors.Join(os.WriteFile(b.path, []byte(b.text), bystanderMode), os.Chmod(b.path, bystanderMode)); err != nil {
+func newUnrelated(r *round) unrelated {
+	b := unrelated{r, filepath.Join(r.dir, "unrelated"), "not yours " + rand.Text()}
+	if err := errors.Join(os.WriteFile(b.path, []byte(b.text), unrelatedMode), os.Chmod(b.path, unrelatedMode)); err != nil {
 		r.t.Fatal(err)
 	}
 	return b
 }
 
 // check looks whether anything was done to it.
-func (b bystander) check() {
+func (b unrelated) check() {
 	text, err := os.ReadFile(b.path)
 	info, statErr := os.Stat(b.path)
 	if err = errors.Join(err, statErr); err != nil {
-		b.r.breach(touched, "another file is gone: %v", err)
+		b.r.report(touched, "another file is gone: %v", err)
 		return
 	}
-	if string(text) != b.text || info.Mode().Perm() != bystanderMode {
-		b.r.breach(touched, "another file was changed: %d bytes, mode %v", len(text), info.Mode())
+	if string(text) != b.text || info.Mode().Perm() != unrelatedMode {
+		b.r.report(touched, "another file was changed: %d bytes, mode %v", len(text), info.Mode())
 	}
 }
 
-// besideActs are what is done to the files beside the session file. Nobody writes into
+// companionActions are what is done to the files beside the session file. Nobody writes into
 // the -shm or cuts it: it is memory that every program with the file open shares, so the
 // next access of any of them, the sqlite3 shell too, finds garbage or ends the process
 // (SIGBUS). Only who does without it, and so without a second connection, is safe.
-func besideActs() []*act {
-	return []*act{
+func companionActions() []*action {
+	return []*action{
 		{name: "lock file removed", mayFail: true, do: once(func(r *round) error {
 			err := os.Remove(r.path + ".lock")
 			r.another(r.path)
@@ -103,7 +104,7 @@ func (r *round) link(suffix string) (func() error, error) {
 		}
 		return nil
 	}
-	return undo, os.Symlink(filepath.Join(r.dir, "bystander"), name)
+	return undo, os.Symlink(filepath.Join(r.dir, "unrelated"), name)
 }
 
 // aside moves a file beside the session file away. Undoing it brings it back.
@@ -128,14 +129,14 @@ func linked(r *round) error {
 	}
 	suffix := []string{".lock", "-wal", "-shm", "-journal"}[r.rand.IntN(4)]
 	_ = os.Remove(setup.Path + suffix)
-	if err := os.Symlink(filepath.Join(r.dir, "bystander"), setup.Path+suffix); err != nil {
+	if err := os.Symlink(filepath.Join(r.dir, "unrelated"), setup.Path+suffix); err != nil {
 		return err
 	}
 	store, err := setup.Open(r.ctx)
 	r.note("opened beside a link at %s: %v", suffix, err)
 	if err != nil {
-		if !life.Clear(err) {
-			r.breach(life.Unclear, "opening beside a link: %v", err)
+		if !ledger.Documented(err) {
+			r.report(ledger.Unnamed, "opening beside a link: %v", err)
 		}
 		return nil
 	}
@@ -178,17 +179,17 @@ func restored(r *round) error {
 	store, err := setup.Open(r.ctx)
 	r.note("opened a backup beside a foreign WAL: %v", err)
 	if err != nil {
-		if !life.Clear(err) {
-			r.breach(life.Unclear, "opening a backup beside a foreign WAL: %v", err)
+		if !ledger.Documented(err) {
+			r.report(ledger.Unnamed, "opening a backup beside a foreign WAL: %v", err)
 		}
 		return nil
 	}
 	if err := store.Close(); err != nil {
 		return err
 	}
-	r.add(life.Integrity(killed))
+	r.add(ledger.Integrity(killed))
 	if got, err := rows(killed); err != nil || got != backup && got != latest {
-		r.breach(life.Corrupt, "a backup beside the WAL of a killed store opens with %d rows, neither the %d of the backup nor the %d of the store, %v",
+		r.report(ledger.Corrupt, "a backup beside the WAL of a killed store opens with %d rows, neither the %d of the backup nor the %d of the store, %v",
 			strings.Count(got, "\n"), strings.Count(backup, "\n"), strings.Count(latest, "\n"), err)
 	}
 	return nil
@@ -197,7 +198,7 @@ func restored(r *round) error {
 // age does what an older backup does not have.
 func (r *round) age() {
 	for range 10 {
-		r.with(func(c *life.Client) { c.Step(r.rand) })
+		r.with(func(c *harness.Client) { c.Step(r.rand) })
 	}
 }
 

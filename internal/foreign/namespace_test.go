@@ -1,6 +1,6 @@
 //go:build linux
 
-package hands
+package foreign
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 
 // What the processes that the tests start are for.
 const (
-	inWorld    = "SESSILE_HANDS_WORLD"  // runs the test where it may mount a volume, and where file modes hold
-	secondFile = "SESSILE_HANDS_SECOND" // opens a second store at this path
+	inNamespace = "SESSILE_FOREIGN_NAMESPACE" // runs the test where it may mount a volume, and where file modes hold
+	secondFile  = "SESSILE_FOREIGN_SECOND"    // opens a second store at this path
 )
 
 func TestMain(m *testing.M) {
@@ -57,12 +57,12 @@ func needShell(t *testing.T) {
 	t.Skip(missing)
 }
 
-// elsewhere runs the test in a process that may mount a small volume and whom file
+// reexec runs the test in a process that may mount a small volume and whom file
 // modes stop, as they stop a service. It reports whether it did. If this machine
 // gives no such process, the test goes on here without them.
-func elsewhere(t *testing.T) bool {
+func reexec(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(inWorld) != "" {
+	if os.Getenv(inNamespace) != "" {
 		return false
 	}
 	args := append([]string{os.Args[0]}, os.Args[1:]...)
@@ -72,7 +72,7 @@ func elsewhere(t *testing.T) bool {
 	}
 	run := func(attr *syscall.SysProcAttr) error {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env, cmd.SysProcAttr = append(os.Environ(), inWorld+"=1"), attr
+		cmd.Env, cmd.SysProcAttr = append(os.Environ(), inNamespace+"=1"), attr
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		return cmd.Run()
 	}
@@ -85,7 +85,7 @@ func elsewhere(t *testing.T) bool {
 		err = run(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS})
 	}
 	if errors.Is(err, syscall.EPERM) {
-		t.Log("this machine gives no world of its own to a process that is not root: no full volume, and no file modes for root")
+		t.Log("this machine gives no namespace to a process that is not root: no full volume, and no file modes for root")
 		return false
 	}
 	if err != nil {
