@@ -65,7 +65,7 @@ test-short: ## the same without the long ones and without the race detector
 test-browser: ## the demo in a real browser; installs Chromium if it is missing
 	@sh e2e/run.sh
 
-arch: ## the arrows, the clock, the goroutines and the sizes are as drawn
+arch: ## checks dependencies between packages, the clock, goroutines and sizes
 	@go test -count=1 ./internal/arch | $(ran)
 
 cover: ## statements covered, by package; the profile is out/cover.out

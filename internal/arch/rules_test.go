@@ -133,11 +133,15 @@ func testModules() []string {
 // forbidden is never imported, not even by tests.
 func forbidden() map[string]string {
 	return map[string]string{
-		"encoding/gob":      "decodes types that the writer chose",
-		"github.com/rs/xid": "guessable (CVE-2024-52801)",
-		"math/rand":         "predictable, and seeded by nobody",
-		"plugin":            "loads code",
-		"unsafe":            "breaks what the compiler promises",
+		"encoding/gob":                        "decodes types that the writer chose",
+		"github.com/pkg/errors":               "use errors and fmt",
+		"github.com/rs/xid":                   "guessable (CVE-2024-52801)",
+		"github.com/stretchr/testify/assert":  "say in the test what went wrong",
+		"github.com/stretchr/testify/require": "say in the test what went wrong",
+		"io/ioutil":                           "deprecated",
+		"math/rand":                           "predictable, and seeded by nobody",
+		"plugin":                              "loads code",
+		"unsafe":                              "breaks what the compiler promises",
 	}
 }
 

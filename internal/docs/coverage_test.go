@@ -25,6 +25,9 @@ var (
 	row   = regexp.MustCompile(`(?m)^\| ([ADS][0-9]{1,2}) \| (.+) \| (.*) \|$`)
 )
 
+// isTest matches the name of a function that go test runs.
+var isTest = regexp.MustCompile("^(Test|Fuzz|Example)")
+
 const requirements = "docs/requirements.md"
 
 // TestEveryRequirementHasATest: the last column of the list is what the tests say of
@@ -107,7 +110,7 @@ func walkFile(path string, fn func(*ast.FuncDecl, []*ast.CommentGroup)) error {
 	}
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
-		if !ok || !strings.HasPrefix(f.Name.Name, "Test") && !strings.HasPrefix(f.Name.Name, "Fuzz") {
+		if !ok || !isTest.MatchString(f.Name.Name) {
 			continue
 		}
 		from := f.Pos()

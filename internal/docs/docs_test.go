@@ -115,7 +115,7 @@ func TestPagesNameOnlyTestsThatExist(t *testing.T) {
 	tests := make(map[string]bool)
 	walkTests(t, func(f *ast.FuncDecl, _ []*ast.CommentGroup) { tests[f.Name.Name] = true })
 	for name, text := range pages(t) {
-		for _, m := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z_][A-Za-z0-9_]*)`").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Za-z0-9_]+)`").FindAllStringSubmatch(text, -1) {
 			if !tests[m[1]] {
 				t.Errorf("%s names %s, which does not exist", name, m[1])
 			}
@@ -154,10 +154,10 @@ func headings(text string) (anchors []string) {
 
 // TestPagesAreShort: each page is read in a few minutes, or not at all. Code does not count.
 func TestPagesAreShort(t *testing.T) {
-	limits := map[string]int{"RELIABILITY.md": 2500}
+	limits := map[string]int{"DESIGN.md": 2500, "RELIABILITY.md": 2500}
 	for name, text := range pages(t) {
 		limit := limits[name]
-		if path.Dir(name) == "docs/decisions" {
+		if path.Dir(name) == "docs/decisions" && path.Base(name) != "README.md" {
 			limit = 250
 		}
 		if n := len(strings.Fields(code.ReplaceAllString(text, ""))); limit > 0 && n > limit {

@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/internal/fault"
 	"github.com/sessile/sessile/middleware" // want arrow
 	"github.com/sessile/sessile/persist/sqlite"
-	"github.com/stretchr/testify/require" // want foreign-import
+	"github.com/stretchr/testify/require" // want forbidden-import foreign-import
 )
 
 func TestSleeps(t *testing.T) {
