@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,76 +131,6 @@ func (a *Actor) close() {
 	}
 }
 
-// write commits one batch at a time.
-func (a *Actor) write() {
-	defer close(a.results)
-	for b := range a.batches {
-		res, err := a.backend.Apply(a.writing, b)
-		a.results <- committed{res, err}
-	}
-}
-
-// loop runs the core: one message, its effects, the next message.
-func (a *Actor) loop(c *core) {
-	defer close(a.done)
-	defer close(a.batches)
-	timer := newWakeTimer()
-	defer timer.Stop()
-	for {
-		var m message
-		var events chan<- Event
-		var event Event
-		if len(a.observer.waiting) > 0 {
-			events, event = a.observer.events, a.observer.waiting[0]
-		}
-		select {
-		case events <- event: // nil, mostly
-			a.observer.passed()
-			a.observer.pass()
-			continue
-		case m = <-a.inbox:
-		case m = <-a.growth:
-		case m = <-a.results:
-		case <-timer.C:
-			timer.fired()
-			m = wakeUp{}
-		case <-a.stop:
-			a.err = a.drain(c, timer)
-			return
-		}
-		a.step(c, m, timer)
-	}
-}
-
-// step runs one step and carries out its effects. Nothing here can block: reply
-// channels have room, and the writer is idle when there is a batch.
-func (a *Actor) step(c *core, m message, timer *wakeTimer) {
-	now, tick := a.cfg.Now(), a.cfg.Tick()
-	out := c.step(m, now, tick)
-	a.published.publish(c.hot, out)
-	if len(out.events) > 0 {
-		a.observer.add(out.events)
-	}
-	if out.batch != nil {
-		a.batches <- out.batch
-	}
-	if out.reread {
-		signal(a.unread)
-	}
-	if out.look {
-		signal(a.waking)
-	}
-	timer.set(tick, out.wake)
-}
-
-// signal wakes who waits for c, now or when it comes to wait.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 // drain writes what is left. It gives up when the disk has refused for too long.
 func (a *Actor) drain(c *core, timer *wakeTimer) error {
 	limit := time.NewTimer(a.cfg.CloseTimeout)
@@ -237,38 +168,38 @@ func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 	return errors.Join(err, c.stats.LastError)
 }
 
-// wakeTimer wakes the loop. Most steps leave the time as it is, and then the timer
-// too: to set it costs more than such a step (measured: 90 ns, and a system call
-// where the runtime's poller waits for it).
-type wakeTimer struct {
-	*time.Timer
-	at int64 // the tick for which it is set, or unset
-}
+// closing says that nothing new will come and everything must go to disk.
+type closing struct{}
 
-const unset = -1
-
-func newWakeTimer() *wakeTimer {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &wakeTimer{t, unset}
-}
-
-// set has the timer fire when wait has passed since tick, or not at all.
-func (t *wakeTimer) set(tick int64, wait time.Duration) {
-	at := int64(unset)
-	if wait != never {
-		at = tick + wait.Microseconds()
+// handle accepts nothing more: what waits goes to disk, what cannot wait is told so.
+func (closing) handle(c *core) {
+	c.closing = true
+	for _, w := range []*waiters{&c.destroys, &c.writes.waiters, &c.reads.waiters} {
+		c.failAll(w, ErrClosed)
 	}
-	switch at {
-	case t.at:
-		return
-	case unset:
-		t.Stop()
-	default:
-		t.Reset(wait)
+	for _, r := range c.replacing {
+		c.failAll(&r.waiters, ErrClosed)
 	}
-	t.at = at
+	for e := c.loads.order.Front(); e != nil; e = e.Next() {
+		c.failAll(&started(e).waiters, ErrClosed)
+	}
+	for id := range c.watched.byID {
+		c.endWatch(id)
+	}
 }
 
-// fired notes that the timer is not set any more.
-func (t *wakeTimer) fired() { t.at = unset }
+// nothingMore says that nothing more will be written: answer everyone.
+type nothingMore struct{}
+
+// handle answers everyone who still waits for the disk.
+func (nothingMore) handle(c *core) {
+	for len(c.chores) > 0 {
+		c.work()
+	}
+	for _, op := range slices.Concat(c.ops.ready, c.ops.delayed) {
+		op.surrender(c)
+	}
+	for _, d := range c.dirty {
+		c.failAll(&d.wait, ErrClosed)
+	}
+}

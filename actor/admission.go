@@ -41,15 +41,6 @@ func newAdmission() admission {
 	return admission{writes: waitQueue{last: longAgo}, reads: waitQueue{last: longAgo}, refusedAt: longAgo}
 }
 
-// noteTime notes, as a step begins, that what had no room has had none until now.
-func (c *core) noteTime() {
-	for _, q := range []*waitQueue{&c.writes, &c.reads} {
-		if q.full {
-			q.last = c.tick
-		}
-	}
-}
-
 // noteRoom notes, as a step ends, where there is room, and tells when calls begin to
 // be refused and when that is over.
 func (c *core) noteRoom() {
@@ -72,7 +63,7 @@ func (c *core) note(q *waitQueue, full bool) {
 	if full && !q.full && c.tick-q.last >= c.cfg.Patience.Microseconds() {
 		q.since = c.tick
 	}
-	if full {
+	if full || q.full {
 		q.last = c.tick
 	}
 	q.full = full
@@ -95,7 +86,7 @@ func (c *core) above(num, den int) bool {
 }
 
 // busy reports whether cold reads are at their bound.
-func (c *core) busy() bool { return c.loads.n >= c.cfg.MaxLoads }
+func (c *core) busy() bool { return c.loads.order.Len() >= c.cfg.MaxLoads }
 
 // crowded reports whether tombstones are at their bound.
 func (c *core) crowded() bool { return c.tombstones.len() >= c.cfg.MaxTombstones }
@@ -103,8 +94,15 @@ func (c *core) crowded() bool { return c.tombstones.len() >= c.cfg.MaxTombstones
 // drainSize is how many changes there is room for, at least, when admission opens.
 func (c *core) drainSize() int { return c.cfg.MaxPending / 10 }
 
-// sustained reports whether there has been no room for too long to call it a burst.
-func (c *core) sustained(q *waitQueue) bool { return q.last-q.since >= c.cfg.Patience.Microseconds() }
+// sustained reports whether there has been no room for too long to call it a burst. What
+// had no room when the last step ended has had none until now.
+func (c *core) sustained(q *waitQueue) bool {
+	last := q.last
+	if q.full {
+		last = c.tick
+	}
+	return last-q.since >= c.cfg.Patience.Microseconds()
+}
 
 // patience is how long callers wait in q, microseconds.
 func (c *core) patience(q *waitQueue) int64 {
@@ -185,3 +183,59 @@ func (c *core) admissionAt() int64 {
 
 // refusing reports whether calls have been refused lately.
 func (c *core) refusing() bool { return c.tick-c.refusedAt < refusedLately }
+
+// waiters are calls that wait for the same thing, in the order in which they came.
+// A call waits in one place at most, and leaves it at once when its caller gives
+// up: nothing is left behind.
+type waiters struct {
+	first, last *call
+	n           int
+}
+
+// add has x wait as the last.
+func (w *waiters) add(x *call) {
+	x.in, x.prev = w, w.last
+	if w.last == nil {
+		w.first = x
+	} else {
+		w.last.next = x
+	}
+	w.last = x
+	w.n++
+}
+
+// take returns the call that has waited for longest, which waits no more; nil if there is none.
+func (w *waiters) take() *call {
+	x := w.first
+	if x != nil {
+		x.leave()
+	}
+	return x
+}
+
+// moveTo has all of w wait in o, behind those who wait there.
+func (w *waiters) moveTo(o *waiters) {
+	for x := w.take(); x != nil; x = w.take() {
+		o.add(x)
+	}
+}
+
+// leave takes x out of where it waits, if it does.
+func (x *call) leave() {
+	w := x.in
+	if w == nil {
+		return
+	}
+	if x.prev == nil {
+		w.first = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		w.last = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	w.n--
+	x.in, x.next, x.prev = nil, nil, nil
+}

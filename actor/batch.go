@@ -1,10 +1,8 @@
 package actor
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"time"
+	"math"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -18,26 +16,25 @@ type batch struct {
 	stale   bool // another node changed something meanwhile
 }
 
-const (
-	retryFirst = 20 * time.Millisecond
-	retryMost  = time.Second // so that recovery is noticed well within 5 s
-	itemTries  = 5           // then a change that cannot be stored is given up
-)
-
-// backoff spaces the attempts to commit while they fail.
-type backoff struct {
-	at int64 // no attempt before that tick
-	n  int   // failures in a row
-}
-
-// delay is the pause after a failure: exponential, capped, jittered. n counts failures in
-// a row: the earlier ones for a batch, this one too for an operation that failed by itself.
-func (c *core) delay(n int) int64 {
-	d := retryMost
-	if n < 8 {
-		d = min(retryFirst<<n, retryMost)
+// oldest is, of what is in flight, the lowest number that a Sync must wait for and the
+// earliest tick of acceptance. A session that has ended meanwhile does not count: its
+// deletion has taken its number over.
+func (b *batch) oldest() (seq uint64, since int64) {
+	seq, since = math.MaxUint64, forever
+	if b == nil {
+		return seq, since
 	}
-	return d.Microseconds()/2 + c.rng.Int64N(d.Microseconds()/2)
+	for _, op := range b.ops {
+		seq, since = min(seq, op.state().holdsBack), min(since, op.state().since)
+	}
+	for _, l := range [][]*dirty{b.writes, b.touches} {
+		for _, d := range l {
+			if d.flight.on {
+				seq, since = min(seq, d.flight.first), min(since, d.flight.since)
+			}
+		}
+	}
+	return seq, since
 }
 
 // nextBatch is the batch to commit now, nil if there is none. Its operations come in
@@ -74,16 +71,6 @@ func (c *core) fillOps(b *batch) {
 	}
 }
 
-// fillUser takes the changes of a user who logs in: the least recently active
-// session is chosen on disk.
-func (c *core) fillUser(b *batch, user string) {
-	for e := range c.hot.ByUser(user) {
-		if d := c.dirty[e.ID()]; d != nil && d.elem != nil {
-			c.fill(b, d)
-		}
-	}
-}
-
 // fillDurable takes the changes that somebody waits for.
 func (c *core) fillDurable(b *batch) {
 	for _, d := range c.durable {
@@ -93,46 +80,6 @@ func (c *core) fillDurable(b *batch) {
 		}
 	}
 	c.durable = nil
-}
-
-// fillOldest takes n changes: the oldest with its neighbours on disk, then the oldest
-// of those that are left with its own.
-func (c *core) fillOldest(b *batch, n int) {
-	var d *dirty
-	for ; n > 0 && c.queue.Len() > 0; n-- {
-		if d != nil {
-			d = c.queue.neighbour(d)
-		}
-		if d == nil {
-			d = c.queue.oldest()
-		}
-		c.fill(b, d)
-	}
-}
-
-// fill takes one dirty session out of the queue into the batch.
-func (c *core) fill(b *batch, d *dirty) {
-	c.queue.take(d)
-	v := d.entry.Value()
-	d.flight = flight{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since}
-	d.wait.moveTo(&d.flight.wait)
-	var retime *persist.Retime
-	if d.retime {
-		retime = v.retime()
-	}
-	d.data, d.retime = false, false
-	if !d.flight.data {
-		b.touches = append(b.touches, d)
-		b.items.Touches = append(b.items.Touches, persist.Touch{
-			Ref: v.Ref(), Retime: retime, LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
-		})
-		return
-	}
-	b.writes = append(b.writes, d)
-	b.items.Writes = append(b.items.Writes, persist.Write{
-		Ref: v.Ref(), Retime: retime, If: d.base, Next: v.Version, Data: v.Doc.JSON,
-		LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
-	})
 }
 
 // committed is the end of a commit.
@@ -177,34 +124,136 @@ func aligned(b *persist.Batch, r persist.Result) bool {
 	return len(r.Ops) == len(b.Ops) && len(r.Writes) == len(b.Writes) && len(r.Touches) == len(b.Touches)
 }
 
-// failBatch takes a whole batch back: changes always, of the operations those that must
-// be done all the same.
-func (c *core) failBatch(b *batch, err error) {
-	c.stats.BatchFailures++
-	c.stats.LastError, c.stats.LastErrorAt = err, c.now
-	if c.retry.n == 0 {
-		c.stats.FailingSince = max(c.tick, 1)
-		c.event(Event{Kind: WriteFailed, Err: err})
-	}
-	if errors.Is(err, persist.ErrReplaced) { // who waits for the disk might wait for ever
-		c.failSyncs(0, err)
-	}
-	c.retry.at = c.tick + c.delay(c.retry.n)
-	c.retry.n++
-	for _, d := range slices.Concat(b.writes, b.touches) {
-		if c.dirty[d.entry.ID()] == d && d.flight.on {
-			c.failAll(&d.flight.wait, err)
-			d.requeue(c)
-		}
-	}
-	c.putBack()
-	unknown := !errors.Is(err, persist.ErrUnavailable)
-	var again []operation
-	for _, op := range b.ops {
-		op.state().tries++
-		if op.fail(c, b, err, unknown) {
-			again = append(again, op)
-		}
-	}
-	c.ops.putBack(again)
+// changesDue reports whether what nobody waits for has waited for long enough, or has
+// come together in a batch's number.
+func (c *core) changesDue() bool {
+	return c.closing || c.syncs.n > 0 || c.queue.Len() >= c.cfg.BatchSize || c.tick >= c.oldest()+c.cfg.BatchInterval.Microseconds()
 }
+
+// oldest is the tick of the oldest change or operation that waits for a batch. Where there
+// is none it is far ahead, with room for a BatchInterval before it overflows.
+func (c *core) oldest() int64 {
+	at := int64(forever - 1<<40)
+	if c.queue.Len() > 0 {
+		at = c.queue.oldest().since
+	}
+	if len(c.ops.ready) > 0 {
+		at = min(at, c.ops.ready[0].state().since)
+	}
+	return at
+}
+
+// batchAt is the tick at which the next batch leaves, or forever: at once when somebody
+// waits for the disk, else when the changes are due, and after a failure not before its
+// pause is over. One batch is in flight at a time. What comes meanwhile makes the next one,
+// so that many callers share one fsync (group commit).
+func (c *core) batchAt() int64 {
+	switch {
+	case c.inFlight != nil || len(c.ops.ready)+c.queue.Len() == 0:
+		return forever
+	case len(c.durable)+c.ops.urgent > 0 || c.changesDue():
+		return max(c.tick, c.retry.at)
+	default:
+		return max(c.oldest()+c.cfg.BatchInterval.Microseconds(), c.retry.at)
+	}
+}
+
+// operation is what leaves as a persist.Op. A create, a rotation or a destroy is answered
+// when it is on disk, a seenOp when it is accepted. An operation outlives its callers: one
+// that may have been done, or must be, is tried again when nobody waits any more.
+type operation interface {
+	scheduled
+	state() *pending
+	// encode is the operation as the backend takes it.
+	encode() persist.Op
+	// prepare is the last look before it leaves with b. It is false if the operation is over.
+	prepare(c *core, b *batch) bool
+	// settle takes the outcome of an operation that was committed.
+	settle(c *core, b *batch, o persist.Outcome)
+	// fail takes the failure of the whole batch: unknown, if it may have been done all the
+	// same. It returns whether the operation must be tried again.
+	fail(c *core, b *batch, err error, unknown bool) (retry bool)
+	// surrender answers whoever waits: nothing more will be written.
+	surrender(c *core)
+}
+
+// stage is where an operation is.
+type stage uint8
+
+const (
+	ready    stage = iota + 1 // it leaves with the next batch
+	inFlight                  // it is being committed
+	delayed                   // it failed by itself, and waits for its time
+)
+
+// pending is what all operations have.
+type pending struct {
+	moment            // when it is ready again, if it is delayed
+	waiters           // who waits for it; nobody, if it is a retry or a clean-up
+	order      uint64 // of acceptance
+	holdsBack  uint64 // lowest change number that a Sync must not report before this is done
+	since      int64  // tick of its acceptance
+	tries      int    // failures so far; failBatch counts one before it calls fail
+	bytes      int64  // data that waits for the disk with it
+	stage      stage
+	background bool // it may wait for BatchInterval; others may not, retries too
+	deletes    bool
+}
+
+func (p *pending) state() *pending { return p }
+
+// prepare and surrender are as most operations have them.
+func (*pending) prepare(*core, *batch) bool { return true }
+
+func (p *pending) surrender(c *core) {
+	err := ErrClosed
+	if p.deletes {
+		err = notDurable(err)
+	}
+	c.failAll(&p.waiters, err)
+}
+
+// opqueue holds the operations that are not in flight.
+type opqueue struct {
+	ready   []operation       // in order of acceptance
+	delayed agenda[operation] // by the tick of their next try
+	urgent  int               // of ready, those that may not wait for BatchInterval
+	stuck   int               // of delayed, deletions
+}
+
+// accept puts a new operation at the end of the queue.
+func (c *core) accept(op operation) {
+	p := op.state()
+	p.order, p.since = c.nextSeq(), c.tick
+	p.holdsBack = p.order
+	c.epochChanges++
+	c.bytes += p.bytes
+	c.ops.push(op)
+}
+
+func (q *opqueue) push(op operation) {
+	p := op.state()
+	p.stage = ready
+	if !p.background {
+		q.urgent++
+	}
+	q.ready = append(q.ready, op)
+}
+
+// take removes up to n operations, the first ones. They are valid until the next push.
+func (q *opqueue) take(n int) []operation {
+	n = min(n, len(q.ready))
+	l := q.ready[:n:n]
+	for _, op := range l {
+		if !op.state().background {
+			q.urgent--
+		}
+	}
+	if q.ready = q.ready[n:]; len(q.ready) == 0 {
+		q.ready = nil
+	}
+	return l
+}
+
+// nextSeq numbers an accepted change.
+func (c *core) nextSeq() uint64 { c.seq++; return c.seq }

@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/sessile/sessile/persist"
@@ -45,17 +44,11 @@ func (x *createCommand) run(c *core) {
 	c.replacing.begin(x.replaces)
 }
 
-// giveUp takes the operation back, unless it is in flight.
 func (x *createCommand) giveUp(c *core) (later bool, state error) {
-	switch {
-	case x.op == nil:
+	if x.op == nil {
 		return false, nil
-	case c.ops.drop(x.op):
-		x.op.end(c)
-		return false, nil
-	default:
-		return false, persist.ErrUnknown
 	}
+	return false, c.takeBack(x.op)
 }
 
 // createOp is a session that is not on disk yet.
@@ -108,7 +101,7 @@ func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 	case persist.Conflict:
 		c.failAll(&p.waiters, ErrConflict)
 	default:
-		c.failAll(&p.waiters, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
+		c.failAll(&p.waiters, unavailable(o.Err))
 	}
 }
 

@@ -2,15 +2,13 @@ package actor
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sessile/sessile/persist"
 )
 
 // destroyCommand ends a session.
 type destroyCommand struct {
-	call
-	id    persist.ID
+	sessionCall
 	owner persist.UserKey // zero: whoever's it is
 	taken bool            // the session is refused from now on
 }
@@ -42,9 +40,7 @@ func (x *destroyCommand) run(c *core) {
 	case t != nil:
 		x.join(c, t)
 	case x.owner.ID != "":
-		if e := c.resident(&x.call, x.id); e != nil {
-			x.with(c, e)
-		}
+		x.sessionCall.run(c)
 	case c.hot.ByID(x.id) == nil && c.crowded():
 		c.destroys.add(&x.call)
 	default:
@@ -118,7 +114,7 @@ func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.Destro
 // the session stays refused.
 func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 	if o.Status != persist.Applied && o.Status != persist.Gone {
-		c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, o.Err))
+		c.failAll(&p.waiters, notDurable(o.Err))
 		c.postpone(p, o.Err)
 		return
 	}
@@ -127,7 +123,7 @@ func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 		c.over(x, Event{Kind: Destroyed})
 		c.stats.Destroyed++
 	}
-	c.answerAll(&p.waiters)
+	c.answerAll(&p.waiters, nil)
 }
 
 // removed is the session that p has ended, if there was one.
@@ -147,10 +143,6 @@ func (p *destroyOp) removed(o persist.Outcome) []persist.Removed {
 
 func (p *destroyOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	p.unknown = p.unknown || unknown
-	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, err))
+	c.failAll(&p.waiters, notDurable(err))
 	return true
-}
-
-func (p *destroyOp) surrender(c *core) {
-	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, ErrClosed))
 }

@@ -99,53 +99,6 @@ func (c *core) clean(d *dirty) {
 	c.hot.Unpin(d.entry)
 }
 
-// drop takes a session out of memory: queued changes are lost, and the outcome of those in
-// flight is ignored.
-func (c *core) drop(e *entry, err error) {
-	id := persist.ID(e.ID())
-	c.hot.Remove(e)
-	if d := c.dirty[id]; d != nil {
-		c.epochChanges++ // who does not find it from now on must not take its row for current
-		c.failAll(&d.wait, err)
-		c.failAll(&d.flight.wait, err)
-		c.clean(d)
-	}
-	c.endWatch(id)
-}
-
-// over forgets a session that is gone from the disk, and keeps loads that
-// began before from bringing it back.
-func (c *core) over(x persist.Removed, ev Event) {
-	if e := c.hot.ByID(x.ID); e != nil {
-		c.drop(e, persist.ErrNotFound)
-	} else {
-		c.endWatch(x.ID)
-	}
-	t := c.tombstones.sessions[x.ID]
-	if t == nil {
-		t = c.tombstones.addSession(x.ID, x.Hash, x.UserID)
-		c.tombstones.commitSession(t)
-	}
-	t.told = true
-	ev.ID, ev.UserID = x.ID, x.UserID
-	c.event(ev)
-}
-
-// unwritten is the number of the oldest change of e that is not on disk. A
-// destroy takes it over with the session: until it is on disk, a Sync that
-// covers the change is not done.
-func (c *core) unwritten(e *entry) uint64 {
-	first := c.seq + 1
-	d := c.dirty[e.ID()]
-	if d != nil && d.elem != nil {
-		first = min(first, d.first)
-	}
-	if d != nil && d.flight.on {
-		first = min(first, d.flight.first)
-	}
-	return first
-}
-
 // settle takes the outcome of a write or touch.
 func (d *dirty) settle(c *core, o persist.Outcome) {
 	if c.dirty[d.entry.ID()] != d || !d.flight.on {
@@ -171,23 +124,13 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 // acked answers those who waited for what is now on disk.
 func (d *dirty) acked(c *core) {
 	c.overwritten(d.entry.ID())
-	for x := d.flight.wait.first; x != nil; x = d.flight.wait.first {
-		c.answer(x, d.entry.Value())
-	}
+	c.answerAll(&d.flight.wait, d.entry.Value())
 	d.flight = flight{}
 	if d.elem == nil {
 		c.clean(d)
 		return
 	}
 	c.account(d)
-}
-
-// overwritten keeps loads that began before from bringing an older version of a
-// row back, should the session be evicted before they end.
-func (c *core) overwritten(id persist.ID) {
-	if c.loads.n > 0 {
-		c.tombstones.addVersion(id)
-	}
 }
 
 // conflicted handles a write whose base was not what the disk has. Alone, that
@@ -238,4 +181,39 @@ func (c *core) putBack() {
 	c.queue.putBack(c.requeued)
 	clear(c.requeued)
 	c.requeued = c.requeued[:0]
+}
+
+// fill takes one dirty session out of the queue into the batch.
+func (c *core) fill(b *batch, d *dirty) {
+	c.queue.take(d)
+	v := d.entry.Value()
+	d.flight = flight{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since}
+	d.wait.moveTo(&d.flight.wait)
+	var retime *persist.Retime
+	if d.retime {
+		retime = v.retime()
+	}
+	d.data, d.retime = false, false
+	if !d.flight.data {
+		b.touches = append(b.touches, d)
+		b.items.Touches = append(b.items.Touches, persist.Touch{
+			Ref: v.Ref(), Retime: retime, LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
+		})
+		return
+	}
+	b.writes = append(b.writes, d)
+	b.items.Writes = append(b.items.Writes, persist.Write{
+		Ref: v.Ref(), Retime: retime, If: d.base, Next: v.Version, Data: v.Doc.JSON,
+		LastActive: v.LastActive, ExpiresAt: v.ExpiresAt,
+	})
+}
+
+// fillUser takes the changes of a user who logs in: the least recently active
+// session is chosen on disk.
+func (c *core) fillUser(b *batch, user string) {
+	for e := range c.hot.ByUser(user) {
+		if d := c.dirty[e.ID()]; d != nil && d.elem != nil {
+			c.fill(b, d)
+		}
+	}
 }

@@ -99,11 +99,15 @@
 //
 // # Read in this order
 //
-// command.go, core.go, mailbox.go for how a call reaches the loop, and actor.go for the loop
-// itself. Then one command from its public method to its end: update.go, or create.go for
-// one that waits for the disk. publish.go for what readers see and when, with package cache.
-// dirty.go and batch.go for what is written, sync.go for who waits for it; opqueue.go for
-// operations; read.go, load.go, tombstone.go, decide.go and destroy.go for cold reads, and
-// the races that the destroy wins; reader.go for the reads that do not ask the loop.
-// admission.go for who waits for room. rotate.go and rotate_retry.go last.
+//  1. core.go: what the loop knows, and what a step decides.
+//  2. step.go: a command, its call, and one step. loop.go: how a call reaches the loop, and
+//     the loop itself. actor.go: configuration, start and end.
+//  3. update.go, a command that is answered from memory. dirty.go and queue.go: what of it
+//     is to be written. create.go, a command that waits for the disk. batch.go: operations,
+//     and how a batch leaves and settles; retry.go: if it fails. sync.go: who waits for it all.
+//  4. publish.go, with package cache: what readers and the observer see, and when.
+//  5. read.go, reader.go and load.go: cold reads. tombstone.go, end.go and destroy.go: the
+//     races that a destroy wins. view.go: how a record counts.
+//  6. admission.go: who waits for room.
+//  7. rotate.go, rotate_retry.go and seen.go last.
 package actor

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -29,6 +30,12 @@ var (
 	// ErrDataTooLarge: the session's data would exceed its bound.
 	ErrDataTooLarge = errors.New("session data too large")
 )
+
+// notDurable is ErrNotDurable with its cause.
+func notDurable(cause error) error { return fmt.Errorf("%w: %w", ErrNotDurable, cause) }
+
+// unavailable is the answer to an operation that the disk refused by itself: nothing was done.
+func unavailable(cause error) error { return fmt.Errorf("%w: %w", persist.ErrUnavailable, cause) }
 
 // expired is ErrExpired: a kind of persist.ErrNotFound, so that a caller who
 // only asks "is it there" needs one test.

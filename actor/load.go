@@ -1,15 +1,21 @@
 package actor
 
 import (
+	"container/list"
 	"errors"
 
 	"github.com/sessile/sessile/persist"
 )
 
 // load is one cold read for everybody who asks for the same. The disk is read on the
-// goroutine of a caller: the loop answers the first call with the load, the caller reads
-// and comes back with a loaded, and all calls that came meanwhile go on with it. A caller
-// who gives up is followed by the next.
+// goroutine of a caller, so that a disk that stalls does not stall the loop:
+//
+//  1. The loop answers the first call, the leader, with the load.
+//  2. The leader reads and comes back with a loaded. Calls that ask for the same meanwhile
+//     wait for the load.
+//  3. The loop decides whether the row is current, and all of them go on with it.
+//
+// A leader who gives up is followed by the next.
 type load struct {
 	kind          loadKind
 	token         persist.TokenKey // byToken
@@ -18,9 +24,8 @@ type load struct {
 	commitsBefore uint64           // commits of tombstones before it began: it sees what those deleted
 	leader        *call            // who reads
 	waiters       waiters
-	stale         bool  // another node changed something meanwhile: answer from it, install nothing
-	prev          *load // in progress, in the order in which they began
-	next          *load
+	stale         bool          // another node changed something meanwhile: answer from it, install nothing
+	elem          *list.Element // of loads.order
 }
 
 type loadKind uint8
@@ -28,81 +33,46 @@ type loadKind uint8
 const (
 	byToken loadKind = iota + 1
 	byID
-	byUser // is not shared
+	byUser // is not shared: two lists of one user may differ in what they must not miss
 )
 
 // loads are those in progress.
 type loads struct {
-	byToken     map[persist.Hash]*load
-	byID        map[persist.ID]*load
-	first, last *load // the oldest and the newest
-	n           int
+	shared map[loadKey]*load
+	order  list.List // of *load: the oldest first, which says how long tombstones are kept
 }
 
-func newLoads() loads {
-	return loads{byToken: make(map[persist.Hash]*load), byID: make(map[persist.ID]*load)}
+// loadKey is what equal loads have in common. Of kinds that share nothing it is unused.
+type loadKey struct {
+	token persist.Hash
+	id    persist.ID
 }
 
-// same is the load in progress that reads what l is to read, nil if there is none.
-func (a *loads) same(l *load) *load {
-	switch l.kind {
-	case byToken:
-		return a.byToken[l.token.Hash]
-	case byID:
-		return a.byID[l.id]
-	default:
-		return nil
-	}
+func (l *load) key() loadKey { return loadKey{l.token.Hash, l.id} }
+
+// started is the load of an element of loads.order.
+func started(e *list.Element) *load {
+	return e.Value.(*load) //nolint:forcetypeassert,errcheck // it holds nothing else
 }
 
-func (a *loads) add(l *load) {
-	switch l.kind {
-	case byToken:
-		a.byToken[l.token.Hash] = l
-	case byID:
-		a.byID[l.id] = l
-	}
-	if l.prev = a.last; l.prev == nil {
-		a.first = l
-	} else {
-		l.prev.next = l
-	}
-	a.last = l
-	a.n++
-}
-
+// remove takes l out of those in progress. Its leader reads no more.
 func (a *loads) remove(l *load) {
-	switch l.kind {
-	case byToken:
-		delete(a.byToken, l.token.Hash)
-	case byID:
-		delete(a.byID, l.id)
-	}
-	if l.prev == nil {
-		a.first = l.next
-	} else {
-		l.prev.next = l.next
-	}
-	if l.next == nil {
-		a.last = l.prev
-	} else {
-		l.next.prev = l.prev
-	}
-	a.n--
+	delete(a.shared, l.key())
+	a.order.Remove(l.elem)
+	l.leader.load = nil
 }
 
 // markStale notes that what is being read may be outdated by the change of another node.
 func (a *loads) markStale() {
-	for l := a.first; l != nil; l = l.next {
-		l.stale = true
+	for e := a.order.Front(); e != nil; e = e.Next() {
+		started(e).stale = true
 	}
 }
 
-func (c *core) loadByID(x *call, id persist.ID) { c.startLoad(x, &load{kind: byID, id: id}) }
-
-// startLoad has x wait for l, or for the same load if one is in progress.
+// startLoad has x wait for l, or for the same load if one is in progress. What ends sessions
+// is not held up by reads at their bound: it must be able to refuse its session.
 func (c *core) startLoad(x *call, l *load) {
-	if same := c.loads.same(l); same != nil {
+	if same := c.loads.shared[l.key()]; same != nil {
 		same.waiters.add(x)
 		return
 	}
@@ -115,25 +85,12 @@ func (c *core) startLoad(x *call, l *load) {
 		return
 	}
 	l.commitsBefore, l.leader, x.load = c.tombstones.commits, x, l
-	c.loads.add(l)
+	if l.kind != byUser {
+		c.loads.shared[l.key()] = l
+	}
+	l.elem = c.loads.order.PushBack(l)
 	c.stats.ColdReads++
 	c.out.replies = append(c.out.replies, reply{x, l})
-}
-
-// endLoad takes l out of those in progress, and its leader with it.
-func (c *core) endLoad(l *load) {
-	c.loads.remove(l)
-	l.leader.load = nil
-	c.pruneTombstones()
-}
-
-// pruneTombstones forgets what no load in progress can need.
-func (c *core) pruneTombstones() {
-	oldest := c.tombstones.commits
-	if c.loads.first != nil {
-		oldest = c.loads.first.commitsBefore
-	}
-	c.tombstones.prune(oldest)
 }
 
 // abandonLoad ends the load of a caller who is gone. The next in the queue reads.
@@ -142,7 +99,8 @@ func (c *core) abandonLoad(x *call) {
 	if l == nil {
 		return
 	}
-	c.endLoad(l)
+	c.loads.remove(l)
+	c.pruneTombstones()
 	for w := l.waiters.take(); w != nil; w = l.waiters.take() {
 		w.self.run(c)
 	}
@@ -157,17 +115,16 @@ type loaded struct {
 	own     bool // err is the caller's own context, not the disk's
 }
 
-// handle has everyone who waited go on with what the disk said. It does not call endLoad,
-// which prunes tombstones: they are needed until the row has been decided on for every waiter.
+// handle has everyone who waited go on with what the disk said. Tombstones
+// are pruned last: they are needed until the row has been decided on for every waiter.
 func (m *loaded) handle(c *core) {
 	l, x := m.load, m.load.leader
 	c.loads.remove(l)
-	x.load = nil
 	switch {
 	case c.closing:
 		c.fail(x, ErrClosed)
 	case l.kind == byUser:
-		x.self.(*listCommand).listed(c, m) //nolint:forcetypeassert,errcheck // nothing else lists
+		x.self.(lister).listed(c, m) //nolint:forcetypeassert,errcheck // nothing else lists
 	case m.err != nil:
 		c.loadFailed(l, m)
 	default:
@@ -239,27 +196,32 @@ func (c *core) serve(l *load, x *call, r persist.Record) {
 	case e != nil:
 		x.self.(sessionCommand).with(c, e) //nolint:forcetypeassert,errcheck // no other command loads a session
 	default:
-		v, moved := c.cfg.read(r, c.now)
-		if d == answerOnly {
-			c.serveView(x, v, r.Hash)
-			return
-		}
-		e = c.install(r, v, moved)
-		x.self.(sessionCommand).with(c, e) //nolint:forcetypeassert,errcheck // no other command loads a session
+		c.serveRow(x, d, r)
 	}
 }
 
-// serveView answers x from a record that is not installed. Only reads can be.
-func (c *core) serveView(x *call, v *View, hash persist.Hash) {
-	switch self := x.self.(type) {
-	case *readCommand:
-		self.from(c, v, hash)
-	case *readIDCommand:
-		c.answer(x, v)
+// serveRow has x go on with a record that memory does not have. Of one that is not
+// installed only a read can: a change needs an entry, and reads it again.
+func (c *core) serveRow(x *call, d decision, r persist.Record) {
+	v, moved := c.cfg.read(r, c.now)
+	self, reads := x.self.(viewer)
+	switch {
+	case d == install:
+		x.self.(sessionCommand).with(c, c.install(r, v, moved)) //nolint:forcetypeassert,errcheck // no other command loads a session
+	case reads:
+		self.from(c, v, r.Hash)
 	default:
 		x.self.run(c)
 	}
 }
+
+// viewer is a command that can do with a view which is not in memory: a read.
+type viewer interface {
+	from(c *core, v *View, hash persist.Hash)
+}
+
+// lister is a command that lists a user's rows.
+type lister interface{ listed(c *core, m *loaded) }
 
 // install puts a record into memory as it counts. If that is not as it is stored, it is
 // written.

@@ -25,7 +25,12 @@ type lookCommand struct {
 }
 
 func (x *lookCommand) run(c *core) {
-	x.rest = c.use.looked(x.hits, x.again || !c.idle() || len(c.watched.byID) > 0)
+	u := &c.use
+	if u.looks++; x.again || !c.idle() || len(c.watched.byID) > 0 || u.calls > 0 || x.hits != u.hits {
+		u.looks = 0
+	}
+	u.calls, u.hits = 0, x.hits
+	x.rest = u.resting()
 	switch {
 	case !c.exclusive:
 	case x.rest:
@@ -34,32 +39,6 @@ func (x *lookCommand) run(c *core) {
 		c.lease = forever
 	}
 	c.answer(&x.call, nil)
-}
-
-// use is what the loop knows of how the store is used.
-type use struct {
-	calls uint64 // since the last look
-	hits  uint64 // at the last look
-	looks int    // in a row between which nothing was used
-}
-
-// looked reports whether the store may rest.
-func (u *use) looked(hits uint64, busy bool) bool {
-	if busy || u.calls > 0 || hits != u.hits {
-		u.looks = 0
-	} else {
-		u.looks++
-	}
-	u.calls, u.hits = 0, hits
-	return u.resting()
-}
-
-func (u *use) resting() bool { return u.looks >= restAfter }
-
-// used notes a call.
-func (c *core) used() {
-	c.use.calls++
-	c.out.look = c.use.resting()
 }
 
 // lookAtBackend looks until ctx ends.

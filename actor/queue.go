@@ -15,8 +15,8 @@ const neighbourhood = 10
 // leaves together with its neighbours: a page that is written for one change is
 // written for all.
 type queue struct {
-	age  list.List        // of *dirty
-	near map[int64]*dirty // of neighbours the one that leaves first, by their place
+	list.List                  // of *dirty, by age
+	near      map[int64]*dirty // of neighbours the one that leaves first, by their place
 }
 
 // spot is where a dirty session is in the queue.
@@ -30,28 +30,17 @@ type spot struct {
 // no neighbours.
 func placeOf(key int64) int64 { return (key - 1) >> neighbourhood }
 
-// Len is how many changes wait.
-func (q *queue) Len() int { return q.age.Len() }
-
-// oldest is the change that has waited for longest, nil if there is none.
-func (q *queue) oldest() *dirty {
-	if e := q.age.Front(); e != nil {
-		return queued(e)
-	}
-	return nil
-}
+// oldest is the change that has waited for longest. There must be one.
+func (q *queue) oldest() *dirty { return queued(q.Front()) }
 
 // queued is the dirty session of an element of the queue.
 func queued(e *list.Element) *dirty {
 	return e.Value.(*dirty) //nolint:forcetypeassert,errcheck // the queue holds nothing else
 }
 
-// neighbour is the change near that of d which leaves first, nil if there is none.
-func (q *queue) neighbour(d *dirty) *dirty { return q.near[d.place] }
-
 // push appends d, whose change is the newest.
 func (q *queue) push(d *dirty) {
-	d.elem = q.age.PushBack(d)
+	d.elem = q.PushBack(d)
 	q.link(d)
 }
 
@@ -59,15 +48,15 @@ func (q *queue) push(d *dirty) {
 // there may be thousands of each. Of their neighbours they leave first.
 func (q *queue) putBack(back []*dirty) {
 	slices.SortFunc(back, func(a, b *dirty) int { return cmp.Compare(a.first, b.first) })
-	at := q.age.Front()
+	at := q.Front()
 	for _, d := range back {
 		for at != nil && queued(at).first < d.first {
 			at = at.Next()
 		}
 		if at == nil {
-			d.elem = q.age.PushBack(d)
+			d.elem = q.PushBack(d)
 		} else {
-			d.elem = q.age.InsertBefore(d, at)
+			d.elem = q.InsertBefore(d, at)
 		}
 	}
 	for _, d := range slices.Backward(back) {
@@ -80,7 +69,7 @@ func (q *queue) putBack(back []*dirty) {
 // take removes d, if it is there.
 func (q *queue) take(d *dirty) {
 	if d.elem != nil {
-		q.age.Remove(d.elem)
+		q.Remove(d.elem)
 		d.elem = nil
 		q.unlink(d)
 	}
@@ -112,4 +101,19 @@ func (q *queue) unlink(d *dirty) {
 	}
 	d.prev.next, d.next.prev = d.next, d.prev
 	d.next, d.prev = nil, nil
+}
+
+// fillOldest takes n changes: the oldest with its neighbours on disk, then the oldest
+// of those that are left with its own.
+func (c *core) fillOldest(b *batch, n int) {
+	var d *dirty
+	for ; n > 0 && c.queue.Len() > 0; n-- {
+		if d != nil {
+			d = c.queue.near[d.place]
+		}
+		if d == nil {
+			d = c.queue.oldest()
+		}
+		c.fill(b, d)
+	}
 }

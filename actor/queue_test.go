@@ -102,14 +102,14 @@ func TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger(t *testing.T) {
 	}
 	var taken []*dirty
 	for len(taken) < 4096 {
-		for d := q.oldest(); d != nil && len(taken) < 4096; d = q.neighbour(d) {
+		for d := q.oldest(); d != nil && len(taken) < 4096; d = q.near[d.place] {
 			q.take(d)
 			taken = append(taken, d)
 		}
 	}
 	q.putBack(taken)
 	checkQueue(t, &q, all)
-	for i, e := 0, q.age.Front(); e != nil; i, e = i+1, e.Next() {
+	for i, e := 0, q.Front(); e != nil; i, e = i+1, e.Next() {
 		if queued(e) != all[i] {
 			t.Fatalf("number %d is not where it was", i)
 		}
@@ -142,7 +142,7 @@ func TestAQueueKnowsTheNeighboursOfEveryChangeInIt(t *testing.T) {
 // checkQueue fails unless the queue is in order and the rings hold what is in it.
 func checkQueue(t *testing.T, q *queue, all []*dirty) {
 	t.Helper()
-	for e := q.age.Front(); e != nil && e.Next() != nil; e = e.Next() {
+	for e := q.Front(); e != nil && e.Next() != nil; e = e.Next() {
 		if queued(e).first > queued(e.Next()).first {
 			t.Fatal("the queue is out of order")
 		}

@@ -3,7 +3,7 @@ package actor
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -18,8 +18,7 @@ type TokenChange struct {
 
 // rotateCommand replaces a session's token.
 type rotateCommand struct {
-	call
-	id     persist.ID
+	sessionCall
 	change TokenChange
 	op     *rotateOp
 }
@@ -35,12 +34,6 @@ func (a *Actor) Rotate(ctx context.Context, id persist.ID, t TokenChange) (*View
 	x := fresh[rotateCommand](&a.pools.rotate)
 	x.id, x.change, x.grows = id, t, true
 	return a.view(ctx, a.growth, x)
-}
-
-func (x *rotateCommand) run(c *core) {
-	if e := c.resident(&x.call, x.id); e != nil {
-		x.with(c, e)
-	}
 }
 
 // with queues a new token. The old one is good until the new one is on disk, and dead
@@ -69,17 +62,11 @@ func (x *rotateCommand) with(c *core, e *entry) {
 	c.rotations[x.id] = append(c.rotations[x.id], x.op)
 }
 
-// giveUp takes the operation back, unless it is in flight.
 func (x *rotateCommand) giveUp(c *core) (later bool, state error) {
-	switch {
-	case x.op == nil:
+	if x.op == nil {
 		return false, nil
-	case c.ops.drop(x.op):
-		x.op.end(c)
-		return false, nil
-	default:
-		return false, persist.ErrUnknown
 	}
+	return false, c.takeBack(x.op)
 }
 
 // rotateOp is a new token that is not on disk yet.
@@ -168,7 +155,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		}
 		c.failAll(&p.waiters, ErrConflict)
 	default:
-		c.failAll(&p.waiters, fmt.Errorf("%w: %w", persist.ErrUnavailable, o.Err))
+		c.failAll(&p.waiters, unavailable(o.Err))
 	}
 }
 
@@ -181,9 +168,7 @@ func (p *rotateOp) rotated(c *core, b *batch) {
 	v := p.give(c, b.items.Now)
 	c.stats.Rotated++
 	c.event(Event{Kind: Rotated, ID: v.ID, UserID: v.UserID})
-	for x := p.first; x != nil; x = p.first {
-		c.answer(x, v)
-	}
+	c.answerAll(&p.waiters, v)
 }
 
 // give gives the session its new token. The old one lives on only in a grace.
@@ -206,4 +191,54 @@ func (c *core) replaceToken(e *entry, v *View, to persist.Hash) {
 	c.hot.Unalias(e)
 	c.hot.Put(e, v, v.cost())
 	c.hot.Rekey(e, to)
+}
+
+// end forgets a rotation that is settled, and lets go of its session.
+func (p *rotateOp) end(c *core) {
+	c.passed = true
+	p.unpin(c)
+	id := p.ref.ID
+	l := slices.DeleteFunc(c.rotations[id], func(q *rotateOp) bool { return q == p })
+	if c.rotations[id] = l; len(l) == 0 {
+		delete(c.rotations, id)
+	}
+}
+
+func (p *rotateOp) unpin(c *core) {
+	if p.entry != nil {
+		c.hot.Unpin(p.entry)
+		p.entry = nil
+	}
+}
+
+// commitDead commits the tombstones of what a rotation replaced: what became of it is known.
+func (p *rotateOp) commitDead(c *core) {
+	for _, k := range []*tokenTombstone{p.dead, p.deadBefore} {
+		if k != nil {
+			c.tombstones.commitOne(k)
+		}
+	}
+}
+
+// retryDelayed reports whether a rotation of a session that may have been done waits for
+// its next try: until it is known, nobody can say what another would replace.
+func (c *core) retryDelayed(id persist.ID) bool {
+	return slices.ContainsFunc(c.rotations[id], func(q *rotateOp) bool { return q.stage == delayed })
+}
+
+// precedes reports whether a rotation that p may build on is yet to be done.
+func (c *core) precedes(p *rotateOp) bool {
+	return slices.ContainsFunc(c.rotations[p.ref.ID], func(q *rotateOp) bool { return q.stage != inFlight && q.order < p.order })
+}
+
+// overtake ends the retry of a rotation on which p builds: it was done, or p could
+// not have been.
+func (c *core) overtake(p *rotateOp) {
+	for _, q := range slices.Clone(c.rotations[p.ref.ID]) {
+		if q.stage == delayed && q.to == p.from {
+			c.ops.undelay(q)
+			q.commitDead(c)
+			q.end(c)
+		}
+	}
 }

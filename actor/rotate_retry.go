@@ -1,64 +1,10 @@
 package actor
 
-import (
-	"slices"
-
-	"github.com/sessile/sessile/persist"
-)
+import "github.com/sessile/sessile/persist"
 
 // A rotation whose outcome is unknown is tried again, though nobody waits for it any
 // more, until disk and memory agree. The rotations of one session that are not settled
 // build on each other, so they are kept in the order in which they were accepted.
-
-// end forgets a rotation that is settled, and lets go of its session.
-func (p *rotateOp) end(c *core) {
-	c.passed = true
-	p.unpin(c)
-	id := p.ref.ID
-	l := slices.DeleteFunc(c.rotations[id], func(q *rotateOp) bool { return q == p })
-	if c.rotations[id] = l; len(l) == 0 {
-		delete(c.rotations, id)
-	}
-}
-
-func (p *rotateOp) unpin(c *core) {
-	if p.entry != nil {
-		c.hot.Unpin(p.entry)
-		p.entry = nil
-	}
-}
-
-// commitDead commits the tombstones of what a rotation replaced: what became of it is known.
-func (p *rotateOp) commitDead(c *core) {
-	for _, k := range []*tokenTombstone{p.dead, p.deadBefore} {
-		if k != nil {
-			c.tombstones.commitOne(k)
-		}
-	}
-}
-
-// retryDelayed reports whether a rotation of a session that may have been done waits for
-// its next try: until it is known, nobody can say what another would replace.
-func (c *core) retryDelayed(id persist.ID) bool {
-	return slices.ContainsFunc(c.rotations[id], func(q *rotateOp) bool { return q.stage == delayed })
-}
-
-// precedes reports whether a rotation that p may build on is yet to be done.
-func (c *core) precedes(p *rotateOp) bool {
-	return slices.ContainsFunc(c.rotations[p.ref.ID], func(q *rotateOp) bool { return q.stage != inFlight && q.order < p.order })
-}
-
-// overtake ends the retry of a rotation on which p builds: it was done, or p could
-// not have been.
-func (c *core) overtake(p *rotateOp) {
-	for _, q := range slices.Clone(c.rotations[p.ref.ID]) {
-		if q.stage == delayed && q.to == p.from {
-			c.ops.undelay(q)
-			q.commitDead(c)
-			q.end(c)
-		}
-	}
-}
 
 // fail tells those who wait, and returns whether the rotation must be tried again. If it
 // may have been done, the new token is never handed out. With a grace the old one is good

@@ -8,8 +8,7 @@ import (
 
 // seenCommand notes that a new token has come back.
 type seenCommand struct {
-	call
-	id      persist.ID
+	sessionCall
 	current persist.Hash
 	until   int64
 }
@@ -21,12 +20,6 @@ func (a *Actor) Seen(ctx context.Context, id persist.ID, current persist.Hash, u
 	x.id, x.current, x.until = id, current, until
 	_, err := a.view(ctx, a.inbox, x)
 	return err
-}
-
-func (x *seenCommand) run(c *core) {
-	if e := c.resident(&x.call, x.id); e != nil {
-		x.with(c, e)
-	}
 }
 
 func (x *seenCommand) with(c *core, e *entry) {

@@ -691,7 +691,7 @@ func (m *sim) afterAll() {
 			}
 		}
 	}
-	if n := m.c.tombstones.len(); n > 0 && m.c.loads.n == 0 {
+	if n := m.c.tombstones.len(); n > 0 && m.c.loads.order.Len() == 0 {
 		m.failf("%d tombstones are left at rest (I8)", n)
 	}
 	if m.c.queue.Len()+len(m.c.queue.near)+len(m.c.requeued)+len(m.c.rotations) > 0 || m.c.hot.Pinned() != len(m.c.watched.byID) {

@@ -54,7 +54,7 @@ func (c *core) snapshot() Stats {
 	if c.inFlight != nil {
 		t.Pending += len(c.inFlight.ops)
 	}
-	t.Tombstones, t.Loads, t.Watched = c.tombstones.len(), c.loads.n, len(c.watched.byID)
+	t.Tombstones, t.Loads, t.Watched = c.tombstones.len(), c.loads.order.Len(), len(c.watched.byID)
 	t.OldestPending = c.age()
 	if c.retry.n == 0 {
 		t.FailingSince = 0
@@ -68,22 +68,6 @@ func (c *core) snapshot() Stats {
 
 // age is how long the oldest change has waited for the disk, those in flight included.
 func (c *core) age() int64 {
-	at := c.tick
-	if c.queue.Len() > 0 || len(c.ops.ready) > 0 {
-		at = min(at, c.oldest())
-	}
-	if c.inFlight == nil {
-		return c.tick - at
-	}
-	for _, op := range c.inFlight.ops {
-		at = min(at, op.state().since)
-	}
-	for _, l := range [][]*dirty{c.inFlight.writes, c.inFlight.touches} {
-		for _, d := range l {
-			if d.flight.on {
-				at = min(at, d.flight.since)
-			}
-		}
-	}
-	return c.tick - at
+	_, since := c.inFlight.oldest()
+	return c.tick - min(c.tick, since, c.oldest())
 }

@@ -45,25 +45,14 @@ func (c *core) failSyncs(seq uint64, err error) {
 
 // oldestSeq is the number of the oldest change that is not on disk.
 func (c *core) oldestSeq() uint64 {
-	oldest := c.seq + 1
-	if d := c.queue.oldest(); d != nil {
-		oldest = min(oldest, d.first)
+	oldest, _ := c.inFlight.oldest()
+	oldest = min(oldest, c.seq+1)
+	if c.queue.Len() > 0 {
+		oldest = min(oldest, c.queue.oldest().first)
 	}
-	for op := range c.ops.all() {
-		oldest = min(oldest, op.state().holdsBack)
-	}
-	b := c.inFlight
-	if b == nil {
-		return oldest
-	}
-	for _, op := range b.ops {
-		oldest = min(oldest, op.state().holdsBack)
-	}
-	for _, l := range [][]*dirty{b.writes, b.touches} {
-		for _, d := range l {
-			if d.flight.on {
-				oldest = min(oldest, d.flight.first)
-			}
+	for _, l := range [][]operation{c.ops.ready, c.ops.delayed} {
+		for _, op := range l {
+			oldest = min(oldest, op.state().holdsBack)
 		}
 	}
 	return oldest

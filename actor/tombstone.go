@@ -54,17 +54,6 @@ type tokenTombstone struct {
 	at       int64         // and when that was tried
 }
 
-// userTombstone ends every session of a user but one.
-type userTombstone struct {
-	commitNumber
-	user   string
-	except persist.ID
-	order  uint64         // sessions created later are not meant
-	stuck  bool           // the disk refuses this one deletion
-	later  int            // sessions of the user accepted since, and not settled: it does not mean them
-	op     *destroyUserOp // that brings it to the disk
-}
-
 // versionTombstone ends what a row was before it was written over.
 type versionTombstone struct {
 	commitNumber
@@ -96,12 +85,6 @@ func (t *tombstones) addSession(id persist.ID, token persist.Hash, owner string)
 func (t *tombstones) addToken(k *tokenTombstone) *tokenTombstone {
 	t.tokens[k.hash] = k
 	return k
-}
-
-func (t *tombstones) addUser(u *userTombstone) *userTombstone {
-	t.users[u.user] = append(t.users[u.user], u)
-	t.logouts++
-	return u
 }
 
 // addVersion notes that older versions of a session's row are over.
@@ -177,11 +160,80 @@ func (v *versionTombstone) forget(t *tombstones) {
 	}
 }
 
-func (u *userTombstone) forget(t *tombstones) {
-	left := slices.DeleteFunc(t.users[u.user], func(x *userTombstone) bool { return x == u })
-	t.logouts -= len(t.users[u.user]) - len(left)
-	t.users[u.user] = left
-	if len(left) == 0 {
-		delete(t.users, u.user)
+// overwritten keeps loads that began before from bringing an older version of a
+// row back, should the session be evicted before they end.
+func (c *core) overwritten(id persist.ID) {
+	if c.loads.order.Len() > 0 {
+		c.tombstones.addVersion(id)
 	}
 }
+
+// pruneTombstones forgets what no load in progress can need.
+func (c *core) pruneTombstones() {
+	oldest := c.tombstones.commits
+	if e := c.loads.order.Front(); e != nil {
+		oldest = started(e).commitsBefore
+	}
+	c.tombstones.prune(oldest)
+}
+
+// decide holds a row that was read by a load which began after since commits against
+// the tombstones.
+func (t *tombstones) decide(since uint64, r persist.Record) decision {
+	if t.sessions[r.ID] != nil {
+		return refuse
+	}
+	for _, u := range t.users[r.UserID] {
+		switch {
+		case u.except == r.ID:
+		case u.commit == 0:
+			return refuse
+		case u.commit > since:
+			return readAgain
+		}
+	}
+	if v := t.versions[r.ID]; v != nil && v.commit > since {
+		return readAgain
+	}
+	if k := t.tokens[r.Hash]; k != nil {
+		if k.commit == 0 {
+			return refuse
+		}
+		if k.commit > since {
+			return readAgain
+		}
+	}
+	return install
+}
+
+// refused is the answer to a token that is known to open nothing, nil if it is not.
+func (t *tombstones) refused(h persist.Hash) error {
+	switch k := t.tokens[h]; {
+	case k == nil:
+		return nil
+	case k.replaced != nil:
+		return k.replaced
+	default:
+		return persist.ErrNotFound
+	}
+}
+
+// redirect gives a row whose token is being replaced, with an unknown outcome so
+// far, the token that nobody has: the old one opens nothing.
+func (t *tombstones) redirect(r persist.Record) persist.Record {
+	for k := t.tokens[r.Hash]; k != nil && k.commit == 0 && k.to != (persist.Hash{}); k = t.tokens[r.Hash] {
+		r.Hash, r.Rotation = k.to, lockedOut(k.hash, k.at)
+	}
+	return r
+}
+
+// decision is what may be done with a row from the disk.
+type decision uint8
+
+const (
+	install    decision = iota + 1 // it is current: put it into memory
+	answerOnly                     // it may answer those who asked, and is not put into memory
+	useMemory                      // memory has the session, and is newer
+	readAgain                      // it may be outdated
+	refuse                         // its session is over
+)

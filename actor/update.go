@@ -9,8 +9,7 @@ import (
 
 // updateCommand changes keys of a session's data.
 type updateCommand struct {
-	call
-	id        persist.ID
+	sessionCall
 	changes   []object.Change
 	maxData   int
 	durable   bool
@@ -25,12 +24,6 @@ func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, ma
 	x := fresh[updateCommand](&a.pools.update)
 	x.id, x.changes, x.maxData, x.durable, x.announced, x.grows = id, l, maxData, durable, announced, true
 	return a.view(ctx, a.growth, x)
-}
-
-func (x *updateCommand) run(c *core) {
-	if e := c.resident(&x.call, x.id); e != nil {
-		x.with(c, e)
-	}
 }
 
 // with applies the changes in the order in which commands arrive, so that parallel
@@ -59,8 +52,7 @@ func (x *updateCommand) with(c *core, e *entry) {
 
 // flushCommand replaces a session's data.
 type flushCommand struct {
-	call
-	id      persist.ID
+	sessionCall
 	doc     *object.Object
 	at      int64
 	expires int64
@@ -75,12 +67,6 @@ func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at
 	return err
 }
 
-func (x *flushCommand) run(c *core) {
-	if e := c.resident(&x.call, x.id); e != nil {
-		x.with(c, e)
-	}
-}
-
 func (x *flushCommand) with(c *core, e *entry) {
 	v := e.Value()
 	if !v.ActiveAt(c.now) {
@@ -92,4 +78,56 @@ func (x *flushCommand) with(c *core, e *entry) {
 	n.Doc, n.Version = x.doc, c.mint(v.Version)
 	c.stats.Flushes++
 	c.acknowledge(&x.call, c.change(e, &n, true), &n, x.durable)
+}
+
+// touchCommand records an access.
+type touchCommand struct {
+	sessionCall
+	renew     bool // at the loop's time, by the session's own lifetime
+	announced bool // the client hears of the session's new end
+	at        int64
+	expires   int64
+}
+
+// Touch records an access at the time at. Written behind; at three quarters of the
+// bound of changes that wait it is dropped.
+func (a *Actor) Touch(ctx context.Context, id persist.ID, at, expires int64) (*View, error) {
+	x := fresh[touchCommand](&a.pools.touch)
+	x.id, x.at, x.expires = id, at, expires
+	return a.view(ctx, a.inbox, x)
+}
+
+// Access is Touch at the loop's time, with the session's own sliding lifetime. It is
+// announced if the client hears of the session's new end.
+func (a *Actor) Access(ctx context.Context, id persist.ID, announced bool) (*View, error) {
+	x := fresh[touchCommand](&a.pools.touch)
+	x.id, x.renew, x.announced = id, true, announced
+	return a.view(ctx, a.inbox, x)
+}
+
+// with drops the access where three quarters of the room for changes are taken: of all
+// that waits for the disk it is worth the least, and a flood of touches must not keep
+// logins out.
+func (x *touchCommand) with(c *core, e *entry) {
+	v := e.Value()
+	if !v.ActiveAt(c.now) {
+		c.fail(&x.call, ErrExpired)
+		return
+	}
+	if (c.full || c.above(3, 4)) && c.dirty[x.id] == nil {
+		c.stats.TouchesDropped++
+		c.answer(&x.call, v)
+		return
+	}
+	c.stats.Touches++
+	if x.renew {
+		x.at, x.expires = c.now, renewed(c.now, v.TTL)
+	}
+	if x.at = min(x.at, c.now); x.at >= v.LastActive {
+		n := *v
+		n.access(x.at, x.expires, x.announced)
+		c.change(e, &n, false)
+		v = &n
+	}
+	c.answer(&x.call, v)
 }

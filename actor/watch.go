@@ -8,8 +8,7 @@ import (
 
 // watchCommand asks for the end of a session.
 type watchCommand struct {
-	call
-	id   persist.ID
+	sessionCall
 	done chan struct{}
 }
 
@@ -26,12 +25,6 @@ func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error
 	}
 	context.AfterFunc(ctx, func() { a.unwatch(id, done) })
 	return done, nil
-}
-
-func (x *watchCommand) run(c *core) {
-	if e := c.resident(&x.call, x.id); e != nil {
-		x.with(c, e)
-	}
 }
 
 func (x *watchCommand) with(c *core, e *entry) {
@@ -140,10 +133,6 @@ type watchlist struct {
 	byEnd  agenda[*watch]
 }
 
-func newWatchlist() watchlist {
-	return watchlist{byID: make(map[persist.ID]*watch), unread: make(map[persist.ID]*watch)}
-}
-
 // changed notes that a session may end earlier than was known.
 func (l *watchlist) changed(v *View) {
 	if w := l.byID[v.ID]; w != nil && v.end() < w.at {
@@ -157,14 +146,6 @@ func (c *core) unwatch(id persist.ID, w *watch) {
 	c.watched.byEnd.remove(w)
 	if w.entry != nil {
 		c.hot.Unpin(w.entry)
-	}
-}
-
-// endWatch tells everyone who waits for the end of a session.
-func (c *core) endWatch(id persist.ID) {
-	if w := c.watched.byID[id]; w != nil {
-		c.out.ended = append(c.out.ended, w.done)
-		c.unwatch(id, w)
 	}
 }
 

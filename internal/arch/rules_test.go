@@ -51,8 +51,8 @@ func house() map[string]room {
 			},
 			loop: "core", shell: "Actor",
 			core: []string{
-				"admission.go", "agenda.go", "batch.go", "core.go", "decide.go", "dirty.go", "errors.go", "event.go", "load.go",
-				"opqueue.go", "peers.go", "queue.go", "retime.go", "tombstone.go", "view.go",
+				"admission.go", "agenda.go", "batch.go", "core.go", "dirty.go", "end.go", "errors.go", "event.go", "load.go",
+				"peers.go", "queue.go", "retry.go", "step.go", "tombstone.go", "tombstone_user.go", "view.go",
 			},
 		},
 		"cache": {

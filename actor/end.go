@@ -1,0 +1,58 @@
+package actor
+
+import "github.com/sessile/sessile/persist"
+
+// unwritten is the number of the oldest change of e that is not on disk. A
+// destroy takes it over with the session: until it is on disk, a Sync that
+// covers the change is not done.
+func (c *core) unwritten(e *entry) uint64 {
+	first := c.seq + 1
+	d := c.dirty[e.ID()]
+	if d != nil && d.elem != nil {
+		first = min(first, d.first)
+	}
+	if d != nil && d.flight.on {
+		first = min(first, d.flight.first)
+	}
+	return first
+}
+
+// drop takes a session out of memory: queued changes are lost, and the outcome of those in
+// flight is ignored.
+func (c *core) drop(e *entry, err error) {
+	id := persist.ID(e.ID())
+	c.hot.Remove(e)
+	if d := c.dirty[id]; d != nil {
+		c.epochChanges++ // who does not find it from now on must not take its row for current
+		c.failAll(&d.wait, err)
+		c.failAll(&d.flight.wait, err)
+		c.clean(d)
+	}
+	c.endWatch(id)
+}
+
+// over forgets a session that is gone from the disk, and keeps loads that
+// began before from bringing it back.
+func (c *core) over(x persist.Removed, ev Event) {
+	if e := c.hot.ByID(x.ID); e != nil {
+		c.drop(e, persist.ErrNotFound)
+	} else {
+		c.endWatch(x.ID)
+	}
+	t := c.tombstones.sessions[x.ID]
+	if t == nil {
+		t = c.tombstones.addSession(x.ID, x.Hash, x.UserID)
+		c.tombstones.commitSession(t)
+	}
+	t.told = true
+	ev.ID, ev.UserID = x.ID, x.UserID
+	c.event(ev)
+}
+
+// endWatch tells everyone who waits for the end of a session.
+func (c *core) endWatch(id persist.ID) {
+	if w := c.watched.byID[id]; w != nil {
+		c.out.ended = append(c.out.ended, w.done)
+		c.unwatch(id, w)
+	}
+}

@@ -1,0 +1,138 @@
+package actor
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+const (
+	retryFirst = 20 * time.Millisecond
+	retryMost  = time.Second // so that recovery is noticed well within 5 s
+	itemTries  = 5           // then a change that cannot be stored is given up
+)
+
+// backoff spaces the attempts to commit while they fail.
+type backoff struct {
+	at int64 // no attempt before that tick
+	n  int   // failures in a row
+}
+
+// delay is the pause after a failure: exponential, capped, jittered. n counts failures in
+// a row: the earlier ones for a batch, this one too for an operation that failed by itself.
+func (c *core) delay(n int) int64 {
+	d := retryMost
+	if n < 8 {
+		d = min(retryFirst<<n, retryMost)
+	}
+	return d.Microseconds()/2 + c.rng.Int64N(d.Microseconds()/2)
+}
+
+// failBatch takes a whole batch back: changes always, of the operations those that must
+// be done all the same.
+func (c *core) failBatch(b *batch, err error) {
+	c.stats.BatchFailures++
+	c.stats.LastError, c.stats.LastErrorAt = err, c.now
+	if c.retry.n == 0 {
+		c.stats.FailingSince = max(c.tick, 1)
+		c.event(Event{Kind: WriteFailed, Err: err})
+	}
+	if errors.Is(err, persist.ErrReplaced) { // who waits for the disk might wait for ever
+		c.failSyncs(0, err)
+	}
+	c.retry.at = c.tick + c.delay(c.retry.n)
+	c.retry.n++
+	for _, d := range slices.Concat(b.writes, b.touches) {
+		if c.dirty[d.entry.ID()] == d && d.flight.on {
+			c.failAll(&d.flight.wait, err)
+			d.requeue(c)
+		}
+	}
+	c.putBack()
+	unknown := !errors.Is(err, persist.ErrUnavailable)
+	var again []operation
+	for _, op := range b.ops {
+		op.state().tries++
+		if op.fail(c, b, err, unknown) {
+			again = append(again, op)
+		}
+	}
+	c.ops.putBack(again)
+}
+
+// postpone has an operation wait until its next try.
+func (c *core) postpone(op operation, err error) {
+	p := op.state()
+	p.tries++
+	p.stage = delayed
+	c.ops.delayed.set(op, c.tick+c.delay(p.tries))
+	if p.deletes {
+		c.ops.stuck++
+	}
+	c.stats.LastError, c.stats.LastErrorAt = err, c.now
+}
+
+// release gives operations that failed by themselves their next try.
+func (q *opqueue) release(tick int64) {
+	var l []operation
+	for q.delayed.due(tick) {
+		op := q.delayed[0]
+		q.undelay(op)
+		op.state().since = tick
+		l = append(l, op)
+	}
+	if len(l) > 0 {
+		q.putBack(l)
+	}
+}
+
+// undelay takes an operation out of those that wait for their time.
+func (q *opqueue) undelay(op operation) {
+	q.delayed.remove(op)
+	if op.state().deletes {
+		q.stuck--
+	}
+}
+
+// putBack makes operations ready again, each in its place: after what it may build on.
+func (q *opqueue) putBack(l []operation) {
+	for _, op := range l {
+		q.push(op)
+	}
+	slices.SortFunc(q.ready, func(a, b operation) int { return cmp.Compare(a.state().order, b.state().order) })
+}
+
+// takeBack undoes the acceptance of an operation whose caller gives up. In flight it may
+// have been done already: then it goes on, and the caller is told that nobody knows.
+func (c *core) takeBack(op interface {
+	operation
+	end(c *core)
+},
+) error {
+	if !c.ops.drop(op) {
+		return persist.ErrUnknown
+	}
+	op.end(c)
+	return nil
+}
+
+// drop removes an operation that is ready, and returns whether it was.
+func (q *opqueue) drop(op operation) bool {
+	p := op.state()
+	if p.stage != ready {
+		return false
+	}
+	i, ok := slices.BinarySearchFunc(q.ready, p.order, func(x operation, n uint64) int { return cmp.Compare(x.state().order, n) })
+	if ok {
+		q.ready = slices.Delete(q.ready, i, i+1)
+		if !p.background {
+			q.urgent--
+		}
+	}
+	return ok
+}
+
+func (q *opqueue) len() int { return len(q.ready) + len(q.delayed) }
