@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/sessile/sessile/persist/sqlite"
+	"github.com/sessile/sessile/persist"
 )
 
 // Values that switch something off by name; a zero field means its default. In YAML
@@ -98,7 +98,6 @@ type Config struct {
 	now     func() time.Time     // tests: the wall clock
 	mono    func() time.Duration // tests: the monotonic clock beside it
 	entropy io.Reader            // tests: the source of ids and tokens
-	vfs     string               // tests: the SQLite VFS
 }
 
 // withDefaults fills in what is zero.
@@ -156,8 +155,9 @@ func (c Config) Validate() error { return c.withDefaults().validate() }
 // validate reports every fault of a Config with its defaults filled in.
 func (c Config) validate() error {
 	var f faults
-	if err := sqlite.CheckPath(c.Path); err != nil {
-		f.check(false, "path", "%v", err)
+	if engine, err := persist.FileEngine(); err == nil { // without one nothing uses the path
+		err = engine.CheckPath(c.Path)
+		f.check(err == nil, "path", "%v", err)
 	}
 	f.between("ttl", c.TTL, time.Second, maxLifetime)
 	if c.MaxLifetime != NoMaxLifetime {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 // A store without HTTP: for a job queue, a websocket gateway, an admin tool.

@@ -21,9 +21,6 @@ func WithClocks(c Config, wall func() time.Time, mono func() time.Duration) Conf
 // WithEntropy gives a store under test its randomness.
 func WithEntropy(c Config, r io.Reader) Config { c.entropy = r; return c }
 
-// WithVFS gives a store under test its SQLite VFS.
-func WithVFS(c Config, name string) Config { c.vfs = name; return c }
-
 // What follows shows the internals of the value types to their tests.
 
 // NewID makes an id.

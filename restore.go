@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sessile/sessile/persist/sqlite"
+	"github.com/sessile/sessile/persist"
 )
 
 // RestoreReport says what a [Restore] has changed.
@@ -42,8 +42,14 @@ type RestoreReport struct {
 //
 // A restored backup knows nothing of the logouts since it was made. If the report says
 // that sessions were revived, end those of the users concerned, or all of them.
+//
+// It needs the same import as [Open].
 func Restore(ctx context.Context, backup, path string) (RestoreReport, error) {
-	r, err := sqlite.Restore(ctx, backup, path, time.Now().UnixMicro())
+	engine, err := persist.FileEngine()
+	if err != nil {
+		return RestoreReport{}, fmt.Errorf("restoring the session store: %w", err)
+	}
+	r, err := engine.Restore(ctx, backup, path, time.Now().UnixMicro())
 	report := RestoreReport{
 		Sessions: r.Sessions, Revived: r.Revived, Rotated: r.Rotated, Lost: r.Lost, Replaced: r.Kept, Unreadable: r.Unread,
 	}

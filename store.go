@@ -14,7 +14,6 @@ import (
 
 	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/persist"
-	"github.com/sessile/sessile/persist/sqlite"
 )
 
 // Store keeps sessions: the hot ones in memory, all of them in a backend. Get
@@ -38,24 +37,35 @@ type Store struct {
 // and starts the store. A file that another process uses ([ErrLocked]), that is
 // newer ([ErrNewer]), is no session store or damaged ([ErrNotStore]), or cannot
 // be written ([ErrReadOnly]) is an error, and left as it is.
+//
+// The program must import _ "github.com/sessile/sessile/persist/sqlite", which links
+// SQLite. Without it Open returns an error that says so.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: cfg.Path, CreateDirs: cfg.CreateDirs, VFS: cfg.vfs})
+	backend, err := openFile(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening session store %s: %w", cfg.Path, err)
 	}
-	s, err := New(ctx, db, cfg)
+	s, err := New(ctx, backend, cfg)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, backend.Close())
 	}
 	return s, nil
 }
 
+func openFile(ctx context.Context, cfg Config) (persist.Backend, error) {
+	engine, err := persist.FileEngine()
+	if err != nil {
+		return nil, err
+	}
+	return engine.Open(ctx, persist.FileOptions{Path: cfg.Path, CreateDirs: cfg.CreateDirs})
+}
+
 // New starts a store over a backend of the caller's, which the store closes in
-// its Close. If New fails the backend is still the caller's.
+// its Close. If New fails the backend is still the caller's. It links no SQLite.
 func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

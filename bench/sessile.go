@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 // sessileClient is Sessile with its defaults, on a real file.

@@ -97,7 +97,7 @@ func (c *checker) standard(f *source, where, p string) {
 	if f.core(r) && below(p, coreShuns()) {
 		c.report(where, "core-import", "%s is of the core: it must not import %s", f.name, p)
 	}
-	if below(p, r.shuns) {
+	if below(p, r.shuns) && !below(p, r.stdlib) {
 		c.report(where, "shunned-import", "%s refuses to know %s", f.room, p)
 	}
 	if below(p, guarded()) && !below(p, r.stdlib) {

@@ -14,7 +14,7 @@ const (
 type room struct {
 	imports []string // arrows to other rooms; each one must be in use
 	modules []string // other people's packages, with everything below them
-	stdlib  []string // packages of the standard library that are guarded and allowed here
+	stdlib  []string // packages of the standard library that are guarded or shunned, and allowed here
 	shuns   []string // packages of the standard library it refuses to know
 
 	clock   bool     // may read the wall clock
@@ -25,6 +25,8 @@ type room struct {
 	loop    string   // type whose methods, and functions that are given it, neither wait, lock nor publish
 	shell   string   // type whose methods drive it, and may do all that
 	core    []string // files whose every function is of the loop
+
+	registers bool // its init may register an engine: the root that imported it would link it into every program
 }
 
 // anywhere in starts is a room that tests others.
@@ -35,7 +37,7 @@ const anywhere = "*"
 func house() map[string]room {
 	return map[string]room{
 		".": {
-			imports: []string{"actor", "persist", "persist/sqlite", "internal/clock", "internal/object"},
+			imports: []string{"actor", "persist", "internal/clock", "internal/object"},
 			modules: []string{"github.com/oklog/ulid/v2", "go.uber.org/zap", "github.com/mileusna/useragent"},
 			shuns:   []string{"database/sql"},
 			clock:   true, tokens: true,
@@ -67,7 +69,8 @@ func house() map[string]room {
 			locks: true,
 		},
 		"persist": {
-			shuns: []string{"database/sql", "io/fs", "os", "sync"},
+			stdlib: []string{"sync/atomic"}, // the registered engine
+			shuns:  []string{"database/sql", "io/fs", "os", "sync"},
 		},
 		"persist/persisttest": {
 			imports: []string{"persist"},
@@ -79,11 +82,11 @@ func house() map[string]room {
 			imports: []string{"persist"},
 			modules: []string{"github.com/gofrs/flock", "modernc.org/libc", "modernc.org/sqlite", "zombiezen.com/go/sqlite"},
 			locks:   true,
-			statics: true,
-			starts:  []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
+			statics: true, registers: true,
+			starts: []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
 		},
 		"middleware/middlewaretest": {
-			imports: []string{".", "middleware"},
+			imports: []string{".", "middleware", "persist/sqlite"},
 			stdlib:  []string{"net/http"},
 			locks:   true,
 			clock:   true,
@@ -112,8 +115,8 @@ const unsafeRoom = testRooms + "faultvfs"
 // may import of it.
 func nested() map[string][]string {
 	return map[string][]string{
-		"bench":      {".", "middleware"},
-		"cmd":        {".", "middleware"},
+		"bench":      {".", "middleware", "persist/sqlite"},
+		"cmd":        {".", "middleware", "persist/sqlite"},
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
 		"tools":      nil,
 	}

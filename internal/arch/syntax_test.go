@@ -68,7 +68,7 @@ func (w *walker) function(fn *ast.FuncDecl) {
 	}
 	w.loop = w.loop || w.room.loop != "" && receiver(fn) != w.room.shell && takes(fn, w.room.loop)
 	w.starts = slices.Contains(w.room.starts, name) || slices.Contains(w.room.starts, anywhere)
-	if w.strict && fn.Recv == nil && fn.Name.Name == "init" {
+	if w.strict && !w.room.registers && fn.Recv == nil && fn.Name.Name == "init" {
 		w.fault(fn, "init", "what runs before main cannot be tested")
 	}
 }

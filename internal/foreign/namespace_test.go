@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sessile/sessile"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 // What the processes that the tests start are for.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 func main() {

@@ -14,17 +14,6 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Restored says what a restore has done.
-type Restored struct {
-	Made     int64  // when the backup was made, microseconds; 0 if it is no copy of [DB.Backup]
-	Sessions int    // active ones in the backup
-	Revived  int    // of those: not in the file that was replaced, so logged out or evicted since
-	Rotated  int    // of those: have an older token again
-	Lost     int    // active ones of the file that was replaced that are not in the backup
-	Kept     string // where that file is now, with its WAL; empty if there was none
-	Unread   error  // why that file could not be compared; nil if it was, or if there was none
-}
-
 // Restore puts a copy of a backup in the place of the file at path, whatever is there: a
 // store that was closed or killed, a damaged one, or nothing. The backup is any file of a
 // store: of Backup, of another tool, or one that was closed. What was at path is kept
@@ -33,7 +22,7 @@ type Restored struct {
 //
 // now is the time in microseconds: sessions that have ended by then are not counted. The
 // errors are those of Open for the backup, and persist.ErrLocked if the store is open.
-func Restore(ctx context.Context, backup, path string, now int64) (r Restored, err error) {
+func Restore(ctx context.Context, backup, path string, now int64) (r persist.Restored, err error) {
 	from, err := Config{Path: backup}.complete()
 	if err != nil {
 		return r, err
@@ -48,7 +37,7 @@ func Restore(ctx context.Context, backup, path string, now int64) (r Restored, e
 	return r, nil
 }
 
-func restore(ctx context.Context, from, to Config, now int64) (r Restored, err error) {
+func restore(ctx context.Context, from, to Config, now int64) (r persist.Restored, err error) {
 	if a, err := os.Stat(from.Path); err != nil {
 		return r, err
 	} else if b, err := os.Stat(to.Path); err == nil && (os.SameFile(a, b) || !b.Mode().IsRegular()) {
@@ -82,7 +71,7 @@ func restore(ctx context.Context, from, to Config, now int64) (r Restored, err e
 	if r.Made, err = copyBackup(ctx, from, staged); err != nil {
 		return r, fmt.Errorf("reading the backup: %w", err)
 	}
-	if err := r.compare(ctx, to, staged, now); err != nil {
+	if err := compare(ctx, &r, to, staged, now); err != nil {
 		return r, err
 	}
 	if err := errors.Join(os.Rename(partial, to.Path+staging), syncDir(filepath.Dir(to.Path))); err != nil {
@@ -129,7 +118,7 @@ func look(cfg Config) (c *sqlite.Conn, err error) {
 }
 
 // compare counts what the restore changes.
-func (r *Restored) compare(ctx context.Context, old, staged Config, now int64) error {
+func compare(ctx context.Context, r *persist.Restored, old, staged Config, now int64) error {
 	c, err := connectAlone(staged)
 	if err != nil {
 		return err
@@ -150,11 +139,11 @@ func (r *Restored) compare(ctx context.Context, old, staged Config, now int64) e
 	if info.Size() == 0 {
 		return nil
 	}
-	r.Unread = r.compareOld(ctx, old, staged, now)
+	r.Unread = compareOld(ctx, r, old, staged, now)
 	return ctx.Err()
 }
 
-func (r *Restored) compareOld(ctx context.Context, old, staged Config, now int64) (err error) {
+func compareOld(ctx context.Context, r *persist.Restored, old, staged Config, now int64) (err error) {
 	c, err := look(old)
 	if err != nil {
 		return err

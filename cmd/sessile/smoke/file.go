@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 // health is what /healthz answers.

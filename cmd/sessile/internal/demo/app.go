@@ -17,6 +17,7 @@ import (
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 	"github.com/sessile/sessile/cmd/sessile/internal/users"
 	"github.com/sessile/sessile/middleware"
+	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
 // Password is the password of every demo account at the start. The login page

@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/cache" // want arrow
 	_ "github.com/sessile/sessile/internal/clock"
 	"github.com/sessile/sessile/internal/fault" // want arrow
-	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
+	_ "github.com/sessile/sessile/persist/sqlite" // want arrow
 )
 
 // Token may be here, and so may the clock.

@@ -1,6 +1,10 @@
 package persist
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"sync"        // want shunned-import
+	"sync/atomic" // allowed: the registered engine
+)
 
 type Token [32]byte // want token
 
