@@ -47,7 +47,7 @@ help: ## this list
 demo: ## the demo, a small shop with logins; ARGS="-h" shows its flags
 	@go -C cmd/sessile run . demo $(ARGS)
 
-smoke: ## the demo from outside: logs in, kills it with -9, looks what is left
+smoke: ## drives the demo from outside: logs in, kills it with SIGKILL, checks what survived
 	@go -C cmd/sessile run ./smoke $(ARGS)
 
 ## ---------------------------------------------------------------- check
@@ -59,7 +59,7 @@ build: ## compiles everything
 test: ## every test of every module, with the race detector
 	@{ $(call in-modules,go test -race -timeout=30m $(ARGS) ./...); } | $(ran)
 
-test-short: ## the same without the long ones and without the race detector
+test-short: ## the same without the long tests and the race detector
 	@{ $(call in-modules,go test -short $(ARGS) ./...); } | $(ran)
 
 test-browser: ## the demo in a real browser; installs Chromium if it is missing
@@ -68,7 +68,7 @@ test-browser: ## the demo in a real browser; installs Chromium if it is missing
 arch: ## checks dependencies between packages, the clock, goroutines and sizes
 	@go test -count=1 ./internal/arch | $(ran)
 
-cover: ## statements covered, by package; the profile is out/cover.out
+cover: ## statement coverage by package; the profile is out/cover.out
 	@mkdir -p out
 	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./... | $(ran)
 	@go tool cover -func=out/cover.out | tail -1
@@ -80,7 +80,7 @@ lint: bin/golangci-lint ## the linters, in every module
 vet: ## go vet, in every module
 	@$(call in-modules,go vet ./...)
 
-vet-ports: bin/gopackages ## every package and its tests as on Windows, macOS and 32 bits; PORTS="GOOS=freebsd" is another
+vet-ports: bin/gopackages ## type-checks every package and its tests for Windows, macOS and 32 bits; PORTS="GOOS=freebsd" names another
 	@JOBS=$(JOBS) .ci/ports $(MODULES)
 
 fmt: bin/golangci-lint ## formats the code
@@ -96,68 +96,68 @@ tidy-check: ## fails if go mod tidy would change a module
 hygiene: ## fails if a file names a path of one machine or a package registry
 	@.ci/hygiene
 
-words: ## fails if the code of the core says one of the private words that it once had
+words: ## fails if the core uses a word from the list of private words
 	@.ci/words
 
-walks: ## how many functions and files of package actor a hot command, a cold read and a batch run through
+walks: ## counts the functions and files of package actor that a call runs through
 	@.ci/walks
 
 vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability database
 	@$(call in-modules,"$(CURDIR)/bin/govulncheck" ./...)
 
-## -------------------------------------------------------------- torture
+## ------------------------------------------------------------ harnesses
 
 .PHONY: fuzz kill foreign sim faults cuts lin model stress prove prove-controls mutants
-fuzz: ## every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token picks by name
+fuzz: ## runs every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token selects by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
-kill: ## N=200 times kill -9 while it writes, half as often SIGTERM, and kill -9 while it opens: what it acknowledged must be there
+kill: ## N=200 SIGKILLs while it writes, half as many SIGTERMs, and SIGKILLs while it opens: what it acknowledged must be there
 	@go test ./internal/kill -count=1 -timeout=30m -run '^TestKill' -v -kill.rounds=$(N) $(ARGS) | $(some)
 
-foreign: ## ROUNDS=300 times other programs handle the file of a store at work: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
+foreign: ## ROUNDS=300 rounds in which other programs modify the file of a running store: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
 	@command -v sqlite3 >/dev/null || { echo "the sqlite3 shell is not installed (Debian: apt-get install sqlite3)"; exit 1; }
 	@go test ./internal/foreign -count=1 -timeout=180m -run '^TestForeign' -v -foreign.rounds=$(ROUNDS) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
-sim: ## SEEDS=10000 simulated lives of a store with crashes, failures and clock jumps
+sim: ## SEEDS=10000 simulated runs of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
-faults: ## every I/O call of a store's life fails in every way; FAULTS=5000 tries that many
+faults: ## fails every I/O call of a store in every way; FAULTS=5000 tries that many
 	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestFaults|^TestDisk' -faults=$(FAULTS) $(ARGS) | grep -v '^=== ' | $(some)
 
 cuts: ## CUTS=20000 simulated power cuts, and GATES=200 runs with failing syncs
 	@.ci/at-once $(JOBS) go test ./internal/power -count=1 -timeout=180m -v -run '^TestPower(Cut|Failed|Notices)' \
 	  -cuts=$$(( $(CUTS) / $(JOBS) )) -gates=$$(( $(GATES) / $(JOBS) )) $(ARGS) | grep -v '^=== \|^ *--- PASS: [^ ]*/' | $(some)
 
-lin: ## HISTORIES=2000 histories of concurrent calls, half with a crash in the middle: is there an order of them?
+lin: ## HISTORIES=2000 histories of concurrent calls, half of them with a crash: does a sequential order explain them?
 	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsAre' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
 
-model: ## CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps, held against a model
+model: ## compares CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps with a model
 	@go test . -count=1 -timeout=240m -v -run '^TestModelHolds' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
 
 stress: ## a full disk, another process's lock, the WAL under load, a disk that stalls, ten times the load
 	@go test ./internal/stress -count=1 -timeout=120m -v $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
-prove: ## the long versions of all of these (hours); the scorecard is out/scorecard.md
+prove: ## runs the long versions of all of these (hours); writes out/scorecard.md
 	@SEEDS=$(or $(filter-out 10000,$(SEEDS)),1000000) N=$(or $(filter-out 200,$(N)),5000) .ci/prove
 
-prove-controls: ## what is broken on purpose, and must be noticed
+prove-controls: ## breaks the store on purpose; each harness must notice
 	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/foreign ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
 	  -run '^TestSimulationCatches|Notice|^TestEveryFaultIsFound|^TestEveryRuleHasAControl' $(ARGS) | grep -v '^=== ' | $(some)
 
-mutants: bin/gremlins ## changes the code a little, one place at a time: a test must fail (hours)
+mutants: bin/gremlins ## changes the code one place at a time; a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done
 
 ## -------------------------------------------------------------- measure
 
 .PHONY: bench bench-quick bench-compare
-bench: ## rivals and bare steps beside Sessile in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" is only those
+bench: ## measures Sessile, rivals and the floor in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" selects parts
 	@command -v redis-server >/dev/null || echo "redis-server is not installed (Debian: apt-get install redis-server): scs over Redis is left out"
 	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== ' | $(ran)
 
-bench-quick: ## a line per ratio against other libraries and the bare steps, in half a minute
+bench-quick: ## prints a line per ratio against other libraries and the floor, in half a minute
 	@go -C bench test -count=1 -timeout=10m -run '^TestQuick$$' -quick $(ARGS) . | grep '^ratio'
 
-bench-compare: bin/benchstat ## the same benchmarks at REF=HEAD~1 and now, COUNT=6 runs of each
+bench-compare: bin/benchstat ## compares the benchmarks at REF=HEAD~1 and now, COUNT=6 runs of each
 	@.ci/compare '$(REF)' '$(COUNT)'
 
 ## ---------------------------------------------------------------- tools

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// plot draws the growth of a store, one picture for time and one for room.
+// plot draws the growth of a store, one picture for time and one for space.
 func (r *report) plot(path string) error {
 	if len(r.Growth) < 2 {
 		return nil // a line has two ends
@@ -26,7 +26,7 @@ func (r *report) plot(path string) error {
 	if err != nil {
 		return err
 	}
-	return draw(path+"-room.svg", "Room of one session", "bytes",
+	return draw(path+"-space.svg", "Space of one session", "bytes",
 		"memory", line(func(g growth) float64 { return g.MemoryBytes }),
 		"file", line(func(g growth) float64 { return g.FileBytes }))
 }
