@@ -13,33 +13,10 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Config tunes an Actor. Every field is required unless it says otherwise.
-type Config struct {
-	Entries         int           // sessions kept in memory
-	Bytes           int64         // and their size
-	BatchInterval   time.Duration // longest time a change waits for its batch
-	BatchSize       int           // items of a batch
-	MaxPending      int           // unwritten changes at which callers wait for room
-	MaxPendingBytes int64         // and their data
-	MaxTombstones   int           // tombstones at which the end of what memory does not know waits
-	MaxLoads        int           // cold reads in progress at which callers wait for room
-	MaxWaiting      int           // callers that wait for one kind of room, 0 = refuse at once
-	Patience        time.Duration // how long they wait; a fifth of it once there has been no room for as long
-	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
-	CloseTimeout    time.Duration // how long Close tries to write when the disk fails, and waits for reads
-	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
-	Exclusive       bool          // nobody else writes: memory is trusted without end, but after a rest not before a look
-	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
-	MaxLifetime     int64         // and an absolute one
-	Grace           int64         // longest grace of a token that was replaced and whose successor was seen, microseconds; 0 = no bound
-	Unproven        int64         // no proof of identity of that time or before counts: the clock has gone back since
-	Seed            uint64        // of the retry jitter
-	Now             func() int64  // the time, Unix microseconds: it never goes back
-	Tick            func() int64  // a monotonic clock, microseconds
-	Observe         func(Event)   // called on a goroutine of its own; optional
-}
-
-// Actor is the owner of the hot sessions.
+// Actor is the owner of the hot sessions. Its goroutines are the loop, which alone changes
+// the core; the writer, which alone commits; the sweeper, the watcher of the backend, the
+// rereader and the looker, which send the loop messages as any caller does; and the one that
+// hands events to the observer. Whatever else happens runs on the goroutines of callers.
 type Actor struct {
 	cfg       Config
 	backend   persist.Backend
@@ -47,10 +24,13 @@ type Actor struct {
 	observer  observer
 	pools     pools
 
-	inbox         chan message // unbuffered: what is accepted is answered
-	growth        chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
-	batches       chan *persist.Batch
-	results       chan committed
+	// Between callers and the loop.
+	inbox  chan message // unbuffered: what is accepted is answered
+	growth chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
+	// Between the loop and the writer.
+	batches chan *persist.Batch
+	results chan committed
+	// Start and end.
 	stop          chan struct{}      // closed by Close
 	done          chan struct{}      // closed when the loop has ended
 	quiet         chan struct{}      // closed when nothing more will happen
@@ -63,6 +43,7 @@ type Actor struct {
 	once          sync.Once
 	err           error // of Close; read after done
 
+	// Reads that do not ask the loop, and counters of what it does not see.
 	diskReads       reads
 	places          chan struct{} // of cold reads: one for each that the disk has not answered
 	optimisticReads atomic.Int32  // optimistic reads that the disk has not answered
@@ -73,6 +54,9 @@ type Actor struct {
 }
 
 // Start runs an Actor over backend. Close it.
+//
+// The feeders are whoever may emit an event. Only when all of them have ended does quiet
+// close, so that the observer's goroutine knows that nothing more will come.
 func Start(backend persist.Backend, cfg Config) *Actor {
 	hot, index := cache.New[View](cfg.Entries, cfg.Bytes)
 	c := newCore(cfg, hot)
@@ -102,19 +86,29 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	return a
 }
 
-// Close stops accepting calls, writes everything that was acknowledged, and
-// joins every goroutine. If the disk refuses, it tries for Config.CloseTimeout,
-// cancels the context of the commit in flight, waits until the backend's Apply has returned,
-// and says what was lost: a session whose deletion is not on disk may be back after a restart.
-// It waits as long again for reads that are under way, also
-// those whose callers have given up, and says how many have not ended: but for those, no
-// call of the backend is under way or follows. It waits a second at most for an observer
-// that does not return. It is idempotent and always returns the same error.
+// Close stops accepting calls, writes everything that was acknowledged, and joins every
+// goroutine. It is idempotent and always returns the same error.
+//
+// If the disk refuses, Close tries for Config.CloseTimeout. Then it cancels the context of
+// the commit in flight, waits until the backend's Apply has returned, and says what was lost:
+// a session whose deletion is not on disk may be back after a restart.
+//
+// It waits as long again for reads that are under way, also those whose callers have given
+// up, and says how many have not ended. But for those, no call of the backend is under way or
+// follows. It waits a second at most for an observer that does not return.
 func (a *Actor) Close() error {
 	a.once.Do(a.close)
 	return a.err
 }
 
+// close ends the goroutines in the order in which they feed each other:
+//
+//  1. The sweeper and the watchers end, so that nobody makes new work.
+//  2. stop has the loop drain: what was acknowledged goes to disk. The loop then closes
+//     batches, and with it ends the writer.
+//  3. Reads are joined last. Their callers may be gone long ago, and only the disk can end
+//     them.
+//  4. The observer gets what it has not seen yet, if it takes it.
 func (a *Actor) close() {
 	a.cancel()
 	close(a.stop)
@@ -131,7 +125,9 @@ func (a *Actor) close() {
 	}
 }
 
-// drain writes what is left. It gives up when the disk has refused for too long.
+// drain writes what is left. It gives up when the disk has refused for too long. It takes no
+// message from growth: who sends one there is told by stop that the store is closed. From
+// inbox it must: callers come back with what they have read, or ask for the last word.
 func (a *Actor) drain(c *core, timer *wakeTimer) error {
 	limit := time.NewTimer(a.cfg.CloseTimeout)
 	defer limit.Stop()
@@ -142,7 +138,7 @@ func (a *Actor) drain(c *core, timer *wakeTimer) error {
 		case m = <-a.results:
 		case m = <-a.inbox:
 		case <-timer.C:
-			timer.fired()
+			timer.at = unset
 			m = wakeUp{}
 		case <-limit.C:
 			return a.surrender(c, timer)
@@ -152,8 +148,9 @@ func (a *Actor) drain(c *core, timer *wakeTimer) error {
 	return nil
 }
 
-// surrender ends the batch in flight, answers who still waits, and tells what
-// could not be written.
+// surrender ends the batch in flight, answers who still waits, and tells what could not be
+// written. The outcome of the batch is taken first: it may have been the last one, and then
+// nothing is lost.
 func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 	a.cancelWriting()
 	c.finished = true
@@ -171,7 +168,9 @@ func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 // closing says that nothing new will come and everything must go to disk.
 type closing struct{}
 
-// handle accepts nothing more: what waits goes to disk, what cannot wait is told so.
+// handle accepts nothing more: what is accepted goes to disk, and whoever waits for room, or
+// for somebody else's disk read, is answered. A leader that reads the disk itself comes back,
+// and is answered then.
 func (closing) handle(c *core) {
 	c.closing = true
 	for _, w := range []*waiters{&c.destroys, &c.writes.waiters, &c.reads.waiters} {
@@ -191,7 +190,8 @@ func (closing) handle(c *core) {
 // nothingMore says that nothing more will be written: answer everyone.
 type nothingMore struct{}
 
-// handle answers everyone who still waits for the disk.
+// handle answers everyone who still waits for the disk. Chores are done first: an operation
+// may be answered only when memory has refused all that it ends.
 func (nothingMore) handle(c *core) {
 	for len(c.chores) > 0 {
 		c.work()

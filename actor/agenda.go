@@ -11,8 +11,12 @@ type moment struct {
 
 func (m *moment) when() *moment { return m }
 
-// agenda is a heap of things by the time at which they are due. To add one, to move
-// one and to take one out costs the logarithm of their number.
+// agenda is a heap of things by the time at which they are due. To add one, to move one and
+// to take one out costs the logarithm of their number. The loop looks at the first one in
+// every step, and there may be 100,000 delayed operations or watched sessions.
+//
+// Places count from 1, so that the children of i are 2i and 2i+1 and a zero moment is in no
+// agenda. container/heap would need a method for each of these, and boxes what it moves.
 type agenda[T scheduled] []T
 
 // next is when the first thing is due, or forever.
@@ -37,7 +41,8 @@ func (a *agenda[T]) set(x T, at int64) {
 	a.fix(m.place)
 }
 
-// remove takes x out, if it is there.
+// remove takes x out, if it is there: the last thing takes its place, and is moved from there
+// to where it belongs.
 func (a *agenda[T]) remove(x T) {
 	m := x.when()
 	if m.place == 0 {

@@ -7,7 +7,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// batch is what is being committed, and whom its items belong to.
+// batch is what is being committed, and whom its items belong to. One is in flight at a time:
+// outcomes come in the order of batches, and a session is in flight once at most.
 type batch struct {
 	items   *persist.Batch
 	ops     []operation
@@ -37,9 +38,14 @@ func (b *batch) oldest() (seq uint64, since int64) {
 	return seq, since
 }
 
-// nextBatch is the batch to commit now, nil if there is none. Its operations come in
-// the order in which they were accepted; the changes that somebody waits for, and, if
-// the oldest has waited for long enough, as many of the others as there is room for.
+// nextBatch is the batch to commit now, nil if there is none. It takes, in this order:
+//
+//  1. operations, as they were accepted, up to BatchSize;
+//  2. the changes that somebody waits for, however many there are;
+//  3. if the oldest of the others has waited for long enough, those, in what room is left.
+//
+// The backend applies changes before operations. So an eviction sees the touches of its user,
+// and a destroy wins over a change of the same session.
 func (c *core) nextBatch() *persist.Batch {
 	b := &batch{items: &persist.Batch{Now: c.now}}
 	due := c.changesDue()
@@ -59,7 +65,8 @@ func (c *core) nextBatch() *persist.Batch {
 	return b.items
 }
 
-// fillOps takes the operations in their order, with what their outcome depends on.
+// fillOps takes the operations in their order. The last look of each may end it, or take
+// changes along on which its outcome depends.
 func (c *core) fillOps(b *batch) {
 	for _, op := range c.ops.take(c.cfg.BatchSize) {
 		if !op.prepare(c, b) {
@@ -88,7 +95,9 @@ type committed struct {
 	err    error
 }
 
-// handle gives every item of the batch its outcome.
+// handle gives every item of the batch its outcome, in the order in which the backend applied
+// them. What goes back to the queue goes there before operations settle: an operation may end
+// a session, and must find its changes in the queue to take them out.
 func (m committed) handle(c *core) {
 	b := c.inFlight
 	c.inFlight, c.passed = nil, true
@@ -120,6 +129,8 @@ func (m committed) handle(c *core) {
 	}
 }
 
+// aligned reports whether a result has one outcome for each item. If not, nobody can say
+// which item it is about, and the whole batch counts as of unknown outcome.
 func aligned(b *persist.Batch, r persist.Result) bool {
 	return len(r.Ops) == len(b.Ops) && len(r.Writes) == len(b.Writes) && len(r.Touches) == len(b.Touches)
 }
@@ -160,7 +171,8 @@ func (c *core) batchAt() int64 {
 
 // operation is what leaves as a persist.Op. A create, a rotation or a destroy is answered
 // when it is on disk, a seenOp when it is accepted. An operation outlives its callers: one
-// that may have been done, or must be, is tried again when nobody waits any more.
+// that may have been done, or must be, is tried again when nobody waits any more. So every
+// operation may be applied twice, and the second time must do no harm.
 type operation interface {
 	scheduled
 	state() *pending
@@ -187,6 +199,10 @@ const (
 )
 
 // pending is what all operations have.
+//
+// holdsBack is an operation's own number, or a lower one that it has taken over: a destroy
+// ends a session with changes that a Sync covers. They will never be on disk, so that Sync
+// waits for the deletion in their stead.
 type pending struct {
 	moment            // when it is ready again, if it is delayed
 	waiters           // who waits for it; nobody, if it is a retry or a clean-up
@@ -205,6 +221,8 @@ func (p *pending) state() *pending { return p }
 // prepare and surrender are as most operations have them.
 func (*pending) prepare(*core, *batch) bool { return true }
 
+// surrender says what Close leaves undone. What ends sessions has refused them in memory, and
+// memory is about to end: its caller must know that they may be back.
 func (p *pending) surrender(c *core) {
 	err := ErrClosed
 	if p.deletes {
@@ -213,7 +231,8 @@ func (p *pending) surrender(c *core) {
 	c.failAll(&p.waiters, err)
 }
 
-// opqueue holds the operations that are not in flight.
+// opqueue holds the operations that are not in flight. urgent and stuck are counted, because
+// every step asks for them.
 type opqueue struct {
 	ready   []operation       // in order of acceptance
 	delayed agenda[operation] // by the tick of their next try
@@ -221,7 +240,8 @@ type opqueue struct {
 	stuck   int               // of delayed, deletions
 }
 
-// accept puts a new operation at the end of the queue.
+// accept puts a new operation at the end of the queue. From here on it changes the epoch:
+// whoever has read a row before may not trust it.
 func (c *core) accept(op operation) {
 	p := op.state()
 	p.order, p.since = c.nextSeq(), c.tick
@@ -231,6 +251,7 @@ func (c *core) accept(op operation) {
 	c.ops.push(op)
 }
 
+// push makes an operation the last one that is ready.
 func (q *opqueue) push(op operation) {
 	p := op.state()
 	p.stage = ready

@@ -9,19 +9,50 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// forever is the end of a lease that does not end.
+// Config tunes an Actor. Every field is required unless it says otherwise.
+type Config struct {
+	Entries         int           // sessions kept in memory
+	Bytes           int64         // and their size
+	BatchInterval   time.Duration // longest time a change waits for its batch
+	BatchSize       int           // items of a batch
+	MaxPending      int           // unwritten changes at which callers wait for room
+	MaxPendingBytes int64         // and their data
+	MaxTombstones   int           // tombstones at which the end of what memory does not know waits
+	MaxLoads        int           // cold reads in progress at which callers wait for room
+	MaxWaiting      int           // callers that wait for one kind of room, 0 = refuse at once
+	Patience        time.Duration // how long they wait; a fifth of it once there has been no room for as long
+	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
+	CloseTimeout    time.Duration // how long Close tries to write when the disk fails, and waits for reads
+	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
+	Exclusive       bool          // nobody else writes: memory is trusted without end, but after a rest not before a look
+	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
+	MaxLifetime     int64         // and an absolute one
+	Grace           int64         // longest grace of a token that was replaced and whose successor was seen, microseconds; 0 = no bound
+	Unproven        int64         // no proof of identity of that time or before counts: the clock has gone back since
+	Seed            uint64        // of the retry jitter
+	Now             func() int64  // the time, Unix microseconds: it never goes back
+	Tick            func() int64  // a monotonic clock, microseconds
+	Observe         func(Event)   // called on a goroutine of its own; optional
+}
+
+// forever is the end of a lease that does not end, and the tick at which nothing is due.
 const forever = math.MaxInt64
 
 // never is the wake of a core in which nothing will be due.
 const never = time.Duration(-1)
 
-// sliceSize is how many sessions one step works through where a command is about many:
-// well under a millisecond.
+// sliceSize is how many sessions one step works through where a command is about many: well
+// under a millisecond. A log-out of 100,000 sessions in one step once held up a login for 678
+// ms.
 const sliceSize = 256
 
-// core is everything the loop knows. It belongs to the loop: its methods take the
-// time as an argument, do no I/O, wait for nothing, hold no lock and publish nothing,
-// so that a test can drive it step by step. What a step decides is in its effects.
+// core is everything the loop knows. It belongs to the loop: its methods take the time as an
+// argument, do no I/O, wait for nothing, hold no lock and publish nothing, so that a test can
+// drive it step by step. What a step decides is in its effects.
+//
+// A session with changes is in dirty from its first change until all of it is on disk. Of
+// these, queue has those with changes that are not in flight. Operations are in ops, or in
+// inFlight, and never in both.
 type core struct {
 	cfg  Config
 	now  int64 // time of this step: decides what has expired
@@ -62,8 +93,8 @@ type core struct {
 // others get their turn. It does up to sliceSize sessions, and returns whether it is done.
 type chore func(c *core) (done bool)
 
-// effects is what a step decided, beside the entries of hot that have changed. The
-// shell carries it out; see publish. It is valid until the next step.
+// effects is what a step decided, beside the entries of hot that have changed. The shell
+// carries it out; see publish. It is valid until the next step, which uses its arrays again.
 type effects struct {
 	epoch   uint64          // see core.epoch
 	lease   int64           // memory may be served until then
@@ -77,7 +108,8 @@ type effects struct {
 	look    bool           // the backend must be looked at: memory is not trusted until then
 }
 
-// reply is an answer to a call, or the load that its caller has to do first.
+// reply is what goes to a caller: its answer, or the load whose disk read it has to do first.
+// Then it is asked to come back, and is answered later.
 type reply struct {
 	call *call
 	load *load
@@ -108,4 +140,25 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 // idle reports whether everything is on disk.
 func (c *core) idle() bool {
 	return c.inFlight == nil && c.ops.len()+len(c.dirty)+len(c.chores) == 0
+}
+
+// Stats are what the loop has counted since Start, and what it holds now. Counters come
+// first. Reads that memory or the disk answered without the loop are added by Actor.Stats.
+type Stats struct {
+	ColdReads, UnknownTokens, Unreadable      uint64
+	Created, Destroyed, Evicted, Expired      uint64
+	Rotated, Touches, TouchesDropped, Flushes uint64
+	Batches, BatchItems, BatchFailures        uint64
+	Conflicts, Quarantined, Overloaded        uint64
+	Evictions                                 uint64 // from memory
+	Hot, HotBytes, Pending, PendingBytes      int
+	Tombstones, Loads, Watched, Waiting       int
+	OldestPending                             int64 // age of the oldest unwritten change, microseconds
+	LastError                                 error // of the last failed write
+	LastErrorAt                               int64
+	FailingSince                              int64 // a tick; 0 while batches are committed
+	StuckDeletes                              int
+	Full                                      bool
+	Refusing                                  bool // calls have been refused in the last second
+	LeaseLapsed                               bool
 }

@@ -27,7 +27,11 @@ func (a *Actor) Create(ctx context.Context, rec *persist.Record, l persist.Limit
 	return a.view(ctx, a.growth, x)
 }
 
-// run queues the new session. It is on disk before anyone learns its token.
+// run queues the new session. It is on disk before anyone learns its token: else a crash
+// could end a session that a client has been told of.
+//
+// A session of a user whose log-out cannot be stored is refused. The retry of that log-out
+// deletes whatever the user has when it succeeds, and would end this session too.
 func (x *createCommand) run(c *core) {
 	u := x.record.UserID
 	if len(c.tombstones.users) > 0 && u != "" && c.tombstones.stuckUser(u) {
@@ -51,7 +55,8 @@ func (x *createCommand) giveUp(c *core) (later bool, state error) {
 	return false, c.takeBack(x.op)
 }
 
-// createOp is a session that is not on disk yet.
+// createOp is a session that is not on disk yet. Memory does not have it either: it is put
+// there when its commit is acknowledged.
 type createOp struct {
 	pending
 	record   *persist.Record
@@ -63,7 +68,8 @@ func (p *createOp) encode() persist.Op {
 	return persist.Op{Kind: persist.Create, Record: p.record, Limit: p.limit, Replaces: p.replaces}
 }
 
-// prepare takes the user's touches along: an eviction looks at them.
+// prepare takes the user's changes along where the create may evict: the backend chooses the
+// least recently active session, and must choose by the accesses that memory knows of.
 func (p *createOp) prepare(c *core, b *batch) bool {
 	if p.limit.Max > 0 {
 		c.fillUser(b, p.record.UserID)
@@ -81,6 +87,8 @@ func (p *createOp) end(c *core) {
 	c.replacing.end(p.replaces, &c.destroys)
 }
 
+// settle takes the outcome. What the create has ended is over before anything else is said:
+// whoever is told of the new session must find the old one gone.
 func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 	p.end(c)
 	for _, x := range o.Removed {
@@ -105,7 +113,12 @@ func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 	}
 }
 
-// created answers with the new session.
+// created answers with the new session. It may be unwanted by now:
+//
+//  1. Its caller has left while it was in flight, so nobody has its token.
+//  2. A log-out of its whole user, accepted meanwhile, cannot be stored: see run.
+//
+// Then it is destroyed, like any other session.
 func (p *createOp) created(c *core, b *batch, key int64) {
 	rec := p.record
 	switch {
@@ -159,7 +172,9 @@ func (p *createOp) installable(c *core, b *batch) bool {
 		(len(c.tombstones.users) == 0 || !c.tombstones.endsUser(p.record.UserID, id, p.order))
 }
 
-// fail undoes a creation that may have been done: nobody gets its token.
+// fail ends a creation whose batch has failed. It is not tried again: its caller has been
+// told, and may log in anew. If it may have been done, its id is destroyed, and what it may
+// have ended is asked for on disk.
 func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	p.end(c)
 	c.failAll(&p.waiters, err)
@@ -195,7 +210,9 @@ func (c *core) forgetUser(user string) {
 	}
 }
 
-// writeWatched marks a watched session of the user for the disk.
+// writeWatched marks a watched session of the user for the disk. It is pinned and nobody
+// reads it again, so its own write is the only question that the disk is asked: a row that is
+// gone answers it with persist.Gone, and the watch ends.
 func (c *core) writeWatched(e *entry, user string) {
 	id := persist.ID(e.ID())
 	if c.watched.byID[id] != nil && e.User() == user && c.dirty[id] == nil {
@@ -219,6 +236,7 @@ type replacement struct {
 	creates int
 }
 
+// begin notes a create that replaces a session, if it does.
 func (m replacing) begin(id persist.ID) {
 	if id.IsZero() {
 		return

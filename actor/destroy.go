@@ -65,7 +65,7 @@ func (x *destroyCommand) join(c *core, t *sessionTombstone) {
 	case t.commit != 0:
 		c.answer(&x.call, nil)
 	default:
-		t.op.add(&x.call)
+		t.op.state().add(&x.call)
 		x.taken = true
 	}
 }

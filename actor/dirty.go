@@ -217,3 +217,37 @@ func (c *core) fillUser(b *batch, user string) {
 		}
 	}
 }
+
+// answerSyncs answers those that everything has passed: they wait in their order. It looks
+// at all that is not on disk, so it is asked only when something has come to its end.
+func (c *core) answerSyncs() {
+	for oldest := c.oldestSeq(); c.syncs.n > 0 && c.syncs.first.upTo < oldest; {
+		c.answer(c.syncs.first, nil)
+	}
+}
+
+// failSyncs tells those that cover a change which was given up that it is not on disk.
+func (c *core) failSyncs(seq uint64, err error) {
+	for x := c.syncs.first; x != nil; {
+		next := x.next
+		if x.upTo >= seq {
+			c.fail(x, err)
+		}
+		x = next
+	}
+}
+
+// oldestSeq is the number of the oldest change that is not on disk.
+func (c *core) oldestSeq() uint64 {
+	oldest, _ := c.inFlight.oldest()
+	oldest = min(oldest, c.seq+1)
+	if c.queue.Len() > 0 {
+		oldest = min(oldest, c.queue.oldest().first)
+	}
+	for _, l := range [][]operation{c.ops.ready, c.ops.delayed} {
+		for _, op := range l {
+			oldest = min(oldest, op.state().holdsBack)
+		}
+	}
+	return oldest
+}

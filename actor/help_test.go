@@ -159,8 +159,8 @@ func (g *harness) durable(id persist.ID, value string) *updateCommand {
 	return x
 }
 
-func (*harness) flush(id persist.ID, doc *object.Object, at, expires int64) *flushCommand {
-	return newCommand(func(x *flushCommand) { x.id, x.doc, x.at, x.expires, x.grows = id, doc, at, expires, true })
+func (*harness) flush(id persist.ID, doc *object.Object, at, expires int64) *updateCommand {
+	return newCommand(func(x *updateCommand) { x.id, x.doc, x.at, x.expires, x.grows = id, doc, at, expires, true })
 }
 
 func (*harness) rotateTo(id persist.ID, to persist.Hash) *rotateCommand {

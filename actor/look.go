@@ -11,10 +11,7 @@ import (
 // so all the same. Where the store is not used nobody looks: memory is not trusted then,
 // and the first call after the rest has the backend looked at. Until that is done calls
 // read the disk.
-const (
-	lookEvery = time.Second // what others did is noticed so soon
-	restAfter = 10          // looks between which nothing was used; then they rest
-)
+const lookEvery = time.Second // what others did is noticed so soon
 
 // lookCommand tells the loop that the backend was looked at, and asks whether to go on.
 type lookCommand struct {

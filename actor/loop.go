@@ -130,7 +130,7 @@ func (e *leftError) withCause(cause error) error {
 // channels: nobody else can hold those. They are the actor's own, so that their channels
 // are of its synctest bubble.
 type pools struct {
-	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, flush, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
+	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
 }
 
 // fresh returns an empty command.
@@ -172,7 +172,7 @@ func (a *Actor) loop(c *core) {
 		case m = <-a.growth:
 		case m = <-a.results:
 		case <-timer.C:
-			timer.fired()
+			timer.at = unset
 			m = wakeUp{}
 		case <-a.stop:
 			a.err = a.drain(c, timer)
@@ -252,6 +252,3 @@ func (t *wakeTimer) set(tick int64, wait time.Duration) {
 	}
 	t.at = at
 }
-
-// fired notes that the timer is not set any more.
-func (t *wakeTimer) fired() { t.at = unset }

@@ -64,9 +64,3 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 	c.replaceToken(e, &n, p.to)
 	c.endWatch(e.ID())
 }
-
-// lockedOut is the rotation of a session whose last one may have been done or not:
-// no token opens it.
-func lockedOut(from persist.Hash, now int64) *persist.Rotation {
-	return &persist.Rotation{Previous: from, At: now}
-}

@@ -2,26 +2,6 @@ package actor
 
 import "context"
 
-// Stats are what the loop has counted since Start, and what it holds now.
-type Stats struct {
-	ColdReads, UnknownTokens, Unreadable      uint64
-	Created, Destroyed, Evicted, Expired      uint64
-	Rotated, Touches, TouchesDropped, Flushes uint64
-	Batches, BatchItems, BatchFailures        uint64
-	Conflicts, Quarantined, Overloaded        uint64
-	Evictions                                 uint64 // from memory
-	Hot, HotBytes, Pending, PendingBytes      int
-	Tombstones, Loads, Watched, Waiting       int
-	OldestPending                             int64 // age of the oldest unwritten change, microseconds
-	LastError                                 error // of the last failed write
-	LastErrorAt                               int64
-	FailingSince                              int64 // a tick; 0 while batches are committed
-	StuckDeletes                              int
-	Full                                      bool
-	Refusing                                  bool // calls have been refused in the last second
-	LeaseLapsed                               bool
-}
-
 // statsCommand asks for them.
 type statsCommand struct {
 	call

@@ -39,10 +39,11 @@ type call struct {
 	endsSessions bool // never refused for want of room
 
 	answered bool
-	reusable bool  // set by the caller: nobody looks at it any more
-	queued   bool  // waits for room
-	since    int64 // tick at which it began to
-	load     *load // the load whose disk read this caller does
+	reusable bool   // set by the caller: nobody looks at it any more
+	queued   bool   // waits for room
+	since    int64  // tick at which it began to
+	upTo     uint64 // number of the last change whose end a sync waits for
+	load     *load  // the load whose disk read this caller does
 	in       *waiters
 	next     *call
 	prev     *call
@@ -243,6 +244,9 @@ type use struct {
 	hits  uint64 // at the last look
 	looks int    // in a row between which nothing was used
 }
+
+// restAfter is how many looks in a row find the store unused before it rests.
+const restAfter = 10
 
 func (u *use) resting() bool { return u.looks >= restAfter }
 

@@ -20,7 +20,7 @@ func TestTheWakeTimerFiresAtItsTime(t *testing.T) {
 		"set and taken back":      {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, never) }, 0},
 		"never set":               {func(a *wakeTimer) { a.set(0, never) }, 0},
 		"taken back and set anew": {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, never); a.set(0, time.Second) }, time.Second},
-		"set anew after it fired": {func(a *wakeTimer) { a.set(0, 0); <-a.C; a.fired(); a.set(0, 0) }, 1},
+		"set anew after it fired": {func(a *wakeTimer) { a.set(0, 0); <-a.C; a.at = unset; a.set(0, 0) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

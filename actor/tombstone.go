@@ -42,7 +42,7 @@ type sessionTombstone struct {
 	id    persist.ID
 	token *tokenTombstone // of its token, if that is known
 	owner string          // if known
-	op    *destroyOp      // that brings it to the disk; nil if the disk had it first
+	op    operation       // that brings it to the disk; nil if the disk had it first
 	told  bool            // an event has told of its end
 }
 

@@ -7,17 +7,20 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// updateCommand changes keys of a session's data.
+// updateCommand changes keys of a session's data, or replaces all of it.
 type updateCommand struct {
 	sessionCall
 	changes   []object.Change
 	maxData   int
+	doc       *object.Object // replaces the data, with the times below; nil: changes apply
+	at        int64
+	expires   int64
 	durable   bool
 	announced bool // the client hears of the session's new end
 }
 
-// Update applies changes to the data, in the order in which calls arrive, and
-// counts as an access, announced like Access. Written behind, unless durable: then it is on disk when Update
+// Update applies changes to the data, in the order in which calls arrive, and counts as an
+// access, announced like Access. It is written behind. If durable, it is on disk when Update
 // returns. Errors: persist.ErrNotFound, ErrExpired, ErrDataTooLarge beyond maxData bytes,
 // persist.ErrCorrupt, ErrOverloaded, ErrClosed, the context's.
 func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, maxData int, durable, announced bool) (*View, error) {
@@ -26,56 +29,38 @@ func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, ma
 	return a.view(ctx, a.growth, x)
 }
 
-// with applies the changes in the order in which commands arrive, so that parallel
-// requests of one session keep each other's keys.
+// Flush replaces the data and the times. It is written behind. If durable, it is on disk
+// when Flush returns. Its errors are those of Update, but for the two about the data.
+func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at, expires int64, durable bool) error {
+	x := fresh[updateCommand](&a.pools.update)
+	x.id, x.doc, x.at, x.expires, x.durable, x.grows = id, doc, at, expires, durable, true
+	_, err := a.view(ctx, a.growth, x)
+	return err
+}
+
+// with applies the changes to what the command before has left, not to what the caller has
+// read: parallel requests of one session keep each other's keys.
 func (x *updateCommand) with(c *core, e *entry) {
 	v := e.Value()
 	if !v.ActiveAt(c.now) {
 		c.fail(&x.call, ErrExpired)
 		return
 	}
-	doc, err := v.Doc.With(x.changes)
-	if err != nil {
-		c.fail(&x.call, persist.ErrCorrupt)
-		return
-	}
-	if doc.Len() > x.maxData && doc.Len() >= v.Doc.Len() { // what is too much already may shrink
-		c.fail(&x.call, ErrDataTooLarge)
-		return
-	}
 	n := *v
-	n.access(c.now, renewed(c.now, v.TTL), x.announced)
-	n.Doc, n.Version = doc, c.mint(v.Version)
-	c.stats.Flushes++
-	c.acknowledge(&x.call, c.change(e, &n, true), &n, x.durable)
-}
-
-// flushCommand replaces a session's data.
-type flushCommand struct {
-	sessionCall
-	doc     *object.Object
-	at      int64
-	expires int64
-	durable bool
-}
-
-// Flush replaces the data and the times. Written behind, unless durable.
-func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at, expires int64, durable bool) error {
-	x := fresh[flushCommand](&a.pools.flush)
-	x.id, x.doc, x.at, x.expires, x.durable, x.grows = id, doc, at, expires, durable, true
-	_, err := a.view(ctx, a.growth, x)
-	return err
-}
-
-func (x *flushCommand) with(c *core, e *entry) {
-	v := e.Value()
-	if !v.ActiveAt(c.now) {
-		c.fail(&x.call, ErrExpired)
-		return
+	if n.Doc = x.doc; x.doc == nil {
+		doc, err := v.Doc.With(x.changes)
+		if err != nil {
+			c.fail(&x.call, persist.ErrCorrupt)
+			return
+		}
+		if doc.Len() > x.maxData && doc.Len() >= v.Doc.Len() { // what is too much already may shrink
+			c.fail(&x.call, ErrDataTooLarge)
+			return
+		}
+		n.Doc, x.at, x.expires = doc, c.now, renewed(c.now, v.TTL)
 	}
-	n := *v
-	n.access(min(x.at, c.now), x.expires, false)
-	n.Doc, n.Version = x.doc, c.mint(v.Version)
+	n.access(min(x.at, c.now), x.expires, x.announced)
+	n.Version = c.mint(v.Version)
 	c.stats.Flushes++
 	c.acknowledge(&x.call, c.change(e, &n, true), &n, x.durable)
 }

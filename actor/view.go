@@ -170,3 +170,9 @@ func (v *View) retime() *persist.Retime {
 	}
 	return t
 }
+
+// lockedOut is the rotation of a session whose last one may have been done or not:
+// no token opens it.
+func lockedOut(from persist.Hash, now int64) *persist.Rotation {
+	return &persist.Rotation{Previous: from, At: now}
+}

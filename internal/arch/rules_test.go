@@ -54,7 +54,7 @@ func house() map[string]room {
 			loop: "core", shell: "Actor",
 			core: []string{
 				"admission.go", "agenda.go", "batch.go", "core.go", "dirty.go", "end.go", "errors.go", "event.go", "load.go",
-				"peers.go", "queue.go", "retry.go", "step.go", "tombstone.go", "tombstone_user.go", "view.go",
+				"peers.go", "queue.go", "retry.go", "step.go", "tombstone.go", "tombstone_user.go", "view.go", "watchlist.go",
 			},
 		},
 		"cache": {

@@ -1,0 +1,97 @@
+package actor
+
+import "github.com/sessile/sessile/persist"
+
+// watch is the interest of callers in the end of a session.
+type watch struct {
+	moment  // not after its end: where that is later, the watch is moved when its time has come
+	id      persist.ID
+	user    string
+	entry   *entry // pinned; nil after a reset, until it is read again
+	done    chan struct{}
+	callers int
+}
+
+// watchlist holds the sessions that are watched, by their ends.
+type watchlist struct {
+	byID   map[persist.ID]*watch
+	unread map[persist.ID]*watch // those without an entry
+	byEnd  agenda[*watch]
+}
+
+// changed notes that a session may end earlier than was known.
+func (l *watchlist) changed(v *View) {
+	if w := l.byID[v.ID]; w != nil && v.end() < w.at {
+		l.byEnd.set(w, v.end())
+	}
+}
+
+// watchEntry keeps the session in memory for those who watch it. One that leaves is read
+// again first.
+func (c *core) watchEntry(w *watch, e *entry) {
+	c.watched.byEnd.set(w, e.Value().end())
+	if e.Leaving() {
+		c.watched.unread[w.id] = w
+		c.out.reread = true
+		return
+	}
+	delete(c.watched.unread, w.id)
+	c.hot.Pin(e)
+	w.entry = e
+}
+
+// rereadWatched has watched sessions read again: nobody else may ask for them, and who
+// watches one that is gone waits for its end.
+func (c *core) rereadWatched() {
+	for id, w := range c.watched.byID {
+		if w.entry != nil {
+			c.hot.Unpin(w.entry)
+			w.entry = nil
+			c.watched.unread[id] = w
+		}
+	}
+	c.out.reread = len(c.watched.unread) > 0
+}
+
+// endUnread tells those who watch sessions of a user that memory does not have.
+func (c *core) endUnread(user string, except persist.ID) {
+	for id, w := range c.watched.unread {
+		if w.user == user && id != except {
+			c.endWatch(id)
+		}
+	}
+}
+
+func (c *core) unwatch(id persist.ID, w *watch) {
+	delete(c.watched.byID, id)
+	delete(c.watched.unread, id)
+	c.watched.byEnd.remove(w)
+	if w.entry != nil {
+		c.hot.Unpin(w.entry)
+	}
+}
+
+// expireWatched ends watched sessions whose time has come, a slice of them.
+func (c *core) expireWatched() {
+	for n := 0; n < sliceSize && c.watched.byEnd.due(c.now); n++ {
+		w := c.watched.byEnd[0]
+		if end := c.endOf(w); c.now < end {
+			c.watched.byEnd.set(w, end)
+			continue
+		}
+		c.endWatch(w.id)
+	}
+}
+
+// endOf is when a watched session ends. It is looked for later where memory does not know.
+func (c *core) endOf(w *watch) int64 {
+	e := w.entry
+	if e == nil {
+		e = c.hot.ByID(w.id) // on its way out, with what is not on disk
+	}
+	if e == nil {
+		c.out.reread = true
+		return c.now + retryMost.Microseconds()
+	}
+	return e.Value().end()
+}
