@@ -3,6 +3,7 @@ package actor
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -14,6 +15,7 @@ type batch struct {
 	ops     []operation
 	writes  []*dirty
 	touches []*dirty
+	bulk    bool // it has a part of a command over many sessions
 	stale   bool // another node changed something meanwhile
 }
 
@@ -59,7 +61,7 @@ func (c *core) nextBatch() *persist.Batch {
 	if b.items.Len() == 0 {
 		return nil
 	}
-	c.inFlight = b
+	c.inFlight, c.bulkLast = b, b.bulk
 	c.stats.Batches++
 	c.stats.BatchItems += uint64(b.items.Len())
 	return b.items
@@ -68,10 +70,11 @@ func (c *core) nextBatch() *persist.Batch {
 // fillOps takes the operations in their order. The last look of each may end it, or take
 // changes along on which its outcome depends.
 func (c *core) fillOps(b *batch) {
-	for _, op := range c.ops.take(c.cfg.BatchSize) {
+	for _, op := range c.ops.take(c.cfg.BatchSize, c.bulkRoom()) {
 		if !op.prepare(c, b) {
 			continue
 		}
+		b.bulk = b.bulk || isBulk(op)
 		op.state().stage = inFlight
 		b.ops = append(b.ops, op)
 		b.items.Ops = append(b.items.Ops, op.encode())
@@ -123,6 +126,10 @@ func (m committed) handle(c *core) {
 	}
 	for i, op := range b.ops {
 		op.settle(c, b, m.result.Ops[i])
+	}
+	if len(c.again) > 0 {
+		c.ops.putBack(c.again)
+		c.again = nil
 	}
 	if len(c.tombstones.committed) > 0 {
 		c.pruneTombstones()
@@ -214,6 +221,7 @@ type pending struct {
 	stage      stage
 	background bool // it may wait for BatchInterval; others may not, retries too
 	deletes    bool
+	bulk       int // sessions that it deletes as a part of a command over many; see core.bulkRoom
 }
 
 func (p *pending) state() *pending { return p }
@@ -261,19 +269,27 @@ func (q *opqueue) push(op operation) {
 	q.ready = append(q.ready, op)
 }
 
-// take removes up to n operations, the first ones. They are valid until the next push.
-func (q *opqueue) take(n int) []operation {
+// take removes up to n operations, the first ones, but of bulk no more than there is room
+// for. They are valid until the next push.
+func (q *opqueue) take(n, room int) []operation {
 	n = min(n, len(q.ready))
+	if slices.ContainsFunc(q.ready[:n], isBulk) {
+		return q.takeAround(n, room)
+	}
 	l := q.ready[:n:n]
 	for _, op := range l {
-		if !op.state().background {
-			q.urgent--
-		}
+		q.taken(op)
 	}
 	if q.ready = q.ready[n:]; len(q.ready) == 0 {
 		q.ready = nil
 	}
 	return l
+}
+
+func (q *opqueue) taken(op operation) {
+	if !op.state().background {
+		q.urgent--
+	}
 }
 
 // nextSeq numbers an accepted change.

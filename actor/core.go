@@ -68,6 +68,9 @@ type core struct {
 	bytes      int64                 // data of dirty, and of sessions that are being created
 	ops        opqueue               // security operations that are not in flight
 	inFlight   *batch                // the batch that is being committed
+	again      []operation           // of the batch that settles: those that are done in part
+	bulkRows   int                   // sessions that commands over many delete with one commit
+	bulkLast   bool                  // the last batch had some
 	syncs      waiters
 	passed     bool   // something that they may wait for has come to its end
 	seq        uint64 // of the last accepted change or operation
@@ -129,6 +132,7 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 		replacing:  make(replacing),
 		admission:  newAdmission(),
 		exclusive:  cfg.Exclusive,
+		bulkRows:   bulkRows,
 	}
 	if c.exclusive {
 		c.lease = forever

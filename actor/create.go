@@ -43,7 +43,7 @@ func (x *createCommand) run(c *core) {
 	x.op.add(&x.call)
 	c.accept(x.op)
 	if len(c.tombstones.users) > 0 {
-		c.tombstones.creating(u, x.op.order, 1)
+		c.tombstones.creating(u, x.op.order, x.limit.Max > 0, 1)
 	}
 	c.replacing.begin(x.replaces)
 }
@@ -82,7 +82,7 @@ func (p *createOp) end(c *core) {
 	c.passed = true
 	c.bytes -= p.bytes
 	if len(c.tombstones.users) > 0 {
-		c.tombstones.creating(p.record.UserID, p.order, -1)
+		c.tombstones.creating(p.record.UserID, p.order, p.limit.Max > 0, -1)
 	}
 	c.replacing.end(p.replaces, &c.destroys)
 }

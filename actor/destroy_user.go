@@ -21,8 +21,12 @@ type destroyUserCommand struct {
 // returns how many were stored. It is on disk when DestroyUser returns nil. Its errors are
 // those of Destroy; persist.ErrNotFound if except is not an active session of the user.
 //
-// If a first commit was done but reported as unknown, its retry finds nothing to delete:
-// those sessions are neither counted nor told as events.
+// Memory refuses all of them at once. The disk deletes them in pieces, between which others
+// commit: where it has failed, or the process has ended before DestroyUser did, it may have
+// some of them still.
+//
+// If a commit was done but reported as unknown, its retry does not find what that has
+// deleted: those sessions are neither counted nor told as events.
 func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persist.ID) (int, error) {
 	x := fresh[destroyUserCommand](&a.pools.destroyUser)
 	x.user, x.except, x.endsSessions = u, except, true
@@ -79,23 +83,26 @@ func (x *destroyUserCommand) giveUp(c *core) (later bool, state error) {
 	switch {
 	case x.op == nil:
 		return false, nil
-	case x.op.clearing == 0:
+	case x.op.chores == 0:
 		return false, ErrNotDurable
 	}
-	c.chores = append(c.chores, func(c *core) bool { // behind the one that clears
+	x.op.later(c, func(c *core) bool { // behind the one that clears
 		c.fail(&x.call, &leftError{ErrNotDurable})
 		return true
 	})
 	return true, nil
 }
 
-// destroyUserOp is a log-out of a user that is not on disk yet.
+// destroyUserOp is a log-out of a user that is not on disk yet. It leaves in pieces: the
+// first one in its turn, each other one as bulk, with its own place in the order.
 type destroyUserOp struct {
 	pending
 	user      persist.UserKey
 	except    persist.ID
 	tombstone *userTombstone
-	clearing  int // chores that take its sessions out of memory
+	most      int // sessions that the piece may end, 0 = all that are left
+	ended     int // sessions that its pieces have ended
+	chores    int // that take its sessions out of memory, or tell of their ends
 }
 
 // clear takes the user's sessions out of memory: a slice at once, the others in steps to
@@ -107,11 +114,16 @@ func (p *destroyUserOp) clear(c *core, keep *entry) {
 	if group == nil || p.clearSlice(c, group) {
 		return
 	}
-	p.clearing++
+	p.later(c, func(c *core) bool { return p.clearSlice(c, group) })
+}
+
+// later has a chore done behind those of p that wait.
+func (p *destroyUserOp) later(c *core, do chore) {
+	p.chores++
 	c.chores = append(c.chores, func(c *core) bool {
-		done := p.clearSlice(c, group)
+		done := do(c)
 		if done {
-			p.clearing--
+			p.chores--
 		}
 		return done
 	})
@@ -129,37 +141,65 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 	return group.First() == nil
 }
 
-func (p *destroyUserOp) encode() persist.Op {
-	return persist.Op{Kind: persist.DestroyUser, User: p.user, Except: p.except}
+// prepare cuts the next piece. It is all that is left if a login waits whose limit counts
+// the user's sessions, or nobody else will wait any more.
+func (p *destroyUserOp) prepare(c *core, _ *batch) bool {
+	if p.most = c.bulkRows; p.tombstone.limited > 0 || c.closing {
+		p.most = 0
+	}
+	return true
 }
 
-// settle answers when memory has none of the sessions any more, and all of their ends
-// have been told. What the disk refuses is tried again for ever.
+func (p *destroyUserOp) encode() persist.Op {
+	return persist.Op{Kind: persist.DestroyUser, User: p.user, Except: p.except, Through: p.tombstone.through, Max: p.most}
+}
+
+// settle has the next piece leave, or answers, when memory has none of the sessions any
+// more, and all of their ends have been told. What the disk refuses is tried again for ever.
 func (p *destroyUserOp) settle(c *core, _ *batch, o persist.Outcome) {
-	if o.Status != persist.Applied && o.Status != persist.Gone {
-		p.tombstone.stuck = true
+	if p.tombstone.stuck = o.Status != persist.Applied && o.Status != persist.Gone; p.tombstone.stuck {
 		p.failed(c, o.Err)
 		c.postpone(p, o.Err)
 		return
 	}
-	c.tombstones.commitOne(p.tombstone)
+	p.ended += len(o.Removed)
 	c.stats.Destroyed += uint64(len(o.Removed))
-	left := o.Removed
-	c.whenCleared(p, func(c *core) bool {
-		n := min(len(left), sliceSize)
-		for _, x := range left[:n] {
-			c.over(x, Event{Kind: Destroyed})
-		}
-		c.pruneTombstones()
-		if left = left[n:]; len(left) > 0 {
-			return false
-		}
-		for x := p.first; x != nil; x = p.first {
-			x.self.(*destroyUserCommand).n = len(o.Removed) //nolint:forcetypeassert,errcheck // nobody else waits for it
-			c.answer(x, nil)
-		}
-		return true
-	})
+	last := o.Through == 0
+	if last {
+		c.tombstones.commitOne(p.tombstone)
+	} else {
+		c.tombstones.commitPiece(p.tombstone, o.Through)
+		p.goOn(c)
+	}
+	p.whenCleared(c, func(c *core) bool { return p.told(c, &o.Removed) && (!last || p.answer(c)) })
+}
+
+// goOn has the next piece wait for its turn.
+func (p *destroyUserOp) goOn(c *core) {
+	p.since, p.tries = c.tick, 0
+	if p.bulk = c.bulkRows; p.tombstone.limited > 0 {
+		p.bulk = 0
+	}
+	c.again = append(c.again, p)
+}
+
+// told tells of the ends of a slice of the sessions, and reports whether it was the last.
+func (p *destroyUserOp) told(c *core, ended *[]persist.Removed) bool {
+	n := min(len(*ended), sliceSize)
+	for _, x := range (*ended)[:n] {
+		c.over(x, Event{Kind: Destroyed})
+	}
+	c.pruneTombstones()
+	*ended = (*ended)[n:]
+	return len(*ended) == 0
+}
+
+func (p *destroyUserOp) answer(c *core) bool {
+	for x := p.first; x != nil; x = p.first {
+		x.self.(*destroyUserCommand).n = p.ended //nolint:forcetypeassert,errcheck // nobody else waits for it
+		c.answer(x, nil)
+	}
+	return true
 }
 
 func (p *destroyUserOp) fail(c *core, _ *batch, err error, _ bool) bool {
@@ -169,7 +209,7 @@ func (p *destroyUserOp) fail(c *core, _ *batch, err error, _ bool) bool {
 
 // failed tells those who wait that the log-out is not on disk yet.
 func (p *destroyUserOp) failed(c *core, err error) {
-	c.whenCleared(p, func(c *core) bool {
+	p.whenCleared(c, func(c *core) bool {
 		c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, err))
 		return true
 	})
@@ -180,9 +220,9 @@ func (p *destroyUserOp) surrender(c *core) {
 }
 
 // whenCleared does a first slice at once, and what is left of it, or all of it, behind
-// the chores that take the sessions out of memory.
-func (c *core) whenCleared(p *destroyUserOp, do chore) {
-	if p.clearing > 0 || !do(c) {
-		c.chores = append(c.chores, do)
+// the chores of p that wait.
+func (p *destroyUserOp) whenCleared(c *core, do chore) {
+	if p.chores > 0 || !do(c) {
+		p.later(c, do)
 	}
 }

@@ -50,7 +50,9 @@ func (x *expireCommand) run(c *core) {
 			continue // an extension may be on its way to the disk
 		}
 		x.open++
-		c.accept(&expireOp{ref: ref, command: x})
+		p := &expireOp{ref: ref, command: x}
+		p.bulk = 1
+		c.accept(p)
 	}
 	if x.open == 0 {
 		c.answer(&x.call, nil)

@@ -100,7 +100,7 @@ func (m *sim) beginCreate() {
 	}
 	m.logf("create of %x", rec.ID[14:])
 	for _, w := range m.clients {
-		c.unsure = c.unsure || w.what == "wipe" && w.wiped() == user
+		c.unsure = c.unsure || w.what == "wipe" && w.wiped() == user && w.cmd.(*destroyUserCommand).op == nil // else it is meant no more
 	}
 	for _, w := range m.clients {
 		if w.what == "create" && w.created().UserID == user && r.limit.Max > 0 {

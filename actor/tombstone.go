@@ -184,12 +184,8 @@ func (t *tombstones) decide(since uint64, r persist.Record) decision {
 		return refuse
 	}
 	for _, u := range t.users[r.UserID] {
-		switch {
-		case u.except == r.ID:
-		case u.commit == 0:
-			return refuse
-		case u.commit > since:
-			return readAgain
+		if d := u.decide(since, r); d != install {
+			return d
 		}
 	}
 	if v := t.versions[r.ID]; v != nil && v.commit > since {

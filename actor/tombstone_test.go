@@ -184,11 +184,14 @@ func TestALogOutIsJoinedUnlessASessionHasBegunSince(t *testing.T) {
 	x.addUser(&userTombstone{user: "u", order: 5, op: op})
 	equal(t, "joined", x.joinable("u", persist.ID{}) == op, true)
 	equal(t, "with another to keep", x.joinable("u", persist.ID{1}) == nil, true)
-	x.creating("u", 6, 1)
+	x.creating("u", 6, false, 1)
 	equal(t, "when one is being created", x.joinable("u", persist.ID{}) == nil, true)
-	x.creating("u", 6, -1)
-	x.creating("u", 4, 1) // accepted before it
+	x.creating("u", 6, false, -1)
+	x.creating("u", 4, false, 1) // accepted before it
 	equal(t, "when that is settled", x.joinable("u", persist.ID{}) == op, true)
+	x.users["u"][0].through = 7
+	equal(t, "when it is done in part", x.joinable("u", persist.ID{}) == nil, true)
+	x.users["u"][0].through = 0
 	op.stage = inFlight
 	equal(t, "in flight", x.joinable("u", persist.ID{}) == nil, true)
 }

@@ -6,15 +6,18 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// userTombstone ends every session of a user but one.
+// userTombstone ends every session of a user but one. The disk may have it in pieces.
 type userTombstone struct {
 	commitNumber
-	user   string
-	except persist.ID
-	order  uint64         // sessions created later are not meant
-	stuck  bool           // the disk refuses this one deletion
-	later  int            // sessions of the user accepted since, and not settled: it does not mean them
-	op     *destroyUserOp // that brings it to the disk
+	user    string
+	except  persist.ID
+	order   uint64         // sessions created later are not meant
+	stuck   bool           // the disk refuses this one deletion
+	later   int            // sessions of the user accepted since, and not settled: it does not mean them
+	limited int            // of those, the ones whose limit counts the user's sessions
+	through int64          // the greatest key that is yet to be deleted, 0 = whatever there is
+	piece   uint64         // number of the commit of the last piece
+	op      *destroyUserOp // that brings it to the disk
 }
 
 func (t *tombstones) addUser(u *userTombstone) *userTombstone {
@@ -29,6 +32,32 @@ func (u *userTombstone) forget(t *tombstones) {
 	t.users[u.user] = left
 	if len(left) == 0 {
 		delete(t.users, u.user)
+	}
+}
+
+// commitPiece notes that the disk has deleted the sessions of a user whose keys are greater
+// than through.
+func (t *tombstones) commitPiece(u *userTombstone, through int64) {
+	t.commits++
+	u.piece, u.through = t.commits, through
+}
+
+// decide holds a row of the user against its log-out, which the disk may have done in part:
+//
+//  1. A load reads a row.
+//  2. A piece of the log-out deletes it. What it leaves has smaller keys.
+//  3. The user logs in: the new session has a greater key.
+//  4. The load ends. Only a load that began after the piece knows the one from the other.
+func (u *userTombstone) decide(since uint64, r persist.Record) decision {
+	switch {
+	case u.except == r.ID:
+		return install
+	case u.commit == 0 && (u.through == 0 || r.Key <= u.through):
+		return refuse
+	case max(u.commit, u.piece) > since:
+		return readAgain
+	default:
+		return install
 	}
 }
 
@@ -55,10 +84,11 @@ func (t *tombstones) endsUser(user string, id persist.ID, order uint64) bool {
 }
 
 // joinable is the log-out of a user that is yet to do what another asks for, nil if
-// there is none: a disk that is down would let them pile up.
+// there is none: a disk that is down would let them pile up. One that is done in part does
+// not mean the sessions that have begun since.
 func (t *tombstones) joinable(user string, except persist.ID) *destroyUserOp {
 	for _, u := range t.users[user] {
-		if u.later == 0 && u.commit == 0 && u.except == except && u.op.stage == ready {
+		if u.later == 0 && u.commit == 0 && u.through == 0 && u.except == except && u.op.stage == ready {
 			return u.op
 		}
 	}
@@ -66,11 +96,16 @@ func (t *tombstones) joinable(user string, except persist.ID) *destroyUserOp {
 }
 
 // creating notes that a session of the user has been accepted, or, with -1, that it is
-// settled. Log-outs that were accepted before order do not mean it.
-func (t *tombstones) creating(user string, order uint64, n int) {
+// settled. Log-outs that were accepted before order do not mean it. If its limit counts the
+// user's sessions, it must find none that a log-out has left: that goes first, and whole.
+func (t *tombstones) creating(user string, order uint64, limited bool, n int) {
 	for _, u := range t.users[user] {
-		if u.order < order {
-			u.later += n
+		if u.order >= order {
+			continue
+		}
+		if u.later += n; limited {
+			u.limited += n
+			u.op.bulk = 0
 		}
 	}
 }

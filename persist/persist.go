@@ -44,8 +44,9 @@ type UserKey struct {
 	ID  string
 }
 
-// Ref names one stored session. Key is the engine's own short handle for it,
-// unique for the life of the store; 0 if it is not known. Sessions whose keys are
+// Ref names one stored session. Key is the engine's own short handle for it, positive,
+// unique for the life of the store; 0 if it is not known. A session that is created after
+// another was committed has the greater key. Sessions whose keys are
 // near each other should be stored near each other: they are written together.
 type Ref struct {
 	ID  ID
@@ -150,7 +151,13 @@ const (
 	Seen
 	// Destroy deletes the session Ref: Applied, or Gone if there is none.
 	Destroy
-	// DestroyUser deletes every session of User but Except (zero = all).
+	// DestroyUser deletes the sessions of User but Except (zero = all): those whose key is
+	// at most Through, or all if Through is 0; of these the Max with the greatest keys, or
+	// all if Max is 0. It is Applied, also if there is none. If it leaves any for want of
+	// Max, Outcome.Through is the greatest key of those, else 0. The same operation with
+	// that as its Through goes on. So no piece deletes a session that was created after
+	// the first. Applied again, it deletes what is left by then. A negative Max or Through
+	// is Failed, with nothing changed.
 	DestroyUser
 	// Expire deletes the session Ref if it is past its end at Batch.Now:
 	// Applied; Gone if there is none; Conflict if it is still active.
@@ -171,6 +178,8 @@ type Op struct {
 	Replaces ID      // Create: a session that ends with it, zero = none
 	User     UserKey // DestroyUser
 	Except   ID      // DestroyUser
+	Through  int64   // DestroyUser: the greatest key of the sessions that it means, 0 = no bound
+	Max      int     // DestroyUser: how many it deletes, 0 = no bound
 }
 
 // Write replaces the data of a session and its times. It is Applied if the
@@ -233,6 +242,7 @@ type Outcome struct {
 	Status  Status
 	Key     int64     // Create, Applied: the engine's handle
 	Version Version   // Write, Conflict: the stored version
+	Through int64     // DestroyUser, Applied: the greatest key of the sessions that Max has left, 0 = none is left
 	Removed []Removed // replaced and evicted by Create; destroyed by Destroy, DestroyUser, Expire
 	Err     error     // Failed
 }

@@ -140,6 +140,25 @@ func faults() map[string]fault {
 			}
 			return nil
 		},
+		"a piece has no bound": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				batch.Ops[i].Max = 0
+			}
+			return nil
+		},
+		"a piece begins anew": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
+			for i := range batch.Ops {
+				batch.Ops[i].Through = 0
+			}
+			return nil
+		},
+		"a piece is told to be the last": func(*broken, *persist.Batch) func(*persist.Result) {
+			return func(res *persist.Result) {
+				for i := range res.Ops {
+					res.Ops[i].Through = 0
+				}
+			}
+		},
 		"expire asks nothing": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
 			for i := range batch.Ops {
 				if batch.Ops[i].Kind == persist.Expire {

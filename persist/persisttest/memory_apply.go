@@ -14,6 +14,7 @@ import (
 var (
 	errKind   = errors.New("unknown kind of operation")
 	errRecord = errors.New("create without a record that has an id")
+	errBounds = errors.New("negative bounds of a piece")
 )
 
 func (m *Memory) write(w *persist.Write) persist.Outcome {
@@ -188,10 +189,19 @@ func (m *Memory) destroy(op *persist.Op) persist.Outcome {
 }
 
 func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
+	if op.Max < 0 || op.Through < 0 {
+		return failed(errBounds)
+	}
 	l := slices.DeleteFunc(m.ofUser(op.User.ID), func(r *persist.Record) bool {
-		return r.ID == op.Except || op.User.ID == ""
+		return r.ID == op.Except || op.User.ID == "" || op.Through != 0 && r.Key > op.Through
 	})
-	return persist.Outcome{Status: persist.Applied, Removed: m.remove(l)}
+	o := persist.Outcome{Status: persist.Applied}
+	if n := len(l) - op.Max; op.Max > 0 && n > 0 {
+		o.Through = l[n-1].Key
+		l = l[n:]
+	}
+	o.Removed = m.remove(l)
+	return o
 }
 
 func (m *Memory) expire(now int64, op *persist.Op) persist.Outcome {

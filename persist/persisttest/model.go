@@ -16,7 +16,7 @@ import (
 func runModel(t *testing.T, open func(t *testing.T) persist.Backend) {
 	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{T: rt, got: open(t), want: NewMemory(), keys: map[persist.ID]int64{}, born: map[persist.ID]int{}, now: now}
+		m := &model{T: rt, got: open(t), want: NewMemory(), keys: map[persist.ID]int64{}, wantKeys: map[int64]int64{}, born: map[persist.ID]int{}, now: now}
 		defer func() { _ = m.got.Close() }()
 		for range rapid.IntRange(1, 15).Draw(rt, "batches") {
 			m.now += rapid.Int64Range(0, hour/2).Draw(rt, "pause")
@@ -32,14 +32,15 @@ func runModel(t *testing.T, open func(t *testing.T) persist.Backend) {
 // model is a backend beside the one that it must resemble.
 type model struct {
 	*rapid.T
-	got  persist.Backend
-	want *Memory
-	keys map[persist.ID]int64 // of the backend: also of sessions that are gone
-	ids  []persist.ID         // every session there ever was
-	born map[persist.ID]int   // how often an id was created: what was born again has no sure key
-	last []persist.Hash       // hashes there ever were
-	now  int64
-	n    uint64
+	got      persist.Backend
+	want     *Memory
+	keys     map[persist.ID]int64 // of the backend: also of sessions that are gone
+	wantKeys map[int64]int64      // of want, by those of got
+	ids      []persist.ID         // every session there ever was
+	born     map[persist.ID]int   // how often an id was created: what was born again has no sure key
+	last     []persist.Hash       // hashes there ever were
+	now      int64
+	n        uint64
 }
 
 var users = []string{"ann", "bob", ""}
@@ -57,7 +58,7 @@ func (m *model) step() {
 		want.Touches = append(want.Touches, x)
 	}
 	for _, op := range got.Ops {
-		op.Ref.Key = 0
+		op.Ref.Key, op.Through = 0, m.wantKeys[op.Through]
 		want.Ops = append(want.Ops, op)
 	}
 	a, err := m.got.Apply(context.Background(), &got)
@@ -73,7 +74,7 @@ func (m *model) step() {
 	m.outcomes("operation", a.Ops, b.Ops)
 	for i, o := range a.Ops {
 		if r := got.Ops[i].Record; r != nil && o.Status == persist.Applied {
-			m.keys[r.ID] = o.Key
+			m.keys[r.ID], m.wantKeys[o.Key] = o.Key, b.Ops[i].Key
 		}
 	}
 }
@@ -87,6 +88,9 @@ func (m *model) outcomes(what string, got, want []persist.Outcome) {
 		if g.Status != w.Status || g.Version != w.Version {
 			m.Fatalf("%s %d: %s, version %d; want %s, version %d (error: %v)",
 				what, i, statusName(g.Status), g.Version, statusName(w.Status), w.Version, g.Err)
+		}
+		if m.wantKeys[g.Through] != w.Through {
+			m.Fatalf("%s %d goes on at %d, want %d", what, i, m.wantKeys[g.Through], w.Through)
 		}
 		if a, b := removedSet(g.Removed), removedSet(w.Removed); !slices.Equal(a, b) {
 			m.Fatalf("%s %d removed %v, want %v", what, i, a, b)
@@ -231,7 +235,11 @@ func (m *model) op() persist.Op {
 		limit := persist.Limit{Max: rapid.IntRange(0, 3).Draw(m.T, "max"), Refuse: rapid.Bool().Draw(m.T, "refuse")}
 		return replaceOp(m.newRecord(user), limit, m.ref().ID)
 	case persist.DestroyUser:
-		return persist.Op{Kind: kind, User: persist.UserKey{ID: user}, Except: m.ref().ID}
+		op := persist.Op{Kind: kind, User: persist.UserKey{ID: user}, Except: m.ref().ID, Max: rapid.IntRange(0, 3).Draw(m.T, "piece")}
+		if rapid.Bool().Draw(m.T, "bounded") {
+			op.Through = m.keys[m.ref().ID]
+		}
+		return op
 	}
 	op := persist.Op{Kind: kind, Ref: m.ref(), To: m.hash(), From: m.hash()}
 	op.Until = m.now + rapid.Int64Range(0, hour).Draw(m.T, "until")

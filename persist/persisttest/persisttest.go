@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 		{"touch", touchContract()},
 		{"retime", retimeContract()},
 		{"destroy", destroyContract()},
+		{"a piece of a log-out", pieceContract()},
 		{"expire", expireContract()},
 		{"batch", batchContract()},
 		{"read", readContract()},

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 
 	"zombiezen.com/go/sqlite"
 
@@ -12,6 +14,7 @@ import (
 var (
 	errKind   = errors.New("unknown kind of operation")
 	errRecord = errors.New("a create needs a record with an id")
+	errBounds = errors.New("negative bounds of a piece")
 )
 
 // op applies one security operation. A session is found by its id: the key is
@@ -27,7 +30,7 @@ func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 	case persist.Destroy:
 		return t.destroy(o.Ref.ID)
 	case persist.DestroyUser:
-		return t.destroyUser(o.User.ID, o.Except)
+		return t.destroyUser(o)
 	case persist.Expire:
 		return t.expire(o.Ref.ID)
 	default:
@@ -44,11 +47,25 @@ func (t *transaction) destroy(id persist.ID) (persist.Outcome, error) {
 	return persist.Outcome{Status: persist.Applied, Removed: gone}, nil
 }
 
-// destroyUser deletes a user's sessions. Guests are nobody's.
-func (t *transaction) destroyUser(user string, except persist.ID) (persist.Outcome, error) {
-	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE user_id = ? AND user_id <> '' AND id <> ?
-		RETURNING key, id, token_hash, user_id`).text(user).blob(except[:]))
-	return persist.Outcome{Status: persist.Applied, Removed: gone}, err
+// destroyUser deletes a user's sessions, or a piece of them. Guests are nobody's.
+func (t *transaction) destroyUser(o *persist.Op) (persist.Outcome, error) {
+	if o.Max < 0 || o.Through < 0 {
+		return failed(errBounds), nil
+	}
+	through, limit := cmp.Or(o.Through, math.MaxInt64), int64(cmp.Or(o.Max, -1)) // SQLite's LIMIT of -1 is none
+	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE key IN (
+		SELECT key FROM session WHERE user_id = ?1 AND user_id <> '' AND id <> ?2 AND key <= ?3 ORDER BY key DESC LIMIT ?4)
+		RETURNING key, id, token_hash, user_id`).text(o.User.ID).blob(o.Except[:]).int(through).int(limit))
+	out := persist.Outcome{Status: persist.Applied, Removed: gone}
+	if err != nil || o.Max == 0 || len(gone) < o.Max {
+		return out, err
+	}
+	err = query(t.c, `SELECT key FROM session WHERE user_id = ?1 AND user_id <> '' AND id <> ?2 AND key <= ?3 ORDER BY key DESC LIMIT 1`).
+		text(o.User.ID).blob(o.Except[:]).int(through).rows(func(s *sqlite.Stmt) error {
+		out.Through = s.ColumnInt64(0)
+		return nil
+	})
+	return out, err
 }
 
 // remove runs a DELETE that returns key, id, token_hash and user_id, and deletes
