@@ -40,7 +40,9 @@ func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error 
 }
 
 // DestroyAllForUser ends every session of a user: hot, cold, with unwritten
-// changes, being loaded or being created. It returns how many were stored.
+// changes, being loaded or being created. It returns how many were stored. Memory refuses
+// all of them at once; the disk deletes very many in pieces, between which others commit.
+// If the process ends before it has returned, some of them may be back after a restart.
 // Durable, and [ErrNotDurable] after a failed write, like [Store.Destroy].
 func (s *Store) DestroyAllForUser(ctx context.Context, userID string) (int, error) {
 	return s.destroyUser(ctx, userID, persist.ID{})

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/sessile/sessile/persist"
@@ -85,4 +86,286 @@ func TestDestroyUserDoesNotPileUpWhileTheDiskFails(t *testing.T) {
 	if n := len(g.c.ops.ready); n > 100 {
 		t.Fatalf("%d operations and %d tombstones (counted as %d) for one user, though MaxTombstones and MaxPending are 10", n, len(g.c.tombstones.users["u"]), g.c.tombstones.len())
 	}
+}
+
+// inPieces is a harness with n sessions of u, whose log-out leaves in pieces of two.
+func inPieces(t *testing.T, n int) (g *harness, l []*persist.Record) {
+	g = newHarness(t, nil)
+	g.c.bulkRows = 2
+	for range n {
+		l = append(l, g.create("u"))
+	}
+	return g, l
+}
+
+// stored counts the sessions of a user on disk.
+func (g *harness) stored(user string) int {
+	g.Helper()
+	l, err := g.disk.ByUser(g.Context(), persist.UserKey{ID: user})
+	if err != nil {
+		g.Fatal(err)
+	}
+	return len(l.Records)
+}
+
+// finish settles commits until x is answered.
+func (g *harness) finish(x command) response {
+	g.Helper()
+	for range 20 {
+		if out := g.settle(); x.base().answered {
+			return g.answer(out, x)
+		}
+	}
+	g.Fatal("it does not end")
+	return response{}
+}
+
+func TestDestroyUserOfManyCommitsInPieces(t *testing.T) {
+	g, l := inPieces(t, 5)
+	x := g.wipe("u")
+	g.waits(g.do(x), x)
+	for _, rec := range l {
+		equal(t, "opens", g.opens(rec.Hash), false)
+	}
+	events := 0
+	for _, left := range []int{3, 1} {
+		out := g.settle()
+		g.waits(out, x)
+		equal(t, "left on disk", g.stored("u"), left)
+		events += happened(out, Destroyed)
+	}
+	for _, rec := range l {
+		equal(t, "opens", g.opens(rec.Hash), false)
+	}
+	out := g.settle()
+	equal(t, "ended", g.ok(out, x).n, 5)
+	equal(t, "events", events+happened(out, Destroyed), 5)
+	equal(t, "counted", g.stats().Destroyed, 5)
+	equal(t, "left on disk", g.stored("u"), 0)
+	equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
+}
+
+// TestDestroyUserInPiecesSparesALoginBetweenThem: it is found in memory and on disk, and a
+// second log-out ends it too.
+func TestDestroyUserInPiecesSparesALoginBetweenThem(t *testing.T) {
+	g, _ := inPieces(t, 7)
+	first := g.wipe("u")
+	g.do(first)
+	g.settle()
+	login := g.createReq("u")
+	g.do(login)
+	g.settle() // the second piece was in flight
+	g.ok(g.settle(), login)
+	equal(t, "opens", g.opens(login.record.Hash), true)
+	g.do(reset{"test"})
+	equal(t, "opens, cold", g.opens(login.record.Hash), true)
+	second := g.wipe("u")
+	g.do(second)
+	equal(t, "opens after the second", g.opens(login.record.Hash), false)
+	for g.batch != nil {
+		g.settle()
+	}
+	equal(t, "answered", first.answered && second.answered && first.err == nil && second.err == nil, true)
+	equal(t, "ended by both", first.n+second.n, 8) // each session once
+	equal(t, "left on disk", g.stored("u"), 0)
+}
+
+// okIn is how many sessions an answer without an error counts.
+func (g *harness) okIn(a response) int {
+	g.Helper()
+	g.okay(a)
+	return a.n
+}
+
+// TestDestroyUserInPiecesKeepsOneSession, wherever that is among them, and a login that
+// replaces it.
+func TestDestroyUserInPiecesKeepsOneSession(t *testing.T) {
+	for keep := range 5 {
+		for _, replaced := range []bool{false, true} {
+			g, l := inPieces(t, 5)
+			x := g.wipeBut("u", l[keep].ID)
+			g.do(x)
+			kept := l[keep].Hash
+			g.settle()
+			if replaced {
+				login := g.relogin(l[keep], persist.Limit{})
+				g.do(login)
+				kept = login.record.Hash
+			}
+			n := 4
+			if !x.answered {
+				n = g.okIn(g.finish(x))
+			}
+			for g.batch != nil {
+				g.settle()
+			}
+			equal(t, "ended", n, 4)
+			equal(t, "opens", g.opens(kept), true)
+			equal(t, "left on disk", g.stored("u"), 1)
+		}
+	}
+}
+
+// TestDestroyUserInPiecesCountsWhatALoginReplacesOnce: as that login's.
+func TestDestroyUserInPiecesCountsWhatALoginReplacesOnce(t *testing.T) {
+	g, l := inPieces(t, 5)
+	x := g.wipe("u")
+	g.do(x)
+	g.settle()
+	login := g.relogin(l[0], persist.Limit{}) // the last one to be deleted
+	g.do(login)
+	g.settle()
+	g.ok(g.settle(), login)
+	equal(t, "ended", g.okIn(g.finish(x)), 4)
+	equal(t, "counted", g.stats().Destroyed, 5)
+	equal(t, "left on disk", g.stored("u"), 1)
+}
+
+// TestDestroyUserLeavesWholeForALoginWithALimit: what it has left does not count.
+func TestDestroyUserLeavesWholeForALoginWithALimit(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		g, _ := inPieces(t, 9)
+		x, login := g.wipe("u"), g.createReq("u")
+		login.limit = persist.Limit{Max: 1, Refuse: true}
+		if g.do(x); !before {
+			g.settle() // and the second piece is in flight
+		}
+		g.do(login)
+		g.settle()
+		g.waits(g.do(wakeUp{}), login)
+		b := g.carries(2, 0, 0)
+		equal(t, "the rest goes first, and whole", b.Ops[0].Kind == persist.DestroyUser && b.Ops[0].Max == 0, true)
+		out := g.settle()
+		g.ok(out, login)
+		equal(t, "ended", g.ok(out, x).n, 9)
+		equal(t, "opens", g.opens(login.record.Hash), true)
+		equal(t, "left on disk", g.stored("u"), 1)
+	}
+}
+
+// TestDestroyUserInPiecesGoesOnAfterAFailure, whether the piece was done or not: the caller
+// is told, and no session is left.
+func TestDestroyUserInPiecesGoesOnAfterAFailure(t *testing.T) {
+	for name, fail := range map[string]func(*harness) *effects{
+		"not done":             func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
+		"unknown and not done": func(g *harness) *effects { return g.fails(persist.ErrUnknown) },
+		"unknown and done": func(g *harness) *effects {
+			g.commit()
+			return g.fails(persist.ErrUnknown)
+		},
+		"refused": func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
+	} {
+		for piece := range 3 {
+			t.Run(name, func(t *testing.T) {
+				g, l := inPieces(t, 7)
+				x := g.wipe("u")
+				g.do(x)
+				for range piece {
+					g.settle()
+				}
+				g.refused(fail(g), x, ErrNotDurable)
+				equal(t, "opens", g.opens(l[0].Hash), false)
+				for range 20 {
+					if g.pass(2_000_000); g.batch != nil {
+						g.settle()
+					}
+				}
+				equal(t, "left on disk", g.stored("u"), 0)
+				equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0 && g.stats().StuckDeletes == 0, true)
+				g.create("u")
+			})
+		}
+	}
+}
+
+// TestDestroyUserInPiecesThatIsGivenUpGoesOn.
+func TestDestroyUserInPiecesThatIsGivenUpGoesOn(t *testing.T) {
+	g, _ := inPieces(t, 5)
+	x := g.wipe("u")
+	g.do(x)
+	g.settle()
+	a := g.answer(g.do(abandon{x.base(), false}), x)
+	left, ok := errors.AsType[*leftError](a.err)
+	equal(t, "not durable", ok && errors.Is(left.state, ErrNotDurable), true)
+	for g.batch != nil {
+		g.settle()
+	}
+	equal(t, "left on disk", g.stored("u"), 0)
+}
+
+// TestCloseWritesTheRestOfALogOutAtOnce.
+func TestCloseWritesTheRestOfALogOutAtOnce(t *testing.T) {
+	g, _ := inPieces(t, 9)
+	x := g.wipe("u")
+	g.do(x)
+	g.settle()
+	g.do(closing{})
+	g.settle()
+	equal(t, "all that is left", g.carries(1, 0, 0).Ops[0].Max, 0)
+	equal(t, "ended", g.ok(g.settle(), x).n, 9)
+	equal(t, "idle", g.c.idle(), true)
+}
+
+// TestCloseThatGivesUpALogOutInPiecesTellsSo.
+func TestCloseThatGivesUpALogOutInPiecesTellsSo(t *testing.T) {
+	g, _ := inPieces(t, 5)
+	x := g.wipe("u")
+	g.do(x)
+	g.settle()
+	g.do(closing{})
+	g.c.finished = true
+	g.refused(g.fails(persist.ErrUnavailable), x, ErrNotDurable)
+	equal(t, "not on disk", g.c.ops.len(), 1)
+}
+
+// TestLogOutInPiecesLeavesEverySecondCommitToOthers: those that wait, not those that have time.
+func TestLogOutInPiecesLeavesEverySecondCommitToOthers(t *testing.T) {
+	g, _ := inPieces(t, 30)
+	g.do(g.wipe("u"))
+	login := g.createReq("v")
+	g.do(login)
+	g.settle() // the first piece, which is nobody's bulk
+	g.carries(2, 0, 0)
+	g.ok(g.settle(), login)
+	for range 3 {
+		login = g.createReq("v")
+		g.carries(1, 0, 0) // a piece
+		g.do(login)
+		g.settle()
+		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.Create)
+		g.ok(g.settle(), login)
+	}
+}
+
+// TestTwoLogOutsInPiecesShareACommit: no commit has more than one has room for.
+func TestTwoLogOutsInPiecesShareACommit(t *testing.T) {
+	g, _ := inPieces(t, 5)
+	for range 5 {
+		g.create("v")
+	}
+	g.startCommit()
+	x, y := g.wipe("u"), g.wipe("v")
+	g.do(x)
+	g.do(y)
+	g.settle()
+	g.carries(2, 0, 0) // the first pieces come in their turn
+	g.settle()
+	for range 4 {
+		g.carries(1, 0, 0)
+		g.settle()
+	}
+	equal(t, "answered", x.answered && y.answered && x.n == 5 && y.n == 5, true)
+}
+
+// TestSyncWaitsForTheLastPiece: a change of a session that it ends is not on disk before.
+func TestSyncWaitsForTheLastPiece(t *testing.T) {
+	g, l := inPieces(t, 5)
+	g.do(g.update(l[0].ID, "1"))
+	g.do(g.wipe("u"))
+	sync := g.sync()
+	g.waits(g.do(sync), sync)
+	for range 2 {
+		g.waits(g.settle(), sync)
+	}
+	g.ok(g.settle(), sync)
 }

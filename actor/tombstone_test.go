@@ -56,6 +56,25 @@ func TestALogOutEverywhereSparesTheSessionItIsToKeep(t *testing.T) {
 	equal(t, "ends one created after", x.endsUser("u", persist.ID{2}, 6), false)
 }
 
+// TestALogOutInPiecesTellsANewSessionFromAnEndedOne: by its key, and by what its load saw.
+func TestALogOutInPiecesTellsANewSessionFromAnEndedOne(t *testing.T) {
+	x := newTombstones()
+	u := x.addUser(&userTombstone{user: "u", except: persist.ID{9}})
+	r := row(1, 1, "u")
+	at := func(key int64) persist.Record { r.Key = key; return r }
+	equal(t, "before the first piece", x.decide(0, at(100)), refuse)
+	x.commitPiece(u, 50)
+	equal(t, "one that it has left", x.decide(1, at(50)), refuse)
+	equal(t, "read before the piece", x.decide(0, at(51)), readAgain)
+	equal(t, "read after the piece", x.decide(1, at(51)), install)
+	x.commitPiece(u, 20)
+	equal(t, "read between two pieces", x.decide(1, at(51)), readAgain)
+	equal(t, "and the one to keep", x.decide(0, row(9, 1, "u")), install)
+	x.commitOne(u)
+	equal(t, "read before the last one", x.decide(2, at(20)), readAgain)
+	equal(t, "read after the last one", x.decide(3, at(51)), install)
+}
+
 func TestALogOutThatIsOnDiskEndsNoNewSession(t *testing.T) {
 	x := newTombstones()
 	v := x.addUser(&userTombstone{user: "u", order: 5})

@@ -10,7 +10,6 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
-	"time"
 )
 
 // NoDeadline is the Deadline of a session without an absolute lifetime.
@@ -310,34 +309,6 @@ type Traits struct {
 	// Clock is the latest Batch.Now that was committed by whatever process, less a second at
 	// most: it is stored with commits that happen anyway. 0 = none, or it is not known.
 	Clock int64
-}
-
-// EventKind says what an [Event] invalidates.
-type EventKind uint8
-
-// The kinds of invalidation.
-const (
-	SessionChanged EventKind = iota + 1 // Event.ID
-	UserChanged                         // every session of Event.UserID but Event.Except
-)
-
-// Event is a change by another node.
-type Event struct {
-	Kind   EventKind
-	ID     ID
-	UserID string
-	Except ID
-}
-
-// Sink receives what a backend's Watch learns. Its methods do not block for long
-// and may be called from any goroutine.
-type Sink interface {
-	// Reset: anything may have been missed. Nothing cached may be trusted, and the lease is over.
-	Reset(reason string)
-	// Invalidate: these sessions changed elsewhere.
-	Invalidate(events []Event)
-	// Fresh: everything that was committed more than age ago has been delivered.
-	Fresh(age time.Duration)
 }
 
 // Backuper is implemented by a backend that can copy itself to a file.
