@@ -41,21 +41,21 @@ func TestBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	down.Store(true)
 	set := new(sessile.Changes).Set("k", 1)
 	for _, x := range sessions[:10] {
-		if _, err := s.Update(within(t), x.ID, set); err != nil {
+		if _, err := s.Update(within(t), x.ID(), set); err != nil {
 			t.Fatalf("below the bound: %v", err)
 		}
 	}
-	if _, err := s.Update(within(t), sessions[10].ID, set); !errors.Is(err, sessile.ErrOverloaded) {
+	if _, err := s.Update(within(t), sessions[10].ID(), set); !errors.Is(err, sessile.ErrOverloaded) {
 		t.Errorf("an update at the bound: %v", err)
 	}
 	if _, _, err := s.Create(within(t), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrOverloaded) {
 		t.Errorf("a create at the bound: %v", err)
 	}
 	now := time.Now()
-	if err := s.Touch(within(t), sessions[11].ID, now, now.Add(time.Hour)); err != nil || s.Stats().TouchesDropped != 1 {
+	if err := s.Touch(within(t), sessions[11].ID(), now, now.Add(time.Hour)); err != nil || s.Stats().TouchesDropped != 1 {
 		t.Errorf("a touch at the bound: %v, %d dropped", err, s.Stats().TouchesDropped)
 	}
-	if err := s.Destroy(within(t), sessions[12].ID); !errors.Is(err, sessile.ErrNotDurable) {
+	if err := s.Destroy(within(t), sessions[12].ID()); !errors.Is(err, sessile.ErrNotDurable) {
 		t.Errorf("a logout at the bound: %v", err)
 	}
 	if _, err := s.ReadByToken(t.Context(), tokens[12]); !errors.Is(err, sessile.ErrNotFound) {
@@ -71,7 +71,7 @@ func TestBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	if err := s.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Update(t.Context(), sessions[10].ID, set); err != nil {
+	if _, err := s.Update(t.Context(), sessions[10].ID(), set); err != nil {
 		t.Errorf("when the disk is back: %v", err)
 	}
 	for began := time.Now(); s.Health().State != sessile.OK; <-time.After(10 * time.Millisecond) { // a refusal shows for a second
@@ -99,11 +99,11 @@ func TestTheGateOpensAgainWithRoomToSpare(t *testing.T) {
 	held.Store(true)
 	set := new(sessile.Changes).Set("k", 1)
 	for _, x := range sessions {
-		if _, err := s.Update(within(t), x.ID, set); err != nil {
+		if _, err := s.Update(within(t), x.ID(), set); err != nil {
 			t.Fatal(err)
 		}
 	}
-	x := sessions[0].ID
+	x := sessions[0].ID()
 	for range 2 { // one commit makes room for one: not enough to open
 		allow <- struct{}{}
 		if _, err := s.Update(within(t), x, set); !errors.Is(err, sessile.ErrOverloaded) {
@@ -136,14 +136,14 @@ func TestSyncIsABarrier(t *testing.T) {
 	}
 	x, _ := login(t, s, "ann")
 	for n := range 50 {
-		if _, err := s.Update(t.Context(), x.ID, new(sessile.Changes).Set("n", n)); err != nil {
+		if _, err := s.Update(t.Context(), x.ID(), new(sessile.Changes).Set("n", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := s.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r, err := g.ByID(t.Context(), persist.ID(x.ID))
+	r, err := g.ByID(t.Context(), persist.ID(x.ID()))
 	if err != nil || string(r.Data) != `{"n":49}` {
 		t.Fatalf("on disk: %s, %v", r.Data, err)
 	}
@@ -162,7 +162,7 @@ func TestASlowDiskDegrades(t *testing.T) {
 			return nil
 		}
 		x, _ := login(t, s, "ann")
-		if _, err := s.Update(t.Context(), x.ID, new(sessile.Changes).Set("n", 1)); err != nil {
+		if _, err := s.Update(t.Context(), x.ID(), new(sessile.Changes).Set("n", 1)); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(time.Second)
@@ -207,7 +207,7 @@ func TestACallThatIsTakenBackWasNotDone(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sessile.ErrUnknown) {
 		t.Errorf("a create that waits: %v", err)
 	}
-	if _, err := s.RotateToken(within(t), x.ID); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sessile.ErrUnknown) {
+	if _, err := s.RotateToken(within(t), x.ID()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sessile.ErrUnknown) {
 		t.Errorf("a rotation that waits: %v", err)
 	}
 	if err := <-first; !errors.Is(err, sessile.ErrUnknown) {
@@ -253,8 +253,8 @@ func TestTheHealthIsTold(t *testing.T) {
 		for range 2 {
 			down.Store(true)
 			for _, x := range all {
-				_, err := s.Update(t.Context(), x.ID, set)
-				if refused := x.ID == all[2].ID; errors.Is(err, sessile.ErrOverloaded) != refused {
+				_, err := s.Update(t.Context(), x.ID(), set)
+				if refused := x.ID() == all[2].ID(); errors.Is(err, sessile.ErrOverloaded) != refused {
 					t.Fatalf("at the bound %v: %v", refused, err)
 				}
 			}

@@ -57,10 +57,10 @@ func TestTimeGoesOnAfterAWallClockWasAhead(t *testing.T) {
 	}
 	c.set(-365 * 24 * time.Hour)
 	c.pass(999 * time.Millisecond)
-	if _, err := s.Renew(t.Context(), x.ID); err != nil {
+	if _, err := s.Renew(t.Context(), x.ID()); err != nil {
 		t.Fatalf("after a second less a millisecond: %v", err)
 	}
-	if fresh := s.Now().Sub(x.AuthenticatedAt); fresh != 999*time.Millisecond {
+	if fresh := s.Now().Sub(x.AuthenticatedAt()); fresh != 999*time.Millisecond {
 		t.Errorf("the proof is %v old", fresh)
 	}
 	c.pass(time.Second)
@@ -100,7 +100,7 @@ func TestAWallClockThatIsSetAheadMakesTroubleNoOlder(t *testing.T) {
 	h.set(func() {
 		h.apply = func(*persist.Batch) (persist.Result, error) { return persist.Result{}, persist.ErrUnavailable }
 	})
-	if err := s.Destroy(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotDurable) {
+	if err := s.Destroy(t.Context(), x.ID()); !errors.Is(err, sessile.ErrNotDurable) {
 		t.Fatal(err)
 	}
 	c.set(24 * time.Hour)

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +24,39 @@ func checkUserID(id string) error {
 	}
 	return nil
 }
+
+// NewSession is what [Store.CreateWith] makes a session of. It prints as its user, and its
+// JSON leaves out data and fingerprint.
+type NewSession struct {
+	UserID      string
+	Meta        Meta
+	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object; nil = {}
+	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
+	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
+	Guest       bool          // a session without a user
+	// Replaces is the session that the client had before this login. It ends in the same
+	// transaction, so it does not count toward Config.MaxSessionsPerUser, and it is refused
+	// from the moment at which the new one is returned. A guest's session, or one of another
+	// user, stays as it is. An ID that no session has is no error.
+	Replaces ID
+}
+
+// String returns the user, for logs.
+func (n NewSession) String() string {
+	if n.Guest {
+		return "NewSession(guest)"
+	}
+	return "NewSession(user " + strconv.Quote(n.UserID) + ")"
+}
+
+// GoString returns the same as String.
+func (n NewSession) GoString() string { return n.String() }
+
+// Format prints String for every verb, so %+v does not print the data.
+func (n NewSession) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
+
+// LogValue returns String for slog.
+func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
 // Create starts a session for userID and returns it with its token, the only
 // time that the token can be had. data is anything that encodes to a JSON
@@ -61,7 +97,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	if err != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", err)
 	}
-	return sessionOf(v), t, nil
+	return Session{view: v}, t, nil
 }
 
 // record makes the record of a new session, without data, id and token.

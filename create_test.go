@@ -27,7 +27,7 @@ func TestReplacedSessionDoesNotCountTowardTheLimit(t *testing.T) { // spring-sec
 				last, toks = s, append(toks, tok)
 				f.clock.advance(time.Second)
 			}
-			s, tok, err := f.replace("ann", last.ID)
+			s, tok, err := f.replace("ann", last.ID())
 			f.must(err)
 			f.dead(toks[len(toks)-1])
 			for _, other := range append(toks[:len(toks)-1], tok) {
@@ -35,7 +35,7 @@ func TestReplacedSessionDoesNotCountTowardTheLimit(t *testing.T) { // spring-sec
 			}
 			list, err := f.s().ListForUser(f.Context(), "ann")
 			f.must(err)
-			if len(list) != l.most || !slices.Contains(f.ids(list), s.ID) {
+			if len(list) != l.most || !slices.Contains(f.ids(list), s.ID()) {
 				f.Fatalf("%d sessions", len(list))
 			}
 		})
@@ -47,7 +47,7 @@ func TestReplacedSessionIsTheUsersOrStays(t *testing.T) {
 		bob, bobs := f.login("bob")
 		guest, cart, err := f.s().CreateWith(f.Context(), sessile.NewSession{Guest: true})
 		f.must(err)
-		for _, id := range []sessile.ID{bob.ID, guest.ID, {1, 2, 3}} {
+		for _, id := range []sessile.ID{bob.ID(), guest.ID(), {1, 2, 3}} {
 			_, tok, err := f.replace("ann", id)
 			f.must(err)
 			f.alive(tok)
@@ -61,16 +61,16 @@ func TestReplacedSessionClosesDoneAndIsTold(t *testing.T) {
 	events := make(chan sessile.Event, 10)
 	s, _ := openGated(t, sessile.Config{Events: func(e sessile.Event) { events <- e }})
 	old, tok := login(t, s, "ann")
-	done := s.Done(t.Context(), old.ID)
-	fresh, _, err := s.CreateWith(t.Context(), sessile.NewSession{UserID: "ann", Replaces: old.ID})
+	done := s.Done(t.Context(), old.ID())
+	fresh, _, err := s.CreateWith(t.Context(), sessile.NewSession{UserID: "ann", Replaces: old.ID()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-done
 	want := []sessile.Event{
-		{Kind: sessile.EventCreated, SessionID: old.ID},
-		{Kind: sessile.EventDestroyed, SessionID: old.ID, Reason: "replaced by a login"},
-		{Kind: sessile.EventCreated, SessionID: fresh.ID},
+		{Kind: sessile.EventCreated, SessionID: old.ID()},
+		{Kind: sessile.EventDestroyed, SessionID: old.ID(), Reason: "replaced by a login"},
+		{Kind: sessile.EventCreated, SessionID: fresh.ID()},
 	}
 	for _, w := range want {
 		if e := <-events; e.Kind != w.Kind || e.SessionID != w.SessionID || e.Reason != w.Reason {

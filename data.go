@@ -83,11 +83,8 @@ func (d Data) LogValue() slog.Value { return slog.StringValue(d.String()) }
 // slice or a struct, is a [json.Number]: a float64 would round what is beyond 2^53.
 // The object is split once a version and shared by all requests; what Get returns
 // belongs to the caller.
-func Get[T any](s Session, key string) (T, bool, error) { return Value[T](s.Data, key) }
-
-// Value is [Get] of the data alone.
-func Value[T any](d Data, key string) (T, bool, error) {
-	raw, ok, err := d.object().Get(key)
+func Get[T any](s Session, key string) (T, bool, error) {
+	raw, ok, err := s.Data().object().Get(key)
 	if err != nil || !ok {
 		var zero T
 		if err != nil {

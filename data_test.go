@@ -13,9 +13,15 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
 )
 
-func stored(raw string) sessile.Session { return sessile.Session{Data: sessile.StoredData(raw)} }
+func stored(raw string) sessile.Session { return with(sessile.StoredData(raw)) }
+
+// with is a session that has data, and nothing else.
+func with(d sessile.Data) sessile.Session {
+	return sessile.SessionOf(persist.Record{Identity: &persist.Identity{}}, d)
+}
 
 func TestGetReadsTypedValues(t *testing.T) {
 	s := stored(`{"b":true,"e":"a\"\\\u00e9","f":1.5,"i":-7,"l":[1,2],"m":{"x":null},"n":null,"s":"plain é","t":"2026-05-04T03:02:01Z","w":12}`)
@@ -50,7 +56,7 @@ func expectGet[T any](t *testing.T, s sessile.Session, key string, want T) {
 func TestGetOfAMissingKeyIsNoError(t *testing.T) {
 	for _, s := range []sessile.Session{{}, stored(`{}`), stored(`{"A":1,"":2}`)} {
 		if v, ok, err := sessile.Get[int](s, "a"); v != 0 || ok || err != nil {
-			t.Errorf("%v: %v, %t, %v", s.Data, v, ok, err)
+			t.Errorf("%v: %v, %t, %v", s.Data(), v, ok, err)
 		}
 	}
 }
@@ -88,14 +94,14 @@ func TestDamagedDataIsCorruptAndNothingElse(t *testing.T) { // A8, S46
 			t.Errorf("%.20q: %q, %t, %v", raw, v, ok, err)
 		}
 		var m map[string]any
-		if err := s.Data.Decode(&m); !errors.Is(err, sessile.ErrCorrupt) || m != nil {
+		if err := s.Data().Decode(&m); !errors.Is(err, sessile.ErrCorrupt) || m != nil {
 			t.Errorf("%.20q: decodes: %v", raw, err)
 		}
-		if out, err := json.Marshal(s.Data); !errors.Is(err, sessile.ErrCorrupt) {
+		if out, err := json.Marshal(s.Data()); !errors.Is(err, sessile.ErrCorrupt) {
 			t.Errorf("%.20q: encodes to %.20s, %v", raw, out, err)
 		}
-		if s.Data.Keys() != nil || s.Data.Len() != len(raw) {
-			t.Errorf("%.20q: keys %v, length %d", raw, s.Data.Keys(), s.Data.Len())
+		if s.Data().Keys() != nil || s.Data().Len() != len(raw) {
+			t.Errorf("%.20q: keys %v, length %d", raw, s.Data().Keys(), s.Data().Len())
 		}
 	}
 }
@@ -127,10 +133,10 @@ func TestGetKeepsANumberExactWhereItsTypeIsNotSaid(t *testing.T) {
 	expectGet(t, s, "m", &struct{ K any }{map[string]any{"n": json.Number("1e999")}})
 	expectGet(t, s, "n", int64(1<<60+1)) // a type that is said is as ever
 	var whole map[string]any
-	if err := s.Data.Decode(&whole); err != nil || !reflect.DeepEqual(whole["l"], []any{n}) {
+	if err := s.Data().Decode(&whole); err != nil || !reflect.DeepEqual(whole["l"], []any{n}) {
 		t.Errorf("%v, %v", whole, err)
 	}
-	if raw, err := sessile.Encode(whole); err != nil || string(raw) != string(s.Data.JSON()) {
+	if raw, err := sessile.Encode(whole); err != nil || string(raw) != string(s.Data().JSON()) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	for _, raw := range []string{`1 2`, `{} x`, ``, `[`} {
@@ -174,7 +180,7 @@ func TestDataIsTheCallersOwn(t *testing.T) { // S43, A26
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sessile.Session{Data: d}
+	s := with(d)
 	whole := d.JSON()
 	clear(whole)
 	encoded, _ := d.MarshalJSON()
@@ -219,7 +225,7 @@ func TestDataIsSharedByManyReaders(t *testing.T) { // S43, under -race
 			for range 100 {
 				a, _, err := sessile.Get[string](s, "a")
 				b, _, err2 := sessile.Get[int](s, "b")
-				if a != "x" || b != 2 || err != nil || err2 != nil || len(s.Data.JSON()) != 15 {
+				if a != "x" || b != 2 || err != nil || err2 != nil || len(s.Data().JSON()) != 15 {
 					t.Errorf("%q %d %v %v", a, b, err, err2)
 				}
 			}
@@ -388,7 +394,7 @@ func FuzzData(f *testing.F) { // A8, S46
 		f.Add([]byte(s), "a")
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, key string) {
-		old := sessile.Session{Data: sessile.StoredData(string(raw))}
+		old := stored(string(raw))
 		if _, _, err := sessile.Get[string](old, key); err == nil && json.Valid(raw) {
 			checkGet(t, old, raw, key)
 		}

@@ -71,10 +71,6 @@ func entrances(f *fixture) map[string]func(id sessile.ID, depth int) error {
 			_, err := f.store.UpdateDurable(ctx, id, new(sessile.Changes).Set("tree", nested(depth-1)))
 			return err
 		},
-		"Apply": func(id sessile.ID, depth int) error {
-			_, err := f.store.Apply(ctx, id, new(sessile.Changes).Set("tree", nested(depth-1)), false)
-			return err
-		},
 	}
 }
 
@@ -83,7 +79,7 @@ func (f *fixture) readable(s sessile.Session) {
 	f.Helper()
 	f.must(f.store.Close())
 	f.open()
-	got, err := f.store.Read(f.Context(), s.ID)
+	got, err := f.store.Read(f.Context(), s.ID())
 	f.must(err)
 	v, ok, err := sessile.Get[any](got, "tree")
 	f.must(err)
@@ -91,11 +87,11 @@ func (f *fixture) readable(s sessile.Session) {
 		f.Fatalf("tree is %T, %t", v, ok)
 	}
 	var whole map[string]any
-	f.must(got.Data.Decode(&whole))
-	_, err = json.Marshal(got.Data)
+	f.must(got.Data().Decode(&whole))
+	_, err = json.Marshal(got.Data())
 	f.must(err)
-	f.must(f.store.Flush(f.Context(), s.ID, got.Data, f.clock.t, f.clock.t.Add(time.Hour)))
-	_, err = f.store.Update(f.Context(), s.ID, new(sessile.Changes).Set("n", 1))
+	f.must(f.store.Flush(f.Context(), s.ID(), got.Data(), f.clock.t, f.clock.t.Add(time.Hour)))
+	_, err = f.store.Update(f.Context(), s.ID(), new(sessile.Changes).Set("n", 1))
 	f.must(err)
 }
 
@@ -104,17 +100,17 @@ func TestWhatIsStoredCanBeReadHoweverDeepItIs(t *testing.T) {
 		for name, put := range entrances(f) {
 			s, tok := f.login("ann")
 			for _, tooDeep := range []int{maxDepth + 1, maxDepth + 100} {
-				err := put(s.ID, tooDeep)
+				err := put(s.ID(), tooDeep)
 				f.wantErr(err, sessile.ErrInvalidData)
 				if !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "does not encode") {
 					t.Errorf("%s of %d: %v", name, tooDeep, err)
 				}
 				f.must(f.store.Sync(f.Context()))
-				if got := f.alive(tok); got.Data.Len() != len("{}") {
-					t.Errorf("%s of %d left %d bytes", name, tooDeep, got.Data.Len())
+				if got := f.alive(tok); got.Data().Len() != len("{}") {
+					t.Errorf("%s of %d left %d bytes", name, tooDeep, got.Data().Len())
 				}
 			}
-			if err := put(s.ID, maxDepth); err != nil {
+			if err := put(s.ID(), maxDepth); err != nil {
 				t.Errorf("%s of %d: %v", name, maxDepth, err)
 				continue
 			}
@@ -176,7 +172,7 @@ func FuzzWhatIsAcceptedSurvivesAColdRead(f *testing.F) {
 			return
 		}
 		sameWhenCold(t, store, s)
-		s, err = store.Update(t.Context(), s.ID, new(sessile.Changes).Set(key, json.RawMessage(value)))
+		s, err = store.Update(t.Context(), s.ID(), new(sessile.Changes).Set(key, json.RawMessage(value)))
 		if err == nil {
 			sameWhenCold(t, store, s)
 		} else if !errors.Is(err, sessile.ErrInvalidData) && !errors.Is(err, sessile.ErrDataTooLarge) {
@@ -197,17 +193,17 @@ func sameWhenCold(t *testing.T, store *sessile.Store, s sessile.Session) {
 			t.Fatal(err)
 		}
 	}
-	cold, err := store.Read(t.Context(), s.ID)
+	cold, err := store.Read(t.Context(), s.ID())
 	if err != nil {
-		t.Fatalf("%q: %v", s.Data.JSON(), err)
+		t.Fatalf("%q: %v", s.Data().JSON(), err)
 	}
 	if store.Stats().ColdReads == reads {
 		t.Fatal("the session was in memory still")
 	}
-	if string(cold.Data.JSON()) != string(s.Data.JSON()) || strings.Join(cold.Data.Keys(), "|") != strings.Join(s.Data.Keys(), "|") {
-		t.Fatalf("%q became %q", s.Data.JSON(), cold.Data.JSON())
+	if string(cold.Data().JSON()) != string(s.Data().JSON()) || strings.Join(cold.Data().Keys(), "|") != strings.Join(s.Data().Keys(), "|") {
+		t.Fatalf("%q became %q", s.Data().JSON(), cold.Data().JSON())
 	}
-	for _, key := range s.Data.Keys() {
+	for _, key := range s.Data().Keys() {
 		hot, _, err1 := sessile.Get[json.RawMessage](s, key)
 		got, ok, err2 := sessile.Get[json.RawMessage](cold, key)
 		_, _, err3 := sessile.Get[any](cold, key)

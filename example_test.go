@@ -39,9 +39,9 @@ func ExampleStore() {
 		log.Fatal(err)
 	}
 	theme, _, _ := sessile.Get[string](again, "theme")
-	fmt.Println(again.UserID, theme)
+	fmt.Println(again.UserID(), theme)
 
-	if err := store.Destroy(ctx, session.ID); err != nil {
+	if err := store.Destroy(ctx, session.ID()); err != nil {
 		log.Fatal(err)
 	}
 	_, err = store.ReadByToken(ctx, token)
@@ -72,18 +72,18 @@ func ExampleStore_Update() {
 
 	done := make(chan error)
 	go func() {
-		_, err := store.Update(ctx, session.ID, new(sessile.Changes).Set("cart", []string{"tea"}))
+		_, err := store.Update(ctx, session.ID(), new(sessile.Changes).Set("cart", []string{"tea"}))
 		done <- err
 	}()
 	go func() {
-		_, err := store.Update(ctx, session.ID, new(sessile.Changes).Set("theme", "dark"))
+		_, err := store.Update(ctx, session.ID(), new(sessile.Changes).Set("theme", "dark"))
 		done <- err
 	}()
 	if err := errors.Join(<-done, <-done); err != nil {
 		log.Fatal(err)
 	}
-	session, err = store.Read(ctx, session.ID)
-	fmt.Println(string(session.Data.JSON()), err)
+	session, err = store.Read(ctx, session.ID())
+	fmt.Println(string(session.Data().JSON()), err)
 	// Output: {"cart":["tea"],"theme":"dark"} <nil>
 }
 
@@ -107,7 +107,7 @@ func ExampleRestore() {
 	if err := store.Backup(ctx, backup); err != nil { // any time
 		log.Fatal(err)
 	}
-	if err := store.Destroy(ctx, session.ID); err != nil { // after the backup was made
+	if err := store.Destroy(ctx, session.ID()); err != nil { // after the backup was made
 		log.Fatal(err)
 	}
 	if err := store.Close(); err != nil {

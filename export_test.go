@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 )
@@ -84,3 +85,11 @@ func HasEntropy(c Config) bool { return c.entropy != nil }
 
 // MaxLifetime is the longest lifetime that a session can have.
 const MaxLifetime = maxLifetime
+
+// SessionOf is the session that a store makes of a record and data.
+func SessionOf(r persist.Record, d Data) Session {
+	return Session{view: &actor.View{
+		Identity: *r.Identity, Rotation: r.Rotation, Doc: d.object(),
+		LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, AuthAt: r.AuthAt,
+	}}
+}

@@ -110,7 +110,7 @@ func TestClockSetBackStopsWriteBehind(t *testing.T) {
 	x, _ := mk(t, s, "u")
 	offset.Store(int64(-time.Hour)) // NTP step, VM resume
 	c := new(sessile.Changes).Set("k", 1)
-	if _, err := s.Update(context.Background(), x.ID, c); err != nil {
+	if _, err := s.Update(context.Background(), x.ID(), c); err != nil {
 		t.Fatal(err)
 	}
 	<-time.After(time.Second) // a hundred batch intervals
@@ -136,12 +136,12 @@ func TestClockSetBackStopsRetries(t *testing.T) {
 			return h.Backend.Apply(context.Background(), b)
 		}
 	})
-	if err := s.Destroy(context.Background(), x.ID); !errors.Is(err, sessile.ErrNotDurable) {
+	if err := s.Destroy(context.Background(), x.ID()); !errors.Is(err, sessile.ErrNotDurable) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	if err := s.Destroy(ctx, y.ID); err != nil {
+	if err := s.Destroy(ctx, y.ID()); err != nil {
 		t.Fatalf("disk is healthy again, but 3 s later: %v (commits tried: %d)", err, n.Load())
 	}
 }
@@ -157,7 +157,7 @@ func TestClockSetBackSpins(t *testing.T) {
 	})
 	s, _ := hookedStore(t, cfg)
 	x, _ := mk(t, s, "u")
-	if _, err := s.Update(context.Background(), x.ID, new(sessile.Changes).Set("k", 1)); err != nil {
+	if _, err := s.Update(context.Background(), x.ID(), new(sessile.Changes).Set("k", 1)); err != nil {
 		t.Fatal(err)
 	}
 	frozen.Store(t0 + 999_990) // 10 µs before the batch is due,
@@ -178,10 +178,10 @@ func TestFarExpiryBusyLoop(t *testing.T) {
 	x, _ := mk(t, s, "u")
 	ctx := t.Context()
 	for _, year := range []int{2400, 9999} {
-		if err := s.Touch(ctx, x.ID, time.Now(), time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		if err := s.Touch(ctx, x.ID(), time.Now(), time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
 			t.Fatal(err)
 		}
-		_ = s.Done(ctx, x.ID)
+		_ = s.Done(ctx, x.ID())
 		if err := s.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestDoneWithEndedContextLeaksAWatch(t *testing.T) {
 		x, _ := mk(t, s, fmt.Sprint("u", i))
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = s.Done(ctx, x.ID)
+		_ = s.Done(ctx, x.ID())
 	}
 	<-time.After(100 * time.Millisecond)
 	if n := s.Stats().Watched; n != 0 {
@@ -213,9 +213,9 @@ func TestDoneMissesAnExpiryBroughtForward(t *testing.T) {
 	s, _ := hookedStore(t, sessile.Config{})
 	x, tok := mk(t, s, "u")
 	ctx := t.Context()
-	done := s.Done(ctx, x.ID)
+	done := s.Done(ctx, x.ID())
 	now := time.Now()
-	if err := s.Touch(ctx, x.ID, now, now.Add(200*time.Millisecond)); err != nil {
+	if err := s.Touch(ctx, x.ID(), now, now.Add(200*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -238,12 +238,12 @@ func TestDestroyForUserClaimsNotDurableButDidNothing(t *testing.T) {
 			return h.Backend.ByID(ctx, id)
 		}
 	})
-	go func() { _, _ = s.Read(context.Background(), x.ID) }() // leads the load
+	go func() { _, _ = s.Read(context.Background(), x.ID()) }() // leads the load
 	eventually(t, time.Second, "no load", func() bool { return s.Stats().Loads == 1 })
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	err := s.DestroyForUser(ctx, "u", x.ID)
-	_, n2 := s.DestroyAllExcept(ctx, "u", x.ID)
+	err := s.DestroyForUser(ctx, "u", x.ID())
+	_, n2 := s.DestroyAllExcept(ctx, "u", x.ID())
 	h.set(func() { h.byID = nil })
 	close(release)
 	<-time.After(50 * time.Millisecond)
@@ -308,7 +308,7 @@ func TestASessionThatIsRenewedWhileItIsReadHasNotExpired(t *testing.T) {
 			h.set(func() { h.byHash = nil })
 			row, err := h.Backend.ByHash(ctx, k)
 			offset.Store(int64(50 * time.Minute))
-			if _, err := s.Renew(ctx, session.ID); err != nil {
+			if _, err := s.Renew(ctx, session.ID()); err != nil {
 				t.Error(err)
 			}
 			offset.Store(int64(70 * time.Minute))
@@ -363,11 +363,11 @@ func TestSyncPassesAFailedItem(t *testing.T) {
 			return h.Backend.Apply(context.Background(), b)
 		}
 	})
-	if _, err := s.Update(context.Background(), x.ID, new(sessile.Changes).Set("k", 1)); err != nil {
+	if _, err := s.Update(context.Background(), x.ID(), new(sessile.Changes).Set("k", 1)); err != nil {
 		t.Fatal(err)
 	}
 	err := s.Sync(context.Background())
-	r, _ := h.Backend.ByID(context.Background(), persist.ID(x.ID))
+	r, _ := h.Backend.ByID(context.Background(), persist.ID(x.ID()))
 	if err == nil && string(r.Data) != `{"k":1}` {
 		t.Fatalf("Sync returned nil, but on disk there is %s", r.Data)
 	}
@@ -388,7 +388,7 @@ func TestOneBadRowStopsTheSweep(t *testing.T) {
 			rest.Ops = nil
 			at := -1
 			for i, op := range b.Ops {
-				if op.Ref.ID == persist.ID(bad.ID) {
+				if op.Ref.ID == persist.ID(bad.ID()) {
 					at = i
 					continue
 				}
@@ -418,13 +418,13 @@ func TestOneBadRowStopsTheSweep(t *testing.T) {
 func TestUnknownRotationKeepsTheGraceOfTheTokenBefore(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{})
 	x, a := mk(t, s, "u")
-	b, err := s.Rotate(context.Background(), x.ID, sessile.Rotation{Grace: true})
+	_, b, err := s.Rotate(context.Background(), x.ID(), sessile.Rotation{Grace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fail := func(*persist.Batch) (persist.Result, error) { return persist.Result{}, persist.ErrUnknown }
 	h.set(func() { h.apply = fail })
-	if _, err := s.RotateToken(context.Background(), x.ID); !errors.Is(err, sessile.ErrUnknown) {
+	if _, err := s.RotateToken(context.Background(), x.ID()); !errors.Is(err, sessile.ErrUnknown) {
 		t.Fatal(err)
 	}
 	if _, err := s.ReadByToken(context.Background(), b); err == nil {
@@ -439,23 +439,23 @@ func TestUnknownRotationKeepsTheGraceOfTheTokenBefore(t *testing.T) {
 func TestUnknownRotationKeepsTheGraceAfterRecovery(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CacheSize: 1})
 	x, a := mk(t, s, "u")
-	if _, err := s.Rotate(context.Background(), x.ID, sessile.Rotation{Grace: true}); err != nil {
+	if _, _, err := s.Rotate(context.Background(), x.ID(), sessile.Rotation{Grace: true}); err != nil {
 		t.Fatal(err)
 	}
 	z, _ := mk(t, s, "z")
 	fail := func(*persist.Batch) (persist.Result, error) { return persist.Result{}, persist.ErrUnknown }
 	h.set(func() { h.apply = fail })
-	if _, err := s.RotateToken(context.Background(), x.ID); !errors.Is(err, sessile.ErrUnknown) {
+	if _, err := s.RotateToken(context.Background(), x.ID()); !errors.Is(err, sessile.ErrUnknown) {
 		t.Fatal(err)
 	}
-	_, _ = s.Read(context.Background(), z.ID) // memory holds one session: x leaves it
+	_, _ = s.Read(context.Background(), z.ID()) // memory holds one session: x leaves it
 	_, e1 := s.ReadByToken(context.Background(), a)
 	h.set(func() { h.apply = nil })
 	if err := s.Sync(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.ReadByToken(context.Background(), a)
-	r, _ := h.Backend.ByID(context.Background(), persist.ID(x.ID))
+	r, _ := h.Backend.ByID(context.Background(), persist.ID(x.ID()))
 	if err == nil {
 		t.Fatalf("the rotation is on disk (the token before is now b: %v), and a still opens the session from memory (during: %v)",
 			r.Previous != sessile.HashOf(a), e1)
@@ -467,7 +467,7 @@ func TestSeenIsForgottenByEviction(t *testing.T) {
 	clk := newClock()
 	s, h := hookedStore(t, sessile.WithClock(sessile.Config{CacheSize: 1, RotateGrace: time.Second}, clk.now))
 	x, a := mk(t, s, "u")
-	b, err := s.Rotate(context.Background(), x.ID, sessile.Rotation{Grace: true})
+	_, b, err := s.Rotate(context.Background(), x.ID(), sessile.Rotation{Grace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -482,7 +482,7 @@ func TestSeenIsForgottenByEviction(t *testing.T) {
 	if _, err := s.ReadByToken(context.Background(), a); err == nil {
 		t.Fatal("the grace has no end at all")
 	}
-	_, _ = s.Read(context.Background(), z.ID) // evicts x
+	_, _ = s.Read(context.Background(), z.ID()) // evicts x
 	if _, err := s.ReadByToken(context.Background(), a); err == nil {
 		t.Fatal("a was refused 5 s after b was seen, and opens the session again after an eviction")
 	}
@@ -533,7 +533,7 @@ func TestCloseHammersAStuckDelete(t *testing.T) {
 			return persist.Result{Ops: []persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}}, nil
 		}
 	})
-	_ = s.Destroy(context.Background(), x.ID)
+	_ = s.Destroy(context.Background(), x.ID())
 	n.Store(0)
 	_ = s.Close()
 	if n.Load() > 50 {
@@ -608,7 +608,7 @@ func TestADestroyBeforeTheCreateSettlesIsUndone(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	derr := s.Destroy(ctx, l[0].ID) // "refused from now on in this process"
+	derr := s.Destroy(ctx, l[0].ID()) // "refused from now on in this process"
 	close(goOn)
 	tok := <-got
 	if _, err := s.ReadByToken(context.Background(), tok); err == nil && !tok.IsZero() {
@@ -672,7 +672,7 @@ func TestCrashOverSQLite(t *testing.T) {
 			for ctx.Err() == nil {
 				l, _ := s.ListForUser(ctx, "u")
 				for _, x := range l {
-					_, _ = s.Read(ctx, x.ID)
+					_, _ = s.Read(ctx, x.ID())
 				}
 			}
 		})
@@ -707,8 +707,8 @@ func TestConcurrentMixUnderFaults(t *testing.T) {
 				c, end := context.WithTimeout(ctx, time.Duration(1+i%50)*time.Millisecond)
 				x, tok, err := s.Create(c, sessile.Meta{}, user, nil)
 				if err == nil {
-					_, _ = s.Update(c, x.ID, new(sessile.Changes).Set("k", i))
-					t2, err := s.Rotate(c, x.ID, sessile.Rotation{Grace: i%2 == 0})
+					_, _ = s.Update(c, x.ID(), new(sessile.Changes).Set("k", i))
+					_, t2, err := s.Rotate(c, x.ID(), sessile.Rotation{Grace: i%2 == 0})
 					if err == nil && i%2 == 1 {
 						if _, err := s.ReadByToken(ctx, tok); err == nil {
 							bad.Add(1)
@@ -717,16 +717,16 @@ func TestConcurrentMixUnderFaults(t *testing.T) {
 					_ = t2
 					switch i % 4 {
 					case 0:
-						if err := s.Destroy(c, x.ID); err == nil || errors.Is(err, sessile.ErrNotDurable) {
-							if _, err := s.Read(ctx, x.ID); err == nil {
+						if err := s.Destroy(c, x.ID()); err == nil || errors.Is(err, sessile.ErrNotDurable) {
+							if _, err := s.Read(ctx, x.ID()); err == nil {
 								bad.Add(1 << 20)
 							}
 						}
 					case 1:
-						_, _ = s.DestroyAllExcept(c, user, x.ID)
+						_, _ = s.DestroyAllExcept(c, user, x.ID())
 					case 2:
 						if _, err := s.DestroyAllForUser(c, user); err == nil || errors.Is(err, sessile.ErrNotDurable) {
-							if _, err := s.Read(ctx, x.ID); err == nil {
+							if _, err := s.Read(ctx, x.ID()); err == nil {
 								bad.Add(1 << 40)
 							}
 						}

@@ -79,19 +79,19 @@ func TestTimeDoesNotGoBackOverARestart(t *testing.T) {
 			if now := s.Now(); now.Before(before) || now.After(before.Add(2*time.Second)) {
 				t.Errorf("the time is %v, and was %v before", now, before)
 			}
-			if _, err := s.Read(t.Context(), ended.ID); err != nil {
+			if _, err := s.Read(t.Context(), ended.ID()); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.ReadByToken(t.Context(), old); !errors.Is(err, sessile.ErrExpired) {
 				t.Errorf("what was seen expired: %v", err)
 			}
 			got, err := s.ReadByToken(t.Context(), tok)
-			if err != nil || !got.AuthenticatedAt.IsZero() || !got.ExpiresAt.Equal(x.ExpiresAt) {
-				t.Errorf("authenticated at %v, expires at %v and not %v: %v", got.AuthenticatedAt, got.ExpiresAt, x.ExpiresAt, err)
+			if err != nil || !got.AuthenticatedAt().IsZero() || !got.ExpiresAt().Equal(x.ExpiresAt()) {
+				t.Errorf("authenticated at %v, expires at %v and not %v: %v", got.AuthenticatedAt(), got.ExpiresAt(), x.ExpiresAt(), err)
 			}
 			fresh, _ := mk(t, s, "ann")
-			if got, err := s.Read(t.Context(), fresh.ID); err != nil || !got.AuthenticatedAt.Equal(got.CreatedAt) {
-				t.Errorf("a new session was authenticated at %v: %v", got.AuthenticatedAt, err)
+			if got, err := s.Read(t.Context(), fresh.ID()); err != nil || !got.AuthenticatedAt().Equal(got.CreatedAt()) {
+				t.Errorf("a new session was authenticated at %v: %v", got.AuthenticatedAt(), err)
 			}
 			r.clock.pass(time.Hour)
 			if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrExpired) {
@@ -140,11 +140,11 @@ func TestASessionFromTheFutureLivesItsOwnLifetimesFromNow(t *testing.T) {
 			r.clock.set(-365 * 24 * time.Hour)
 			s := r.again()
 			began := s.Now()
-			got, err := look(s, x.ID, tok)
-			if err != nil || !got.CreatedAt.Equal(began) || !got.LastActiveAt.Equal(began) || !got.AuthenticatedAt.IsZero() ||
-				!got.ExpiresAt.Equal(began.Add(time.Hour)) || !got.Deadline.Equal(began.Add(3*time.Hour)) {
+			got, err := look(s, x.ID(), tok)
+			if err != nil || !got.CreatedAt().Equal(began) || !got.LastActiveAt().Equal(began) || !got.AuthenticatedAt().IsZero() ||
+				!got.ExpiresAt().Equal(began.Add(time.Hour)) || !got.Deadline().Equal(began.Add(3*time.Hour)) {
 				t.Fatalf("at %v: created %v, active %v, authenticated %v, until %v and %v: %v",
-					began, got.CreatedAt, got.LastActiveAt, got.AuthenticatedAt, got.ExpiresAt, got.Deadline, err)
+					began, got.CreatedAt(), got.LastActiveAt(), got.AuthenticatedAt(), got.ExpiresAt(), got.Deadline(), err)
 			}
 			if name == "in a list" { // which keeps nothing
 				return
@@ -152,9 +152,9 @@ func TestASessionFromTheFutureLivesItsOwnLifetimesFromNow(t *testing.T) {
 			for range 3 { // it does not begin anew
 				r.clock.pass(20 * time.Minute)
 				s = r.again()
-				got, err := s.Read(t.Context(), x.ID)
-				if err != nil || !got.ExpiresAt.Equal(began.Add(time.Hour)) || !got.AuthenticatedAt.IsZero() {
-					t.Fatalf("until %v, authenticated %v: %v", got.ExpiresAt, got.AuthenticatedAt, err)
+				got, err := s.Read(t.Context(), x.ID())
+				if err != nil || !got.ExpiresAt().Equal(began.Add(time.Hour)) || !got.AuthenticatedAt().IsZero() {
+					t.Fatalf("until %v, authenticated %v: %v", got.ExpiresAt(), got.AuthenticatedAt(), err)
 				}
 			}
 			if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrExpired) {
@@ -177,7 +177,7 @@ func TestTheCleanUpEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
 		}
 		r.clock.pass(31 * time.Minute)
 	}
-	if _, err := r.s.Read(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotFound) {
+	if _, err := r.s.Read(t.Context(), x.ID()); !errors.Is(err, sessile.ErrNotFound) {
 		t.Error(err)
 	}
 }
@@ -190,11 +190,11 @@ func TestASmallStepBackOverARestartIsNoStep(t *testing.T) {
 	x, tok := mk(t, r.s, "ann")
 	r.clock.set(-time.Second / 2)
 	s := r.again()
-	if now := s.Now(); now.Before(x.CreatedAt) || now.After(x.CreatedAt.Add(time.Second)) {
-		t.Errorf("it is %v, and was %v", now, x.CreatedAt)
+	if now := s.Now(); now.Before(x.CreatedAt()) || now.After(x.CreatedAt().Add(time.Second)) {
+		t.Errorf("it is %v, and was %v", now, x.CreatedAt())
 	}
-	if got, err := s.ReadByToken(t.Context(), tok); err != nil || !got.AuthenticatedAt.Equal(x.CreatedAt) {
-		t.Errorf("authenticated at %v: %v", got.AuthenticatedAt, err)
+	if got, err := s.ReadByToken(t.Context(), tok); err != nil || !got.AuthenticatedAt().Equal(x.CreatedAt()) {
+		t.Errorf("authenticated at %v: %v", got.AuthenticatedAt(), err)
 	}
 	if h := s.Health(); h.State != sessile.OK {
 		t.Errorf("%v", h)
@@ -211,18 +211,18 @@ func TestAChangeOfASessionFromTheFutureIsStoredWithItsTimes(t *testing.T) {
 	s := r.again()
 	began := s.Now()
 	r.clock.pass(time.Minute)
-	if _, err := s.Update(t.Context(), x.ID, new(sessile.Changes).Set("k", 1)); err != nil {
+	if _, err := s.Update(t.Context(), x.ID(), new(sessile.Changes).Set("k", 1)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Rotate(t.Context(), x.ID, sessile.Rotation{Reauthenticated: true}); err != nil {
+	if _, _, err := s.Rotate(t.Context(), x.ID(), sessile.Rotation{Reauthenticated: true}); err != nil {
 		t.Fatal(err)
 	}
 	now := s.Now()
 	s = r.again()
-	got, err := s.Read(t.Context(), x.ID)
-	if n, _, _ := sessile.Get[int](got, "k"); err != nil || n != 1 || !got.LastActiveAt.Equal(now) || !got.AuthenticatedAt.Equal(now) ||
-		got.Deadline.After(began.Add(3*time.Hour+time.Minute)) {
-		t.Errorf("%d, active %v, authenticated %v, until %v: %v", n, got.LastActiveAt, got.AuthenticatedAt, got.Deadline, err)
+	got, err := s.Read(t.Context(), x.ID())
+	if n, _, _ := sessile.Get[int](got, "k"); err != nil || n != 1 || !got.LastActiveAt().Equal(now) || !got.AuthenticatedAt().Equal(now) ||
+		got.Deadline().After(began.Add(3*time.Hour+time.Minute)) {
+		t.Errorf("%d, active %v, authenticated %v, until %v: %v", n, got.LastActiveAt(), got.AuthenticatedAt(), got.Deadline(), err)
 	}
 	if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrNotFound) {
 		t.Error(err)
@@ -236,7 +236,7 @@ func TestAGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
 	r.clock.set(8 * time.Hour)
 	s := r.again()
 	x, old := mk(t, s, "ann")
-	tok, err := s.Rotate(t.Context(), x.ID, sessile.Rotation{From: old, Grace: true})
+	_, tok, err := s.Rotate(t.Context(), x.ID(), sessile.Rotation{From: old, Grace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,8 +254,8 @@ func TestAGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
 	}
 	s = r.again()
 	got, err := s.ReadByToken(t.Context(), tok)
-	if err != nil || got.RotatedAt.After(s.Now()) {
-		t.Errorf("rotated at %v, and it is %v: %v", got.RotatedAt, s.Now(), err)
+	if err != nil || got.RotatedAt().After(s.Now()) {
+		t.Errorf("rotated at %v, and it is %v: %v", got.RotatedAt(), s.Now(), err)
 	}
 }
 
@@ -272,15 +272,15 @@ func TestALoweredLifetimeHoldsForTheSessionsThereAre(t *testing.T) {
 	r.cfg.TTL, r.cfg.MaxLifetime = 2*day, 5*day
 	s := r.again()
 	got, err := s.ReadByToken(t.Context(), tok)
-	if err != nil || got.TTL != 2*day || !got.ExpiresAt.Equal(x.CreatedAt.Add(2*day)) || !got.Deadline.Equal(x.CreatedAt.Add(5*day)) {
-		t.Errorf("TTL %v, until %v and %v: %v", got.TTL, got.ExpiresAt, got.Deadline, err)
+	if err != nil || got.TTL() != 2*day || !got.ExpiresAt().Equal(x.CreatedAt().Add(2*day)) || !got.Deadline().Equal(x.CreatedAt().Add(5*day)) {
+		t.Errorf("TTL %v, until %v and %v: %v", got.TTL(), got.ExpiresAt(), got.Deadline(), err)
 	}
 	for range 4 {
 		r.clock.pass(day + time.Hour)
-		got, err = s.Renew(t.Context(), x.ID)
+		got, err = s.Renew(t.Context(), x.ID())
 	}
-	if err != nil || !got.ExpiresAt.Equal(x.CreatedAt.Add(5*day)) {
-		t.Errorf("renewed until %v: %v", got.ExpiresAt, err)
+	if err != nil || !got.ExpiresAt().Equal(x.CreatedAt().Add(5*day)) {
+		t.Errorf("renewed until %v: %v", got.ExpiresAt(), err)
 	}
 	r.clock.pass(day)
 	s = r.again()
@@ -288,14 +288,14 @@ func TestALoweredLifetimeHoldsForTheSessionsThereAre(t *testing.T) {
 		t.Errorf("after the new lifetime: %v", err)
 	}
 	list, err := s.ListForUser(t.Context(), "ann")
-	if err != nil || len(list) != 1 || list[0].ID != own.ID || list[0].TTL != 20*day || !list[0].Deadline.IsZero() {
+	if err != nil || len(list) != 1 || list[0].ID() != own.ID() || list[0].TTL() != 20*day || !list[0].Deadline().IsZero() {
 		t.Errorf("%v, %v", list, err)
 	}
 	if _, err := s.ReadByToken(t.Context(), ownTok); err != nil {
 		t.Errorf("a login that chose its own lifetimes: %v", err)
 	}
 	r.cfg.TTL, r.cfg.MaxLifetime = 20*day, 40*day
-	if got, err := r.again().Read(t.Context(), x.ID); err != nil || got.TTL != 10*day {
-		t.Errorf("raised again, the TTL is %v: %v", got.TTL, err)
+	if got, err := r.again().Read(t.Context(), x.ID()); err != nil || got.TTL() != 10*day {
+		t.Errorf("raised again, the TTL is %v: %v", got.TTL(), err)
 	}
 }

@@ -80,16 +80,16 @@ func nothingIsAcknowledged(t *testing.T, s *sessile.Store, ann, bob sessile.Sess
 	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrReplaced) {
 		t.Errorf("Sync of nothing: %v", err)
 	}
-	if err := s.Destroy(t.Context(), ann.ID); !errors.Is(err, sessile.ErrNotDurable) {
+	if err := s.Destroy(t.Context(), ann.ID()); !errors.Is(err, sessile.ErrNotDurable) {
 		t.Errorf("Destroy: %v", err)
 	}
 	if _, _, err := s.Create(t.Context(), sessile.Meta{}, "cem", nil); !errors.Is(err, sessile.ErrUnavailable) {
 		t.Errorf("Create: %v", err)
 	}
-	if _, err := s.RotateToken(t.Context(), bob.ID); !errors.Is(err, sessile.ErrUnavailable) {
+	if _, err := s.RotateToken(t.Context(), bob.ID()); !errors.Is(err, sessile.ErrUnavailable) {
 		t.Errorf("RotateToken: %v", err)
 	}
-	if err := s.FlushDurable(t.Context(), bob.ID, nil, s.Now(), s.Now().Add(time.Hour)); !errors.Is(err, sessile.ErrUnavailable) {
+	if err := s.FlushDurable(t.Context(), bob.ID(), nil, s.Now(), s.Now().Add(time.Hour)); !errors.Is(err, sessile.ErrUnavailable) {
 		t.Errorf("FlushDurable: %v", err)
 	}
 	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrReplaced) {

@@ -23,7 +23,7 @@ import (
 func TestBackupIsWholePrivateAndOpens(t *testing.T) { // D26, S51
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
-		f.must(f.s().Flush(f.Context(), s.ID, map[string]int{"n": 5}, f.clock.t, f.clock.t.Add(time.Hour)))
+		f.must(f.s().Flush(f.Context(), s.ID(), map[string]int{"n": 5}, f.clock.t, f.clock.t.Add(time.Hour)))
 		path := filepath.Join(f.TempDir(), "copy.db")
 		f.must(f.s().Backup(f.Context(), path))
 		if err := f.s().Backup(f.Context(), path); err == nil {
@@ -54,9 +54,9 @@ func TestStatsAndHealthTellWhatIs(t *testing.T) { // D20
 		}
 		s, tok := f.login("ann")
 		f.alive(tok)
-		f.must(f.store.Touch(f.Context(), s.ID, f.clock.t, f.clock.t.Add(time.Hour)))
+		f.must(f.store.Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(time.Hour)))
 		f.must(f.store.Sync(f.Context()))
-		f.must(f.store.Destroy(f.Context(), s.ID))
+		f.must(f.store.Destroy(f.Context(), s.ID()))
 		st := f.store.Stats()
 		if st.Created != 1 || st.Hits != 1 || st.Touches != 1 || st.Destroyed != 1 || st.Pending != 0 || st.Tombstones != 0 || st.Hot != 0 {
 			f.Fatalf("%+v", st)
@@ -112,7 +112,7 @@ func TestChangesReachTheDiskWithinTheBatchInterval(t *testing.T) {
 		before := s.Stats().Batches
 		for range 100 {
 			now := time.Now()
-			if err := s.Touch(t.Context(), x.ID, now, now.Add(time.Hour)); err != nil {
+			if err := s.Touch(t.Context(), x.ID(), now, now.Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			pass(time.Millisecond)
@@ -146,7 +146,7 @@ func TestTheSweeperRunsByItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		x, _ := login(t, s, "ann")
-		done := s.Done(t.Context(), x.ID)
+		done := s.Done(t.Context(), x.ID())
 		pass(time.Minute + time.Second)
 		synctest.Wait()
 		select {
@@ -156,7 +156,7 @@ func TestTheSweeperRunsByItself(t *testing.T) {
 		}
 		pass(time.Hour)
 		synctest.Wait()
-		if _, err := s.Read(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotFound) {
+		if _, err := s.Read(t.Context(), x.ID()); !errors.Is(err, sessile.ErrNotFound) {
 			t.Fatalf("still there: %v", err)
 		}
 		if err := s.Close(); err != nil {
@@ -185,7 +185,7 @@ func TestAHookCannotBreakAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, tok := login(t, s, "ann")
-	if err := s.Destroy(t.Context(), x.ID); err != nil {
+	if err := s.Destroy(t.Context(), x.ID()); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
@@ -242,7 +242,7 @@ func TestACollisionHarmsNobody(t *testing.T) {
 		t.Errorf("create: %v", err)
 	}
 	got, err := s.ReadByToken(t.Context(), tok)
-	if err != nil || got.ID != victim.ID {
+	if err != nil || got.ID() != victim.ID() {
 		t.Errorf("the victim: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -275,15 +275,15 @@ func TestSecretsAreNowhereAtRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh, err := s.RotateToken(t.Context(), x.ID)
+		fresh, err := s.RotateToken(t.Context(), x.ID())
 		if err != nil {
 			t.Fatal(err)
 		}
 		secrets = append(secrets, marker, tok.Reveal(), fresh.Reveal())
 		_, err = s.ReadByToken(t.Context(), tok)
 		note(err)
-		note(s.Destroy(t.Context(), x.ID))
-		_, err = s.Update(t.Context(), x.ID, new(sessile.Changes).Set("k", marker))
+		note(s.Destroy(t.Context(), x.ID()))
+		_, err = s.Update(t.Context(), x.ID(), new(sessile.Changes).Set("k", marker))
 		note(err)
 	}
 	if err := s.Backup(t.Context(), filepath.Join(dir, "copy.db")); err != nil {
@@ -353,7 +353,7 @@ func TestDamagedDataIsFoundWhenTheSessionIsRead(t *testing.T) { // D28
 		bad, badToken := login(t, s, "ann")
 		_, token := login(t, s, "ann")
 		g.record = func(r persist.Record) persist.Record {
-			if r.ID == persist.ID(bad.ID) {
+			if r.ID == persist.ID(bad.ID()) {
 				r.Data = []byte(damage)
 			}
 			return r

@@ -94,9 +94,9 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 	return ""
 }
 
-// Emit passes an event of the caller's to Config.Events, behind the store's own.
-// It never waits. The middleware uses it.
-func (s *Store) Emit(e Event) {
+// emit passes an event of the middleware's to Config.Events, behind the store's own. It
+// never waits.
+func (s *Store) emit(e Event) {
 	if e.At.IsZero() {
 		e.At = s.Now()
 	}

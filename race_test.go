@@ -104,13 +104,13 @@ func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessil
 // does the read come back (S32, D7).
 func TestAColdReadThatRacesADestroyDoesNotBringItBack(t *testing.T) {
 	ends := map[string]func(*sessile.Store, sessile.Session) error{
-		"destroy": func(s *sessile.Store, x sessile.Session) error { return s.Destroy(t.Context(), x.ID) },
+		"destroy": func(s *sessile.Store, x sessile.Session) error { return s.Destroy(t.Context(), x.ID()) },
 		"destroy all": func(s *sessile.Store, _ sessile.Session) error {
 			_, err := s.DestroyAllForUser(t.Context(), "ann")
 			return err
 		},
 		"rotate": func(s *sessile.Store, x sessile.Session) error {
-			_, err := s.RotateToken(t.Context(), x.ID)
+			_, err := s.RotateToken(t.Context(), x.ID())
 			return err
 		},
 	}
@@ -149,12 +149,12 @@ func TestAFlushInFlightDoesNotSurviveADestroy(t *testing.T) {
 		}
 	}
 	now := time.Now()
-	if err := s.Flush(t.Context(), x.ID, map[string]int{"n": 1}, now, now.Add(time.Hour)); err != nil {
+	if err := s.Flush(t.Context(), x.ID(), map[string]int{"n": 1}, now, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	<-flying
 	done := make(chan error)
-	go func() { done <- s.Destroy(t.Context(), x.ID) }()
+	go func() { done <- s.Destroy(t.Context(), x.ID()) }()
 	for !errors.Is(readErr(t, s, tok), sessile.ErrNotFound) { // denied while its own flush is being written
 	}
 	close(destroyed)
@@ -187,7 +187,7 @@ func TestADestroyThatCannotBeWrittenIsDeniedAndRetried(t *testing.T) {
 		}
 		return nil
 	}
-	if err := s.Destroy(t.Context(), x.ID); !errors.Is(err, sessile.ErrNotDurable) {
+	if err := s.Destroy(t.Context(), x.ID()); !errors.Is(err, sessile.ErrNotDurable) {
 		t.Fatalf("destroy on a broken disk: %v", err)
 	}
 	if err := readErr(t, s, tok); !errors.Is(err, sessile.ErrNotFound) {
@@ -205,7 +205,7 @@ func TestADestroyThatCannotBeWrittenIsDeniedAndRetried(t *testing.T) {
 	if err := s.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.ByID(t.Context(), persist.ID(x.ID)); !errors.Is(err, persist.ErrNotFound) {
+	if _, err := g.ByID(t.Context(), persist.ID(x.ID())); !errors.Is(err, persist.ErrNotFound) {
 		t.Fatalf("the deletion was not written: %v", err)
 	}
 	if h := s.Health(); h.State != sessile.OK {
@@ -222,7 +222,7 @@ func TestARotationOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 		once.Do(func() { err = persist.ErrUnknown })
 		return err
 	}
-	if fresh, err := s.RotateToken(t.Context(), x.ID); !errors.Is(err, sessile.ErrUnknown) || !fresh.IsZero() {
+	if fresh, err := s.RotateToken(t.Context(), x.ID()); !errors.Is(err, sessile.ErrUnknown) || !fresh.IsZero() {
 		t.Fatalf("rotation: %v", err)
 	}
 	if err := readErr(t, s, tok); !errors.Is(err, sessile.ErrNotFound) {
@@ -234,7 +234,7 @@ func TestARotationOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	if err := readErr(t, s, tok); !errors.Is(err, sessile.ErrNotFound) {
 		t.Fatalf("the old token after the retry: %v", err)
 	}
-	if _, err := s.Read(t.Context(), x.ID); err != nil {
+	if _, err := s.Read(t.Context(), x.ID()); err != nil {
 		t.Fatalf("the session itself: %v", err)
 	}
 }
@@ -257,7 +257,7 @@ func TestCallsEndAtTheirDeadlineWhileTheDiskStalls(t *testing.T) {
 	if err := readErr(t, s, tok); err != nil {
 		t.Fatalf("hot read: %v", err)
 	}
-	if err := s.Destroy(ctx, x.ID); !errors.Is(err, sessile.ErrNotDurable) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Destroy(ctx, x.ID()); !errors.Is(err, sessile.ErrNotDurable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("destroy: %v", err)
 	}
 	if err := readErr(t, s, tok); !errors.Is(err, sessile.ErrNotFound) {
@@ -328,7 +328,7 @@ type owned struct {
 func (o *owned) step(ctx context.Context) error {
 	if !o.live {
 		s, tok, err := o.store.Create(ctx, sessile.Meta{}, o.user, nil)
-		o.id, o.token, o.live, o.n = s.ID, tok, err == nil, 0
+		o.id, o.token, o.live, o.n = s.ID(), tok, err == nil, 0
 		return err
 	}
 	switch o.rng.IntN(7) {
@@ -383,7 +383,7 @@ func (o *owned) check(t *testing.T, s *sessile.Store) {
 	if n, _, err := sessile.Get[int](x, "n"); err != nil || n != o.n {
 		t.Fatalf("n is %d, want %d: %v", n, o.n, err)
 	}
-	if x.ExpiresAt.After(x.Deadline) {
+	if x.ExpiresAt().After(x.Deadline()) {
 		t.Fatal("expiry after the deadline") // I6
 	}
 }
@@ -412,15 +412,15 @@ func TestParallelUpdatesKeepEachOthersKeys(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 64 {
 		all.Go(func() {
-			if _, err := s.Update(t.Context(), x.ID, new(sessile.Changes).Set(fmt.Sprint("k", i), i)); err != nil {
+			if _, err := s.Update(t.Context(), x.ID(), new(sessile.Changes).Set(fmt.Sprint("k", i), i)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	got, err := s.ReadByToken(t.Context(), tok)
-	if err != nil || len(got.Data.Keys()) != 64 {
-		t.Fatalf("%d keys, %v", len(got.Data.Keys()), err)
+	if err != nil || len(got.Data().Keys()) != 64 {
+		t.Fatalf("%d keys, %v", len(got.Data().Keys()), err)
 	}
 }
 
@@ -433,7 +433,7 @@ func TestParallelRotationsLeaveOneToken(t *testing.T) {
 	for i := range tokens {
 		all.Go(func() {
 			var err error
-			if tokens[i], err = s.RotateToken(t.Context(), x.ID); err != nil {
+			if tokens[i], err = s.RotateToken(t.Context(), x.ID()); err != nil {
 				t.Error(err)
 			}
 		})

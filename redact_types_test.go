@@ -19,7 +19,7 @@ import (
 func secretives() map[string]func(t *testing.T) map[string]string {
 	return map[string]func(t *testing.T) map[string]string{
 		"NewSession": leaksOf[sessile.NewSession], "Meta": leaksOf[sessile.Meta],
-		"Session": leaksOf[sessile.Session], "Rotation": leaksOf[sessile.Rotation],
+		"Rotation": leaksOf[sessile.Rotation],
 	}
 }
 
@@ -49,7 +49,7 @@ func fill(t *testing.T, v reflect.Value) (n int) {
 		case sessile.Token:
 			f.Set(reflect.ValueOf(hiddenToken(t)))
 		case sessile.Data:
-			f.Set(reflect.ValueOf(someSession(t).Data))
+			f.Set(reflect.ValueOf(someSession(t).Data()))
 		case sessile.Meta:
 			n += fill(t, f)
 			continue

@@ -22,7 +22,7 @@ func TestRestoreBringsBackTheBackupAndTellsWhatItRevives(t *testing.T) {
 	if err := store.Backup(t.Context(), backup); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Destroy(t.Context(), ended.ID); err != nil {
+	if err := store.Destroy(t.Context(), ended.ID()); err != nil {
 		t.Fatal(err)
 	}
 	_, later, err := store.Create(t.Context(), sessile.Meta{}, "bob", nil)

@@ -39,7 +39,7 @@ type Rotation struct {
 	// a grace: until it is over, another such rotation is an [ErrInGrace]. But a new
 	// token that nobody has presented for a minute is lost: then a rotation From the token
 	// before replaces it. The lost one opens nothing from then on, and From keeps its
-	// grace. See [Snapshot.SuccessorLost].
+	// grace.
 	Grace bool
 	// Reauthenticated notes that the user has just proved who they are.
 	Reauthenticated bool
@@ -52,17 +52,19 @@ type Rotation struct {
 // After an error no token was handed out. If it is not known whether the write was
 // done ([ErrUnknown]), the old one is dead too, unless it was to have a grace.
 func (s *Store) RotateToken(ctx context.Context, id ID) (Token, error) {
-	return s.Rotate(ctx, id, Rotation{})
+	_, t, err := s.Rotate(ctx, id, Rotation{})
+	return t, err
 }
 
-// Rotate is [Store.RotateToken] with choices.
-func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
+// Rotate is [Store.RotateToken] with choices. It also returns the session as it is with the
+// new token.
+func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Session, Token, error) {
 	if s.closed.Load() {
-		return Token{}, ErrClosed
+		return Session{}, Token{}, ErrClosed
 	}
 	t, err := newToken(s.sealKey, persist.ID(id).Tag(), s.cfg.entropy)
 	if err != nil {
-		return Token{}, err
+		return Session{}, Token{}, err
 	}
 	change := actor.TokenChange{To: t.hash(), Reauth: r.Reauthenticated}
 	if !r.From.IsZero() {
@@ -71,11 +73,12 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Token, error) {
 	if r.Grace {
 		change.Until = persist.Unseen
 	}
-	if _, err := s.actor.Rotate(ctx, persist.ID(id), change); err != nil {
+	v, err := s.actor.Rotate(ctx, persist.ID(id), change)
+	if err != nil {
 		if old, ok := errors.AsType[*actor.RotatedError](err); ok {
 			err = rotatedError(old.ID, old.At)
 		}
-		return Token{}, fmt.Errorf("rotating the token of session %s: %w", id, err)
+		return Session{}, Token{}, fmt.Errorf("rotating the token of session %s: %w", id, err)
 	}
-	return t, nil
+	return Session{view: v}, t, nil
 }

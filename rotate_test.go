@@ -5,19 +5,29 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/bridge"
 )
 
 // renew rotates with a grace from a token, as the middleware does.
 func (f *fixture) renew(id sessile.ID, from sessile.Token) (sessile.Token, error) {
 	f.Helper()
-	return f.s().Rotate(f.Context(), id, sessile.Rotation{From: from, Grace: true})
+	_, t, err := f.s().Rotate(f.Context(), id, sessile.Rotation{From: from, Grace: true})
+	return t, err
 }
 
-func (f *fixture) lookup(t sessile.Token) sessile.Snapshot {
+// lookup finds what the middleware finds.
+func (f *fixture) lookup(t sessile.Token) (sessile.Session, bridge.Found) {
 	f.Helper()
-	x, err := f.s().Lookup(f.Context(), t.Reveal())
+	x, found, err := callsOf(f.s()).Lookup(f.Context(), t.Reveal())
 	f.must(err)
-	return x
+	return x, found
+}
+
+// successorLost reports what the middleware learns of a token.
+func (f *fixture) successorLost(t sessile.Token) bool {
+	f.Helper()
+	_, found := f.lookup(t)
+	return found.SuccessorLost
 }
 
 // TestRotationReplacesASuccessorThatNobodyHasSeenForAMinute, also after a restart: one live
@@ -25,25 +35,25 @@ func (f *fixture) lookup(t sessile.Token) sessile.Snapshot {
 func TestRotationReplacesASuccessorThatNobodyHasSeenForAMinute(t *testing.T) {
 	suite(t, func(f *fixture) {
 		s, first := f.login("ann")
-		lost, err := f.renew(s.ID, first)
+		lost, err := f.renew(s.ID(), first)
 		f.must(err)
 		for range 3 {
 			f.clock.advance(time.Minute - time.Microsecond)
-			if f.lookup(first).SuccessorLost() {
+			if f.successorLost(first) {
 				f.Fatal("lost within a minute")
 			}
-			_, err = f.renew(s.ID, first)
+			_, err = f.renew(s.ID(), first)
 			f.wantErr(err, sessile.ErrNotFound)
 			f.clock.advance(time.Microsecond)
-			if x := f.lookup(first); !x.SuccessorLost() || !x.TokenReplaced() {
+			if x, found := f.lookup(first); !found.SuccessorLost || !x.TokenReplaced() {
 				f.Fatal("not lost after a minute")
 			}
-			_, err = f.s().Rotate(f.Context(), s.ID, sessile.Rotation{Grace: true}) // whichever token: its client may have it
+			_, _, err = f.s().Rotate(f.Context(), s.ID(), sessile.Rotation{Grace: true}) // whichever token: its client may have it
 			f.wantErr(err, sessile.ErrInGrace)
-			next, err := f.renew(s.ID, first)
+			next, err := f.renew(s.ID(), first)
 			f.must(err)
 			f.dead(lost)
-			if x := f.lookup(first); x.SuccessorLost() {
+			if f.successorLost(first) {
 				f.Fatal("the new one is lost at once")
 			}
 			lost = next
@@ -51,10 +61,10 @@ func TestRotationReplacesASuccessorThatNobodyHasSeenForAMinute(t *testing.T) {
 		f.alive(lost) // seen
 		f.clock.advance(29 * time.Second)
 		f.alive(first)
-		_, err = f.renew(s.ID, first)
+		_, err = f.renew(s.ID(), first)
 		f.wantErr(err, sessile.ErrNotFound)
 		f.clock.advance(31 * time.Second)
-		_, err = f.renew(s.ID, first)
+		_, err = f.renew(s.ID(), first)
 		f.wantErr(err, sessile.ErrNotFound)
 		f.dead(first)
 		f.alive(lost)

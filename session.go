@@ -1,96 +1,188 @@
 package sessile
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/persist"
 )
 
-// Session is a session as it was when it was read. It is a value: nothing done
-// to it reaches another request. It carries neither the token nor its hash.
-// All times are UTC. It prints as its id, is logged with its times, and its JSON
-// leaves out data and fingerprint.
+// Session is a session as it was when it was read. It is small and immutable: it refers to
+// one version of the session in memory, and a change makes another version. Pass it by
+// value. A Session that is kept keeps its version, with the data, in memory.
+//
+// The zero Session is no session: every method is safe, and IsZero reports true. Sessions
+// are not comparable with ==; compare their IDs.
+//
+// A Session carries neither a token nor a token's hash. It prints as its ID, a logger gets
+// its ID and times, and its JSON leaves out data and fingerprint. All times are UTC, to the
+// microsecond.
 type Session struct {
-	ID          ID     `json:"id"`
-	UserID      string `json:"user_id"` // "" for a guest
-	IPAddress   string `json:"ip_address"`
-	UserAgent   string `json:"user_agent"`
-	DeviceName  string `json:"device_name"` // like "Firefox on Windows"
-	DeviceType  string `json:"device_type"` // desktop, mobile, tablet or bot; "" if unknown
-	Fingerprint string `json:"-" xml:"-" yaml:"-"`
-	Data        Data   `json:"-" xml:"-" yaml:"-"`
-
-	CreatedAt       time.Time     `json:"created_at"`
-	LastActiveAt    time.Time     `json:"last_active_at"`
-	ExpiresAt       time.Time     `json:"expires_at"`          // sliding, never after Deadline
-	Deadline        time.Time     `json:"deadline,omitzero"`   // absolute; zero if there is none
-	TTL             time.Duration `json:"ttl"`                 // the sliding lifetime that an access renews; in JSON, nanoseconds
-	AuthenticatedAt time.Time     `json:"authenticated_at"`    // creation, or the last re-authentication; zero if nobody can say when, because a clock was wrong
-	RotatedAt       time.Time     `json:"rotated_at,omitzero"` // zero if the token was never rotated
-	TokenReplaced   bool          `json:"-"`                   // it was read by a token that has a successor, within the grace
-	TouchDue        bool          `json:"-"`                   // it was read by token, and its last access is Config.TouchInterval ago
+	_        [0]func() // == would compare versions
+	view     *actor.View
+	replaced bool
 }
 
-// NewSession is what [Store.CreateWith] makes a session of. It prints as its user,
-// and its JSON leaves out data and fingerprint.
-type NewSession struct {
-	UserID      string
-	Meta        Meta
-	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object; nil = {}
-	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
-	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
-	Guest       bool          // a session without a user
-	// Replaces is the session that the client had before this login. It ends in the
-	// same transaction, and so does not count toward Config.MaxSessionsPerUser and is
-	// refused from the moment at which the new one is returned. A session of another
-	// user, a guest's, or one that does not exist is left alone.
-	Replaces ID
-}
+// noView is what the zero Session refers to.
+var noView = actor.View{Identity: persist.Identity{Deadline: persist.NoDeadline}} //nolint:gochecknoglobals // a constant in all but name
 
-// String tells whose session it is to be.
-func (n NewSession) String() string {
-	if n.Guest {
-		return "NewSession(guest)"
+func (s Session) v() *actor.View {
+	if s.view == nil {
+		return &noView
 	}
-	return "NewSession(user " + strconv.Quote(n.UserID) + ")"
+	return s.view
 }
 
-// GoString is String.
-func (n NewSession) GoString() string { return n.String() }
+// at converts a time of the session; the zero Session has none.
+func (s Session) at(micros int64) time.Time {
+	if s.view == nil {
+		return time.Time{}
+	}
+	return fromMicros(micros)
+}
 
-// Format prints String for every verb, so that %+v does not print the data.
-func (n NewSession) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
+// IsZero reports whether s is the zero Session, which is no session.
+func (s Session) IsZero() bool { return s.view == nil }
 
-// LogValue is String.
-func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) }
+// ID returns the ID, which stays the same for the life of the session.
+func (s Session) ID() ID { return ID(s.v().ID) }
 
-// IsGuest reports whether the session has no user.
-func (s Session) IsGuest() bool { return s.UserID == "" }
+// UserID returns the ID of the user, "" for a guest.
+func (s Session) UserID() string { return s.v().UserID }
 
-// String identifies the session; it tells neither data nor fingerprint.
-func (s Session) String() string { return "Session(" + s.ID.String() + ")" }
+// IsGuest reports whether the session has no user. The zero Session has none either.
+func (s Session) IsGuest() bool { return s.UserID() == "" }
 
-// GoString is String.
+// IPAddress returns the address of the client that began the session.
+func (s Session) IPAddress() string { return s.v().IPAddress }
+
+// UserAgent returns the User-Agent of the client that began the session, at most 512 bytes
+// of it.
+func (s Session) UserAgent() string { return s.v().UserAgent }
+
+// DeviceName returns a name for people, like "Firefox on Windows".
+func (s Session) DeviceName() string { return s.v().DeviceName }
+
+// DeviceType returns "desktop", "mobile", "tablet" or "bot", and "" if it is unknown.
+func (s Session) DeviceType() string { return s.v().DeviceType }
+
+// Fingerprint returns the fingerprint of the client that began the session; see [NewMeta].
+func (s Session) Fingerprint() string { return s.v().Fingerprint }
+
+// Data returns the data. [Get] reads one key of it.
+func (s Session) Data() Data { return Data{s.v().Doc} }
+
+// CreatedAt returns when the session began.
+func (s Session) CreatedAt() time.Time { return s.at(s.v().CreatedAt) }
+
+// LastActiveAt returns when the session was last accessed.
+func (s Session) LastActiveAt() time.Time { return s.at(s.v().LastActive) }
+
+// ExpiresAt returns when the session ends unless an access renews it. It is never after
+// Deadline.
+func (s Session) ExpiresAt() time.Time { return s.at(min(s.v().ExpiresAt, s.v().Deadline)) }
+
+// Deadline returns when the session ends in any case, and zero if it has no deadline.
+func (s Session) Deadline() time.Time {
+	if s.v().Deadline == persist.NoDeadline {
+		return time.Time{}
+	}
+	return s.at(s.v().Deadline)
+}
+
+// TTL returns the sliding lifetime: how long the session lives after an access.
+func (s Session) TTL() time.Duration { return time.Duration(s.v().TTL) * time.Microsecond }
+
+// AuthenticatedAt returns when the user last proved who they are: when the session began,
+// or at the last rotation with Rotation.Reauthenticated. It is zero if a wrong clock makes
+// that unknown.
+func (s Session) AuthenticatedAt() time.Time {
+	switch at := s.v().AuthAt; at {
+	case 0:
+		return s.CreatedAt()
+	case persist.Unproven:
+		return time.Time{}
+	default:
+		return s.at(at)
+	}
+}
+
+// RotatedAt returns when the token was last replaced, and zero if it never was.
+func (s Session) RotatedAt() time.Time {
+	r := s.v().Rotation
+	if r == nil {
+		return time.Time{}
+	}
+	return s.at(r.At)
+}
+
+// TokenReplaced reports whether the session was read by a token that has a successor and is
+// still in its grace.
+func (s Session) TokenReplaced() bool { return s.replaced }
+
+// MarshalJSON returns the session for its owner or an administrator, without data and
+// fingerprint. The TTL is in nanoseconds. The zero Session is null.
+func (s Session) MarshalJSON() ([]byte, error) {
+	if s.IsZero() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(struct {
+		ID              ID            `json:"id"`
+		UserID          string        `json:"user_id"`
+		IPAddress       string        `json:"ip_address"`
+		UserAgent       string        `json:"user_agent"`
+		DeviceName      string        `json:"device_name"`
+		DeviceType      string        `json:"device_type"`
+		CreatedAt       time.Time     `json:"created_at"`
+		LastActiveAt    time.Time     `json:"last_active_at"`
+		ExpiresAt       time.Time     `json:"expires_at"`
+		Deadline        time.Time     `json:"deadline,omitzero"`
+		TTL             time.Duration `json:"ttl"`
+		AuthenticatedAt time.Time     `json:"authenticated_at"`
+		RotatedAt       time.Time     `json:"rotated_at,omitzero"`
+	}{
+		s.ID(), s.UserID(), s.IPAddress(), s.UserAgent(), s.DeviceName(), s.DeviceType(),
+		s.CreatedAt(), s.LastActiveAt(), s.ExpiresAt(), s.Deadline(), s.TTL(), s.AuthenticatedAt(), s.RotatedAt(),
+	})
+}
+
+// String returns the ID, for logs: "Session(01J…)".
+func (s Session) String() string {
+	if s.IsZero() {
+		return "Session(none)"
+	}
+	return "Session(" + s.ID().String() + ")"
+}
+
+// GoString returns the same as String.
 func (s Session) GoString() string { return s.String() }
 
-// Format prints String for every verb, so that %+v does not print the data.
+// Format prints String for every verb.
 func (s Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// LogValue identifies the session to slog.
+// LogValue returns the ID and two times for slog.
 func (s Session) LogValue() slog.Value {
+	if s.IsZero() {
+		return slog.StringValue(s.String())
+	}
 	return slog.GroupValue(
-		slog.String("id", s.ID.String()),
-		slog.Time("created_at", s.CreatedAt), slog.Time("expires_at", s.ExpiresAt))
+		slog.String("id", s.ID().String()),
+		slog.Time("created_at", s.CreatedAt()), slog.Time("expires_at", s.ExpiresAt()))
 }
 
-// MarshalLogObject identifies the session to zap.
+// MarshalLogObject adds the ID and two times to a line of zap. The zero Session adds nothing.
 func (s Session) MarshalLogObject(e zapcore.ObjectEncoder) error {
-	e.AddString("id", s.ID.String())
-	e.AddTime("created_at", s.CreatedAt)
-	e.AddTime("expires_at", s.ExpiresAt)
+	if s.IsZero() {
+		return nil
+	}
+	e.AddString("id", s.ID().String())
+	e.AddTime("created_at", s.CreatedAt())
+	e.AddTime("expires_at", s.ExpiresAt())
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -20,6 +21,7 @@ import (
 // one from [Open] or [New], share it, and Close it at the end. It is safe for
 // concurrent use, and no call waits past its context.
 type Store struct {
+	holder   // what package middleware alone may call
 	cfg      Config
 	backend  persist.Backend
 	storeKey []byte
@@ -95,6 +97,7 @@ func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error)
 		Grace: cfg.RotateGrace.Microseconds(), Unproven: unproven,
 		Now: s.clock.micros, Tick: s.clock.tick, Observe: s.observe,
 	})
+	s.holder = bridge.Hold(middlewareCalls{s})
 	s.close = sync.OnceValue(s.shutdown)
 	if unproven > 0 {
 		s.log.Warn("the wall clock has gone back since the last commit: time goes on from there, and earlier proofs of identity do not count",

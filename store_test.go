@@ -141,7 +141,7 @@ func (f *fixture) dead(t sessile.Token) {
 
 func (f *fixture) ids(list []sessile.Session) (ids []sessile.ID) {
 	for _, s := range list {
-		ids = append(ids, s.ID)
+		ids = append(ids, s.ID())
 	}
 	return ids
 }
@@ -152,13 +152,13 @@ func TestCreateReturnsASessionThatItsTokenOpens(t *testing.T) {
 		s, tok, err := f.s().Create(f.Context(), meta, "ann", map[string]any{"cart": []int{1, 2}})
 		f.must(err)
 		got := f.alive(tok)
-		if got.ID != s.ID || got.UserID != "ann" || got.IPAddress != "192.0.2.1" || got.DeviceName != meta.DeviceName ||
-			got.DeviceType != "desktop" || got.Fingerprint != meta.Fingerprint || got.UserAgent != meta.UserAgent {
+		if got.ID() != s.ID() || got.UserID() != "ann" || got.IPAddress() != "192.0.2.1" || got.DeviceName() != meta.DeviceName ||
+			got.DeviceType() != "desktop" || got.Fingerprint() != meta.Fingerprint || got.UserAgent() != meta.UserAgent {
 			f.Fatalf("read %+v, created %+v", got, s)
 		}
-		if !got.CreatedAt.Equal(f.clock.t) || !got.LastActiveAt.Equal(f.clock.t) ||
-			!got.ExpiresAt.Equal(f.clock.t.Add(30*24*time.Hour)) || !got.Deadline.Equal(f.clock.t.Add(90*24*time.Hour)) {
-			f.Fatalf("times: %v %v %v %v", got.CreatedAt, got.LastActiveAt, got.ExpiresAt, got.Deadline)
+		if !got.CreatedAt().Equal(f.clock.t) || !got.LastActiveAt().Equal(f.clock.t) ||
+			!got.ExpiresAt().Equal(f.clock.t.Add(30*24*time.Hour)) || !got.Deadline().Equal(f.clock.t.Add(90*24*time.Hour)) {
+			f.Fatalf("times: %v %v %v %v", got.CreatedAt(), got.LastActiveAt(), got.ExpiresAt(), got.Deadline())
 		}
 		cart, ok, err := sessile.Get[[]int](got, "cart")
 		if err != nil || !ok || !slices.Equal(cart, []int{1, 2}) {
@@ -170,7 +170,7 @@ func TestCreateReturnsASessionThatItsTokenOpens(t *testing.T) {
 func TestNilDataIsAnEmptyObject(t *testing.T) {
 	suite(t, func(f *fixture) {
 		_, tok := f.login("ann")
-		if got := string(f.alive(tok).Data.JSON()); got != "{}" {
+		if got := string(f.alive(tok).Data().JSON()); got != "{}" {
 			f.Fatalf("data is %s", got)
 		}
 	})
@@ -196,9 +196,9 @@ func TestReadFindsExpiredSessionsByID(t *testing.T) {
 		s, tok := f.login("ann")
 		f.clock.advance(31 * 24 * time.Hour)
 		f.dead(tok)
-		got, err := f.s().Read(f.Context(), s.ID)
+		got, err := f.s().Read(f.Context(), s.ID())
 		f.must(err)
-		if got.ID != s.ID {
+		if got.ID() != s.ID() {
 			f.Fatal("another session")
 		}
 		_, err = f.s().Read(f.Context(), sessile.ID{1})
@@ -212,7 +212,7 @@ func TestExpiryIsExactWithoutTheCleaner(t *testing.T) { // A20, S26
 		f.must(err)
 		f.clock.advance(time.Hour - time.Microsecond)
 		got := f.alive(tok)
-		_, err = f.s().Renew(f.Context(), got.ID)
+		_, err = f.s().Renew(f.Context(), got.ID())
 		f.must(err)
 		f.clock.advance(time.Hour - time.Microsecond)
 		f.alive(tok)
@@ -226,13 +226,13 @@ func TestNothingExtendsTheAbsoluteDeadline(t *testing.T) { // S27, I6
 		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Hour, MaxLifetime: 90 * time.Minute})
 		f.must(err)
 		f.clock.advance(time.Hour - time.Microsecond)
-		renewed, err := f.s().Renew(f.Context(), s.ID)
+		renewed, err := f.s().Renew(f.Context(), s.ID())
 		f.must(err)
-		if !renewed.ExpiresAt.Equal(s.Deadline) {
-			f.Fatalf("expires %v, deadline %v", renewed.ExpiresAt, s.Deadline)
+		if !renewed.ExpiresAt().Equal(s.Deadline()) {
+			f.Fatalf("expires %v, deadline %v", renewed.ExpiresAt(), s.Deadline())
 		}
-		f.must(f.s().Touch(f.Context(), s.ID, f.clock.t, f.clock.t.Add(24*time.Hour)))
-		f.clock.set(s.Deadline.Add(-time.Microsecond))
+		f.must(f.s().Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(24*time.Hour)))
+		f.clock.set(s.Deadline().Add(-time.Microsecond))
 		f.alive(tok)
 		f.clock.advance(time.Microsecond)
 		f.dead(tok)
@@ -249,7 +249,7 @@ func TestWhatWasSeenExpiredStaysSo(t *testing.T) { // S29
 		}
 		f.clock.advance(-20 * 24 * time.Hour)
 		f.dead(tok)
-		f.wantErr(f.s().Touch(f.Context(), s.ID, f.clock.t, f.clock.t.Add(time.Hour)), sessile.ErrNotFound)
+		f.wantErr(f.s().Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(time.Hour)), sessile.ErrNotFound)
 	})
 }
 
@@ -261,15 +261,15 @@ func TestListIsOrderedAndShowsUnwrittenChanges(t *testing.T) {
 		c, _ := f.login("ann") // the same instant: the newest id comes first
 		f.login("bob")
 		f.clock.advance(time.Second)
-		f.must(f.s().Touch(f.Context(), a.ID, f.clock.t, f.clock.t.Add(time.Hour)))
+		f.must(f.s().Touch(f.Context(), a.ID(), f.clock.t, f.clock.t.Add(time.Hour)))
 		list, err := f.s().ListForUser(f.Context(), "ann")
 		f.must(err)
-		tie := []sessile.ID{b.ID, c.ID}
+		tie := []sessile.ID{b.ID(), c.ID()}
 		slices.SortFunc(tie, func(x, y sessile.ID) int { return y.Compare(x) })
-		if want := append([]sessile.ID{a.ID}, tie...); !slices.Equal(f.ids(list), want) {
+		if want := append([]sessile.ID{a.ID()}, tie...); !slices.Equal(f.ids(list), want) {
 			f.Fatalf("list is %v, want %v", f.ids(list), want)
 		}
-		if !list[0].LastActiveAt.Equal(f.clock.t) {
+		if !list[0].LastActiveAt().Equal(f.clock.t) {
 			f.Fatal("the list does not show the touch")
 		}
 		none, err := f.s().ListForUser(f.Context(), "carl")
@@ -285,11 +285,11 @@ func TestListLeavesOutExpiredAndDestroyed(t *testing.T) { // S36
 		f.must(err)
 		b, _ := f.login("ann")
 		c, _ := f.login("ann")
-		f.must(f.s().Destroy(f.Context(), b.ID))
+		f.must(f.s().Destroy(f.Context(), b.ID()))
 		f.clock.advance(time.Minute)
 		list, err := f.s().ListForUser(f.Context(), "ann")
 		f.must(err)
-		if !slices.Equal(f.ids(list), []sessile.ID{c.ID}) {
+		if !slices.Equal(f.ids(list), []sessile.ID{c.ID()}) {
 			f.Fatalf("list is %v", f.ids(list))
 		}
 	})
@@ -301,7 +301,7 @@ func TestLimitEvictsTheLeastRecentlyActive(t *testing.T) { // A17, S37, S38
 		var ids []sessile.ID
 		for range 3 {
 			s, tok := f.login("ann")
-			toks, ids = append(toks, tok), append(ids, s.ID)
+			toks, ids = append(toks, tok), append(ids, s.ID())
 			f.clock.advance(time.Second)
 		}
 		f.must(f.s().Touch(f.Context(), ids[0], f.clock.t, f.clock.t.Add(time.Hour)))
@@ -340,11 +340,11 @@ func TestDestroyIsFinalAndIdempotent(t *testing.T) { // A1, A21, S30
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.alive(tok)
-		f.must(f.s().Destroy(f.Context(), s.ID))
+		f.must(f.s().Destroy(f.Context(), s.ID()))
 		f.dead(tok)
-		f.must(f.s().Destroy(f.Context(), s.ID))
+		f.must(f.s().Destroy(f.Context(), s.ID()))
 		f.must(f.s().Destroy(f.Context(), sessile.ID{9}))
-		_, err := f.s().Read(f.Context(), s.ID)
+		_, err := f.s().Read(f.Context(), s.ID())
 		f.wantErr(err, sessile.ErrNotFound)
 	})
 }
@@ -353,13 +353,13 @@ func TestALateSaveDoesNotReviveADestroyedSession(t *testing.T) { // A1, A2, S22,
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		ctx, later := f.Context(), f.clock.t.Add(time.Hour)
-		f.must(f.s().Flush(ctx, s.ID, map[string]int{"n": 1}, f.clock.t, later)) // still queued
-		f.must(f.s().Destroy(ctx, s.ID))
-		f.wantErr(f.s().Flush(ctx, s.ID, map[string]int{"n": 2}, f.clock.t, later), sessile.ErrNotFound)
-		f.wantErr(f.s().Touch(ctx, s.ID, f.clock.t, later), sessile.ErrNotFound)
-		_, err := f.s().Update(ctx, s.ID, new(sessile.Changes).Set("n", 3))
+		f.must(f.s().Flush(ctx, s.ID(), map[string]int{"n": 1}, f.clock.t, later)) // still queued
+		f.must(f.s().Destroy(ctx, s.ID()))
+		f.wantErr(f.s().Flush(ctx, s.ID(), map[string]int{"n": 2}, f.clock.t, later), sessile.ErrNotFound)
+		f.wantErr(f.s().Touch(ctx, s.ID(), f.clock.t, later), sessile.ErrNotFound)
+		_, err := f.s().Update(ctx, s.ID(), new(sessile.Changes).Set("n", 3))
 		f.wantErr(err, sessile.ErrNotFound)
-		_, err = f.s().RotateToken(ctx, s.ID)
+		_, err = f.s().RotateToken(ctx, s.ID())
 		f.wantErr(err, sessile.ErrNotFound)
 		f.must(f.s().Sync(ctx))
 		f.dead(tok)
@@ -369,15 +369,15 @@ func TestALateSaveDoesNotReviveADestroyedSession(t *testing.T) { // A1, A2, S22,
 func TestDestroyForUserRefusesForeignSessions(t *testing.T) { // A15, S34
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
-		foreign := f.s().DestroyForUser(f.Context(), "bob", s.ID)
+		foreign := f.s().DestroyForUser(f.Context(), "bob", s.ID())
 		unknown := f.s().DestroyForUser(f.Context(), "bob", sessile.ID{7})
 		f.wantErr(foreign, sessile.ErrNotFound)
 		f.wantErr(unknown, sessile.ErrNotFound)
-		if a, b := strings.ReplaceAll(foreign.Error(), s.ID.String(), "ID"), strings.ReplaceAll(unknown.Error(), sessile.ID{7}.String(), "ID"); a != b {
+		if a, b := strings.ReplaceAll(foreign.Error(), s.ID().String(), "ID"), strings.ReplaceAll(unknown.Error(), sessile.ID{7}.String(), "ID"); a != b {
 			f.Fatalf("a foreign session can be told from an unknown one: %q, %q", a, b)
 		}
 		f.alive(tok)
-		f.must(f.s().DestroyForUser(f.Context(), "ann", s.ID))
+		f.must(f.s().DestroyForUser(f.Context(), "ann", s.ID()))
 		f.dead(tok)
 	})
 }
@@ -407,7 +407,7 @@ func TestDestroyAllExceptKeepsOne(t *testing.T) {
 	suite(t, func(f *fixture) {
 		keep, kept := f.login("ann")
 		_, b := f.login("ann")
-		n, err := f.s().DestroyAllExcept(f.Context(), "ann", keep.ID)
+		n, err := f.s().DestroyAllExcept(f.Context(), "ann", keep.ID())
 		f.must(err)
 		if n != 1 {
 			f.Fatalf("destroyed %d", n)
@@ -424,7 +424,7 @@ func TestAWrongKeepDestroysNothing(t *testing.T) { // S33, a fault of the origin
 		old, _, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Minute})
 		f.must(err)
 		f.clock.advance(time.Minute)
-		for _, keep := range []sessile.ID{foreign.ID, {3}, {}, old.ID} {
+		for _, keep := range []sessile.ID{foreign.ID(), {3}, {}, old.ID()} {
 			_, err := f.s().DestroyAllExcept(f.Context(), "ann", keep)
 			f.wantErr(err, sessile.ErrNotFound)
 		}
@@ -437,18 +437,18 @@ func TestRotationReplacesTheTokenAndNothingElse(t *testing.T) { // S20
 		s, old, err := f.s().Create(f.Context(), sessile.Meta{}, "ann", map[string]int{"n": 7})
 		f.must(err)
 		f.clock.advance(time.Hour)
-		tok, err := f.s().RotateToken(f.Context(), s.ID)
+		tok, err := f.s().RotateToken(f.Context(), s.ID())
 		f.must(err)
 		f.dead(old)
 		got := f.alive(tok)
 		n, _, err := sessile.Get[int](got, "n")
 		f.must(err)
-		if got.ID != s.ID || n != 7 || !got.Deadline.Equal(s.Deadline) || !got.CreatedAt.Equal(s.CreatedAt) {
+		if got.ID() != s.ID() || n != 7 || !got.Deadline().Equal(s.Deadline()) || !got.CreatedAt().Equal(s.CreatedAt()) {
 			f.Fatalf("after rotation %+v", got)
 		}
 		var rotated *sessile.RotatedError
 		_, err = f.s().ReadByToken(f.Context(), old)
-		if !errors.As(err, &rotated) || rotated.SessionID != s.ID {
+		if !errors.As(err, &rotated) || rotated.SessionID != s.ID() {
 			f.Fatalf("the old token says %v", err)
 		}
 		_, err = f.s().RotateToken(f.Context(), sessile.ID{5})
@@ -459,11 +459,11 @@ func TestRotationReplacesTheTokenAndNothingElse(t *testing.T) { // S20
 func TestAGraceEndsAfterTheNewTokenWasSeen(t *testing.T) { // S24
 	suite(t, func(f *fixture) {
 		s, old := f.login("ann")
-		tok, err := f.s().Rotate(f.Context(), s.ID, sessile.Rotation{From: old, Grace: true})
+		_, tok, err := f.s().Rotate(f.Context(), s.ID(), sessile.Rotation{From: old, Grace: true})
 		f.must(err)
-		_, err = f.s().Rotate(f.Context(), s.ID, sessile.Rotation{From: old, Grace: true})
+		_, _, err = f.s().Rotate(f.Context(), s.ID(), sessile.Rotation{From: old, Grace: true})
 		f.wantErr(err, sessile.ErrNotFound) // never a second successor
-		_, err = f.s().Rotate(f.Context(), s.ID, sessile.Rotation{From: tok, Grace: true})
+		_, _, err = f.s().Rotate(f.Context(), s.ID(), sessile.Rotation{From: tok, Grace: true})
 		f.wantErr(err, sessile.ErrInGrace) // which would push out the token that its browser may have still
 		f.clock.advance(time.Hour)
 		f.alive(old) // the answer with the new token may have been lost
@@ -473,7 +473,7 @@ func TestAGraceEndsAfterTheNewTokenWasSeen(t *testing.T) { // S24
 		f.clock.advance(time.Second)
 		f.dead(old)
 		f.alive(tok)
-		third, err := f.s().RotateToken(f.Context(), s.ID)
+		third, err := f.s().RotateToken(f.Context(), s.ID())
 		f.must(err)
 		f.dead(old)
 		f.dead(tok)
@@ -485,15 +485,15 @@ func TestFlushReplacesDataAndTimes(t *testing.T) {
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.clock.advance(time.Minute)
-		f.must(f.s().Flush(f.Context(), s.ID, map[string]string{"a": "1"}, f.clock.t, f.clock.t.Add(time.Hour)))
+		f.must(f.s().Flush(f.Context(), s.ID(), map[string]string{"a": "1"}, f.clock.t, f.clock.t.Add(time.Hour)))
 		got := f.alive(tok)
-		if !got.LastActiveAt.Equal(f.clock.t) || !got.ExpiresAt.Equal(f.clock.t.Add(time.Hour)) || string(got.Data.JSON()) != `{"a":"1"}` {
-			f.Fatalf("after flush: %v %v %s", got.LastActiveAt, got.ExpiresAt, got.Data.JSON())
+		if !got.LastActiveAt().Equal(f.clock.t) || !got.ExpiresAt().Equal(f.clock.t.Add(time.Hour)) || string(got.Data().JSON()) != `{"a":"1"}` {
+			f.Fatalf("after flush: %v %v %s", got.LastActiveAt(), got.ExpiresAt(), got.Data().JSON())
 		}
-		f.must(f.s().FlushDurable(f.Context(), s.ID, map[string]string{"b": "2"}, f.clock.t, f.clock.t.Add(1000*24*time.Hour)))
+		f.must(f.s().FlushDurable(f.Context(), s.ID(), map[string]string{"b": "2"}, f.clock.t, f.clock.t.Add(1000*24*time.Hour)))
 		got = f.alive(tok)
-		if !got.ExpiresAt.Equal(got.Deadline) || string(got.Data.JSON()) != `{"b":"2"}` { // I6
-			f.Fatalf("after durable flush: %v %s", got.ExpiresAt, got.Data.JSON())
+		if !got.ExpiresAt().Equal(got.Deadline()) || string(got.Data().JSON()) != `{"b":"2"}` { // I6
+			f.Fatalf("after durable flush: %v %s", got.ExpiresAt(), got.Data().JSON())
 		}
 		f.wantErr(f.s().Flush(f.Context(), sessile.ID{4}, nil, f.clock.t, f.clock.t), sessile.ErrNotFound)
 	})
@@ -504,10 +504,10 @@ func TestLastActivityNeverGoesBack(t *testing.T) { // S29, spring-session#1280
 		s, tok := f.login("ann")
 		f.clock.advance(time.Minute)
 		late, early := f.clock.t, f.clock.t.Add(-time.Second)
-		f.must(f.s().Touch(f.Context(), s.ID, late.Add(time.Hour), late.Add(time.Hour))) // what is to come has not been
-		f.must(f.s().Touch(f.Context(), s.ID, early, early.Add(time.Minute)))
-		if got := f.alive(tok); !got.LastActiveAt.Equal(late) || !got.ExpiresAt.Equal(late.Add(time.Hour)) {
-			f.Fatalf("an older touch won: %v %v", got.LastActiveAt, got.ExpiresAt)
+		f.must(f.s().Touch(f.Context(), s.ID(), late.Add(time.Hour), late.Add(time.Hour))) // what is to come has not been
+		f.must(f.s().Touch(f.Context(), s.ID(), early, early.Add(time.Minute)))
+		if got := f.alive(tok); !got.LastActiveAt().Equal(late) || !got.ExpiresAt().Equal(late.Add(time.Hour)) {
+			f.Fatalf("an older touch won: %v %v", got.LastActiveAt(), got.ExpiresAt())
 		}
 	})
 }
@@ -517,11 +517,11 @@ func TestChangesDoNotReviveExpiredSessions(t *testing.T) { // a fault of the ori
 		s, tok := f.login("ann")
 		f.clock.advance(30 * 24 * time.Hour)
 		later := f.clock.t.Add(time.Hour)
-		f.wantErr(f.s().Touch(f.Context(), s.ID, f.clock.t, later), sessile.ErrExpired)
-		f.wantErr(f.s().Flush(f.Context(), s.ID, nil, f.clock.t, later), sessile.ErrExpired)
-		_, err := f.s().Update(f.Context(), s.ID, new(sessile.Changes).Set("a", 1))
+		f.wantErr(f.s().Touch(f.Context(), s.ID(), f.clock.t, later), sessile.ErrExpired)
+		f.wantErr(f.s().Flush(f.Context(), s.ID(), nil, f.clock.t, later), sessile.ErrExpired)
+		_, err := f.s().Update(f.Context(), s.ID(), new(sessile.Changes).Set("a", 1))
 		f.wantErr(err, sessile.ErrNotFound) // ErrExpired is one
-		_, err = f.s().RotateToken(f.Context(), s.ID)
+		_, err = f.s().RotateToken(f.Context(), s.ID())
 		f.wantErr(err, sessile.ErrExpired)
 		f.dead(tok)
 	})
@@ -532,11 +532,11 @@ func TestUpdateChangesSingleKeysAndCountsAsAccess(t *testing.T) {
 		s, tok, err := f.s().Create(f.Context(), sessile.Meta{}, "ann", map[string]any{"a": 1, "b": "x", "c": true})
 		f.must(err)
 		f.clock.advance(time.Minute)
-		_, err = f.s().Update(f.Context(), s.ID, new(sessile.Changes).Set("a", 2).Delete("b").Set("d", nil))
+		_, err = f.s().Update(f.Context(), s.ID(), new(sessile.Changes).Set("a", 2).Delete("b").Set("d", nil))
 		f.must(err)
 		got := f.alive(tok)
-		if want := `{"a":2,"c":true,"d":null}`; string(got.Data.JSON()) != want || !got.LastActiveAt.Equal(f.clock.t) {
-			f.Fatalf("data is %s, active %v", got.Data.JSON(), got.LastActiveAt)
+		if want := `{"a":2,"c":true,"d":null}`; string(got.Data().JSON()) != want || !got.LastActiveAt().Equal(f.clock.t) {
+			f.Fatalf("data is %s, active %v", got.Data().JSON(), got.LastActiveAt())
 		}
 	})
 }
@@ -554,23 +554,23 @@ func TestHostileDataIsRefusedBeforeAnythingIsQueued(t *testing.T) { // S45
 			"channel":   {map[string]any{"a": make(chan int)}, sessile.ErrInvalidData},
 			"too large": {map[string]string{"a": strings.Repeat("x", 64<<10)}, sessile.ErrDataTooLarge},
 		} {
-			if err := f.store.Flush(ctx, s.ID, c.data, f.clock.t, later); !errors.Is(err, c.want) {
+			if err := f.store.Flush(ctx, s.ID(), c.data, f.clock.t, later); !errors.Is(err, c.want) {
 				f.Fatalf("%s: %v", name, err)
 			}
 			if _, _, err := f.store.Create(ctx, sessile.Meta{}, "ann", c.data); !errors.Is(err, c.want) {
 				f.Fatalf("%s: %v", name, err)
 			}
 		}
-		_, err := f.store.Update(ctx, s.ID, new(sessile.Changes).Set("a", strings.Repeat("x", 64<<10)))
+		_, err := f.store.Update(ctx, s.ID(), new(sessile.Changes).Set("a", strings.Repeat("x", 64<<10)))
 		f.wantErr(err, sessile.ErrDataTooLarge)
-		f.wantErr(f.store.Touch(ctx, s.ID, time.Time{}, later), sessile.ErrInvalidTime)
-		f.wantErr(f.store.Touch(ctx, s.ID, f.clock.t, time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)), sessile.ErrInvalidTime)
+		f.wantErr(f.store.Touch(ctx, s.ID(), time.Time{}, later), sessile.ErrInvalidTime)
+		f.wantErr(f.store.Touch(ctx, s.ID(), f.clock.t, time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)), sessile.ErrInvalidTime)
 		for _, user := range []string{"", "\xff", strings.Repeat("u", 1000)} {
 			_, _, err := f.store.Create(ctx, sessile.Meta{}, user, nil)
 			f.wantErr(err, sessile.ErrInvalidUserID)
 		}
-		if got := f.alive(tok); string(got.Data.JSON()) != "{}" {
-			f.Fatalf("data is %s", got.Data.JSON())
+		if got := f.alive(tok); string(got.Data().JSON()) != "{}" {
+			f.Fatalf("data is %s", got.Data().JSON())
 		}
 	})
 }
@@ -592,17 +592,17 @@ func TestLifetimesAreChecked(t *testing.T) { // A19, S28
 		}
 		short, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: time.Hour})
 		f.must(err)
-		if short.TTL != time.Hour || !short.ExpiresAt.Equal(short.Deadline) {
-			f.Fatalf("a lifetime of an hour has the TTL %v", short.TTL)
+		if short.TTL() != time.Hour || !short.ExpiresAt().Equal(short.Deadline()) {
+			f.Fatalf("a lifetime of an hour has the TTL %v", short.TTL())
 		}
 		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: sessile.NoMaxLifetime})
 		f.must(err)
-		if !s.Deadline.IsZero() {
-			f.Fatalf("deadline %v", s.Deadline)
+		if !s.Deadline().IsZero() {
+			f.Fatalf("deadline %v", s.Deadline())
 		}
 		for range 40 {
 			f.clock.advance(29 * 24 * time.Hour)
-			_, err := f.s().Renew(f.Context(), s.ID)
+			_, err := f.s().Renew(f.Context(), s.ID())
 			f.must(err)
 		}
 		f.alive(tok)
@@ -615,12 +615,12 @@ func TestCleanupDeletesWhatHasEndedAndNothingElse(t *testing.T) { // D8
 		for i := range 30 {
 			s, _, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: fmt.Sprint("u", i), TTL: time.Minute})
 			f.must(err)
-			ended = append(ended, s.ID)
+			ended = append(ended, s.ID())
 		}
 		extended, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Minute})
 		f.must(err)
 		f.clock.advance(time.Minute - time.Second)
-		f.must(f.s().Touch(f.Context(), extended.ID, f.clock.t, f.clock.t.Add(time.Hour))) // may not be on disk yet
+		f.must(f.s().Touch(f.Context(), extended.ID(), f.clock.t, f.clock.t.Add(time.Hour))) // may not be on disk yet
 		f.clock.advance(time.Second)
 		n, err := f.s().CleanupExpired(f.Context())
 		f.must(err)
@@ -665,10 +665,10 @@ func TestDoneClosesWhenTheSessionEnds(t *testing.T) {
 		other, _ := f.login("ann")
 		ctx, cancel := context.WithCancel(f.Context())
 		defer cancel()
-		done, kept := f.store.Done(ctx, s.ID), f.store.Done(ctx, other.ID)
-		f.must(f.store.Destroy(f.Context(), s.ID))
+		done, kept := f.store.Done(ctx, s.ID()), f.store.Done(ctx, other.ID())
+		f.must(f.store.Destroy(f.Context(), s.ID()))
 		<-done
-		<-f.store.Done(ctx, s.ID)
+		<-f.store.Done(ctx, s.ID())
 		select {
 		case <-kept:
 			f.Fatal("a living session is done")
@@ -683,12 +683,12 @@ func TestDoneClosesWhenTheSessionEnds(t *testing.T) {
 func TestCloseIsIdempotentAndFinal(t *testing.T) { // D19
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
-		f.must(f.store.Flush(f.Context(), s.ID, map[string]int{"n": 1}, f.clock.t, f.clock.t.Add(time.Hour)))
+		f.must(f.store.Flush(f.Context(), s.ID(), map[string]int{"n": 1}, f.clock.t, f.clock.t.Add(time.Hour)))
 		f.must(f.store.Close())
 		f.must(f.store.Close())
 		_, err := f.store.ReadByToken(f.Context(), tok)
 		f.wantErr(err, sessile.ErrClosed)
-		f.wantErr(f.store.Destroy(f.Context(), s.ID), sessile.ErrClosed)
+		f.wantErr(f.store.Destroy(f.Context(), s.ID()), sessile.ErrClosed)
 		f.wantErr(f.store.Sync(f.Context()), sessile.ErrClosed)
 		f.open()
 		if n, _, err := sessile.Get[int](f.alive(tok), "n"); n != 1 || err != nil {

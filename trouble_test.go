@@ -26,7 +26,7 @@ func TestUnknownTokensLeaveNothing(t *testing.T) {
 	}
 	defer s.Close()
 	ended, gone := login(t, s, "ann")
-	if err := s.Destroy(t.Context(), ended.ID); err != nil {
+	if err := s.Destroy(t.Context(), ended.ID()); err != nil {
 		t.Fatal(err)
 	}
 	_, tok := login(t, s, "ann")
@@ -74,13 +74,13 @@ func TestClockJumpsReviveNothing(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		over, last, high := false, x.LastActiveAt, x.CreatedAt
+		over, last, high := false, x.LastActiveAt(), x.CreatedAt()
 		r.Repeat(map[string]func(*rapid.T){
 			"jump": func(r *rapid.T) {
 				hours := rapid.OneOf(rapid.IntRange(-20, 20), rapid.IntRange(-87_600, 87_600)).Draw(r, "hours")
 				clock.advance(time.Duration(hours) * time.Hour)
 			},
-			"access": func(*rapid.T) { _, _ = s.Renew(t.Context(), x.ID) },
+			"access": func(*rapid.T) { _, _ = s.Renew(t.Context(), x.ID()) },
 			"": func(r *rapid.T) {
 				if clock.now().After(high) {
 					high = clock.now()
@@ -93,13 +93,13 @@ func TestClockJumpsReviveNothing(t *testing.T) {
 				if over {
 					r.Fatal("a session that was seen expired is valid again")
 				}
-				if !high.Before(x.Deadline) && !clock.now().Before(x.Deadline) {
+				if !high.Before(x.Deadline()) && !clock.now().Before(x.Deadline()) {
 					r.Fatal("a session is valid past its deadline")
 				}
-				if got.ExpiresAt.After(x.Deadline) || got.LastActiveAt.Before(last) {
-					r.Fatalf("expires %v, last active %v after %v", got.ExpiresAt, got.LastActiveAt, last)
+				if got.ExpiresAt().After(x.Deadline()) || got.LastActiveAt().Before(last) {
+					r.Fatalf("expires %v, last active %v after %v", got.ExpiresAt(), got.LastActiveAt(), last)
 				}
-				last = got.LastActiveAt
+				last = got.LastActiveAt()
 			},
 		})
 		if err := s.Close(); err != nil {

@@ -49,7 +49,7 @@ func fill(tb testing.TB, s *sessile.Store, n int, meta func() sessile.Meta) (ids
 					tb.Error(err)
 					return
 				}
-				ids[i], tokens[i] = x.ID, t
+				ids[i], tokens[i] = x.ID(), t
 			}
 		})
 	}

@@ -64,7 +64,7 @@ var callData = map[string]any{"name": "Ada", "cart": []int{1, 2, 3}, "theme": "d
 
 func createOne(store *sessile.Store, i int) (sessile.ID, sessile.Token, error) {
 	s, token, err := store.Create(context.Background(), sessile.Meta{}, "user"+strconv.Itoa(i), callData)
-	return s.ID, token, err
+	return s.ID(), token, err
 }
 
 // BenchmarkCalls is the store's own calls, without HTTP. make bench-compare holds them against

@@ -69,7 +69,7 @@ func TestLogoutEndsEverySessionThatTheBrowserSent(t *testing.T) {
 		},
 		"Revoke": func(f *fixture, r *http.Request, h *middleware.Handle) {
 			s, _ := h.Current()
-			f.must(h.Revoke(r.Context(), s.ID))
+			f.must(h.Revoke(r.Context(), s.ID()))
 		},
 	} {
 		for _, second := range []string{"alice", "mallory"} {

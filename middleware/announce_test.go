@@ -69,7 +69,7 @@ func TestCookieLivesAsLongAsASessionThatOthersKeepAlive(t *testing.T) {
 					j.take(j.serve(j.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 						f.must(h.Authenticate(r.Context(), "alice"))
 					}))
-					id := f.sessionOf(j.browser).ID
+					id := f.sessionOf(j.browser).ID()
 					j.serve(j.request(), func(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 						h.Current()
 						w.WriteHeader(http.StatusSwitchingProtocols)
@@ -120,7 +120,7 @@ func TestBearerRecordsAnAccessOnceInTheInterval(t *testing.T) {
 		r := b.request()
 		r.Header.Del("Cookie")
 		r.Header.Set("Authorization", "Bearer "+b.cookie)
-		id := f.sessionOf(b).ID
+		id := f.sessionOf(b).ID()
 		before := f.store.Stats().Touches
 		const minutes = 30
 		for i := range minutes * 6 {
@@ -145,7 +145,7 @@ func TestCookieIsRenewedAfterItsSessionLeftMemory(t *testing.T) {
 		b.take(b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 			f.must(h.Authenticate(r.Context(), "alice"))
 		}))
-		id := b.session().ID
+		id := b.session().ID()
 		wait(59 * time.Minute)
 		_, err := f.store.Renew(t.Context(), id)
 		f.must(err)

@@ -31,13 +31,13 @@ func TestAResponseThatNeverLooksAtItsSessionStaysCacheable(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute, TTL: time.Hour}, middleware.Options{RotateEvery: 30 * time.Minute})
 		b := f.login("alice")
-		began, token := b.session().LastActiveAt, b.cookie
+		began, token := b.session().LastActiveAt(), b.cookie
 		wait(40 * time.Minute) // an access, a renewal and a rotation are due
 		f.cacheable(b.do(asset))
 		s, err := f.store.ListForUser(t.Context(), "alice")
 		f.must(err)
-		f.want(s[0].LastActiveAt.Sub(began), 40*time.Minute) // the access is recorded
-		f.want(s[0].RotatedAt.IsZero(), true)
+		f.want(s[0].LastActiveAt().Sub(began), 40*time.Minute) // the access is recorded
+		f.want(s[0].RotatedAt().IsZero(), true)
 
 		notModified := b.request()
 		notModified.Header.Set("If-None-Match", `"v1"`)
@@ -58,7 +58,7 @@ func TestADeadCookieIsRemovedByAResponseThatLooksAtItsSession(t *testing.T) {
 		b.cookie = cookie
 		if name == "revoked" {
 			b = f.login("alice")
-			f.must(f.store.Destroy(t.Context(), b.session().ID))
+			f.must(f.store.Destroy(t.Context(), b.session().ID()))
 		}
 		f.cacheable(b.do(asset))
 		f.want(golden(t, b.do(look)), removedCookie)

@@ -61,19 +61,19 @@ func (h *Handle) reread(ctx context.Context) error {
 // another token opens it by now.
 func (h *Handle) again(ctx context.Context) (current, error) {
 	now := h.cur
-	s, err := h.m.store.Lookup(ctx, h.cur.token().Reveal())
+	s, found, err := h.m.calls.Lookup(ctx, h.cur.token().Reveal())
 	if err == nil {
-		now.seen, now.own = s, nil
+		now.session, now.found = s, found
 		return now, nil
 	}
 	if !errors.Is(err, sessile.ErrNotFound) {
 		return now, err
 	}
-	own, err := h.m.store.Read(ctx, h.cur.id())
-	if err == nil && !h.m.store.Now().Before(own.ExpiresAt) {
+	s, err = h.m.store.Read(ctx, h.cur.id())
+	if err == nil && !h.m.store.Now().Before(s.ExpiresAt()) {
 		err = sessile.ErrExpired
 	}
-	now.own = &own
+	now.session, now.found.TouchDue = s, false
 	return now, err
 }
 

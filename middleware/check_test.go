@@ -49,7 +49,7 @@ func TestEndedSessionHasNoPower(t *testing.T) {
 					f.must(err)
 				})
 				third.login("alice") // what begins later is not the thief's to end either
-				all := powers(third.session().ID)
+				all := powers(third.session().ID())
 				f.wantErr(all[name](r.Context(), h), sessile.ErrNotFound)
 				f.want(h.IsAuthenticated(), false)
 				for again, act := range all { // nor has it any after that was noticed
@@ -100,7 +100,7 @@ func TestCheckAsksForTheSessionNotForTheToken(t *testing.T) {
 			_, err := h.Sessions(r.Context())
 			f.must(err)
 		}
-		f.must(f.store.Destroy(r.Context(), b.session().ID))
+		f.must(f.store.Destroy(r.Context(), b.session().ID()))
 		f.wantErr(h.Check(r.Context()), sessile.ErrNotFound)
 	})
 }
@@ -110,14 +110,14 @@ func TestCheckChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
-		before := b.session().LastActiveAt
+		before := b.session().LastActiveAt()
 		wait(time.Minute)
 		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 			f.must(h.Set("k", 1))
 			f.must(h.Check(r.Context()))
 			list, err := f.store.ListForUser(r.Context(), "alice")
 			f.must(err)
-			f.want(list[0].LastActiveAt, before)
+			f.want(list[0].LastActiveAt(), before)
 		})
 		f.want(valueOf[int](b, "k"), 1)
 	})
@@ -129,13 +129,13 @@ func TestLoginCarriesNothingOverFromAnEndedSession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "wish", middleware.FlashKey}})
 	b := f.browser()
 	b.do(set(f, "cart", "the guest's"))
-	guest := b.session().ID
+	guest := b.session().ID()
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("wish", "this request's"))
 		f.must(f.store.Destroy(r.Context(), guest))
 		f.must(h.Authenticate(r.Context(), "alice"))
 	})
-	f.want(string(b.session().Data.JSON()), `{"wish":"this request's"}`)
+	f.want(string(b.session().Data().JSON()), `{"wish":"this request's"}`)
 }
 
 // It carries over what is there by now, not what was there when the request came in.
@@ -156,7 +156,7 @@ func TestFailedLoginOverAnEndedSessionLeavesNothing(t *testing.T) {
 	b := f.login("alice")
 	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("cart", 1))
-		f.must(f.store.Destroy(r.Context(), b.session().ID))
+		f.must(f.store.Destroy(r.Context(), b.session().ID()))
 		f.wantErr(h.AuthenticateWith(r.Context(), "alice", "no object"), sessile.ErrInvalidData)
 	})
 	f.want(golden(t, resp), "")
@@ -170,7 +170,7 @@ func TestEndedGuestSessionEndsNothing(t *testing.T) {
 	b.do(set(f, "cart", 1))
 	b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		s, _ := h.Current()
-		f.must(f.store.Destroy(r.Context(), s.ID))
+		f.must(f.store.Destroy(r.Context(), s.ID()))
 		n, err := h.LogoutAll(r.Context())
 		f.want(n, 0)
 		f.wantErr(err, sessile.ErrNotFound)

@@ -78,13 +78,13 @@ func (h *Handle) settle() error {
 // accessDue reports whether it is time to record an access, or to renew the cookie of a
 // session that others keep alive.
 func (h *Handle) accessDue() bool {
-	return h.has() && (h.cur.touchDue() || h.cur.seen.AnnounceDue() && h.announces())
+	return h.has() && (h.cur.found.TouchDue || h.cur.found.AnnounceDue && h.announces())
 }
 
 // touch records the access. Losing one is no reason to fail the request, as long
 // as the session is there.
 func (h *Handle) touch(ctx context.Context) error {
-	s, err := h.m.store.Access(ctx, h.cur.id(), h.announces())
+	s, err := h.m.calls.Renew(ctx, h.cur.id(), h.announces())
 	if err = h.accessedAs(s, err); errors.Is(err, sessile.ErrNotFound) {
 		return err
 	}
@@ -95,10 +95,10 @@ func (h *Handle) touch(ctx context.Context) error {
 // request was faster, the token before has its grace still, or the store fails,
 // the token stays good and a later request tries again.
 func (h *Handle) rotateGently(ctx context.Context) bool {
-	t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
+	s, t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
 		h.m.replace(h.cur.token().Reveal()) // should a login replace the session, requests with it may be under way
-		h.cur.fresh = t
+		h.cur.session, h.cur.fresh = s, t
 	}
 	return err == nil
 }
@@ -161,7 +161,7 @@ func (h *Handle) setCookie() string {
 	if h.fate == removeCookie {
 		return h.m.cookie.remove()
 	}
-	return h.m.cookie.set(h.cur.token(), h.cur.session().ExpiresAt.Sub(h.m.store.Now()))
+	return h.m.cookie.set(h.cur.token(), h.cur.session.ExpiresAt().Sub(h.m.store.Now()))
 }
 
 // vary says, once, what the response depends on (A13).
@@ -188,7 +188,7 @@ func addVary(header http.Header, name string) {
 // giveUp ends a session whose stored data turns out to be damaged: every later
 // request would fail like this one.
 func (h *Handle) giveUp(ctx context.Context) {
-	h.m.store.Emit(sessile.Event{
+	h.m.calls.Emit(sessile.Event{
 		Kind: sessile.EventUnreadable, SessionID: h.cur.id(), UserID: h.cur.userID(), Reason: "the stored data is unreadable",
 	})
 	_ = h.m.store.Destroy(ctx, h.cur.id()) // refused from now on in any case; the store retries and reports

@@ -140,10 +140,10 @@ func TestASessionCookieIsNotSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
 		b := f.login("alice")
-		before := b.session().LastActiveAt
+		before := b.session().LastActiveAt()
 		wait(2 * time.Minute)
 		f.want(golden(t, b.do(look)), "")
-		f.want(b.session().LastActiveAt.Sub(before), 2*time.Minute)
+		f.want(b.session().LastActiveAt().Sub(before), 2*time.Minute)
 	})
 }
 

@@ -59,7 +59,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 	if !h.has() {
 		return v, false, nil
 	}
-	return sessile.Value[T](h.cur.data(), key)
+	return sessile.Get[T](h.cur.session, key)
 }
 
 // Set sets a key to what v encodes to as JSON; nil is null. Without a session it
@@ -131,7 +131,7 @@ func (h *Handle) fits(c change) bool {
 			size += h.growth(p)
 		}
 	}
-	if stored := h.cur.data().Len(); stored > len("{}") {
+	if stored := h.cur.session.Data().Len(); stored > len("{}") {
 		size += stored
 	} else {
 		size += len("{}") - len(",") // the first member has none
@@ -145,7 +145,7 @@ func (h *Handle) growth(c change) int {
 	if c.value != nil {
 		n = quoted(c.key) + len(`:,`) + len(c.value)
 	}
-	if old, ok, err := sessile.Value[json.RawMessage](h.cur.data(), c.key); err == nil && ok && h.has() {
+	if old, ok, err := sessile.Get[json.RawMessage](h.cur.session, c.key); err == nil && ok && h.has() {
 		n -= quoted(c.key) + len(`:,`) + len(old)
 	}
 	return n

@@ -24,7 +24,7 @@ func TestASessionFitsToTheLastByte(t *testing.T) { // S45: what Set accepts, the
 				t.Run(fmt.Sprintf("%q %s %s", key, who, what), func(t *testing.T) {
 					b.do(prepare)
 					fillUp(t, b, key)
-					if n := b.session().Data.Len(); n != most {
+					if n := b.session().Data().Len(); n != most {
 						t.Errorf("%d bytes of %d", n, most)
 					}
 				})

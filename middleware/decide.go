@@ -157,10 +157,10 @@ func (h *Handle) aged() bool {
 	if every == 0 {
 		return false
 	}
-	s := h.cur.session()
-	since := s.CreatedAt
-	if s.RotatedAt.After(since) {
-		since = s.RotatedAt
+	s := h.cur.session
+	since := s.CreatedAt()
+	if s.RotatedAt().After(since) {
+		since = s.RotatedAt()
 	}
 	return h.m.store.Now().Sub(since) >= every
 }

@@ -52,7 +52,7 @@ func (w *walk) step(ctx context.Context, h *Handle) {
 		}
 	case 10, 11:
 		if ok && other { // another tab rotates
-			t, err := w.store.Rotate(ctx, s, sessile.Rotation{Grace: w.rng.IntN(2) == 0})
+			_, t, err := w.store.Rotate(ctx, s, sessile.Rotation{Grace: w.rng.IntN(2) == 0})
 			if err == nil {
 				w.jar = append(w.jar, t.Reveal())
 			}

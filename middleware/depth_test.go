@@ -93,5 +93,5 @@ func TestANumberStaysExactWhereItsTypeIsNotSaid(t *testing.T) { // pending, stor
 		f.must(err)
 		f.must(h.Set("m", m)) // as exact as it was
 	})
-	f.want(string(b.session().Data.JSON()), `{"l":[1152921504606846977],"m":{"n":1152921504606846977},"n":1152921504606846977}`)
+	f.want(string(b.session().Data().JSON()), `{"l":[1152921504606846977],"m":{"n":1152921504606846977},"n":1152921504606846977}`)
 }

@@ -33,7 +33,7 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID == h.cur.id() }) {
+	if !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID() == h.cur.id() }) {
 		if err := h.check(ctx); err != nil {
 			return nil, err
 		}
@@ -41,9 +41,9 @@ func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
 	devices := make([]Device, len(list))
 	for i, s := range list {
 		devices[i] = Device{
-			ID: s.ID, DeviceName: s.DeviceName, DeviceType: s.DeviceType, IPAddress: s.IPAddress,
-			CreatedAt: s.CreatedAt, LastActiveAt: s.LastActiveAt, ExpiresAt: s.ExpiresAt,
-			Current: s.ID == h.cur.id(),
+			ID: s.ID(), DeviceName: s.DeviceName(), DeviceType: s.DeviceType(), IPAddress: s.IPAddress(),
+			CreatedAt: s.CreatedAt(), LastActiveAt: s.LastActiveAt(), ExpiresAt: s.ExpiresAt(),
+			Current: s.ID() == h.cur.id(),
 		}
 	}
 	return devices, nil

@@ -265,7 +265,7 @@ func ExampleHandle_Done() {
 		fmt.Fprintln(w, "data: hello")
 		_ = http.NewResponseController(w).Flush() // the response has begun: Set is too late from here on
 		err := h.Update(r.Context(), new(sessile.Changes).Set("watched", true))
-		_ = sessions.Store().Destroy(r.Context(), s.ID) // somewhere else they log this device out
+		_ = sessions.Store().Destroy(r.Context(), s.ID()) // somewhere else they log this device out
 		select {
 		case <-over:
 			fmt.Fprintln(w, "data: you have been logged out", err)

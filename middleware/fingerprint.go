@@ -22,7 +22,7 @@ const (
 
 // recognised compares the browser with the one that the session began in, and
 // does what the mode says.
-func (h *Handle) recognised(ctx context.Context, s sessile.Snapshot) bool {
+func (h *Handle) recognised(ctx context.Context, s sessile.Session) bool {
 	mode := h.m.opts.Fingerprint
 	if mode == FingerprintOff || s.Fingerprint() == "" {
 		return true
@@ -56,13 +56,13 @@ func userAgent(header http.Header) string {
 }
 
 // mismatch tells of a change of browser, once a minute per session.
-func (h *Handle) mismatch(s sessile.Snapshot) {
+func (h *Handle) mismatch(s sessile.Session) {
 	id := s.ID()
 	if !h.m.noticed.add(h.m.hash(string(id[:])), h.m.store.Now()) {
 		return
 	}
 	mode := string(h.m.opts.Fingerprint)
-	h.m.store.Emit(sessile.Event{
+	h.m.calls.Emit(sessile.Event{
 		Kind: sessile.EventFingerprintMismatch, SessionID: id, UserID: s.UserID(), Reason: mode,
 	})
 	if log := h.m.store.Config().Logger; log != nil {

@@ -75,6 +75,6 @@ func TestDevicesHaveNames(t *testing.T) { // semantics ยง4: "Device name like โ€
 		b := f.browser().as(agent, "")
 		b.login("alice")
 		s := b.session()
-		f.want(s.DeviceName+" "+s.DeviceType, want)
+		f.want(s.DeviceName()+" "+s.DeviceType(), want)
 	}
 }

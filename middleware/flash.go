@@ -73,7 +73,7 @@ func (h *Handle) flashKeys() []string {
 	var keys []string
 	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }
 	if h.has() {
-		for _, key := range h.cur.data().Keys() {
+		for _, key := range h.cur.session.Data().Keys() {
 			if own(key) {
 				keys = append(keys, key)
 			}

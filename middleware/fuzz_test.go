@@ -200,8 +200,8 @@ func FuzzValue(f *testing.F) { // R9, A8, S45, S46: what is accepted comes back 
 			}
 		})
 		g.do(t, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-			if s, _ := h.Current(); string(s.Data.JSON()) != `{"untouched":"x"}` {
-				t.Fatalf("%q is left", s.Data.JSON())
+			if s, _ := h.Current(); string(s.Data().JSON()) != `{"untouched":"x"}` {
+				t.Fatalf("%q is left", s.Data().JSON())
 			}
 		})
 	})
@@ -250,8 +250,8 @@ func FuzzFlash(f *testing.F) { // R9: messages come back once, in order, whateve
 			}
 		})
 		g.do(t, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-			if s, _ := h.Current(); string(s.Data.JSON()) != "{}" {
-				t.Fatalf("%q is left", s.Data.JSON())
+			if s, _ := h.Current(); string(s.Data().JSON()) != "{}" {
+				t.Fatalf("%q is left", s.Data().JSON())
 			}
 		})
 	})

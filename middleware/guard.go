@@ -22,7 +22,7 @@ func RequireUser(loginPath string) func(http.Handler) http.Handler {
 func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {
 		s, ok := h.Current()
-		return ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt) < d
+		return ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt()) < d
 	})
 }
 

@@ -24,7 +24,7 @@ func TestBusyGuestOutlivesAFloodOfNewOnes(t *testing.T) {
 			wait(time.Second) // it is on disk by then
 		}
 		f.want(valueOf[int](busy, "cart"), 95)
-		f.want(idle.session().ID, sessile.ID{})
+		f.want(idle.session().ID(), sessile.ID{})
 		f.want(f.store.Stats().Evicted, uint64(92))
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/bridge"
 )
 
 // Handle is a request's session. Get it with [From]. What it changes is seen by
@@ -61,7 +62,7 @@ func (h *Handle) Current() (sessile.Session, bool) {
 	if !h.has() {
 		return sessile.Session{}, false
 	}
-	return *h.cur.session(), true
+	return h.cur.session, true
 }
 
 // UserID returns the user of the session; "" and false for a guest or without one.
@@ -129,7 +130,7 @@ func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 }
 
 func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
-	s, err := h.m.store.Apply(ctx, h.cur.id(), c, h.announces())
+	s, err := h.m.calls.Update(ctx, h.cur.id(), c, h.announces())
 	return h.accessedAs(s, err)
 }
 
@@ -142,12 +143,12 @@ func (h *Handle) Renew(ctx context.Context) error {
 	if err := h.needsSession(); err != nil {
 		return err
 	}
-	s, err := h.m.store.Access(ctx, h.cur.id(), h.announces())
+	s, err := h.m.calls.Renew(ctx, h.cur.id(), h.announces())
 	return h.accessedAs(s, err)
 }
 
 // accessedAs takes the session as an access left it, or its end.
-func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
+func (h *Handle) accessedAs(s sessile.Session, err error) error {
 	if err := h.unlessEnded(err); err != nil { // nothing is revived
 		return err
 	}
@@ -155,13 +156,13 @@ func (h *Handle) accessedAs(s sessile.Snapshot, err error) error {
 	// that is the first in a new one to be announced. Those of workers and websockets, of
 	// which the browser hears nothing, do not count. But a token that has been replaced
 	// must not push its successor out of the browser.
-	if s.RotatedAt().After(h.cur.rotatedAt()) { // by another request, whose response has the cookie
+	if s.RotatedAt().After(h.cur.session.RotatedAt()) { // by another request, whose response has the cookie
 		h.standing, h.fate = tokenReplaced, keepCookie
 	}
-	if h.period(s.Age()) != h.period(h.cur.announcedAge()) && !h.m.cookie.session && h.standing.last() {
+	if h.period(s.LastActiveAt().Sub(s.CreatedAt())) != h.period(h.m.calls.AnnouncedAge(h.cur.session)) && !h.m.cookie.session && h.standing.last() {
 		h.fate = sendCookie
 	}
-	h.cur.seen, h.cur.own = s, nil
+	h.cur.session, h.cur.found = s, bridge.Found{}
 	return nil
 }
 
@@ -173,7 +174,7 @@ func (h *Handle) announces() bool {
 
 // period numbers the touch intervals in a session's life.
 func (h *Handle) period(age time.Duration) int64 {
-	return int64(age / max(min(h.m.touch, h.cur.ttl()/2), 1))
+	return int64(age / max(min(h.m.touch, h.cur.session.TTL()/2), 1))
 }
 
 // Done returns a channel that is closed when the session ends in this process:
@@ -186,7 +187,7 @@ func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 		close(ended)
 		return ended
 	}
-	return h.m.store.Done(ctx, s.ID)
+	return h.m.store.Done(ctx, s.ID())
 }
 
 // has reports whether the request has a session.
@@ -240,7 +241,7 @@ func (h *Handle) changeable() error {
 
 // begin makes s the request's session, with a token that the client must get.
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
-	h.cur, h.pending = current{own: &s, fresh: t}, nil
+	h.cur, h.pending = current{session: s, fresh: t}, nil
 	h.presence, h.standing, h.fate = created, tokenCurrent, sendCookie
 	h.fault = nil
 }

@@ -335,7 +335,7 @@ func TestFlashMessagesAreShownOnceInOrder(t *testing.T) {
 		}
 	})
 	f.want(take(), "")
-	f.want(len(b.session().Data.Keys()), 0)
+	f.want(len(b.session().Data().Keys()), 0)
 }
 
 func TestFlashMessagesOfParallelRequestsAreAllKept(t *testing.T) {

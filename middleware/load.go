@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/bridge"
 )
 
 // justNow is how long after a token was replaced it is taken for that of a
@@ -29,7 +30,7 @@ func (h *Handle) load(ctx context.Context) error {
 		return nil
 	}
 	if found.n > 1 {
-		h.m.store.Emit(sessile.Event{Kind: sessile.EventAmbiguousCookies, Reason: "several cookies of one name"})
+		h.m.calls.Emit(sessile.Event{Kind: sessile.EventAmbiguousCookies, Reason: "several cookies of one name"})
 	}
 	for _, text := range found.sent() {
 		h.tried++
@@ -48,7 +49,7 @@ func (h *Handle) load(ctx context.Context) error {
 
 // try looks one token up, and takes its session if there is one.
 func (h *Handle) try(ctx context.Context, text string) (bool, error) {
-	s, err := h.m.store.Lookup(ctx, text)
+	s, f, err := h.m.calls.Lookup(ctx, text)
 	if err != nil {
 		return false, h.refused(ctx, text, err)
 	}
@@ -56,15 +57,15 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 		return false, nil
 	}
 	*h.cur.sent = text
-	h.cur.seen = s
-	h.presence, h.standing = found, standingOf(s)
+	h.cur.session, h.cur.found = s, f
+	h.presence, h.standing = found, standingOf(s, f)
 	return true, nil
 }
 
 // standingOf is that of the token which opened a session.
-func standingOf(s sessile.Snapshot) standing {
+func standingOf(s sessile.Session, f bridge.Found) standing {
 	switch {
-	case s.SuccessorLost():
+	case f.SuccessorLost:
 		return tokenStranded
 	case s.TokenReplaced():
 		return tokenGraced
@@ -86,7 +87,7 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 	case errors.Is(err, sessile.ErrNotFound):
 		h.unknown(text)
 	case errors.Is(err, sessile.ErrCorrupt): // it will not get better: the user logs in again
-		h.m.store.Emit(sessile.Event{Kind: sessile.EventUnreadable, Reason: "the stored session is unreadable"})
+		h.m.calls.Emit(sessile.Event{Kind: sessile.EventUnreadable, Reason: "the stored session is unreadable"})
 	default:
 		return err
 	}
@@ -100,7 +101,7 @@ func (h *Handle) unknown(text string) {
 		h.reserve()
 		return
 	}
-	h.m.store.Emit(sessile.Event{Kind: sessile.EventUnknownToken})
+	h.m.calls.Emit(sessile.Event{Kind: sessile.EventUnknownToken})
 }
 
 // rotatedOut handles a token that was replaced. Moments ago it is a parallel
@@ -110,7 +111,7 @@ func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 		h.reserve()
 		return
 	}
-	h.m.store.Emit(sessile.Event{Kind: sessile.EventTokenReused, SessionID: r.SessionID, Reason: "a replaced token came back"})
+	h.m.calls.Emit(sessile.Event{Kind: sessile.EventTokenReused, SessionID: r.SessionID, Reason: "a replaced token came back"})
 	if h.m.opts.DestroyOnReuse {
 		_ = h.m.store.Destroy(ctx, r.SessionID) // refused from now on in any case; the store retries and reports
 	}

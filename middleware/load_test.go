@@ -79,6 +79,6 @@ func TestACommitThatFailsIsTheWholeAnswer(t *testing.T) { // semantics §5: "fai
 // fill leaves no room in the session of a request.
 func (f *fixture) fill(r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
-	_, err := f.store.Update(r.Context(), s.ID, new(sessile.Changes).Set("x", strings.Repeat("y", 92)))
+	_, err := f.store.Update(r.Context(), s.ID(), new(sessile.Changes).Set("x", strings.Repeat("y", 92)))
 	return err
 }

@@ -77,18 +77,18 @@ func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
 	if err != nil {
 		return err
 	}
-	if err := h.confirm(ctx, l, s.ID); err != nil {
+	if err := h.confirm(ctx, l, s.ID()); err != nil {
 		return err
 	}
 	h.replaceSent() // before it is dead, for those who find it so
 	if h.has() && h.cur.userID() != l.UserID {
 		// Refused from now on is enough here; anything less, and the old token would live on.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
-			return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
+			return errors.Join(err, h.m.store.Destroy(ctx, s.ID()))
 		}
 	}
 	if err := h.endOthersSent(ctx); !refused(err) {
-		return errors.Join(err, h.m.store.Destroy(ctx, s.ID))
+		return errors.Join(err, h.m.store.Destroy(ctx, s.ID()))
 	}
 	h.begin(s, t)
 	return nil
@@ -237,7 +237,7 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	if h.standing != tokenGraced && h.standing != tokenStranded {
 		r.From = h.cur.token()
 	}
-	t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
+	s, t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
 	if err != nil {
 		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
 			h.standing, h.fate = tokenReplaced, keepCookie // the browser has, or gets, the winner's
@@ -246,14 +246,9 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 		return h.unlessEnded(err)
 	}
 	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
-	h.cur.fresh, h.fate = t, sendCookie
+	h.cur.session, h.cur.fresh, h.fate = s, t, sendCookie
 	if h.standing = tokenCurrent; h.presence == found {
 		h.standing = tokenOurs
-	}
-	s := h.cur.session()
-	s.RotatedAt = h.m.store.Now()
-	if r.Reauthenticated {
-		s.AuthenticatedAt = s.RotatedAt
 	}
 	return nil
 }

@@ -21,14 +21,14 @@ func TestALoginAlwaysMakesANewSession(t *testing.T) { // S20, S39, ASVS 7.2.4: s
 	first := b.session()
 	b.login("alice")
 	second := b.session()
-	if guest.ID == first.ID || first.ID == second.ID || b.cookie == planted {
+	if guest.ID() == first.ID() || first.ID() == second.ID() || b.cookie == planted {
 		t.Error("a login kept an id or a token")
 	}
 	f.want(b.user(), "alice")
 	old := &browser{f: f, cookie: planted}
 	f.want(old.user(), "")
 	for _, s := range []sessile.Session{guest, first} {
-		_, err := f.store.Read(t.Context(), s.ID)
+		_, err := f.store.Read(t.Context(), s.ID())
 		f.wantErr(err, sessile.ErrNotFound)
 	}
 }
@@ -56,7 +56,7 @@ func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // semantics §4: "carried 
 		}
 		f.must(h.Set("after", true)) // semantics §5: "set() after login in one request lost"
 	})
-	data := string(b.session().Data.JSON())
+	data := string(b.session().Data().JSON())
 	f.want(data, `{"after":true,"cart":[1,2],"over":"login","pending":true,"wish":"x"}`)
 }
 
@@ -69,7 +69,7 @@ func TestALoginTakesNothingFromAnotherUser(t *testing.T) {
 		f.must(h.AuthenticateWith(r.Context(), "bob", map[string]int{"n": 1}))
 	})
 	f.want(b.user(), "bob")
-	f.want(string(b.session().Data.JSON()), `{"n":1}`)
+	f.want(string(b.session().Data().JSON()), `{"n":1}`)
 	b.do(set(f, "cart", "bob's"))
 	b.login("bob")
 	f.want(valueOf[string](b, "cart"), "bob's")
@@ -131,7 +131,7 @@ func TestLifetimesCanBeChosenAtTheLogin(t *testing.T) { // remember me
 		wait(time.Minute)
 		f.want(short.user(), "")
 		f.want(long.user(), "alice")
-		f.want(long.session().Deadline.IsZero(), true)
+		f.want(long.session().Deadline().IsZero(), true)
 	})
 }
 
@@ -161,7 +161,7 @@ func TestAGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 	b.do(set(f, "l", 2)) // the same guest goes on
 	f.want(f.store.Stats().Created, uint64(1))
 	f.want(b.session().IsGuest(), true)
-	f.want(b.session().TTL, time.Hour)
+	f.want(b.session().TTL(), time.Hour)
 }
 
 func TestGuestsAreBounded(t *testing.T) { // semantics §4: "their own global cap"
@@ -299,7 +299,7 @@ func TestDevices(t *testing.T) { // S36; semantics §5: "lists expose fingerprin
 	f.want(list[1].Current, false)
 	f.want(list[1].IPAddress, "192.0.2.1")
 
-	foreign := stranger.session().ID
+	foreign := stranger.session().ID()
 	phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		unknown := h.Revoke(r.Context(), sessile.ID{1, 2, 3})
 		others := h.Revoke(r.Context(), foreign) // A15: the same answer, and nothing happens
@@ -366,7 +366,7 @@ func fill(f *fixture, h *middleware.Handle) {
 	f.Helper()
 	f.must(h.Set("mine", "0123456789012345678901234567890123456789"))
 	s, _ := h.Current()
-	_, err := f.store.Update(f.Context(), s.ID, new(sessile.Changes).Set("theirs", "0123456789012345678901234567890123456789012345678901234567890"))
+	_, err := f.store.Update(f.Context(), s.ID(), new(sessile.Changes).Set("theirs", "0123456789012345678901234567890123456789012345678901234567890"))
 	f.must(err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/middleware"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
@@ -198,7 +199,7 @@ func (l *eventLog) add(e sessile.Event) {
 func (f *fixture) count(kind sessile.EventKind) int {
 	f.Helper()
 	const mark = "mark"
-	f.store.Emit(sessile.Event{Kind: mark})
+	bridge.Of(f.store).(interface{ Emit(e sessile.Event) }).Emit(sessile.Event{Kind: mark})
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		f.events.mu.Lock()
 		n, seen := 0, false

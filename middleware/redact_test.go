@@ -30,7 +30,7 @@ func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
 		s, _ := h.Current()
 		secrets := []string{token.Reveal(), "secret-data"}
 		for _, v := range []any{h, r.Context()} {
-			if out := fmt.Sprintf("%+v %u", v, v); strings.Contains(out, s.Fingerprint) {
+			if out := fmt.Sprintf("%+v %u", v, v); strings.Contains(out, s.Fingerprint()) {
 				t.Errorf("%T shows %s", v, out)
 			}
 		}

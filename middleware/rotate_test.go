@@ -34,9 +34,9 @@ func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20; sem
 	f.want(golden(t, resp), "__Host-session=TOKEN; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
 	f.want(resp.Header.Get("Cache-Control"), "no-store")
 	after := b.session()
-	f.want(after.ID, before.ID)
-	f.want(after.Deadline, before.Deadline)
-	f.want(string(after.Data.JSON()), `{"after":1,"before":1,"k":1}`)
+	f.want(after.ID(), before.ID())
+	f.want(after.Deadline(), before.Deadline())
+	f.want(string(after.Data().JSON()), `{"after":1,"before":1,"k":1}`)
 	f.want(old.user(), "")
 	f.want(old.cookie != "", true) // moments ago: neither access nor a removal cookie
 }
@@ -154,7 +154,7 @@ func TestPeriodicRotationLogsNobodyOut(t *testing.T) { // S24; semantics §4: Ro
 		wait(time.Minute - time.Microsecond)
 		resp := first.do(look)
 		f.want(golden(t, resp), "")
-		f.want(first.session().ID, second.f.sessionOf(second).ID)
+		f.want(first.session().ID(), second.f.sessionOf(second).ID())
 
 		// Now it has: the old one has its grace, and then it is dead.
 		wait(29 * time.Second)
@@ -257,15 +257,15 @@ func TestReauthentication(t *testing.T) { // ASVS 7.2.4
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
 		old, created := b.twin(), b.session()
-		f.want(created.AuthenticatedAt, created.CreatedAt)
+		f.want(created.AuthenticatedAt(), created.CreatedAt())
 		wait(2 * time.Minute)
 		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 			f.must(h.Reauthenticated(r.Context()))
 			s, _ := h.Current()
-			f.want(s.AuthenticatedAt.Sub(created.CreatedAt), 2*time.Minute)
+			f.want(s.AuthenticatedAt().Sub(created.CreatedAt()), 2*time.Minute)
 		})
-		f.want(b.session().AuthenticatedAt.Sub(created.CreatedAt), 2*time.Minute)
-		f.want(b.session().ID, created.ID)
+		f.want(b.session().AuthenticatedAt().Sub(created.CreatedAt()), 2*time.Minute)
+		f.want(b.session().ID(), created.ID())
 		f.want(old.user(), "")
 	})
 }
@@ -275,7 +275,7 @@ func TestARotationOfAnEndedSessionSaysSo(t *testing.T) { // semantics §5: "succ
 	b := f.login("alice")
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		s, _ := h.Current()
-		f.must(f.store.Destroy(r.Context(), s.ID))
+		f.must(f.store.Destroy(r.Context(), s.ID()))
 		f.wantErr(h.Rotate(r.Context()), sessile.ErrNotFound)
 		f.want(h.IsAuthenticated(), false)
 	})

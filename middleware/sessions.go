@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/bridge"
 )
 
 // Sessions is the middleware. Get one from [New]; it is safe for concurrent use.
 type Sessions struct {
 	store    *sessile.Store
+	calls    storeCalls
 	opts     Options
 	cookie   cookiePolicy
 	proxies  proxies
@@ -31,6 +33,10 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 	if store == nil {
 		return nil, fmt.Errorf("session middleware: %w: no store", sessile.ErrInvalidConfig)
 	}
+	calls, ok := bridge.Of(store).(storeCalls)
+	if !ok {
+		return nil, fmt.Errorf("session middleware: %w: the store comes neither from sessile.Open nor from sessile.New", sessile.ErrInvalidConfig)
+	}
 	opts = opts.withDefaults()
 	policy, err1 := newCookiePolicy(opts.Cookie, opts.Insecure)
 	trusted, err2 := newProxies(opts.TrustedProxies, opts.ProxyHeader)
@@ -43,7 +49,7 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 			sessile.ErrInvalidConfig, opts.GuestTTL, cfg.MaxLifetime)
 	}
 	return &Sessions{
-		store: store, opts: opts, cookie: policy, proxies: trusted,
+		store: store, calls: calls, opts: opts, cookie: policy, proxies: trusted,
 		deadline: deadline{patience: opts.CommitTimeout},
 		touch:    cfg.TouchInterval, inFlight: max(justNow, 2*cfg.RotateGrace), maxData: cfg.MaxDataBytes,
 		seed: maphash.MakeSeed(),

@@ -378,7 +378,7 @@ func TestAClientThatAbortsInMidBodyLosesNothingThatWasSet(t *testing.T) { // sem
 	f.must(err)
 	f.must(c.Close())
 	<-ended
-	f.want(string(b.session().Data.JSON()), `{"after":1,"before":1}`)
+	f.want(string(b.session().Data().JSON()), `{"after":1,"before":1}`)
 }
 
 func TestAnAbsurdLifetimeIsNoAbsurdMaxAge(t *testing.T) { // S14

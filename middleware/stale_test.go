@@ -102,7 +102,7 @@ func TestALoginOverADeadCookieIsNotUndone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := setUp(t, sessile.Config{}, middleware.Options{Guests: c.guests})
 			b := f.login("alice")
-			f.must(f.store.Destroy(t.Context(), b.session().ID))
+			f.must(f.store.Destroy(t.Context(), b.session().ID()))
 			resp := b.serve(b.request(), func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 				b.login("alice")
 				c.slow(w, r, h)
@@ -261,8 +261,8 @@ func TestAHijackReplacesNoToken(t *testing.T) {
 			_, _, err := w.(http.Hijacker).Hijack()
 			f.must(err)
 		})).ServeHTTP(hijackable{httptest.NewRecorder()}, b.request())
-		f.want(f.sessionOf(b).RotatedAt.IsZero(), true)
+		f.want(f.sessionOf(b).RotatedAt().IsZero(), true)
 		b.do(look)
-		f.want(f.sessionOf(b).RotatedAt.IsZero(), false)
+		f.want(f.sessionOf(b).RotatedAt().IsZero(), false)
 	})
 }

@@ -101,7 +101,7 @@ func TestEveryWayToBeginTheResponseCommitsFirst(t *testing.T) { // whatever wrap
 						f.must(h.Authenticate(r.Context(), "alice"))
 						f.must(h.Set("n", 7))
 						if s, _ := h.Current(); take(w) {
-							f.committed(r, h, s.ID)
+							f.committed(r, h, s.ID())
 						} else {
 							f.must(h.Set("n", 7)) // not too late
 						}
@@ -166,7 +166,7 @@ func TestAWebsocketCommitsBeforeItTakesOver(t *testing.T) {
 						s, _ := h.Current()
 						conn, rw := f.upgrade(w, r, early, asserted)
 						defer conn.Close()
-						f.committed(r, h, s.ID)
+						f.committed(r, h, s.ID())
 						f.must(h.Update(r.Context(), new(sessile.Changes).Set("n", 8)))
 						f.echo(rw)
 					})))

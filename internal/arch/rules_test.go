@@ -37,7 +37,7 @@ const anywhere = "*"
 func house() map[string]room {
 	return map[string]room{
 		".": {
-			imports: []string{"actor", "persist", "internal/clock", "internal/object"},
+			imports: []string{"actor", "persist", "internal/bridge", "internal/clock", "internal/object"},
 			modules: []string{"github.com/oklog/ulid/v2", "go.uber.org/zap", "github.com/mileusna/useragent"},
 			shuns:   []string{"database/sql"},
 			clock:   true, tokens: true,
@@ -60,6 +60,9 @@ func house() map[string]room {
 		"cache": {
 			modules: []string{"github.com/hashicorp/golang-lru/v2/simplelru"},
 			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
+		},
+		"internal/bridge": {
+			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
 		},
 		"internal/clock": {
 			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
@@ -93,7 +96,7 @@ func house() map[string]room {
 			tokens:  true,
 		},
 		"middleware": {
-			imports: []string{"."},
+			imports: []string{".", "internal/bridge"},
 			stdlib:  []string{"net/http"},
 			shuns:   []string{"database/sql"},
 			starts:  []string{"responseWriter.CloseNotify"}, // a callback at the end of the request

@@ -47,9 +47,9 @@ func TestSessionsThatAnotherProgramDeletesEnd(t *testing.T) {
 			}
 			sessions, tokens = append(sessions, x), append(tokens, tok)
 		}
-		done := s.Done(t.Context(), sessions[0].ID)
+		done := s.Done(t.Context(), sessions[0].ID())
 		others(t, path, `DELETE FROM session`)
-		if _, err := s.Renew(t.Context(), sessions[1].ID); err != nil {
+		if _, err := s.Renew(t.Context(), sessions[1].ID()); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(3 * time.Second)

@@ -43,7 +43,7 @@ func TestARotationOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				second, err := store.Rotate(ctx, s.ID, sessile.Rotation{Grace: true})
+				_, second, err := store.Rotate(ctx, s.ID(), sessile.Rotation{Grace: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,7 +56,7 @@ func TestARotationOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
 				}
 				l.vfs.Set(syncFails)
 				defer l.vfs.Set(nil)
-				if _, err := store.RotateToken(ctx, s.ID); !errors.Is(err, sessile.ErrUnknown) {
+				if _, err := store.RotateToken(ctx, s.ID()); !errors.Is(err, sessile.ErrUnknown) {
 					t.Fatalf("RotateToken: %v", err)
 				}
 				if _, err := store.ReadByToken(ctx, other); err != nil { // with a hot set of one, ann's is cold now

@@ -62,7 +62,7 @@ func (s *stalled) login(user string) login {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return login{got.ID, t}
+	return login{got.ID(), t}
 }
 
 // durable makes a call with a deadline in the stall: it must end then, not later.

@@ -205,7 +205,7 @@ func (r *round) answers(store *sessile.Store) map[string]string {
 		s, err := store.ReadByToken(r.ctx, n.Token)
 		switch v, _, _ := sessile.Get[int64](s, "n"); {
 		case err == nil:
-			said[n.Token.Reveal()] = s.ID.String() + " with " + strconv.FormatInt(v, 10)
+			said[n.Token.Reveal()] = s.ID().String() + " with " + strconv.FormatInt(v, 10)
 		case errors.Is(err, sessile.ErrNotFound):
 			said[n.Token.Reveal()] = "nothing"
 		default:

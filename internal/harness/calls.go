@@ -70,7 +70,7 @@ func (c *Client) Rotate(i int, grace bool) {
 	n := ledger.Entry{Op: ledger.Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: grace, Stage: ledger.Begun}
 	c.Record(n)
 	err := c.call("rotate", func(ctx context.Context) (err error) {
-		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{Grace: grace})
+		_, t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{Grace: grace})
 		if grace && errors.Is(err, sessile.ErrInGrace) {
 			return nil
 		}
@@ -111,7 +111,7 @@ func (c *Client) Reissue(i int) {
 	n := ledger.Entry{Op: ledger.Rotate, User: c.User, IDs: []sessile.ID{o.id}, Grace: true, Lost: true, Stage: ledger.Begun}
 	c.Record(n)
 	err := c.call("reissue", func(ctx context.Context) (err error) {
-		t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{From: o.before, Grace: true})
+		_, t, err = c.Store.Rotate(ctx, o.id, sessile.Rotation{From: o.before, Grace: true})
 		if _, seen := errors.AsType[*sessile.RotatedError](err); seen { // somebody else has presented it
 			return nil
 		}

@@ -160,14 +160,14 @@ func (c *Client) create(ttl time.Duration, replaced sessile.ID) {
 	if err != nil {
 		return
 	}
-	n.User, n.Stage, n.IDs, n.Token = c.User, ledger.Done, append(slices.Clip(evicted), s.ID), t
+	n.User, n.Stage, n.IDs, n.Token = c.User, ledger.Done, append(slices.Clip(evicted), s.ID()), t
 	c.Record(n)
 	c.forget(evicted, true)
 	if ttl > 0 {
-		c.short = append(c.short, s.ID)
+		c.short = append(c.short, s.ID())
 		return
 	}
-	c.live = append(c.live, &own{id: s.ID, token: t})
+	c.live = append(c.live, &own{id: s.ID(), token: t})
 }
 
 // evicted are the sessions that the next login ends, with the one that it replaces.
@@ -178,7 +178,7 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 		return err
 	})
 	for _, o := range c.live {
-		if !o.unsure && !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID == o.id }) && err == nil {
+		if !o.unsure && !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID() == o.id }) && err == nil {
 			err = fmt.Errorf("session %s is not in the list", o.id) // one that cannot be read is left out
 			if !c.Faulty {
 				c.report(ledger.Lost, "%v", err)
@@ -191,16 +191,16 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 	var ids []sessile.ID
 	if !replaced.IsZero() {
 		ids = append(ids, replaced)
-		list = slices.DeleteFunc(list, func(s sessile.Session) bool { return s.ID == replaced })
+		list = slices.DeleteFunc(list, func(s sessile.Session) bool { return s.ID() == replaced })
 	}
-	if len(list) >= c.Max && slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ExpiresAt.Sub(c.now()) < soon }) {
+	if len(list) >= c.Max && slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ExpiresAt().Sub(c.now()) < soon }) {
 		return nil, errors.New("a session may end by itself before it is evicted")
 	}
 	for _, s := range list[min(c.Max-1, len(list)):] {
-		if !c.knows(s.ID) {
+		if !c.knows(s.ID()) {
 			return nil, errors.New("a session that nobody was given is to be evicted")
 		}
-		ids = append(ids, s.ID)
+		ids = append(ids, s.ID())
 	}
 	return ids, nil
 }

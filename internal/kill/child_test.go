@@ -158,8 +158,8 @@ func (w *worker) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	say("C %s %s %s", w.user(), s.ID, t.Reveal())
-	w.live = append(w.live, s.ID)
+	say("C %s %s %s", w.user(), s.ID(), t.Reveal())
+	w.live = append(w.live, s.ID())
 	return nil
 }
 

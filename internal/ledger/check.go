@@ -111,16 +111,16 @@ func (c *checker) session(ctx context.Context, id sessile.ID, e *session) {
 func (c *checker) values(s sessile.Session, e *session) {
 	n, _, err := sessile.Get[int64](s, "n")
 	if err != nil {
-		c.report(Unreadable, "the data of session %s: %v", s.ID, err)
+		c.report(Unreadable, "the data of session %s: %v", s.ID(), err)
 	}
-	at := s.LastActiveAt.UnixMicro()
+	at := s.LastActiveAt().UnixMicro()
 	switch {
 	case n > e.value.tried:
-		c.report(Corrupt, "session %s has a value that nobody wrote", s.ID)
+		c.report(Corrupt, "session %s has a value that nobody wrote", s.ID())
 	case n < e.value.stored, at < e.active.stored:
-		c.report(Lost, "a durable change of session %s: value %d of %d, active %d of %d", s.ID, n, e.value.stored, at, e.active.stored)
+		c.report(Lost, "a durable change of session %s: value %d of %d, active %d of %d", s.ID(), n, e.value.stored, at, e.active.stored)
 	case c.when == Settled && (n < e.value.acked || at < e.active.acked):
-		c.report(Lost, "a change of session %s that was closed over: value %d of %d, active %d of %d", s.ID, n, e.value.acked, at, e.active.acked)
+		c.report(Lost, "a change of session %s that was closed over: value %d of %d, active %d of %d", s.ID(), n, e.value.acked, at, e.active.acked)
 	}
 }
 
@@ -133,12 +133,12 @@ func (c *checker) list(ctx context.Context, user string) {
 	}
 	unknown := 0
 	for _, s := range sessions {
-		e := c.sessions[s.ID]
+		e := c.sessions[s.ID()]
 		switch {
 		case e == nil:
 			unknown++
 		case e.ended:
-			c.report(Undone, "session %s is in the list", s.ID)
+			c.report(Undone, "session %s is in the list", s.ID())
 		}
 	}
 	if unknown > c.creates[user] || unknown > 0 && c.when == Settled {

@@ -35,7 +35,7 @@ func newAccount(t *testing.T) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.id, a.token = s.ID, token
+	a.id, a.token = s.ID(), token
 	a.add(ledger.Create, ledger.Begun)
 	a.ledger.Add(ledger.Entry{Op: ledger.Create, Stage: ledger.Done, User: "ann", IDs: []sessile.ID{a.id}, Token: token})
 	return a
@@ -100,7 +100,7 @@ func TestLedgerFindsALostDurableUpdate(t *testing.T) {
 func TestLedgerFindsAReplacedTokenThatIsValid(t *testing.T) {
 	a := newAccount(t)
 	old := a.token
-	next, err := a.store.Rotate(a.Context(), a.id, sessile.Rotation{Grace: true})
+	_, next, err := a.store.Rotate(a.Context(), a.id, sessile.Rotation{Grace: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (l *Ledger) Settle(ctx context.Context, store *sessile.Store, ids []sessile
 		if err != nil {
 			return err
 		}
-		at := s.LastActiveAt.UnixMicro()
+		at := s.LastActiveAt().UnixMicro()
 		e.value, e.active = mark{n, n, n}, mark{at, at, at}
 		e.rotating, e.ending, e.maybe = 0, 0, 0
 	}

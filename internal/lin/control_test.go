@@ -50,7 +50,8 @@ func (s *forgetful) UpdateDurable(ctx context.Context, id sessile.ID, c *sessile
 type lenient struct{ *sessile.Store }
 
 func (s lenient) RotateToken(ctx context.Context, id sessile.ID) (sessile.Token, error) {
-	return s.Rotate(ctx, id, sessile.Rotation{Grace: true})
+	_, t, err := s.Rotate(ctx, id, sessile.Rotation{Grace: true})
+	return t, err
 }
 
 // additive leaves the session that a login replaces.

@@ -87,7 +87,7 @@ func (l *recorder) create() {
 			if err != nil {
 				l.t.Fatal(err)
 			}
-			l.learn(s.ID, input{user: u, session: i, token: int(l.next.Add(1)) - 1}, tok)
+			l.learn(s.ID(), input{user: u, session: i, token: int(l.next.Add(1)) - 1}, tok)
 		}
 	}
 }
@@ -212,8 +212,8 @@ func (l *recorder) createBrief(ctx context.Context, in input, lifetime time.Dura
 		return output{outcome: outcomeOf(err)} // nobody knows of it; what it replaces may be over
 	}
 	// Nothing is an access to it. If its time was over before it was on disk, it ends then.
-	end := max(s.ExpiresAt.Sub(l.began), time.Since(l.began)+tick)
-	l.learn(s.ID, in, tok)
+	end := max(s.ExpiresAt().Sub(l.began), time.Since(l.began)+tick)
+	l.learn(s.ID(), in, tok)
 	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
 	return output{}
 }

@@ -102,7 +102,7 @@ func TestALockOfAnotherProcessDelaysWritesAlone(t *testing.T) {
 	}
 	free()
 	failed := s.failed
-	if err := s.store.Destroy(context.Background(), mustRead(t, s.store, hot).ID); err != nil {
+	if err := s.store.Destroy(context.Background(), mustRead(t, s.store, hot).ID()); err != nil {
 		t.Error(err)
 	}
 	s.relieved()

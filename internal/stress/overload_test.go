@@ -75,7 +75,7 @@ func newLoad(t *testing.T, setup harness.Setup, clients int) *load {
 					t.Error(err)
 					return
 				}
-				part[i].id, part[i].token = s.ID, token
+				part[i].id, part[i].token = s.ID(), token
 			}
 		})
 	}

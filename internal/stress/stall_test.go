@@ -98,7 +98,7 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.hot[i].id, s.hot[i].token = x.ID, token
+		s.hot[i].id, s.hot[i].token = x.ID(), token
 	}
 	end := make(chan struct{})
 	var users sync.WaitGroup

@@ -33,7 +33,7 @@ func flood(t *testing.T, store *sessile.Store, end <-chan struct{}) *sync.WaitGr
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, s.ID)
+		ids = append(ids, s.ID())
 	}
 	var all sync.WaitGroup
 	for i := range 4 {
@@ -151,7 +151,7 @@ func TestAWALThatCannotBeEmptiedIsNoticed(t *testing.T) {
 	for n := 0; n < 20 && after > walMost; n++ { // the next checkpoint can empty it
 		data := make([]byte, 40*1024)
 		_, _ = rand.Read(data)
-		if _, err := store.UpdateDurable(t.Context(), s.ID, new(sessile.Changes).Set("data", data)); err != nil {
+		if _, err := store.UpdateDurable(t.Context(), s.ID(), new(sessile.Changes).Set("data", data)); err != nil {
 			t.Fatal(err)
 		}
 		after = store.Health().WALBytes

@@ -36,8 +36,8 @@ func RequireLoggedIn(tb testing.TB, m *middleware.Sessions, resp *http.Response,
 	if !ok {
 		tb.Fatal("the cookie that the response sets opens no session")
 	}
-	if s.UserID != userID {
-		tb.Fatalf("the session is of %q, not of %q", s.UserID, userID)
+	if s.UserID() != userID {
+		tb.Fatalf("the session is of %q, not of %q", s.UserID(), userID)
 	}
 	return s
 }
@@ -54,7 +54,7 @@ func RequireLoggedOut(tb testing.TB, m *middleware.Sessions, resp *http.Response
 	}
 	for _, c := range resp.Request.CookiesNamed(m.CookieName()) {
 		if s, ok := open(tb, m, c.Value); ok {
-			tb.Fatalf("the token still opens session %s: a logout that is the browser's alone", s.ID)
+			tb.Fatalf("the token still opens session %s: a logout that is the browser's alone", s.ID())
 		}
 	}
 }

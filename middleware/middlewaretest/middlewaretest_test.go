@@ -62,11 +62,11 @@ func TestAClientKeepsItsCookie(t *testing.T) {
 		t.Fatal(got.Text)
 	}
 	mine, ok := phone.Session()
-	if !ok || mine.UserID != "alice" {
+	if !ok || mine.UserID() != "alice" {
 		t.Fatal(mine, ok)
 	}
-	if s := desk.LogIn("bob"); s.UserID != "bob" {
-		t.Fatal(s.UserID)
+	if s := desk.LogIn("bob"); s.UserID() != "bob" {
+		t.Fatal(s.UserID())
 	}
 	if got := desk.Get("/"); got.Text != "hello bob" {
 		t.Fatal(got.Text)
@@ -82,7 +82,7 @@ func TestALoginIsAsserted(t *testing.T) {
 	client := middlewaretest.NewClient(t, sessions, shop(sessions))
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := middlewaretest.RequireLoggedIn(t, sessions, client.Post("/login", url.Values{"user": {"alice"}}).Response, "alice")
-	if own, _ := client.Session(); own.ID != s.ID {
+	if own, _ := client.Session(); own.ID() != s.ID() {
 		t.Fatal("another session")
 	}
 }

@@ -64,8 +64,8 @@ func TestASessionKeepsNothingOfFibersBuffers(t *testing.T) {
 		c.Get("/")
 	}
 	s, ok := c.Session()
-	if !ok || s.UserAgent != mine {
-		t.Errorf("the session is of %q", s.UserAgent)
+	if !ok || s.UserAgent() != mine {
+		t.Errorf("the session is of %q", s.UserAgent())
 	}
 }
 
@@ -74,8 +74,8 @@ func TestTheSessionKnowsTheAddressOfTheClient(t *testing.T) {
 	c := one(t, m, fiber.Config{}, func(c fiber.Ctx) error { return native(c).Authenticate(c.Context(), "alice") })
 	c.Header.Set("X-Forwarded-For", "192.0.2.7")
 	c.Get("/")
-	if s, ok := c.Session(); !ok || s.IPAddress != "192.0.2.7" {
-		t.Errorf("the session is of %q", s.IPAddress)
+	if s, ok := c.Session(); !ok || s.IPAddress() != "192.0.2.7" {
+		t.Errorf("the session is of %q", s.IPAddress())
 	}
 }
 
@@ -107,7 +107,7 @@ func TestAnErrorPageTakesThePlaceOfAStream(t *testing.T) {
 			return err
 		}
 		s, _ := h.Current()
-		if _, err := store.Update(context.Background(), s.ID, new(sessile.Changes).Set("theirs", half)); err != nil {
+		if _, err := store.Update(context.Background(), s.ID(), new(sessile.Changes).Set("theirs", half)); err != nil {
 			return err
 		}
 		return c.SendStreamWriter(func(w *bufio.Writer) {
@@ -158,7 +158,7 @@ func TestAUserStaysTheSameThoughFiberReusesTheirName(t *testing.T) {
 	for range 20 {
 		c.Post("/", map[string][]string{"user": {"admin"}})
 	}
-	if s, ok := c.Session(); !ok || s.UserID != "alice" {
-		t.Errorf("the session is of %q", s.UserID)
+	if s, ok := c.Session(); !ok || s.UserID() != "alice" {
+		t.Errorf("the session is of %q", s.UserID())
 	}
 }

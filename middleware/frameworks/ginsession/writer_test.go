@@ -142,7 +142,7 @@ func TestAHijackedConnectionHasItsSessionStored(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	list, err := m.Store().ListForUser(t.Context(), "alice")
-	if err != nil || resp.StatusCode != 299 || list[0].Data.Len() != len(`{"k":1}`) {
+	if err != nil || resp.StatusCode != 299 || list[0].Data().Len() != len(`{"k":1}`) {
 		t.Errorf("status %d, %v, %v", resp.StatusCode, list, err)
 	}
 }

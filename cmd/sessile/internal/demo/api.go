@@ -20,7 +20,7 @@ type apiSession struct {
 	CreatedAt    time.Time  `json:"created_at"`
 	LastActiveAt time.Time  `json:"last_active_at"`
 	ExpiresAt    time.Time  `json:"expires_at"`
-	Deadline     *time.Time `json:"deadline,omitempty"`
+	Deadline     time.Time  `json:"deadline,omitzero"`
 	Current      bool       `json:"current"`
 }
 
@@ -70,11 +70,8 @@ func (a *App) apiMe(w http.ResponseWriter, _ *http.Request, h *middleware.Handle
 	}
 	s, _ := h.Current()
 	who.Session = apiSession{
-		ID: s.ID, DeviceName: s.DeviceName, DeviceType: s.DeviceType, IPAddress: s.IPAddress,
-		CreatedAt: s.CreatedAt, LastActiveAt: s.LastActiveAt, ExpiresAt: s.ExpiresAt, Current: true,
-	}
-	if !s.Deadline.IsZero() {
-		who.Session.Deadline = &s.Deadline
+		ID: s.ID(), DeviceName: s.DeviceName(), DeviceType: s.DeviceType(), IPAddress: s.IPAddress(),
+		CreatedAt: s.CreatedAt(), LastActiveAt: s.LastActiveAt(), ExpiresAt: s.ExpiresAt(), Deadline: s.Deadline(), Current: true,
 	}
 	a.json(w, http.StatusOK, who)
 	return nil

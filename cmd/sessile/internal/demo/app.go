@@ -116,7 +116,7 @@ func (a *App) observe(e sessile.Event) {
 		a.hub.toSession(e.SessionID, "This session has a new token.")
 	case sessile.EventCreated:
 		if s, err := a.store.Read(context.Background(), e.SessionID); err == nil {
-			a.hub.name(s.ID, s.DeviceName)
+			a.hub.name(s.ID(), s.DeviceName())
 		}
 		a.hub.toUser(e.UserID, a.hub.device(e.SessionID)+" has logged in.")
 	case sessile.EventDestroyed, sessile.EventEvicted, sessile.EventExpired:

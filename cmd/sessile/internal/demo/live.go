@@ -35,7 +35,7 @@ type liveBody struct {
 
 func (a *App) live(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
-	shot, err := a.snapshot(r.Context(), s.ID, s.UserID)
+	shot, err := a.snapshot(r.Context(), s.ID(), s.UserID())
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapsho
 	if err != nil {
 		return snapshot{}, err
 	}
-	shot := snapshot{Devices: len(all), ExpiresAt: s.ExpiresAt, IdleLeftMS: s.ExpiresAt.Sub(a.store.Now()).Milliseconds()}
+	shot := snapshot{Devices: len(all), ExpiresAt: s.ExpiresAt(), IdleLeftMS: s.ExpiresAt().Sub(a.store.Now()).Milliseconds()}
 	if shot.Count, _, err = sessile.Get[int](s, keyCount); err != nil {
 		return snapshot{}, err
 	}
@@ -68,15 +68,15 @@ func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapsho
 func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
 	ctx := r.Context()
-	watcher := a.hub.watch(s.ID, s.UserID) // before the first snapshot: nothing falls between
+	watcher := a.hub.watch(s.ID(), s.UserID()) // before the first snapshot: nothing falls between
 	defer a.hub.leave(watcher)
-	a.nameDevices(ctx, s.UserID)
-	ended := a.store.Done(ctx, s.ID)
+	a.nameDevices(ctx, s.UserID())
+	ended := a.store.Done(ctx, s.ID())
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	out := &events{w: w, control: http.NewResponseController(w)}
-	out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+	out.snapshot(a.snapshot(ctx, s.ID(), s.UserID()))
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for out.err == nil {
@@ -90,9 +90,9 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 			return nil
 		case text := <-watcher.notes:
 			out.send("note", map[string]string{"text": text})
-			out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+			out.snapshot(a.snapshot(ctx, s.ID(), s.UserID()))
 		case <-beat.C:
-			out.snapshot(a.snapshot(ctx, s.ID, s.UserID))
+			out.snapshot(a.snapshot(ctx, s.ID(), s.UserID()))
 		}
 	}
 	return nil // the client has gone
@@ -105,14 +105,14 @@ func (a *App) nameDevices(ctx context.Context, user string) {
 		return // their events then say "a device"
 	}
 	for _, s := range all {
-		a.hub.name(s.ID, s.DeviceName)
+		a.hub.name(s.ID(), s.DeviceName())
 	}
 }
 
 // whyEnded says why the page's session has ended. The event that tells comes after
 // Done, if at all: a session that expires is still stored until the next clean-up.
 func (a *App) whyEnded(ctx context.Context, w *watcher) string {
-	if s, err := a.store.Read(ctx, w.id); err == nil && !a.store.Now().Before(s.ExpiresAt) {
+	if s, err := a.store.Read(ctx, w.id); err == nil && !a.store.Now().Before(s.ExpiresAt()) {
 		return "This session " + endings[sessile.EventExpired] + "."
 	}
 	patience := time.NewTimer(eventPatience)

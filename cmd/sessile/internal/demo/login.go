@@ -96,7 +96,7 @@ func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.
 
 func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
 	s, _ := h.Current()
-	b.AuthenticatedAt = s.AuthenticatedAt
+	b.AuthenticatedAt = s.AuthenticatedAt()
 	return a.pages.render(w, status, "confirm", a.view(r, h, "Is it you?", b))
 }
 

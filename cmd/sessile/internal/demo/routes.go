@@ -76,7 +76,7 @@ func (a *App) fresh(do action) http.Handler {
 		switch s, _ := h.Current(); {
 		case !h.IsAuthenticated():
 			return "/login"
-		case a.store.Now().Sub(s.AuthenticatedAt) >= a.settings.FreshFor:
+		case a.store.Now().Sub(s.AuthenticatedAt()) >= a.settings.FreshFor:
 			return withNext("/confirm", "/account")
 		default:
 			return ""

@@ -11,8 +11,9 @@ import (
 )
 
 type sessionBody struct {
-	Session sessile.Session
-	Count   int
+	Session   sessile.Session
+	ExpiresAt time.Time
+	Count     int
 }
 
 func (a *App) sessionPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
@@ -21,20 +22,19 @@ func (a *App) sessionPage(w http.ResponseWriter, r *http.Request, h *middleware.
 		return err
 	}
 	s, _ := h.Current()
-	s.ExpiresAt = a.expiresAfter(s)
-	return a.show(w, r, h, "session", "Session", sessionBody{s, count})
+	return a.show(w, r, h, "session", "Session", sessionBody{s, a.expiresAfter(s), count})
 }
 
 // expiresAfter is when the session will expire once this request has been
 // recorded as an access, which happens when the page is on its way.
 func (a *App) expiresAfter(s sessile.Session) time.Time {
 	now := a.store.Now()
-	if now.Sub(s.LastActiveAt) < a.store.Config().TouchInterval {
-		return s.ExpiresAt
+	if now.Sub(s.LastActiveAt()) < a.store.Config().TouchInterval {
+		return s.ExpiresAt()
 	}
-	renewed := now.Add(s.TTL)
-	if !s.Deadline.IsZero() && s.Deadline.Before(renewed) {
-		return s.Deadline
+	renewed := now.Add(s.TTL())
+	if !s.Deadline().IsZero() && s.Deadline().Before(renewed) {
+		return s.Deadline()
 	}
 	return renewed
 }
@@ -132,7 +132,7 @@ func (a *App) noteChange(r *http.Request, h *middleware.Handle, text string) err
 		return err
 	}
 	if s, ok := h.Current(); ok {
-		a.hub.toSession(s.ID, text)
+		a.hub.toSession(s.ID(), text)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/xid" // want forbidden-import foreign-import
 	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/cache" // want arrow
+	_ "github.com/sessile/sessile/internal/bridge"
 	_ "github.com/sessile/sessile/internal/clock"
 	"github.com/sessile/sessile/internal/fault" // want arrow
 	"github.com/sessile/sessile/persist"

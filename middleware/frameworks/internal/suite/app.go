@@ -141,7 +141,7 @@ func (a *App) fill(c Context) error {
 		return err
 	}
 	s, _ := h.Current()
-	_, err := a.store.Update(c.Ctx(), s.ID, new(sessile.Changes).Set("theirs", half))
+	_, err := a.store.Update(c.Ctx(), s.ID(), new(sessile.Changes).Set("theirs", half))
 	return err
 }
 

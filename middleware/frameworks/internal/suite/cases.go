@@ -128,7 +128,7 @@ func rotates(s *site) {
 	before := s.LogIn(user)
 	old := s.Cookie()
 	middlewaretest.RequireLoggedIn(s, s.m, s.Post("/rotate", nil).Response, user)
-	if now, ok := s.Session(); !ok || now.ID != before.ID {
+	if now, ok := s.Session(); !ok || now.ID() != before.ID() {
 		s.Error("it is not the same session")
 	}
 	s.wantText(s.Get("/me"), http.StatusOK, user)

@@ -64,8 +64,20 @@ func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) erro
 // Renew is [Store.Touch] now, for the session's own sliding lifetime. It returns
 // the session as it is then.
 func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
-	x, err := s.Access(ctx, id, false)
-	return x.Session(), err
+	return s.renew(ctx, id, false)
+}
+
+// renew renews a session. The access is announced if the answer tells the client how long
+// the session lives from now on, as the Max-Age of its cookie does.
+func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, error) {
+	if s.closed.Load() {
+		return Session{}, ErrClosed
+	}
+	v, err := s.actor.Access(ctx, persist.ID(id), announced)
+	if err != nil {
+		return Session{}, fmt.Errorf("renewing session %s: %w", id, err)
+	}
+	return Session{view: v}, nil
 }
 
 // Update applies changes to single keys of a session's data, in the order in
@@ -76,30 +88,28 @@ func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
 // It is in memory when Update returns, on disk within Config.BatchInterval.
 // Errors: as for [Store.Flush].
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
-	x, err := s.Apply(ctx, id, c, false)
-	return x.Session(), err
+	return s.update(ctx, id, c, false, false)
 }
 
 // UpdateDurable is [Store.Update], on disk (fsync) when it returns nil. After an
 // error the change is in memory and its write is retried.
 func (s *Store) UpdateDurable(ctx context.Context, id ID, c *Changes) (Session, error) {
-	x, err := s.update(ctx, id, c, true, false)
-	return x.Session(), err
+	return s.update(ctx, id, c, true, false)
 }
 
-func (s *Store) update(ctx context.Context, id ID, c *Changes, durable, announced bool) (Snapshot, error) {
+func (s *Store) update(ctx context.Context, id ID, c *Changes, durable, announced bool) (Session, error) {
 	if s.closed.Load() {
-		return Snapshot{}, ErrClosed
+		return Session{}, ErrClosed
 	}
 	list, err := c.list()
 	if err != nil {
-		return Snapshot{}, err
+		return Session{}, err
 	}
 	v, err := s.actor.Update(ctx, persist.ID(id), list, s.cfg.MaxDataBytes, durable, announced)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("updating session %s: %w", id, err)
+		return Session{}, fmt.Errorf("updating session %s: %w", id, err)
 	}
-	return Snapshot{view: v}, nil
+	return Session{view: v}, nil
 }
 
 // times checks the two times of an access.

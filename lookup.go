@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -26,38 +26,51 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 		return Session{}, ErrNotFound // nobody's forgery
 	}
 	raw := t.bytes()
-	found, err := s.lookup(ctx, &raw)
-	if err != nil {
-		return Session{}, err
-	}
-	return found.Session(), nil
+	found, _, err := s.lookup(ctx, &raw)
+	return found, err
 }
 
-// lookup finds the active session that a token opens.
-func (s *Store) lookup(ctx context.Context, raw *rawToken) (found Snapshot, err error) {
+// Lookup is [Store.ReadByToken] for the text form of a token, as a request brings it. A text
+// that is no token is [ErrInvalidToken].
+func (s *Store) Lookup(ctx context.Context, token string) (Session, error) {
+	found, _, err := s.lookupText(ctx, token)
+	return found, err
+}
+
+func (s *Store) lookupText(ctx context.Context, token string) (Session, bridge.Found, error) {
+	raw, ok := parseToken(token)
+	if !ok {
+		return Session{}, bridge.Found{}, ErrInvalidToken
+	}
+	return s.lookup(ctx, &raw)
+}
+
+// lookup finds the active session that a token opens, and what else the token tells.
+func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.Found, err error) {
 	if s.closed.Load() {
-		return Snapshot{}, ErrClosed
+		return x, f, ErrClosed
 	}
 	h := raw.hash()
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
 	if v == nil {
 		if v, now, err = s.cold(ctx, raw, h, now); err != nil {
-			return Snapshot{}, err
+			return x, f, err
 		}
 	}
 	if !v.ActiveAt(now) {
-		return Snapshot{}, ErrExpired
+		return x, f, ErrExpired
+	}
+	replaced := false
+	if v.Rotation != nil {
+		if err := s.checkRotated(ctx, v, h, now); err != nil {
+			return x, f, err
+		}
+		replaced, f.SuccessorLost = v.Previous == h, v.SuccessorLost(h, now)
 	}
 	interval := min(s.touch, v.TTL/2)
-	found = Snapshot{view: v, due: now-v.LastActive >= interval, unannounced: now-v.Announced >= interval}
-	if v.Rotation != nil {
-		found.replaced, found.lost = v.Previous == h, v.SuccessorLost(h, now)
-		if err := s.checkRotated(ctx, v, h, now); err != nil {
-			return Snapshot{}, err
-		}
-	}
-	return found, nil
+	f.TouchDue, f.AnnounceDue = now-v.LastActive >= interval, now-v.Announced >= interval
+	return Session{view: v, replaced: replaced}, f, nil
 }
 
 // cold finds what is not in memory, and the time to judge it by. A read may take long
@@ -121,7 +134,7 @@ func (s *Store) Read(ctx context.Context, id ID) (Session, error) {
 	if err != nil {
 		return Session{}, fmt.Errorf("reading session %s: %w", id, err)
 	}
-	return sessionOf(v), nil
+	return Session{view: v}, nil
 }
 
 // ListForUser returns the user's active sessions, the most recently active first
@@ -143,52 +156,9 @@ func (s *Store) ListForUser(ctx context.Context, userID string) ([]Session, erro
 	})
 	list := make([]Session, len(views))
 	for i, v := range views {
-		list[i] = sessionOf(v)
+		list[i] = Session{view: v}
 	}
 	return list, nil
-}
-
-// Done returns a channel that is closed when the session ends in this process:
-// destroyed, expired, evicted over the limit, put out of reach by a rotation
-// whose outcome is unknown, or the store closed. It is closed already if there
-// is no such session, or if it cannot be read. The interest ends with ctx; then the channel never closes.
-func (s *Store) Done(ctx context.Context, id ID) <-chan struct{} {
-	done, err := s.actor.Done(ctx, persist.ID(id))
-	if err == nil {
-		return done
-	}
-	ended := make(chan struct{})
-	if ctx.Err() == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrClosed) {
-		close(ended)
-	}
-	return ended
-}
-
-// sessionOf is the value that callers get. It shares only what cannot be changed.
-func sessionOf(v *actor.View) (out Session) {
-	out = Session{
-		ID: ID(v.ID), UserID: v.UserID, IPAddress: v.IPAddress, UserAgent: v.UserAgent,
-		DeviceName: v.DeviceName, DeviceType: v.DeviceType, Fingerprint: v.Fingerprint,
-		Data:      Data{v.Doc},
-		CreatedAt: fromMicros(v.CreatedAt), LastActiveAt: fromMicros(v.LastActive),
-		ExpiresAt: fromMicros(min(v.ExpiresAt, v.Deadline)),
-		TTL:       time.Duration(v.TTL) * time.Microsecond,
-	}
-	out.AuthenticatedAt = out.CreatedAt
-	if v.Deadline != persist.NoDeadline {
-		out.Deadline = fromMicros(v.Deadline)
-	}
-	switch v.AuthAt {
-	case 0:
-	case persist.Unproven:
-		out.AuthenticatedAt = time.Time{}
-	default:
-		out.AuthenticatedAt = fromMicros(v.AuthAt)
-	}
-	if r := v.Rotation; r != nil {
-		out.RotatedAt = fromMicros(r.At)
-	}
-	return out
 }
 
 // ready refuses what no call about a user may do.
