@@ -78,11 +78,7 @@ func (c *core) note(q *waitQueue, full bool) {
 // that gap admission would open and close with every commit, and a caller would be let in for
 // each one that is done.
 func (c *core) checkFull() bool {
-	if c.full {
-		c.full = c.above(9, 10)
-	} else {
-		c.full = c.above(1, 1)
-	}
+	c.full = c.above(1, 1) || c.full && c.above(9, 10)
 	return c.full
 }
 
@@ -100,7 +96,8 @@ func (c *core) busy() bool { return c.loads.order.Len() >= c.cfg.MaxLoads }
 // crowded reports whether tombstones are at their bound.
 func (c *core) crowded() bool { return c.tombstones.len() >= c.cfg.MaxTombstones }
 
-// drainSize is how many changes there is room for, at least, when admission opens.
+// drainSize is how many changes there is room for, at least, when admission opens: the gap
+// between high and low water.
 func (c *core) drainSize() int { return c.cfg.MaxPending / 10 }
 
 // sustained reports whether there has been no room for too long to call it a burst. What
@@ -142,7 +139,8 @@ func (c *core) enqueue(q *waitQueue, x *call, drain int) {
 	q.add(x)
 }
 
-// reject tells x that there is no room. Nothing was done.
+// reject tells x that there is no room. Nothing was done, so the caller may try again,
+// elsewhere or later.
 func (c *core) reject(x *call) {
 	c.stats.Overloaded++
 	c.refusedAt = c.tick
@@ -178,7 +176,9 @@ func (c *core) admit(q *waitQueue) {
 // patienceEnds is the tick at which the first caller in q is refused.
 func (c *core) patienceEnds(q *waitQueue) int64 { return q.first.since + c.patience(q) }
 
-// admissionAt is the tick at which something of this has to be done.
+// admissionAt is the tick at which something of this has to be done: the end of the patience
+// of whoever is first in a queue, since the others came later, or the end of an overload,
+// which is told as an event.
 func (c *core) admissionAt() int64 {
 	at := int64(forever)
 	if c.overloaded {
@@ -226,7 +226,8 @@ func (w *waiters) take() *call {
 	return x
 }
 
-// moveTo has all of w wait in o, behind those who wait there.
+// moveTo has all of w wait in o, behind those who wait there. A call knows where it waits, so
+// each is moved by itself.
 func (w *waiters) moveTo(o *waiters) {
 	for x := w.take(); x != nil; x = w.take() {
 		o.add(x)

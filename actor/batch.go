@@ -81,7 +81,8 @@ func (c *core) fillOps(b *batch) {
 	}
 }
 
-// fillDurable takes the changes that somebody waits for.
+// fillDurable takes the changes that somebody waits for. Of a session that has ended since,
+// its operation tells.
 func (c *core) fillDurable(b *batch) {
 	for _, d := range c.durable {
 		d.asked = false
@@ -148,8 +149,8 @@ func (c *core) changesDue() bool {
 	return c.closing || c.syncs.n > 0 || c.queue.Len() >= c.cfg.BatchSize || c.tick >= c.oldest()+c.cfg.BatchInterval.Microseconds()
 }
 
-// oldest is the tick of the oldest change or operation that waits for a batch. Where there
-// is none it is far ahead, with room for a BatchInterval before it overflows.
+// oldest is the tick of the oldest change or operation that waits for a batch. Where there is
+// none it is far ahead, with room for a BatchInterval before it overflows.
 func (c *core) oldest() int64 {
 	at := int64(forever - 1<<40)
 	if c.queue.Len() > 0 {
@@ -270,7 +271,8 @@ func (q *opqueue) push(op operation) {
 }
 
 // take removes up to n operations, the first ones, but of bulk no more than there is room
-// for. They are valid until the next push.
+// for. They are valid until the next push. An empty queue lets go of its array: a burst of
+// 100,000 must not hold memory for good.
 func (q *opqueue) take(n, room int) []operation {
 	n = min(n, len(q.ready))
 	if slices.ContainsFunc(q.ready[:n], isBulk) {
@@ -292,5 +294,6 @@ func (q *opqueue) taken(op operation) {
 	}
 }
 
-// nextSeq numbers an accepted change.
+// nextSeq numbers an accepted change or operation. One sequence for both is what lets a Sync
+// name all that came before it by a single number.
 func (c *core) nextSeq() uint64 { c.seq++; return c.seq }

@@ -77,7 +77,8 @@ func (p *createOp) prepare(c *core, b *batch) bool {
 	return true
 }
 
-// end gives back what the operation took while it was not on disk.
+// end gives back what the operation took while it was not on disk, and lets those go on who
+// waited for its end.
 func (p *createOp) end(c *core) {
 	c.passed = true
 	c.bytes -= p.bytes
@@ -163,9 +164,15 @@ func (p *createOp) replacedBefore(c *core) {
 	}
 }
 
-// installable reports whether the new session may be put into memory. It was there for
-// others to see from its commit on: they may have read it, ended it, or, where
-// others write too, changed it.
+// installable reports whether the new session may be put into memory. The disk showed it to
+// others before the loop heard of its commit:
+//
+//  1. The create is committed.
+//  2. Somebody reads the session, by its ID or in a list, and ends it, or changes it on
+//     another node.
+//  3. The loop hears of the commit.
+//
+// So memory, a tombstone, or news of another node may know better.
 func (p *createOp) installable(c *core, b *batch) bool {
 	id := p.record.ID
 	return !b.stale && c.tombstones.sessions[id] == nil && c.hot.ByID(id) == nil &&
@@ -231,6 +238,8 @@ func (c *core) writeWatched(e *entry, user string) {
 // So the second call waits for the first.
 type replacing map[persist.ID]*replacement
 
+// replacement is what is known of one session that creates replace: how many are not settled,
+// and who waits for them.
 type replacement struct {
 	waiters
 	creates int

@@ -6,7 +6,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// destroyCommand ends a session.
+// destroyCommand ends a session. It needs no entry unless an owner is named: a session is
+// refused by its tombstone, whether memory has it or not.
 type destroyCommand struct {
 	sessionCall
 	owner persist.UserKey // zero: whoever's it is
@@ -33,8 +34,9 @@ func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.
 	return err
 }
 
-// run refuses the session in memory first, and then ends it on disk. Naming the owner
-// makes it conditional; then the session must be known.
+// run refuses the session in memory first, and then ends it on disk. Naming the owner makes
+// it conditional: then the session must be known, and is read if memory does not have it. A
+// tombstone needs room only if memory has nothing that it replaces.
 func (x *destroyCommand) run(c *core) {
 	switch t := c.tombstones.sessions[x.id]; {
 	case t != nil:
@@ -57,7 +59,10 @@ func (x *destroyCommand) with(c *core, e *entry) {
 	c.destroyNow(x, x.id)
 }
 
-// join answers a destroy of what is already destroyed: when that is on disk.
+// join answers a destroy of what is already destroyed: when that is on disk. One operation
+// serves all of them, so repeated calls for one session add nothing while a disk hangs. If
+// the owner does not match, or the session was over before, the answer is that of an unknown
+// session: nobody learns whose it was.
 func (x *destroyCommand) join(c *core, t *sessionTombstone) {
 	switch {
 	case x.owner.ID != "" && (t.commit != 0 || t.owner != x.owner.ID):
@@ -70,6 +75,8 @@ func (x *destroyCommand) join(c *core, t *sessionTombstone) {
 	}
 }
 
+// giveUp leaves the deletion to go on. It must never be taken back: the session is refused
+// already, and would come back.
 func (x *destroyCommand) giveUp(*core) (later bool, state error) {
 	if x.taken {
 		return false, ErrNotDurable
@@ -77,7 +84,9 @@ func (x *destroyCommand) giveUp(*core) (later bool, state error) {
 	return false, nil
 }
 
-// destroyNow refuses a session from now on and queues its deletion, for x or for nobody.
+// destroyNow refuses a session from now on and queues its deletion, for x or for nobody. Its
+// changes are dropped with it. The operation holds back in their stead every Sync that covers
+// them.
 func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
 	p := &destroyOp{ref: persist.Ref{ID: id}}
 	p.deletes = true
@@ -141,6 +150,8 @@ func (p *destroyOp) removed(o persist.Outcome) []persist.Removed {
 	return []persist.Removed{{ID: t.id, Hash: t.token.hash, UserID: t.owner}}
 }
 
+// fail has the deletion tried again whatever became of it, because its session is refused.
+// Callers are not kept waiting: they are told what holds from now on.
 func (p *destroyOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	p.unknown = p.unknown || unknown
 	c.failAll(&p.waiters, notDurable(err))

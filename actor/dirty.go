@@ -2,10 +2,13 @@ package actor
 
 import "github.com/sessile/sessile/persist"
 
-// dirty is a session with changes that are not on disk. What must be written is
-// always the entry's current view, so later changes replace earlier ones and a
-// failed batch can never bring back something older. The entry is pinned
-// meanwhile: eviction loses nothing.
+// dirty is a session with changes that are not on disk. It is a mark, not a copy: what is
+// written is always the entry's current view. So later changes replace earlier ones, and a
+// failed batch can never bring back something older. The entry is pinned meanwhile: eviction
+// loses nothing.
+//
+// It may be in the queue, in flight, or both, if it changed again while it was being written.
+// It is in the map from the first change until neither is so.
 type dirty struct {
 	spot
 	entry  *entry
@@ -21,7 +24,8 @@ type dirty struct {
 	flight flight
 }
 
-// flight is the part of a dirty session that is in flight.
+// flight is the part of a dirty session that is in flight: what the batch took, and who waits
+// for just that. A durable change that comes later waits for the next batch.
 type flight struct {
 	on     bool
 	data   bool
@@ -32,7 +36,9 @@ type flight struct {
 	wait   waiters
 }
 
-// change gives e a new version and marks it for the disk.
+// change gives e a new version and marks it for the disk. data says that more than its times
+// changed: then the whole row is written, else two numbers of it. The number and tick of the
+// oldest change stay, so a session that changes all the time leaves in its turn.
 func (c *core) change(e *entry, v *View, data bool) *dirty {
 	d := c.dirty[v.ID]
 	if d == nil {
@@ -53,7 +59,8 @@ func (c *core) change(e *entry, v *View, data bool) *dirty {
 	return d
 }
 
-// account keeps the sum of the data that waits for the disk.
+// account keeps the sum of the data that waits for the disk. It counts a session's current
+// data once, whether in the queue, in flight or both: only one version of it is in memory.
 func (c *core) account(d *dirty) {
 	n := int64(0)
 	if d.data || d.flight.data {
@@ -73,7 +80,8 @@ func (c *core) acknowledge(x *call, d *dirty, v *View, durable bool) {
 	c.ask(d)
 }
 
-// ask has a dirty session leave with the next batch.
+// ask has a dirty session leave with the next batch. It stands in the list once, however many
+// wait for it.
 func (c *core) ask(d *dirty) {
 	if !d.asked {
 		d.asked = true
@@ -81,7 +89,9 @@ func (c *core) ask(d *dirty) {
 	}
 }
 
-// mint names the next version. Where others write too, it cannot be one of theirs.
+// mint names the next version. A write names the version that it builds on, and the backend
+// refuses it if the row has another. Where others write too, two nodes may count on from the
+// same version, so a large random step keeps their names apart.
 func (c *core) mint(v persist.Version) persist.Version {
 	if c.exclusive {
 		return v + 1
@@ -89,7 +99,8 @@ func (c *core) mint(v persist.Version) persist.Version {
 	return v + 1 + persist.Version(c.rng.Uint64N(1<<40))
 }
 
-// clean forgets d: everything is on disk, or there is nothing left to write.
+// clean forgets d: everything is on disk, or there is nothing left to write. The entry may be
+// evicted from now on.
 func (c *core) clean(d *dirty) {
 	c.passed = true
 	c.queue.take(d)
@@ -99,7 +110,9 @@ func (c *core) clean(d *dirty) {
 	c.hot.Unpin(d.entry)
 }
 
-// settle takes the outcome of a write or touch.
+// settle takes the outcome of a write or touch. A session that ended meanwhile is not there
+// any more, and a new one under the same ID is another dirty: neither is touched by the
+// outcome.
 func (d *dirty) settle(c *core, o persist.Outcome) {
 	if c.dirty[d.entry.ID()] != d || !d.flight.on {
 		return // its session ended meanwhile
@@ -121,7 +134,8 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 	}
 }
 
-// acked answers those who waited for what is now on disk.
+// acked answers those who waited for what is now on disk. If the session has changed again
+// since, it is still in the queue and stays dirty.
 func (d *dirty) acked(c *core) {
 	c.overwritten(d.entry.ID())
 	c.answerAll(&d.flight.wait, d.entry.Value())
@@ -133,9 +147,16 @@ func (d *dirty) acked(c *core) {
 	c.account(d)
 }
 
-// conflicted handles a write whose base was not what the disk has. Alone, that
-// is a version of our own whose commit was reported as unknown: write on top of
-// it. Where others write too, theirs wins.
+// conflicted handles a write whose base was not what the disk has.
+//
+// Alone, that is a version of our own:
+//
+//  1. A batch with version 2 is done, and reported as of unknown outcome.
+//  2. The retry writes version 3 and names 1 as its base.
+//  3. The disk has 2.
+//
+// So version 3 is written again on top of it. Where others write too, theirs wins, and memory
+// forgets its own.
 func (d *dirty) conflicted(c *core, stored persist.Version) {
 	c.stats.Conflicts++
 	if !c.exclusive {
@@ -146,9 +167,9 @@ func (d *dirty) conflicted(c *core, stored persist.Version) {
 	d.requeue(c)
 }
 
-// failed handles a change that the disk refuses by itself. It waits its turn
-// again; in the end it is given up, and memory forgets it so that it shows
-// what is stored.
+// failed handles a change that the disk refuses by itself. It waits its turn again. After
+// itemTries it is given up, and memory forgets it: a session must not show for hours what a
+// restart would lose. Syncs that cover it fail, and an event tells.
 func (d *dirty) failed(c *core, err error) {
 	c.failAll(&d.flight.wait, err)
 	if d.tries++; d.tries < itemTries {
@@ -162,8 +183,9 @@ func (d *dirty) failed(c *core, err error) {
 	c.drop(d.entry, err)
 }
 
-// requeue takes back what was in flight: the entry's current view is never older.
-// putBack ends it.
+// requeue takes back what was in flight, with its old number and tick: it is as late as it
+// was. The entry's current view is never older than what failed. putBack ends it, for all of
+// a batch at once: to sort thousands in one by one would be slow.
 func (d *dirty) requeue(c *core) {
 	c.queue.take(d)
 	d.data, d.retime = d.data || d.flight.data, d.retime || d.flight.retime
@@ -183,7 +205,8 @@ func (c *core) putBack() {
 	c.requeued = c.requeued[:0]
 }
 
-// fill takes one dirty session out of the queue into the batch.
+// fill takes one dirty session out of the queue into the batch. Waiters move along with what
+// they wait for.
 func (c *core) fill(b *batch, d *dirty) {
 	c.queue.take(d)
 	v := d.entry.Value()
@@ -218,15 +241,17 @@ func (c *core) fillUser(b *batch, user string) {
 	}
 }
 
-// answerSyncs answers those that everything has passed: they wait in their order. It looks
-// at all that is not on disk, so it is asked only when something has come to its end.
+// answerSyncs answers those that everything has passed: they wait in their order. It looks at
+// all operations that are not on disk, so it is called only when something has come to its
+// end.
 func (c *core) answerSyncs() {
 	for oldest := c.oldestSeq(); c.syncs.n > 0 && c.syncs.first.upTo < oldest; {
 		c.answer(c.syncs.first, nil)
 	}
 }
 
-// failSyncs tells those that cover a change which was given up that it is not on disk.
+// failSyncs tells those that cover a change which was given up that it is not on disk. Later
+// ones do not cover it and wait on.
 func (c *core) failSyncs(seq uint64, err error) {
 	for x := c.syncs.first; x != nil; {
 		next := x.next

@@ -2,9 +2,14 @@ package actor
 
 import "github.com/sessile/sessile/persist"
 
-// unwritten is the number of the oldest change of e that is not on disk. A
-// destroy takes it over with the session: until it is on disk, a Sync that
-// covers the change is not done.
+// unwritten is the number of the oldest change of e that is not on disk. A destroy takes it
+// over with the session:
+//
+//  1. A change is acknowledged, and a Sync waits for it.
+//  2. The session is destroyed: the change will never be written.
+//  3. Until the deletion is on disk, a restart would show the session without the change.
+//
+// So the Sync is not done before the deletion is.
 func (c *core) unwritten(e *entry) uint64 {
 	first := c.seq + 1
 	d := c.dirty[e.ID()]
@@ -18,7 +23,8 @@ func (c *core) unwritten(e *entry) uint64 {
 }
 
 // drop takes a session out of memory: queued changes are lost, and the outcome of those in
-// flight is ignored.
+// flight is ignored. Whoever waits for them gets err. It says nothing about the disk: the
+// caller adds a tombstone if the session is over.
 func (c *core) drop(e *entry, err error) {
 	id := persist.ID(e.ID())
 	c.hot.Remove(e)
@@ -31,8 +37,9 @@ func (c *core) drop(e *entry, err error) {
 	c.endWatch(id)
 }
 
-// over forgets a session that is gone from the disk, and keeps loads that
-// began before from bringing it back.
+// over forgets a session that is gone from the disk, and keeps loads that began before from
+// bringing it back. It tells the event, once: an earlier tombstone may be there, of a destroy
+// that is not settled, which then tells none.
 func (c *core) over(x persist.Removed, ev Event) {
 	if e := c.hot.ByID(x.ID); e != nil {
 		c.drop(e, persist.ErrNotFound)
@@ -49,7 +56,8 @@ func (c *core) over(x persist.Removed, ev Event) {
 	c.event(ev)
 }
 
-// endWatch tells everyone who waits for the end of a session.
+// endWatch tells everyone who waits for the end of a session. The channel is closed when the
+// step is published, after the index: who is told must not find the session.
 func (c *core) endWatch(id persist.ID) {
 	if w := c.watched.byID[id]; w != nil {
 		c.out.ended = append(c.out.ended, w.done)

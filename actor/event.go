@@ -22,7 +22,9 @@ const (
 	Relieved    // none has been for a second
 )
 
-// Event tells what happened to a session, or to the store when ID is zero.
+// Event tells what happened to a session, or to the store when ID is zero. It is told after
+// the step that decided it is published. It says nothing about the disk, but for those kinds
+// that are about it.
 type Event struct {
 	Kind   EventKind
 	ID     persist.ID

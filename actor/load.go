@@ -36,7 +36,8 @@ const (
 	byUser // is not shared: two lists of one user may differ in what they must not miss
 )
 
-// loads are those in progress.
+// loads are those in progress. Their number is bounded by Config.MaxLoads, but for calls that
+// end sessions.
 type loads struct {
 	shared map[loadKey]*load
 	order  list.List // of *load: the oldest first, which says how long tombstones are kept
@@ -93,7 +94,8 @@ func (c *core) startLoad(x *call, l *load) {
 	c.out.replies = append(c.out.replies, reply{x, l})
 }
 
-// abandonLoad ends the load of a caller who is gone. The next in the queue reads.
+// abandonLoad ends the load of a leader who is gone. Those who waited run anew: the first of
+// them becomes the leader of a new load, which the others join.
 func (c *core) abandonLoad(x *call) {
 	l := x.load
 	if l == nil {
@@ -106,7 +108,8 @@ func (c *core) abandonLoad(x *call) {
 	}
 }
 
-// loaded is what a caller read from the disk for a load.
+// loaded is what a caller read from the disk for a load. The shell fills it in, and looks at
+// it no more.
 type loaded struct {
 	load    *load
 	record  persist.Record
@@ -115,8 +118,8 @@ type loaded struct {
 	own     bool // err is the caller's own context, not the disk's
 }
 
-// handle has everyone who waited go on with what the disk said. Tombstones
-// are pruned last: they are needed until the row has been decided on for every waiter.
+// handle has everyone who waited go on with what the disk said. Tombstones are pruned last:
+// they are needed until the row has been decided on for every waiter.
 func (m *loaded) handle(c *core) {
 	l, x := m.load, m.load.leader
 	c.loads.remove(l)
@@ -139,9 +142,15 @@ func (m *loaded) handle(c *core) {
 	}
 }
 
-// loadFailed answers with the disk's error. A caller who gave up says nothing about
-// the disk: the next in the queue reads again. And while rotations settle, memory may
-// know a token that the disk has forgotten already.
+// loadFailed answers with the disk's error, but for two cases in which that is not the
+// answer:
+//
+//   - The leader's own time was up. That says nothing about the disk: the next one reads
+//     again.
+//   - The row is not there, and memory has it: while rotations settle, memory may know a
+//     token that the disk has forgotten already. Then everyone runs anew, and finds it.
+//
+// A watched session that is not in the store any more has ended elsewhere.
 func (c *core) loadFailed(l *load, m *loaded) {
 	gone := errors.Is(m.err, persist.ErrNotFound)
 	known := gone && c.trusted() && (l.kind == byToken && c.hot.ByKey(l.token.Hash) != nil || l.kind == byID && c.hot.ByID(l.id) != nil)
@@ -165,8 +174,8 @@ func (c *core) loadFailed(l *load, m *loaded) {
 	}
 }
 
-// decide holds a record against what happened since its load began. It is done anew for
-// each call that waited: the one before may have ended the session.
+// decide holds a record against what happened since its load began. It is done anew for each
+// call that waited: the command of the one before may have ended the session.
 func (c *core) decide(l *load, r persist.Record) decision {
 	if e := c.hot.ByID(r.ID); e != nil && (c.trusted() || e.Pinned()) {
 		return useMemory
@@ -180,7 +189,9 @@ func (c *core) decide(l *load, r persist.Record) decision {
 	return install
 }
 
-// serve has x go on with a record, by way of memory if it may be installed.
+// serve has x go on with a record, by way of memory if it may be installed. Where the lease
+// has lapsed memory is outdated for all we know, and the row replaces what it has, but for
+// what is pinned: that is newer than the disk.
 func (c *core) serve(l *load, x *call, r persist.Record) {
 	d := c.decide(l, r)
 	e := c.hot.ByID(r.ID)
@@ -223,8 +234,8 @@ type viewer interface {
 // lister is a command that lists a user's rows.
 type lister interface{ listed(c *core, m *loaded) }
 
-// install puts a record into memory as it counts. If that is not as it is stored, it is
-// written.
+// install puts a record into memory as it counts. If that is not as it is stored, because
+// times of it were taken back, it is written. A watch that lost its entry gets the new one.
 func (c *core) install(r persist.Record, v *View, moved bool) *entry {
 	e := c.hot.Add(r.ID, r.UserID, r.Hash, v, v.cost())
 	if v.graced(c.now) {

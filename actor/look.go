@@ -13,7 +13,8 @@ import (
 // read the disk.
 const lookEvery = time.Second // what others did is noticed so soon
 
-// lookCommand tells the loop that the backend was looked at, and asks whether to go on.
+// lookCommand tells the loop that the backend was looked at, and asks whether to go on. It is
+// passive: else the looks themselves would count as use, and the store would never rest.
 type lookCommand struct {
 	call
 	hits  uint64 // reads that memory answered without the loop
@@ -21,6 +22,9 @@ type lookCommand struct {
 	rest  bool   // the answer: until the loop says so, there is no need
 }
 
+// run counts looks between which nothing was used: no call, no read that memory answered,
+// nothing on its way to the disk, and nobody who watches. After restAfter of them the lease
+// ends, so that whoever comes next has the backend looked at before memory is believed.
 func (x *lookCommand) run(c *core) {
 	u := &c.use
 	if u.looks++; x.again || !c.idle() || len(c.watched.byID) > 0 || u.calls > 0 || x.hits != u.hits {
@@ -38,7 +42,8 @@ func (x *lookCommand) run(c *core) {
 	c.answer(&x.call, nil)
 }
 
-// lookAtBackend looks until ctx ends.
+// lookAtBackend looks until ctx ends: every second, or after a rest when it is woken. A
+// backend that cannot be looked at needs none of this.
 func (a *Actor) lookAtBackend(ctx context.Context) {
 	l, ok := a.backend.(persist.Looker)
 	if !ok {
@@ -55,7 +60,8 @@ func (a *Actor) lookAtBackend(ctx context.Context) {
 	}
 }
 
-// look looks once, and reports whether to rest.
+// look looks once, and reports whether to rest. What the backend finds reaches the loop
+// before the lookCommand does, by the same channel.
 func (a *Actor) look(ctx context.Context, l persist.Looker) bool {
 	again := l.Look(sink{a: a})
 	x := fresh[lookCommand](&a.pools.look)

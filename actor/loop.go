@@ -17,8 +17,12 @@ func (a *Actor) view(ctx context.Context, mailbox chan message, x command) (*Vie
 	return v, err
 }
 
-// call sends a command to the loop and waits for its answer. If that needs a session
-// which is not in memory, it reads the disk and tells the loop what it found.
+// call sends a command to the loop and waits for its answer. If that needs a session which is
+// not in memory, it reads the disk and tells the loop what it found, as often as the loop
+// asks: a row may be outdated by then.
+//
+// Where the last step has said that no more may wait, a command that would is refused here.
+// So a flood of them costs the loop nothing.
 func (a *Actor) call(ctx context.Context, mailbox chan message, self command) error {
 	x := self.base()
 	if mailbox == a.growth && a.published.refuse.Load() {
@@ -42,15 +46,17 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, self command) er
 	}
 }
 
-// recycle keeps a command that was answered for its next use.
+// recycle keeps a command that was answered for its next use. One whose caller has left is
+// not kept: the loop may still look at it.
 func (x *call) recycle() {
 	if x.reusable { // else the loop may be looking at it still
 		x.pool.Put(x.self)
 	}
 }
 
-// send hands m over. The loop takes it as soon as it gets to it. What ends sessions is
-// never refused: it is sent though the caller's time is up.
+// send hands m over. The loop takes it as soon as it gets to it: mailboxes have no room, so
+// that what is accepted is answered, and nothing lies in a channel when the loop ends. What
+// ends sessions is never refused: it is sent though the caller's time is up.
 func (a *Actor) send(ctx context.Context, mailbox chan message, m message, always bool) error {
 	select { // the loop is waiting, mostly: a select with one case costs a fifth
 	case mailbox <- m:
@@ -111,7 +117,8 @@ func (a *Actor) lastWord(ctx context.Context, x *call) (l *load, err error) {
 	return l, x.err
 }
 
-// tell sends the loop what it need not answer.
+// tell sends the loop what it need not answer. After the loop's end it is lost, and nobody is
+// left whom it could concern.
 func (a *Actor) tell(m message) {
 	select {
 	case a.inbox <- m:
@@ -119,6 +126,8 @@ func (a *Actor) tell(m message) {
 	}
 }
 
+// withCause is what the caller is told: what was done, if anything, and why the call ended.
+// Both can be tested with errors.Is.
 func (e *leftError) withCause(cause error) error {
 	if e.state == nil {
 		return cause
@@ -127,13 +136,15 @@ func (e *leftError) withCause(cause error) error {
 }
 
 // pools keep answered commands, by type, for their next use together with their reply
-// channels: nobody else can hold those. They are the actor's own, so that their channels
-// are of its synctest bubble.
+// channels: nobody else can hold those. A command then allocates nothing. They are the
+// actor's own rather than the package's, so that their channels belong to its synctest
+// bubble.
 type pools struct {
 	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
 }
 
-// fresh returns an empty command.
+// fresh returns an empty command. All of it is reset but its reply channel, which is empty: a
+// command is put back only after its answer has been received.
 func fresh[C any, P interface {
 	*C
 	command
@@ -150,7 +161,9 @@ func fresh[C any, P interface {
 	return x
 }
 
-// loop runs the core: one message, its effects, the next message.
+// loop runs the core: one message, its effects, the next message. Between messages it passes
+// on the events that the observer's channel had no room for. What ends sessions comes by
+// inbox, and select picks among channels at random: a flood in growth cannot keep it out.
 func (a *Actor) loop(c *core) {
 	defer close(a.done)
 	defer close(a.batches)
@@ -182,8 +195,9 @@ func (a *Actor) loop(c *core) {
 	}
 }
 
-// step runs one step and carries out its effects. Nothing here can block: reply
-// channels have room, and the writer is idle when there is a batch.
+// step runs one step and carries out its effects: readers and callers first, then the
+// observer, the writer and those that are woken. Nothing here can block: reply channels have
+// room, and the writer is idle when there is a batch.
 func (a *Actor) step(c *core, m message, timer *wakeTimer) {
 	now, tick := a.cfg.Now(), a.cfg.Tick()
 	out := c.step(m, now, tick)
@@ -203,7 +217,8 @@ func (a *Actor) step(c *core, m message, timer *wakeTimer) {
 	timer.set(tick, out.wake)
 }
 
-// signal wakes who waits for c, now or when it comes to wait.
+// signal wakes who waits for c, now or when it comes to wait. c has room for one: several
+// signals before it looks are one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -211,7 +226,9 @@ func signal(c chan struct{}) {
 	}
 }
 
-// write commits one batch at a time.
+// write commits one batch at a time. Apply ends when the disk does, or when Close cancels
+// a.writing. There is room for one result, so the writer never waits for a loop that has
+// ended.
 func (a *Actor) write() {
 	defer close(a.results)
 	for b := range a.batches {

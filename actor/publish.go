@@ -114,7 +114,8 @@ func newObserver(observe func(Event), quiet <-chan struct{}) observer {
 	return observer{observe: observe, events: make(chan Event, eventRoom), quiet: quiet, ended: make(chan struct{})}
 }
 
-// Emit queues an event for the observer, or drops it. After Close nobody takes it.
+// Emit queues an event for the observer, or drops it: callers on many goroutines must not
+// wait for one. After Close nobody takes it.
 func (a *Actor) Emit(e Event) {
 	select {
 	case a.observer.events <- e:
@@ -138,7 +139,8 @@ func (o *observer) drop(k EventKind) { o.dropped[min(k, Relieved)].Add(1) }
 
 func (e *Event) size() int64 { return eventSize + int64(len(e.UserID)+len(e.Reason)) }
 
-// add takes the events of a step. The loop alone calls it.
+// add takes the events of a step. The loop alone calls it, and alone touches waiting until it
+// has ended.
 func (o *observer) add(l []Event) {
 	for _, e := range l {
 		if o.bytes+e.size() > eventBytes {
@@ -173,7 +175,7 @@ func (o *observer) pass() {
 }
 
 // run hands events over until nothing more comes. If the observer ends the goroutine
-// (runtime.Goexit), another one goes on.
+// (runtime.Goexit), another one goes on: one bad event must not end all others.
 func (o *observer) run() {
 	finished := false
 	defer func() {

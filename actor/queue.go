@@ -44,8 +44,9 @@ func (q *queue) push(d *dirty) {
 	q.link(d)
 }
 
-// putBack puts changes where they belong by their age, in one pass over the queue:
-// there may be thousands of each. Of their neighbours they leave first.
+// putBack puts changes where they belong by their age, in one pass over the queue: there may
+// be thousands of each. Of their neighbours they leave first, since they have waited for
+// longer.
 func (q *queue) putBack(back []*dirty) {
 	slices.SortFunc(back, func(a, b *dirty) int { return cmp.Compare(a.first, b.first) })
 	at := q.Front()
@@ -75,7 +76,8 @@ func (q *queue) take(d *dirty) {
 	}
 }
 
-// link makes d the last of its neighbours.
+// link makes d the last of its neighbours. A session without a key, which the backend has not
+// numbered, has none.
 func (q *queue) link(d *dirty) {
 	if d.place < 0 {
 		return
@@ -90,6 +92,7 @@ func (q *queue) link(d *dirty) {
 	first.prev.next, first.prev = d, d
 }
 
+// unlink takes d out of the ring of its neighbours. The next one becomes the first if d was.
 func (q *queue) unlink(d *dirty) {
 	switch {
 	case d.next == nil:
@@ -103,8 +106,9 @@ func (q *queue) unlink(d *dirty) {
 	d.next, d.prev = nil, nil
 }
 
-// fillOldest takes n changes: the oldest with its neighbours on disk, then the oldest
-// of those that are left with its own.
+// fillOldest takes n changes: the oldest with its neighbours on disk, then the oldest of
+// those that are left with its own. So what has waited longest always leaves first, and
+// nothing is left behind, though most of a batch is chosen by where it lies.
 func (c *core) fillOldest(b *batch, n int) {
 	var d *dirty
 	for ; n > 0 && c.queue.Len() > 0; n-- {

@@ -26,6 +26,9 @@ func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
 	return a.view(ctx, a.inbox, x)
 }
 
+// run looks again in memory: the session may have come since the caller looked. Then a
+// tombstone answers, which is cheaper than the disk and knows more: a token that was just
+// replaced is not on disk any more.
 func (x *readCommand) run(c *core) {
 	if e := c.hot.ByKey(x.token.Hash); e != nil && c.trusted() {
 		c.answer(&x.call, e.Value())
@@ -40,8 +43,9 @@ func (x *readCommand) run(c *core) {
 
 func (x *readCommand) with(c *core, e *entry) { x.from(c, e.Value(), e.Key()) }
 
-// from answers with a session that has the token hash, or had it: within its grace, or
-// not any more.
+// from answers with a session that has the token, or had it: within its grace, or not any
+// more. A row that a load found by the old token is of the same session with another token,
+// where a rotation came between.
 func (x *readCommand) from(c *core, v *View, hash persist.Hash) {
 	previous := v.Rotation != nil && v.Previous == x.token.Hash
 	if x.token.Hash == hash || previous && c.now < v.Until {
@@ -90,9 +94,11 @@ func (a *Actor) List(ctx context.Context, u persist.UserKey) ([]*View, int, erro
 	return views, unreadable, err
 }
 
+// run has the disk asked always: memory does not know whether it has all sessions of a user.
 func (x *listCommand) run(c *core) { c.startLoad(&x.call, &load{kind: byUser, user: x.user}) }
 
 // listed answers with what the disk has, less what is over, in the version that memory has.
+// If a single row may be outdated, all are read again: an answer must be of one moment.
 func (x *listCommand) listed(c *core, m *loaded) {
 	if m.err != nil {
 		c.fail(&x.call, m.err)

@@ -36,16 +36,22 @@ func (a *Actor) Hits() uint64 { return a.hits.sum() }
 // take at once. Others go by the loop, where equal ones are joined and queues are short.
 const mostOptimistic = 16
 
-// optimistic finds a session on disk without asking the loop. ok reports whether the
-// result is final; if not, ask the loop.
+// optimistic finds a session on disk without asking the loop. ok reports whether the result
+// is final; if not, ask the loop.
 //
-// The race is that of a load (see tombstones), and the destroy must win. So the loop
-// publishes an epoch; see core.epoch for when it is 0 and when it changes. A row that was
-// read while the epoch stayed the same is as current as memory: its session was not in
+// The race is that of a load (see tombstones), and the destroy must win:
+//
+//  1. The caller notes the epoch that the loop has published, and reads the row.
+//  2. Meanwhile the session is destroyed, and that is committed.
+//  3. The caller looks at the epoch again: it has changed, and the row is not used.
+//
+// Whatever could make a row outdated changes the epoch or makes it 0; see core.epoch. So a
+// row that was read while it stayed the same is as current as memory: its session was not in
 // memory when the read began, so nothing of it waited for the disk, and nothing of this
-// session has come to the disk since. The loop may install the row if the epoch has still
-// not changed when it hears of it. To tell it, the caller waits until the loop takes the
-// message, though not for an answer.
+// session has come to the disk since.
+//
+// The loop may install the row if the epoch has still not changed when it hears of it. To
+// tell it, the caller waits until the loop takes the message, though not for an answer.
 func (a *Actor) optimistic(ctx context.Context, k persist.TokenKey) (v *View, ok bool, err error) {
 	epoch := a.published.epoch.Load()
 	if epoch == 0 {
@@ -75,7 +81,8 @@ func (a *Actor) optimistic(ctx context.Context, k persist.TokenKey) (v *View, ok
 	return v, true, nil
 }
 
-// found tells the loop of a row that an optimistic read has brought.
+// found tells the loop of a row that an optimistic read has brought, so that the next read
+// finds it in memory.
 type found struct {
 	record persist.Record
 	view   *View
@@ -83,7 +90,9 @@ type found struct {
 	epoch  uint64
 }
 
-// handle installs the row, if nothing has happened that could make it outdated.
+// handle installs the row, if nothing has happened since the read that could make it
+// outdated: the epoch is the same, and neither the session nor its token has come into memory
+// by another way.
 func (m found) handle(c *core) {
 	c.used()
 	if m.epoch == c.epoch() && c.hot.ByID(m.record.ID) == nil && c.hot.ByKey(m.record.Hash) == nil {
@@ -92,7 +101,8 @@ func (m found) handle(c *core) {
 }
 
 // coldRead is the cold read of a load. A disk that stalls holds up its caller no longer than
-// ctx. As many are in progress as there are places, those included whose callers are gone.
+// ctx. As many are in progress as there are places, those included whose callers are gone: a
+// hung disk must not collect goroutines.
 func (a *Actor) coldRead(ctx context.Context, x *call, l *load) *loaded {
 	ended := false
 	defer func() {
@@ -133,7 +143,9 @@ func (a *Actor) fetchBounded(ctx context.Context, l *load, done func()) *loaded 
 	return m
 }
 
-// bounded runs what may hang, and waits for it no longer than ctx.
+// bounded runs what may hang, and waits for it no longer than ctx. The goroutine stays until
+// the disk answers: there is no way to end a system call. A context that cannot end costs no
+// goroutine.
 func bounded[T any](ctx context.Context, do func() T) (T, error) {
 	if ctx.Done() == nil {
 		return do(), nil
@@ -163,7 +175,7 @@ func bounded[T any](ctx context.Context, do func() T) (T, error) {
 	}
 }
 
-// fetch asks the backend.
+// fetch asks the backend, unless Close has stopped reads.
 func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
 	m := &loaded{load: l}
 	if !a.diskReads.begin() {
@@ -206,7 +218,8 @@ const readsOver = 1 << 32
 
 func newReads() reads { return reads{ended: make(chan struct{}, 1)} }
 
-// begin reports whether a read may begin; then end it.
+// begin reports whether a read may begin; then end it. One atomic number holds both the count
+// and whether more may begin, so that no read can slip in between Close's look and its wait.
 func (r *reads) begin() bool {
 	if r.n.Add(1) < readsOver {
 		return true
@@ -217,10 +230,7 @@ func (r *reads) begin() bool {
 
 func (r *reads) end() {
 	if r.n.Add(-1) == readsOver {
-		select {
-		case r.ended <- struct{}{}:
-		default: // it is known already
-		}
+		signal(r.ended)
 	}
 }
 

@@ -15,7 +15,8 @@ const (
 	itemTries  = 5           // then a change that cannot be stored is given up
 )
 
-// backoff spaces the attempts to commit while they fail.
+// backoff spaces the attempts to commit while they fail. It is the batch's: items that fail
+// by themselves have their own pauses, and hold nothing up.
 type backoff struct {
 	at int64 // no attempt before that tick
 	n  int   // failures in a row
@@ -31,8 +32,13 @@ func (c *core) delay(n int) int64 {
 	return d.Microseconds()/2 + c.rng.Int64N(d.Microseconds()/2)
 }
 
-// failBatch takes a whole batch back: changes always, of the operations those that must
-// be done all the same.
+// failBatch takes a whole batch back: changes always, of the operations those that must be
+// done all the same. Unless the backend knows that it began nothing (persist.ErrUnavailable),
+// all of it may have been done.
+//
+// Callers are told at once rather than when a retry succeeds: nobody knows when that is.
+// Changes go back first: an operation that fails may end a session, and must find its changes
+// in the queue.
 func (c *core) failBatch(b *batch, err error) {
 	c.stats.BatchFailures++
 	c.stats.LastError, c.stats.LastErrorAt = err, c.now
@@ -63,7 +69,8 @@ func (c *core) failBatch(b *batch, err error) {
 	c.ops.putBack(again)
 }
 
-// postpone has an operation wait until its next try.
+// postpone has an operation that failed by itself wait until its next try. Others may
+// overtake it meanwhile: one row that the disk refuses must not hold up every login.
 func (c *core) postpone(op operation, err error) {
 	p := op.state()
 	p.tries++
@@ -75,7 +82,8 @@ func (c *core) postpone(op operation, err error) {
 	c.stats.LastError, c.stats.LastErrorAt = err, c.now
 }
 
-// release gives operations that failed by themselves their next try.
+// release gives operations that failed by themselves their next try. They count from now on
+// as any that were just accepted.
 func (q *opqueue) release(tick int64) {
 	var l []operation
 	for q.delayed.due(tick) {
@@ -89,7 +97,8 @@ func (q *opqueue) release(tick int64) {
 	}
 }
 
-// undelay takes an operation out of those that wait for their time.
+// undelay takes an operation out of those that wait for their time: for its next try, or
+// because it is over.
 func (q *opqueue) undelay(op operation) {
 	q.delayed.remove(op)
 	if op.state().deletes {
@@ -97,7 +106,8 @@ func (q *opqueue) undelay(op operation) {
 	}
 }
 
-// putBack makes operations ready again, each in its place: after what it may build on.
+// putBack makes operations ready again, each in its place by order of acceptance: a rotation
+// builds on the one before, and a destroy must follow the create that it ends.
 func (q *opqueue) putBack(l []operation) {
 	for _, op := range l {
 		q.push(op)
@@ -119,7 +129,8 @@ func (c *core) takeBack(op interface {
 	return nil
 }
 
-// drop removes an operation that is ready, and returns whether it was.
+// drop removes an operation that is ready, and returns whether it was. The queue is sorted by
+// order, so that it is found by halves, among 100,000 too.
 func (q *opqueue) drop(op operation) bool {
 	p := op.state()
 	if p.stage != ready {

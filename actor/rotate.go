@@ -23,21 +23,24 @@ type rotateCommand struct {
 	op     *rotateOp
 }
 
-// Rotate replaces a session's token. It is on disk, and the old token dead but for its
-// grace, when Rotate returns nil. Errors: persist.ErrNotFound, ErrExpired, a
-// *RotatedError if From is not its token, ErrInGrace, ErrConflict, ErrOverloaded,
-// ErrClosed, persist.ErrUnavailable (nothing was done); persist.ErrUnknown, if it may be
-// done: then nobody gets the new token, and the old one is dead unless it has a grace. A
-// caller who leaves while it is in flight gets ErrUnknown too: its outcome is still to come,
-// and if it turns out not to be done, the old token stays good.
+// Rotate replaces a session's token. It is on disk, and the old token dead but for its grace,
+// when Rotate returns nil.
+//
+// Errors: persist.ErrNotFound, ErrExpired, a *RotatedError if From is not its token,
+// ErrInGrace, ErrConflict, ErrOverloaded, ErrClosed, persist.ErrUnavailable (nothing was
+// done); persist.ErrUnknown, if it may be done: then nobody gets the new token, and the old
+// one is dead unless it has a grace. A caller who leaves while it is in flight gets
+// ErrUnknown too: its outcome is still to come, and if it turns out not to be done, the old
+// token stays good.
 func (a *Actor) Rotate(ctx context.Context, id persist.ID, t TokenChange) (*View, error) {
 	x := fresh[rotateCommand](&a.pools.rotate)
 	x.id, x.change, x.grows = id, t, true
 	return a.view(ctx, a.growth, x)
 }
 
-// with queues a new token. The old one is good until the new one is on disk, and dead
-// before the new one is handed out.
+// with queues a new token. The old one is good until the new one is on disk, and dead before
+// the new one is handed out. What can be refused is refused here already, for a quick answer;
+// prepare decides, when all that was accepted before has left.
 func (x *rotateCommand) with(c *core, e *entry) {
 	v := e.Value()
 	lost := x.change.Until != 0 && v.SuccessorLost(x.change.From, c.now)
@@ -88,9 +91,13 @@ func (p *rotateOp) encode() persist.Op {
 	return persist.Op{Kind: persist.Rotate, Ref: p.ref, From: p.from, Lost: p.lost, To: p.to, Until: p.until, AuthAt: p.authAt}
 }
 
-// prepare decides what a rotation replaces: the current token, or that of the rotation of
-// the same session before it. A rotation from the token before replaces a successor that
-// was lost.
+// prepare decides what a rotation replaces: the current token, or the one that the rotation
+// of the same session before it makes, if both leave with one batch. A rotation from the
+// token before replaces a successor that was lost.
+//
+// It is refused while an earlier one of unknown outcome waits for its next try: nobody can
+// say which token it would replace. A retry is not decided again, because it must do on disk
+// what the first try may have done.
 func (p *rotateOp) prepare(c *core, _ *batch) bool {
 	if p.tries > 0 {
 		return true // that was decided when it left for the first time
@@ -124,7 +131,9 @@ func (p *rotateOp) prepare(c *core, _ *batch) bool {
 	return false
 }
 
-// settle gives the session its new token, and only then answers with it.
+// settle gives the session its new token, and only then answers with it. A retry that the
+// disk refuses says little: the first try may have been done. So it is tried again, and so is
+// one whose token is yet to be made by a rotation before it.
 func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && c.precedes(p)) {
 		c.postpone(p, o.Err) // it may have been done before, or must wait for the one before it
@@ -171,7 +180,8 @@ func (p *rotateOp) rotated(c *core, b *batch) {
 	c.answerAll(&p.waiters, v)
 }
 
-// give gives the session its new token. The old one lives on only in a grace.
+// give gives the session its new token. The old one lives on only in a grace: then it is an
+// alias of the entry, else a tombstone that answers with a RotatedError.
 func (p *rotateOp) give(c *core, at int64) *View {
 	n := *p.entry.Value()
 	n.Rotation = &persist.Rotation{Previous: p.from, Until: p.until, At: at}
@@ -186,7 +196,8 @@ func (p *rotateOp) give(c *core, at int64) *View {
 	return &n
 }
 
-// replaceToken gives e a new version under another token.
+// replaceToken gives e a new version under another token. An alias ends: only the token
+// before the current one may have a grace.
 func (c *core) replaceToken(e *entry, v *View, to persist.Hash) {
 	c.hot.Unalias(e)
 	c.hot.Put(e, v, v.cost())
@@ -204,6 +215,7 @@ func (p *rotateOp) end(c *core) {
 	}
 }
 
+// unpin lets go of the session: what becomes of the rotation changes nothing in memory.
 func (p *rotateOp) unpin(c *core) {
 	if p.entry != nil {
 		c.hot.Unpin(p.entry)
@@ -231,8 +243,8 @@ func (c *core) precedes(p *rotateOp) bool {
 	return slices.ContainsFunc(c.rotations[p.ref.ID], func(q *rotateOp) bool { return q.stage != inFlight && q.order < p.order })
 }
 
-// overtake ends the retry of a rotation on which p builds: it was done, or p could
-// not have been.
+// overtake ends the retry of a rotation on which p builds. p replaced the token that it
+// makes: so it was done, and its retry would find nothing to do.
 func (c *core) overtake(p *rotateOp) {
 	for _, q := range slices.Clone(c.rotations[p.ref.ID]) {
 		if q.stage == delayed && q.to == p.from {

@@ -6,9 +6,14 @@ import "github.com/sessile/sessile/persist"
 // more, until disk and memory agree. The rotations of one session that are not settled
 // build on each other, so they are kept in the order in which they were accepted.
 
-// fail tells those who wait, and returns whether the rotation must be tried again. If it
-// may have been done, the new token is never handed out. With a grace the old one is good
-// either way, and a lost successor is dead from now on. Without, the session is locked out.
+// fail tells those who wait, and returns whether the rotation must be tried again. If it may
+// have been done, the new token is never handed out, because nobody can say whether it opens
+// the session.
+//
+//  1. With a grace the old token is good whatever the disk did, and stays so. A lost
+//     successor is dead from now on.
+//  2. Without a grace the old token must be dead if the disk did it, and the new one if it
+//     did not. So no token opens the session until the retry tells.
 func (p *rotateOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	c.failAll(&p.waiters, err)
 	switch {
@@ -45,11 +50,12 @@ func (p *rotateOp) loseSuccessor(c *core) {
 	}
 }
 
-// lockOut lets no token open a session: its entry gets the new token, which nobody has. An
-// earlier rotation with a grace in the same batch loses its entry: else its token would be
-// given to the session when its retry succeeds. By ID the session lives on, and a rotation
-// whose From is zero gives it a token again. Memory alone knows this: after a restart the disk
-// decides which token opens it.
+// lockOut lets no token open a session: its entry gets the new token, which nobody has. By ID
+// the session lives on, and a rotation whose From is zero gives it a token again. Memory
+// alone knows this: after a restart the disk decides which token opens it.
+//
+// An earlier rotation with a grace in the same batch loses its entry: else its token would be
+// given to the session when its retry succeeds.
 func (p *rotateOp) lockOut(c *core, e *entry) {
 	for _, q := range c.rotations[p.ref.ID] {
 		if q.stage == inFlight && q.order < p.order && q.until != 0 && q.entry == e {

@@ -6,7 +6,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// seenCommand notes that a new token has come back.
+// seenCommand notes that a new token has come back. Until then the token before stays good
+// without end: its successor may be lost on its way to the client. From then on a grace is
+// enough for requests that are under way.
 type seenCommand struct {
 	sessionCall
 	current persist.Hash
@@ -22,6 +24,9 @@ func (a *Actor) Seen(ctx context.Context, id persist.ID, current persist.Hash, u
 	return err
 }
 
+// with ends the grace in memory at once, and queues the same for the disk. Nobody waits for
+// that: a crash leaves the old token good until the new one comes again, and is seen again.
+// So where there is no room for more it is left out, and noted by the next read.
 func (x *seenCommand) with(c *core, e *entry) {
 	v := e.Value()
 	if v.Rotation == nil || v.Until <= x.until || e.Key() != x.current || c.full { // the next read notes it again
@@ -39,7 +44,9 @@ func (x *seenCommand) with(c *core, e *entry) {
 	c.answer(&x.call, &n)
 }
 
-// seenOp is the end of a grace that is not on disk yet.
+// seenOp is the end of a grace that is not on disk yet. It is an operation rather than a
+// change of a dirty session, because it is about one token: the backend applies it only if
+// that is still the session's, and only if the end is sooner than what is stored.
 type seenOp struct {
 	pending
 	ref   persist.Ref
@@ -52,6 +59,8 @@ func (p *seenOp) encode() persist.Op {
 	return persist.Op{Kind: persist.Seen, Ref: p.ref, To: p.to, Until: p.until}
 }
 
+// settle lets the session go. Whatever the outcome, but a failure, the disk now has this end,
+// a sooner one, or another token.
 func (p *seenOp) settle(c *core, _ *batch, o persist.Outcome) {
 	if o.Status == persist.Failed {
 		c.postpone(p, o.Err)
@@ -61,4 +70,5 @@ func (p *seenOp) settle(c *core, _ *batch, o persist.Outcome) {
 	c.hot.Unpin(p.entry)
 }
 
+// fail has it tried again: to note an end twice does no harm.
 func (*seenOp) fail(*core, *batch, error, bool) bool { return true }

@@ -2,13 +2,13 @@ package actor
 
 import "context"
 
-// statsCommand asks for them.
+// statsCommand asks for them. It is passive: to watch a store is not to use it.
 type statsCommand struct {
 	call
 	stats Stats
 }
 
-// Stats returns the loop's counters and gauges.
+// Stats returns the loop's counters and gauges, with what is counted beside the loop added.
 func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 	x := fresh[statsCommand](&a.pools.stats)
 	x.passive = true
@@ -26,7 +26,8 @@ func (x *statsCommand) run(c *core) {
 	c.answer(&x.call, nil)
 }
 
-// snapshot is the counters with the gauges filled in.
+// snapshot is the counters with the gauges filled in. Nothing is walked over but what is in
+// flight: health checks come often, and the loop serves others meanwhile.
 func (c *core) snapshot() Stats {
 	t := c.stats
 	t.Hot, t.HotBytes, t.Evictions = c.hot.Len(), int(c.hot.Bytes()), c.hot.Evictions()

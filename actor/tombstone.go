@@ -6,16 +6,19 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// tombstones remember what is over and must not come back. The disk is read by
-// callers, so there is a race:
+// tombstones remember what is over and must not come back. The disk is read by callers, so
+// there is a race:
 //
 //  1. A load reads a row.
 //  2. The session is destroyed, and the deletion is committed.
 //  3. The load ends with the row.
 //
-// A tombstone is open until the disk has it too, then committed. It is kept after that for as long as
-// a load that began before its commit is in progress. So every row that comes from the
-// disk is held against the tombstones that its load may have missed; see decide.
+// A tombstone is open until the disk has it too, then committed. It is kept after that for as
+// long as a load that began before its commit is in progress. So every row from the disk is
+// held against the tombstones that its load may have missed; see decide.
+//
+// Commits are numbered, and a load notes the last number before it begins. So it is one
+// comparison to say what a load has seen, and committed is sorted by itself.
 type tombstones struct {
 	sessions  map[persist.ID]*sessionTombstone // destroyed sessions
 	tokens    map[persist.Hash]*tokenTombstone // tokens that open nothing
@@ -37,6 +40,8 @@ type commitNumber struct{ commit uint64 }
 
 func (n *commitNumber) number() *uint64 { return &n.commit }
 
+// sessionTombstone refuses a session that was destroyed, and its token, which may be asked
+// for alone.
 type sessionTombstone struct {
 	commitNumber
 	id    persist.ID
@@ -46,6 +51,8 @@ type sessionTombstone struct {
 	told  bool            // an event has told of its end
 }
 
+// tokenTombstone refuses a token. While its rotation is of unknown outcome it also says which
+// token takes its place: a row that still has the old one is redirected to it.
 type tokenTombstone struct {
 	commitNumber
 	hash     persist.Hash
@@ -54,7 +61,14 @@ type tokenTombstone struct {
 	at       int64         // and when that was tried
 }
 
-// versionTombstone ends what a row was before it was written over.
+// versionTombstone ends what a row was before it was written over. It refuses nobody: a row
+// that may be older is read again.
+//
+//  1. A load reads a row.
+//  2. A change of the session is acknowledged, and memory evicts it.
+//  3. The load ends with the old version.
+//
+// A destroy is not the only way for a row to be outdated.
 type versionTombstone struct {
 	commitNumber
 	id persist.ID
@@ -82,12 +96,15 @@ func (t *tombstones) addSession(id persist.ID, token persist.Hash, owner string)
 	return s
 }
 
+// addToken opens the tombstone of a token. It takes the place of an earlier one, which then
+// forgets nothing when it is pruned.
 func (t *tombstones) addToken(k *tokenTombstone) *tokenTombstone {
 	t.tokens[k.hash] = k
 	return k
 }
 
-// addVersion notes that older versions of a session's row are over.
+// addVersion notes that older versions of a session's row are over. The disk has the new one,
+// so it is committed at once.
 func (t *tombstones) addVersion(id persist.ID) {
 	v := &versionTombstone{id: id}
 	t.versions[id] = v
@@ -95,7 +112,7 @@ func (t *tombstones) addVersion(id persist.ID) {
 	t.compact()
 }
 
-// commitOne notes that the disk has it too.
+// commitOne notes that the disk has it too. A second commit, of a retry, changes nothing.
 func (t *tombstones) commitOne(x tombstone) {
 	n := x.number()
 	if *n != 0 {
@@ -127,8 +144,9 @@ func (t *tombstones) prune(oldest uint64) {
 	}
 }
 
-// compact forgets the tombstones of versions that were written over again since: a load
-// that takes long would let them pile up. It costs little more than their number.
+// compact forgets the tombstones of versions that were written over again since: a load that
+// takes long would let them pile up, one for each commit. It waits until they are half of
+// all, so that its cost per commit stays constant.
 func (t *tombstones) compact() {
 	if len(t.committed) < 64 || len(t.committed) < 2*(t.len()+len(t.versions)) {
 		return
@@ -168,7 +186,8 @@ func (c *core) overwritten(id persist.ID) {
 	}
 }
 
-// pruneTombstones forgets what no load in progress can need.
+// pruneTombstones forgets what no load in progress can need: without any, all that is
+// committed.
 func (c *core) pruneTombstones() {
 	oldest := c.tombstones.commits
 	if e := c.loads.order.Front(); e != nil {
@@ -177,8 +196,10 @@ func (c *core) pruneTombstones() {
 	c.tombstones.prune(oldest)
 }
 
-// decide holds a row that was read by a load which began after since commits against
-// the tombstones.
+// decide holds a row against the tombstones. Its load began after since commits, and so saw
+// what those did to the disk. An open tombstone refuses whatever the load saw. One that was
+// committed later may have been missed: the row is read again, and then shows it. A session's
+// refuses even then, because an ID is never used twice.
 func (t *tombstones) decide(since uint64, r persist.Record) decision {
 	if t.sessions[r.ID] != nil {
 		return refuse
@@ -214,8 +235,9 @@ func (t *tombstones) refused(h persist.Hash) error {
 	}
 }
 
-// redirect gives a row whose token is being replaced, with an unknown outcome so
-// far, the token that nobody has: the old one opens nothing.
+// redirect gives a row whose token is being replaced, with an unknown outcome so far, the
+// token that nobody has: the old one opens nothing. Several rotations may be so, one upon the
+// other.
 func (t *tombstones) redirect(r persist.Record) persist.Record {
 	for k := t.tokens[r.Hash]; k != nil && k.commit == 0 && k.to != (persist.Hash{}); k = t.tokens[r.Hash] {
 		r.Hash, r.Rotation = k.to, lockedOut(k.hash, k.at)

@@ -6,7 +6,14 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// userTombstone ends every session of a user but one. The disk may have it in pieces.
+// userTombstone ends every session of a user but one: those in memory, on disk, being read
+// and being created. Memory does not know them all, so each row of the user is held against
+// it. The disk may have it in pieces.
+//
+// Sessions created later are not meant, though the user is the same: order tells them apart.
+// But the first piece deletes whatever the user has when it is applied. So it stays before
+// those creates, and a log-out that comes after one of them cannot join it: later counts
+// them.
 type userTombstone struct {
 	commitNumber
 	user    string
@@ -20,6 +27,8 @@ type userTombstone struct {
 	op      *destroyUserOp // that brings it to the disk
 }
 
+// addUser opens the tombstone of a user. There may be several of one user, with different
+// sessions to keep.
 func (t *tombstones) addUser(u *userTombstone) *userTombstone {
 	t.users[u.user] = append(t.users[u.user], u)
 	t.logouts++

@@ -65,7 +65,8 @@ func (x *updateCommand) with(c *core, e *entry) {
 	c.acknowledge(&x.call, c.change(e, &n, true), &n, x.durable)
 }
 
-// touchCommand records an access.
+// touchCommand records an access. It is the most frequent command and the cheapest to lose: a
+// client comes back, and is noted then.
 type touchCommand struct {
 	sessionCall
 	renew     bool // at the loop's time, by the session's own lifetime
@@ -74,8 +75,9 @@ type touchCommand struct {
 	expires   int64
 }
 
-// Touch records an access at the time at. Written behind; at three quarters of the
-// bound of changes that wait it is dropped.
+// Touch records an access at the time at. It is written behind. At three quarters of the
+// bound of changes that wait it is dropped, without an error. Errors: persist.ErrNotFound,
+// ErrExpired, ErrOverloaded, ErrClosed, the backend's, the context's.
 func (a *Actor) Touch(ctx context.Context, id persist.ID, at, expires int64) (*View, error) {
 	x := fresh[touchCommand](&a.pools.touch)
 	x.id, x.at, x.expires = id, at, expires
@@ -90,9 +92,10 @@ func (a *Actor) Access(ctx context.Context, id persist.ID, announced bool) (*Vie
 	return a.view(ctx, a.inbox, x)
 }
 
-// with drops the access where three quarters of the room for changes are taken: of all
-// that waits for the disk it is worth the least, and a flood of touches must not keep
-// logins out.
+// with drops the access where three quarters of the room for changes are taken: of all that
+// waits for the disk it is worth the least, and a flood of touches must not keep logins out.
+// A session that waits for the disk anyway takes no more room with it. An access from before
+// the last one changes nothing.
 func (x *touchCommand) with(c *core, e *entry) {
 	v := e.Value()
 	if !v.ActiveAt(c.now) {

@@ -27,7 +27,8 @@ type View struct {
 	AuthAt  int64
 }
 
-// ActiveAt reports whether the session has not ended at now.
+// ActiveAt reports whether the session has not ended at now: by its idle timeout, which
+// accesses move, or its absolute one.
 func (v *View) ActiveAt(now int64) bool { return now < v.ExpiresAt && now < v.Deadline }
 
 // graced reports whether the token before the current one is still good.
@@ -47,11 +48,11 @@ func (v *View) SuccessorLost(h persist.Hash, now int64) bool {
 	return since >= lostAfter || since <= -lostAfter // the clock was far ahead then
 }
 
-// end is the instant from which the session is no longer active.
+// end is the instant from which the session is no longer active, unless an access comes.
 func (v *View) end() int64 { return min(v.ExpiresAt, v.Deadline) }
 
-// access gives v, which is not published yet, the times of an access, unless it
-// had a later one.
+// access gives v, which is not published yet, the times of an access, unless it had a later
+// one: requests of one session overtake each other.
 func (v *View) access(at, expires int64, announced bool) {
 	if at < v.LastActive {
 		return
@@ -70,6 +71,7 @@ func renewed(now, ttl int64) int64 {
 	return now + ttl
 }
 
+// entry is a session in memory: its view, and where the cache has it.
 type entry = cache.Entry[View]
 
 // viewOf is a record as it is stored. It shares the record's bytes. What comes from
@@ -118,8 +120,9 @@ func (c *Config) distrust(v *View, now int64) bool {
 	return true
 }
 
-// takeBack has a session that was created or last active in the future live no longer
-// than its lifetimes from now.
+// takeBack has a session that was created or last active in the future live no longer than
+// its lifetimes from now. The clock was ahead when it was stored; by its own times it could
+// live for years.
 func (v *View) takeBack(now int64) bool {
 	if max(v.CreatedAt, v.LastActive) <= now+ahead {
 		return false
@@ -135,7 +138,8 @@ func (v *View) takeBack(now int64) bool {
 	return true
 }
 
-// endGrace bounds what is left of the token before.
+// endGrace bounds what is left of the token before, where the clock was ahead when it was
+// replaced or its successor was seen. Until would else lie in the future for as long.
 func (c *Config) endGrace(v *View, now int64) bool {
 	r := v.Rotation
 	if r == nil || r.At <= now+ahead && (c.Grace == 0 || r.Until == persist.Unseen || r.Until <= now+c.Grace+ahead) {
@@ -162,7 +166,8 @@ func (c *Config) limit(v *View) {
 	}
 }
 
-// retime is what a view has of the times that a touch leaves alone.
+// retime is what a view has of the times that a touch leaves alone: it is written once, with
+// the touch that follows a take-back.
 func (v *View) retime() *persist.Retime {
 	t := &persist.Retime{CreatedAt: v.CreatedAt, Deadline: v.Deadline, AuthAt: v.AuthAt, RotatedAt: forever, Until: forever}
 	if v.Rotation != nil {
@@ -171,8 +176,8 @@ func (v *View) retime() *persist.Retime {
 	return t
 }
 
-// lockedOut is the rotation of a session whose last one may have been done or not:
-// no token opens it.
+// lockedOut is the rotation of a session whose last one may have been done or not: no token
+// opens it, and the one before has no grace.
 func lockedOut(from persist.Hash, now int64) *persist.Rotation {
 	return &persist.Rotation{Previous: from, At: now}
 }

@@ -6,14 +6,16 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// watchCommand asks for the end of a session.
+// watchCommand asks for the end of a session, as a websocket does that must not outlive it.
 type watchCommand struct {
 	sessionCall
 	done chan struct{}
 }
 
-// Done returns the channel that is closed when the session ends in this process.
-// The session stays in memory until ctx ends.
+// Done returns the channel that is closed when the session ends in this process. The session
+// stays in memory until ctx ends: an end that memory would not notice could not be told.
+// Errors: persist.ErrNotFound, ErrExpired, ErrOverloaded, ErrClosed, the backend's, the
+// context's.
 func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error) {
 	x := fresh[watchCommand](&a.pools.watch)
 	x.id = id
@@ -27,6 +29,8 @@ func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error
 	return done, nil
 }
 
+// with counts the caller among those who watch the session, and answers with the channel that
+// they share.
 func (x *watchCommand) with(c *core, e *entry) {
 	v := e.Value()
 	if !v.ActiveAt(c.now) {
@@ -44,7 +48,8 @@ func (x *watchCommand) with(c *core, e *entry) {
 	c.answer(&x.call, nil)
 }
 
-// unwatchCommand takes that back.
+// unwatchCommand takes that back. done says which watch is meant: the session may have ended,
+// and its ID may be watched no more.
 type unwatchCommand struct {
 	call
 	id   persist.ID
@@ -67,7 +72,8 @@ func (x *unwatchCommand) run(c *core) {
 	c.answer(&x.call, nil)
 }
 
-// unreadCommand asks which watched sessions are yet to be read again.
+// unreadCommand asks which watched sessions are yet to be read again: by the goroutine that
+// reads them, whenever the loop has woken it.
 type unreadCommand struct {
 	call
 	ids []persist.ID

@@ -2,7 +2,9 @@ package actor
 
 import "github.com/sessile/sessile/persist"
 
-// watch is the interest of callers in the end of a session.
+// watch is the interest of callers in the end of a session. Callers of one session share it,
+// and its channel. Its place among the ends is not moved with every access: an end that has
+// moved is noticed when the old one comes.
 type watch struct {
 	moment  // not after its end: where that is later, the watch is moved when its time has come
 	id      persist.ID
@@ -12,22 +14,24 @@ type watch struct {
 	callers int
 }
 
-// watchlist holds the sessions that are watched, by their ends.
+// watchlist holds the sessions that are watched, by their ends. So a step looks at one of
+// them, though 55,000 websockets may wait: to walk over them once cost 2.3 ms a step.
 type watchlist struct {
 	byID   map[persist.ID]*watch
 	unread map[persist.ID]*watch // those without an entry
 	byEnd  agenda[*watch]
 }
 
-// changed notes that a session may end earlier than was known.
+// changed notes that a session may end earlier than was known. A later end needs no note; see
+// watch.
 func (l *watchlist) changed(v *View) {
 	if w := l.byID[v.ID]; w != nil && v.end() < w.at {
 		l.byEnd.set(w, v.end())
 	}
 }
 
-// watchEntry keeps the session in memory for those who watch it. One that leaves is read
-// again first.
+// watchEntry keeps the session in memory for those who watch it. An entry that leaves cannot
+// be kept, and is read again first.
 func (c *core) watchEntry(w *watch, e *entry) {
 	c.watched.byEnd.set(w, e.Value().end())
 	if e.Leaving() {
@@ -62,6 +66,7 @@ func (c *core) endUnread(user string, except persist.ID) {
 	}
 }
 
+// unwatch forgets a watch, and lets its session be evicted.
 func (c *core) unwatch(id persist.ID, w *watch) {
 	delete(c.watched.byID, id)
 	delete(c.watched.unread, id)
@@ -83,7 +88,8 @@ func (c *core) expireWatched() {
 	}
 }
 
-// endOf is when a watched session ends. It is looked for later where memory does not know.
+// endOf is when a watched session ends. Where memory does not know, it is read again, and
+// looked for a second later.
 func (c *core) endOf(w *watch) int64 {
 	e := w.entry
 	if e == nil {
