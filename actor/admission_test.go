@@ -31,7 +31,7 @@ func TestAdmissionClosesAtTheBoundAndOpensBelowNineTenthsOfIt(t *testing.T) {
 	equal(t, "Stats.Full", g.stats().Full, false)
 }
 
-func TestOperationsCountAtTheBound(t *testing.T) {
+func TestAdmissionCountsOperations(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.MaxPending = 3 })
 	g.startCommit() // one
 	equal(t, "full", g.full(g.do(g.destroy(persist.ID{9, 1}))), false)
@@ -40,9 +40,9 @@ func TestOperationsCountAtTheBound(t *testing.T) {
 	equal(t, "full when they are under way", g.full(g.settle()), false)
 }
 
-// TestAdmissionClosesAtTheBoundOfBytesToo (D13, D14), and opens below nine tenths of
+// TestAdmissionClosesAtTheBoundOfBytes (D13, D14), and opens below nine tenths of
 // it: `{"k":…}` is six bytes and its value.
-func TestAdmissionClosesAtTheBoundOfBytesToo(t *testing.T) {
+func TestAdmissionClosesAtTheBoundOfBytes(t *testing.T) {
 	for left, shut := range map[int]bool{18: true, 17: false} {
 		g := newHarness(t, func(c *Config) { c.MaxPendingBytes, c.BatchSize = 20, 1 })
 		l := g.creates(3)
@@ -55,8 +55,8 @@ func TestAdmissionClosesAtTheBoundOfBytesToo(t *testing.T) {
 	}
 }
 
-// TestAFloodOfTouchesLeavesRoomForLogins (D13): a quarter of the bound.
-func TestAFloodOfTouchesLeavesRoomForLogins(t *testing.T) {
+// TestAdmissionLeavesRoomForLoginsInAFloodOfTouches (D13): a quarter of the bound.
+func TestAdmissionLeavesRoomForLoginsInAFloodOfTouches(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.MaxPending = 8 })
 	for _, rec := range g.creates(10) {
 		r := g.touch(rec.ID)
@@ -69,117 +69,6 @@ func TestAFloodOfTouchesLeavesRoomForLogins(t *testing.T) {
 		g.waits(g.do(r), r)
 	}
 	equal(t, "waiting for room", g.stats().Waiting, 0)
-}
-
-// TestATouchAtTheBoundIsDroppedAndCounted: of all that waits it is worth the least (D13).
-func TestATouchAtTheBoundIsDroppedAndCounted(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxPending = 1 })
-	l := g.creates(2)
-	first, again, other := g.touch(l[0].ID), g.touch(l[0].ID), g.touch(l[1].ID)
-	g.ok(g.do(first), first)
-	g.now += 1000
-	g.ok(g.do(again), again) // costs nothing more: its session waits already
-	g.ok(g.do(other), other)
-	s := g.stats()
-	equal(t, "touches", s.Touches, 2)
-	equal(t, "dropped", s.TouchesDropped, 1)
-	equal(t, "pending", s.Pending, 1)
-	g.pass(interval)
-	b := g.carries(0, 0, 1)
-	equal(t, "written", b.Touches[0].LastActive, l[0].LastActive+1000)
-}
-
-func TestASeenNoteAtTheBoundIsDropped(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxPending = 1 })
-	l := g.creates(2)
-	r := g.rotate(l[0].ID, 1)
-	r.change.Until = persist.Unseen
-	g.do(r)
-	g.settle()
-	g.do(g.touch(l[1].ID))
-	n := g.seenNote(l[0].ID, r.change.To, g.now+1000)
-	g.ok(g.do(n), n)
-	equal(t, "pending", g.stats().Pending, 1)
-}
-
-// TestADestroyAtTheBoundIsTaken (D13).
-func TestADestroyAtTheBoundIsTaken(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxPending = 1 })
-	l := g.creates(2)
-	equal(t, "full", g.full(g.do(g.touch(l[0].ID))), true)
-	r := g.destroy(l[1].ID)
-	g.do(r)
-	g.carries(1, 0, 0)
-	g.ok(g.settle(), r)
-}
-
-// TestMoreColdReadsThanTheBoundAreRefusedAndCounted (D13).
-func TestMoreColdReadsThanTheBoundAreRefusedAndCounted(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxLoads = 2 })
-	var reads []command
-	for i := range byte(3) {
-		r := g.read(persist.Hash{9, i})
-		reads = append(reads, r)
-		out := g.do(r)
-		if i == 2 {
-			g.refused(out, r, ErrOverloaded)
-			break
-		}
-		equal(t, "a load", g.answer(out, r).load != nil, true)
-	}
-	same := g.read(persist.Hash{9, 0}) // waits for the read under way
-	g.waits(g.do(same), same)
-	s := g.stats()
-	equal(t, "cold reads", s.ColdReads, 2)
-	equal(t, "under way", s.Loads, 2)
-	equal(t, "overloaded", s.Overloaded, 1)
-	g.do(abandon{call: reads[0].base(), gone: true}) // same goes on in its place
-	equal(t, "cold reads", g.stats().ColdReads, 3)
-}
-
-// TestDestroyOfTheUnknownWaitsForRoomAmongTheTombstones (D13).
-func TestDestroyOfTheUnknownWaitsForRoomAmongTheTombstones(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxTombstones = 2 })
-	known := g.create("u").ID
-	var asked []command
-	for i := range byte(4) {
-		r := g.destroy(persist.ID{9, i})
-		g.do(r)
-		asked = append(asked, r)
-	}
-	equal(t, "tombstones", g.stats().Tombstones, 2)
-	r := g.destroy(known) // is never held up
-	g.do(r)
-	equal(t, "tombstones", g.stats().Tombstones, 4) // an id, and an id with its token
-	g.ok(g.settle(), asked[0])                      // the first batch had it alone
-	g.carries(2, 0, 0)
-	g.settle()
-	g.carries(2, 0, 0)
-	out := g.settle()
-	g.ok(out, asked[2])
-	g.ok(out, asked[3])
-	equal(t, "tombstones", g.stats().Tombstones, 0)
-}
-
-// TestDestroyThatGivesUpWaitingIsNotRefused: it waits for room among the tombstones, and is
-// told that nothing was done.
-func TestDestroyThatGivesUpWaitingIsNotRefused(t *testing.T) {
-	inBubble(t, func(c *Config) { c.Entries, c.MaxTombstones = 1, 1 }, func(l *live) {
-		rec := l.born("u")
-		l.born("v") // evicts u's
-		l.fail(persisttest.Apply, persist.ErrUnavailable)
-		l.is(l.Destroy(l.Context(), persist.ID{9}), ErrNotDurable) // one tombstone: the bound
-		ctx, cancel := context.WithTimeout(l.Context(), 50*time.Millisecond)
-		defer cancel()
-		err := l.Destroy(ctx, rec.ID)
-		l.is(err, context.DeadlineExceeded)
-		equal(t, "refused from now on", errors.Is(err, ErrNotDurable), false)
-		_, err = l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
-		l.is(err, nil)
-		synctest.Wait()
-		l.heal()
-		l.is(l.Sync(l.Context()), nil)
-	})
 }
 
 const ms = 1000 // microseconds
@@ -230,7 +119,7 @@ func (g *harness) after(d int64) []response {
 }
 
 // D13: at the bound a burst waits for so long, and the core wakes up for that.
-func TestWhoFindsNoRoomWaitsForSoLong(t *testing.T) {
+func TestAdmissionWaitsForPatienceAndThenRefuses(t *testing.T) {
 	g := newHarness(t, narrow)
 	all := g.fill(12)
 	r := g.changeReq(all[10])
@@ -258,7 +147,7 @@ func TestWhoFindsNoRoomWaitsForSoLong(t *testing.T) {
 }
 
 // D13, D14: room goes to those who came first, when there is a tenth of it.
-func TestRoomGoesToThoseWhoCameFirst(t *testing.T) {
+func TestAdmissionServesTheWaitQueueInOrder(t *testing.T) {
 	g := newHarness(t, narrow)
 	all := g.fill(13)
 	reqs := []command{g.changeReq(all[10]), g.changeReq(all[11]), g.changeReq(all[12])}
@@ -284,7 +173,7 @@ func TestRoomGoesToThoseWhoCameFirst(t *testing.T) {
 
 // Where there has been no room for long, the queue is short and patience too; and
 // the callers beyond it need not even ask.
-func TestASustainedWaitQueueIsShort(t *testing.T) {
+func TestAdmissionShortensASustainedWaitQueue(t *testing.T) {
 	g := newHarness(t, narrow)
 	all := g.fill(12)
 	for range 4 {
@@ -315,7 +204,7 @@ func TestASustainedWaitQueueIsShort(t *testing.T) {
 }
 
 // After a quiet time, trouble is a burst again.
-func TestAQuietTimeEndsASustainedQueue(t *testing.T) {
+func TestAdmissionForgetsASustainedQueueAfterAQuietTime(t *testing.T) {
 	g := newHarness(t, narrow)
 	all := g.fill(11)
 	g.after(60 * ms)
@@ -334,65 +223,8 @@ func TestAQuietTimeEndsASustainedQueue(t *testing.T) {
 	}
 }
 
-// A log-out is refused at no bound, and neither is the look at the disk that it needs (D13).
-func TestNoBoundRefusesADestroy(t *testing.T) {
-	g := newHarness(t, func(c *Config) { narrow(c); c.MaxWaiting = 0 })
-	all := g.fill(12)
-	for i := range 2 {
-		r := g.readID(persist.ID{7, byte(i)})
-		if a := g.ask(r); a == nil || a.load == nil {
-			t.Fatalf("a cold read: %v", a)
-		}
-	}
-	cold := g.readID(persist.ID{7, 9})
-	if a := g.ask(cold); !refused(a) {
-		t.Fatalf("a cold read too many: %v", a)
-	}
-	hot := g.destroy(all[11].ID)
-	if a := g.ask(hot); a != nil || !hot.taken {
-		t.Errorf("a destroy: %v", a)
-	}
-	owned := g.destroyOwned(persist.ID{7, 8}, "u")
-	if a := g.ask(owned); a == nil || a.load == nil {
-		t.Errorf("a destroy of a session that is not in memory: %v", a)
-	}
-	others := g.wipeBut("u", persist.ID{7, 7})
-	if a := g.ask(others); a == nil || a.load == nil {
-		t.Errorf("a destroy of all but such a session: %v", a)
-	}
-}
-
-// Cold reads wait for those before them, and memory answers if it can by then.
-func TestColdReadsWaitForRoom(t *testing.T) {
-	g := newHarness(t, func(c *Config) { narrow(c); c.MaxPending = 100; c.Entries = 1 })
-	all := []*persist.Record{g.create("u"), g.create("u"), g.create("u"), g.create("u"), g.create("u")}
-	var reqs []command
-	var first *loaded
-	for _, rec := range all[:4] {
-		r := g.readID(rec.ID)
-		a := g.ask(r)
-		if led := a != nil && a.load != nil; led != (len(reqs) < 2) {
-			t.Fatalf("read %d: %v", len(reqs), a)
-		}
-		if a != nil && first == nil {
-			first = &loaded{load: a.load, record: *rec}
-		}
-		reqs = append(reqs, r)
-	}
-	got := g.send(first)
-	if a := answerTo(got, reqs[2]); a == nil || a.load == nil || len(got) != 2 {
-		t.Fatalf("the next: %v", got)
-	}
-	if a := answerTo(g.after(50*ms), reqs[3]); !refused(a) {
-		t.Errorf("the last: %v", a)
-	}
-	if s := g.c.snapshot(); s.Loads != 2 || s.Waiting != 0 || s.Overloaded != 1 {
-		t.Errorf("%+v", s)
-	}
-}
-
 // A disk that stalls below the bounds refuses nobody anything.
-func TestAStallBelowTheBoundsRefusesNothing(t *testing.T) {
+func TestAdmissionRefusesNothingInAStallBelowTheBounds(t *testing.T) {
 	g := newHarness(t, narrow)
 	var all []*persist.Record
 	for range 9 {
@@ -411,7 +243,7 @@ func TestAStallBelowTheBoundsRefusesNothing(t *testing.T) {
 
 // A caller that waits in line leaves it with its context, and is told that nothing
 // was done; one that stays is refused; the rest is refused without the loop (I9, D13).
-func TestAWaitQueueEndsWithTheContextOrItsPatience(t *testing.T) {
+func TestAdmissionWaitEndsWithTheContextOrThePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := persisttest.Hook(persisttest.NewMemory(), persisttest.Hooks{})
 		now := func() int64 { return time.Now().UnixMicro() }
@@ -474,14 +306,14 @@ func TestAWaitQueueEndsWithTheContextOrItsPatience(t *testing.T) {
 // Ten times the load, in a world where a commit of a hundred takes 10 ms and
 // nothing else takes time: whoever is let in has waited for its patience at most,
 // whoever is refused too, and the disk is never idle (R12).
-func TestTenTimesTooMuchKeepsTheWaitQueueShort(t *testing.T) {
+func TestAdmissionKeepsTheWaitQueueShortUnderTenTimesTheLoad(t *testing.T) {
 	for _, f := range flooded(t, 50*time.Millisecond, 4096) {
 		t.Error(f)
 	}
 }
 
 // The negative control: a line without end.
-func TestTheFloodNoticesAWaitQueueWithoutEnd(t *testing.T) {
+func TestAdmissionFloodNoticesAnEndlessWaitQueue(t *testing.T) {
 	faults := flooded(t, time.Hour, 1<<30)
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, "the longest wait") }) {
 		t.Errorf("not noticed: %v", faults)
@@ -559,59 +391,4 @@ func flooded(t *testing.T, patience time.Duration, waiting int) (faults []string
 		faults = append(faults, fmt.Sprintf("the disk was idle: %.2f", share))
 	}
 	return faults
-}
-
-// TestADestroyThatGivesUpWaitingIsNotDone, and the one behind it is.
-func TestADestroyThatGivesUpWaitingIsNotDone(t *testing.T) {
-	g := newHarness(t, func(c *Config) { c.MaxTombstones = 1 })
-	first, second, third := g.destroy(persist.ID{9, 1}), g.destroy(persist.ID{9, 2}), g.destroy(persist.ID{9, 3})
-	for _, r := range []command{first, second, third} {
-		g.do(r)
-	}
-	left, ok := g.answer(g.do(abandon{call: second.base()}), second).err.(*leftError) //nolint:errorlint // it is the answer itself
-	equal(t, "nothing was done", ok && left.state == nil, true)
-	g.settle()
-	b := g.carries(1, 0, 0)
-	equal(t, "the next", b.Ops[0].Ref.ID, third.id)
-	g.ok(g.settle(), third)
-	equal(t, "idle", g.c.idle(), true)
-}
-
-// TestADestroyWhoseTimeIsUpIsTakenAllTheSame (D13, D16): what it names is refused from then on.
-func TestADestroyWhoseTimeIsUpIsTakenAllTheSame(t *testing.T) {
-	inBubble(t, func(c *Config) { c.MaxPending = 1 }, func(l *live) {
-		ctx, cancel := context.WithCancel(l.Context())
-		cancel()
-		for i := range 40 {
-			rec := l.born("u")
-			var err error
-			if i%2 == 0 {
-				err = l.Destroy(ctx, rec.ID)
-			} else {
-				_, err = l.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{})
-			}
-			if err != nil {
-				l.is(err, ErrNotDurable)
-				l.is(err, context.Canceled)
-			}
-			_, err = l.Find(l.Context(), persist.TokenKey{Hash: rec.Hash})
-			l.is(err, persist.ErrNotFound)
-		}
-	})
-}
-
-// TestACallThatWaitsAtTheBoundEndsWithItsContext (D13, I9), and was never accepted.
-func TestACallThatWaitsAtTheBoundEndsWithItsContext(t *testing.T) {
-	inBubble(t, func(c *Config) { c.MaxPending, c.MaxWaiting, c.Patience = 1, 1, time.Second }, func(l *live) {
-		a, b := l.born("u"), l.born("v")
-		l.is(l.set(l.Context(), a.ID, false), nil)
-		ctx, cancel := context.WithTimeout(l.Context(), 10*time.Millisecond)
-		defer cancel()
-		err := l.set(ctx, b.ID, false)
-		l.is(err, ErrOverloaded)
-		l.is(err, context.DeadlineExceeded)
-		l.is(l.Sync(l.Context()), nil)
-		l.is(l.set(l.Context(), b.ID, false), nil) // there is room again
-		equal(t, "changes", l.counts().Flushes, 2)
-	})
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestAChangeLeavesAfterBatchIntervalAndNotBefore (I7).
-func TestAChangeLeavesAfterBatchIntervalAndNotBefore(t *testing.T) {
+// TestBatchStartsAfterBatchIntervalAndNotBefore (I7).
+func TestBatchStartsAfterBatchIntervalAndNotBefore(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	equal(t, "wake", g.do(g.touch(id)).wake, micro(interval))
@@ -20,8 +20,8 @@ func TestAChangeLeavesAfterBatchIntervalAndNotBefore(t *testing.T) {
 	equal(t, "idle", g.c.idle(), true)
 }
 
-// TestTheOldestChangeDecidesWhenABatchLeaves: later ones travel with it.
-func TestTheOldestChangeDecidesWhenABatchLeaves(t *testing.T) {
+// TestBatchStartsWhenItsOldestChangeIsDue: later ones travel with it.
+func TestBatchStartsWhenItsOldestChangeIsDue(t *testing.T) {
 	g := newHarness(t, nil)
 	l := g.creates(2)
 	g.do(g.touch(l[0].ID))
@@ -32,7 +32,7 @@ func TestTheOldestChangeDecidesWhenABatchLeaves(t *testing.T) {
 	g.carries(0, 0, 2)
 }
 
-func TestABatchSizeOfChangesLeavesAtOnce(t *testing.T) {
+func TestBatchOfBatchSizeStartsAtOnce(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(3)
 	for _, rec := range l[:2] {
@@ -43,7 +43,7 @@ func TestABatchSizeOfChangesLeavesAtOnce(t *testing.T) {
 	g.carries(0, 0, 3)
 }
 
-func TestWhatIsMoreThanABatchWaitsForTheNext(t *testing.T) {
+func TestBatchLeavesTheRestForTheNext(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(5)
 	g.startCommit()
@@ -58,7 +58,7 @@ func TestWhatIsMoreThanABatchWaitsForTheNext(t *testing.T) {
 	g.carries(0, 0, 2)
 }
 
-func TestOperationsFillABatchAndChangesTakeTheRoomLeft(t *testing.T) {
+func TestBatchTakesOperationsFirstAndThenChanges(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 8 })
 	l := g.creates(7)
 	g.startCommit()
@@ -73,7 +73,7 @@ func TestOperationsFillABatchAndChangesTakeTheRoomLeft(t *testing.T) {
 	g.carries(3, 0, 5)
 }
 
-func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
+func TestBatchKeepsAQuarterForChanges(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 8 })
 	l := g.creates(7)
 	g.startCommit()
@@ -92,8 +92,8 @@ func TestAFloodOfOperationsLeavesAQuarterOfABatchToChanges(t *testing.T) {
 	g.carries(4, 0, 3)
 }
 
-// TestOneBatchIsInFlightAtATime: what comes meanwhile makes the next one (D15).
-func TestOneBatchIsInFlightAtATime(t *testing.T) {
+// TestBatchWaitsForTheOneInFlight: what comes meanwhile makes the next one (D15).
+func TestBatchWaitsForTheOneInFlight(t *testing.T) {
 	g := newHarness(t, nil)
 	g.startCommit()
 	first := g.batch
@@ -109,90 +109,7 @@ func TestOneBatchIsInFlightAtATime(t *testing.T) {
 	g.carries(3, 0, 0)
 }
 
-func TestADurableUpdateLeavesAtOnceAndAlone(t *testing.T) {
-	g := newHarness(t, nil)
-	l := g.creates(2)
-	g.do(g.touch(l[0].ID))
-	r := g.durable(l[1].ID, "1")
-	g.waits(g.do(r), r)
-	b := g.carries(0, 1, 0)
-	equal(t, "written", b.Writes[0].Ref.ID, l[1].ID)
-	g.ok(g.settle(), r)
-	g.empty()
-}
-
-func TestAnUpdateThatNobodyWaitsForIsAcknowledgedAndWaits(t *testing.T) {
-	g := newHarness(t, nil)
-	r := g.update(g.create("u").ID, "1")
-	out := g.do(r)
-	g.ok(out, r)
-	equal(t, "wake", out.wake, micro(interval))
-	g.empty()
-}
-
-func TestTwoDurableUpdatesOfASessionAreOneWrite(t *testing.T) {
-	g := newHarness(t, nil)
-	id := g.create("u").ID
-	g.startCommit()
-	a, b := g.durable(id, "1"), g.durable(id, "2")
-	g.do(a)
-	g.do(b)
-	g.settle()
-	g.carries(0, 1, 0)
-	out := g.settle()
-	g.ok(out, a)
-	g.ok(out, b)
-	rec, err := g.disk.ByID(t.Context(), id)
-	equal(t, "stored", string(rec.Data), `{"k":2}`)
-	equal(t, "error", err, nil)
-}
-
-// TestADestroyTakesTheWaitingChangesOfItsSession: nothing of it is written (D4).
-func TestADestroyTakesTheWaitingChangesOfItsSession(t *testing.T) {
-	g := newHarness(t, nil)
-	id := g.create("u").ID
-	g.startCommit()
-	w := g.durable(id, "1")
-	g.do(w)
-	g.refused(g.do(g.destroy(id)), w, persist.ErrNotFound)
-	g.settle()
-	g.carries(1, 0, 0)
-}
-
-// TestALoginWithALimitSeesTheTouchesOfItsUser: the least recently active session
-// is chosen on disk (S37).
-func TestALoginWithALimitSeesTheTouchesOfItsUser(t *testing.T) {
-	for limit, touches := range []int{0, 1} { // without a limit nothing is chosen
-		g := newHarness(t, nil)
-		g.do(g.touch(g.create("u").ID))
-		g.do(g.touch(g.create("v").ID))
-		r := g.createReq("u")
-		r.limit.Max = limit
-		g.do(r)
-		g.carries(1, 0, touches)
-	}
-}
-
-func TestASeenNoteWaitsForItsBatch(t *testing.T) {
-	g := newHarness(t, nil)
-	id := g.create("u").ID
-	r := g.rotate(id, 1)
-	r.change.Until = persist.Unseen
-	g.do(r)
-	g.ok(g.settle(), r)
-	n := g.seenNote(id, r.change.To, g.now+5_000_000)
-	out := g.do(n)
-	g.ok(out, n)
-	equal(t, "wake", out.wake, micro(interval))
-	equal(t, "age", g.stats().OldestPending, 0)
-	equal(t, "wake", g.pass(interval-1).wake, micro(1))
-	equal(t, "age", g.stats().OldestPending, interval-1)
-	g.empty()
-	g.pass(1)
-	g.carries(1, 0, 0)
-}
-
-func TestTheNextBatchComesBackWithItsTime(t *testing.T) {
+func TestBatchNextReturnsItsTime(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.startCommit()
@@ -202,7 +119,7 @@ func TestTheNextBatchComesBackWithItsTime(t *testing.T) {
 	g.empty()
 }
 
-func TestBatchesAndTheirItemsAreCounted(t *testing.T) {
+func TestBatchCountsItsItems(t *testing.T) {
 	g := newHarness(t, nil)
 	l := g.creates(3)
 	before := g.stats()

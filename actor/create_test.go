@@ -7,35 +7,6 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestWhatEndsIsCountedAndTold (S50).
-func TestWhatEndsIsCountedAndTold(t *testing.T) {
-	g := newHarness(t, nil)
-	first := g.create("u")
-	r := g.createReq("u")
-	r.limit.Max = 1
-	g.do(r)
-	out := g.settle()
-	equal(t, "Evicted", happened(out, Evicted), 1)
-	equal(t, "Created", happened(out, Created), 1)
-	equal(t, "the first one is gone", g.c.hot.ByID(first.ID) == nil, true)
-	refused := g.createReq("u")
-	refused.limit = persist.Limit{Max: 1, Refuse: true}
-	g.do(refused)
-	out = g.settle()
-	g.refused(out, refused, ErrLimitReached)
-	equal(t, "LimitReached", happened(out, LimitReached), 1)
-	g.create("u")
-	w := g.wipe("u")
-	g.do(w)
-	out = g.settle()
-	equal(t, "ended", g.ok(out, w).n, 2)
-	equal(t, "Destroyed", happened(out, Destroyed), 2)
-	s := g.stats()
-	equal(t, "created", s.Created, 3)
-	equal(t, "evicted", s.Evicted, 1)
-	equal(t, "destroyed", s.Destroyed, 2)
-}
-
 // a session that is read by id between the commit of its create and its
 // settling panics the loop, and so the process.
 func TestCreateSettlesAfterItsSessionHasBeenRead(t *testing.T) {
@@ -123,7 +94,7 @@ func TestCreateOfUnknownOutcomeInstallsNoRowThatWasReadBefore(t *testing.T) {
 }
 
 // The data of sessions that are being created counts as what waits for the disk (D13).
-func TestLoginsCountAsBytesThatWait(t *testing.T) {
+func TestCreateCountsItsBytesAsPending(t *testing.T) {
 	g := newHarness(t, nil)
 	g.startCommit()
 	const size = 1000
@@ -147,4 +118,40 @@ func TestLoginsCountAsBytesThatWait(t *testing.T) {
 	logins(1)
 	g.fails(persist.ErrUnavailable)
 	equal(t, "nor when they have failed", g.stats().PendingBytes, 0)
+}
+
+// TestCreateWithALimitSeesThePendingTouchesOfItsUser: the least recently active session
+// is chosen on disk (S37).
+func TestCreateWithALimitSeesThePendingTouchesOfItsUser(t *testing.T) {
+	for limit, touches := range []int{0, 1} { // without a limit nothing is chosen
+		g := newHarness(t, nil)
+		g.do(g.touch(g.create("u").ID))
+		g.do(g.touch(g.create("v").ID))
+		r := g.createReq("u")
+		r.limit.Max = limit
+		g.do(r)
+		g.carries(1, 0, touches)
+	}
+}
+
+// TestCreateIsRefusedWhileDestroyUserIsStuck: the retry would catch the new session.
+func TestCreateIsRefusedWhileDestroyUserIsStuck(t *testing.T) {
+	g := newHarness(t, nil)
+	w := g.wipe("u")
+	g.do(w)
+	login := g.createReq("u") // too late to be refused at once
+	g.do(login)
+	g.refused(g.refuses(persist.ErrCorrupt), w, ErrNotDurable)
+	g.refused(g.settle(), login, persist.ErrUnknown)
+	g.carries(1, 0, 0) // and takes it back
+	login = g.createReq("u")
+	g.refused(g.do(login), login, persist.ErrUnavailable)
+	g.settle()
+	equal(t, "stuck", g.stats().StuckDeletes, 1)
+	for _, user := range []string{"v", ""} {
+		g.create(user)
+	}
+	g.pass(10_000_000)
+	g.settle()
+	g.create("u")
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestALogOutOfAllButOneKeepsThatOne (S33): it must be the user's own, and active.
-func TestALogOutOfAllButOneKeepsThatOne(t *testing.T) {
+// TestDestroyUserExceptOneKeepsThatOne (S33): it must be the user's own, and active.
+func TestDestroyUserExceptOneKeepsThatOne(t *testing.T) {
 	for _, cold := range []bool{false, true} {
 		g := newHarness(t, nil)
 		kept, other, foreign := g.create("u"), g.create("u"), g.create("v")
@@ -29,8 +29,8 @@ func TestALogOutOfAllButOneKeepsThatOne(t *testing.T) {
 	}
 }
 
-// TestLogOutsThatWaitAreOneOperation, but for a session that began in between.
-func TestLogOutsThatWaitAreOneOperation(t *testing.T) {
+// TestDestroyUserJoinsAWaitingOperation, but for a session that began in between.
+func TestDestroyUserJoinsAWaitingOperation(t *testing.T) {
 	g := newHarness(t, nil)
 	g.create("u")
 	g.startCommit()
@@ -47,28 +47,6 @@ func TestLogOutsThatWaitAreOneOperation(t *testing.T) {
 	g.do(g.createReq("u"))
 	g.do(g.wipe("u"))
 	equal(t, "operations after the user's login", len(g.c.ops.ready), 6)
-}
-
-// TestAUserWhoseLogOutIsStuckCannotLogIn: the retry would catch the new session.
-func TestAUserWhoseLogOutIsStuckCannotLogIn(t *testing.T) {
-	g := newHarness(t, nil)
-	w := g.wipe("u")
-	g.do(w)
-	login := g.createReq("u") // too late to be refused at once
-	g.do(login)
-	g.refused(g.refuses(persist.ErrCorrupt), w, ErrNotDurable)
-	g.refused(g.settle(), login, persist.ErrUnknown)
-	g.carries(1, 0, 0) // and takes it back
-	login = g.createReq("u")
-	g.refused(g.do(login), login, persist.ErrUnavailable)
-	g.settle()
-	equal(t, "stuck", g.stats().StuckDeletes, 1)
-	for _, user := range []string{"v", ""} {
-		g.create(user)
-	}
-	g.pass(10_000_000)
-	g.settle()
-	g.create("u")
 }
 
 // log-outs of one user pile up without bound while the disk fails.
@@ -368,4 +346,24 @@ func TestSyncWaitsForTheLastPiece(t *testing.T) {
 		g.waits(g.settle(), sync)
 	}
 	g.ok(g.settle(), sync)
+}
+
+// TestDestroyUserJoinsAnOperationUnlessASessionHasBegunSince: that one must be ended too.
+func TestDestroyUserJoinsAnOperationUnlessASessionHasBegunSince(t *testing.T) {
+	x := newTombstones()
+	op := &destroyUserOp{}
+	op.stage = ready
+	x.addUser(&userTombstone{user: "u", order: 5, op: op})
+	equal(t, "joined", x.joinable("u", persist.ID{}) == op, true)
+	equal(t, "with another to keep", x.joinable("u", persist.ID{1}) == nil, true)
+	x.creating("u", 6, false, 1)
+	equal(t, "when one is being created", x.joinable("u", persist.ID{}) == nil, true)
+	x.creating("u", 6, false, -1)
+	x.creating("u", 4, false, 1) // accepted before it
+	equal(t, "when that is settled", x.joinable("u", persist.ID{}) == op, true)
+	x.users["u"][0].through = 7
+	equal(t, "when it is done in part", x.joinable("u", persist.ID{}) == nil, true)
+	x.users["u"][0].through = 0
+	op.stage = inFlight
+	equal(t, "in flight", x.joinable("u", persist.ID{}) == nil, true)
 }

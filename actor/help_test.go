@@ -262,7 +262,7 @@ func (g *harness) creates(n int) []*persist.Record {
 // startCommit puts a touch of a session of its own in flight, so that what follows collects.
 func (g *harness) startCommit() {
 	g.Helper()
-	g.do(g.touch(g.create("flyer").ID))
+	g.do(g.touch(g.create("inflight").ID))
 	g.pass(interval)
 	g.carries(0, 0, 1)
 }
@@ -410,10 +410,10 @@ func (g *harness) seen(x *rotateCommand, until int64) *effects {
 	return out
 }
 
-// mortal creates a session that ends after d microseconds.
-func (g *harness) mortal(d int64) *persist.Record {
+// shortLived creates a session that ends after d microseconds.
+func (g *harness) shortLived(d int64) *persist.Record {
 	g.Helper()
-	x := g.createReq("mortal")
+	x := g.createReq("shortLived")
 	x.record.ExpiresAt, x.record.TTL = g.now+d, d
 	g.do(x)
 	g.ok(g.settle(), x)

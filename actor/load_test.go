@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-func TestUnknownTokensAreCounted(t *testing.T) {
+func TestReadOfAnUnknownTokenIsCounted(t *testing.T) {
 	g := newHarness(t, nil)
 	for i := range byte(3) {
 		g.refusedFind(persist.Hash{9, i})
@@ -27,8 +27,8 @@ func (g *harness) refusedFind(h persist.Hash) {
 	}
 }
 
-// TestACallerWhoGivesUpSaysNothingAboutTheDisk: the next reads it again, once.
-func TestACallerWhoGivesUpSaysNothingAboutTheDisk(t *testing.T) {
+// TestReadThatIsAbandonedDoesNotDegradeHealth: the next reads it again, once.
+func TestReadThatIsAbandonedDoesNotDegradeHealth(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		g := newHarness(t, nil)
 		r, next, left := g.read(persist.Hash{9}), g.read(persist.Hash{9}), g.read(persist.Hash{9})
@@ -45,7 +45,7 @@ func TestACallerWhoGivesUpSaysNothingAboutTheDisk(t *testing.T) {
 }
 
 // while one cold read is slow, every write of a session adds another tombstone.
-func TestTombstonesOfOneRowDoNotGrowWithASlowRead(t *testing.T) {
+func TestTombstonesOfOneRowDoNotGrowDuringASlowRead(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	slow := g.read(persist.Hash{99}) // of an unknown token, say
@@ -98,8 +98,8 @@ func TestTouchFindsItsSessionWhileALoginSettles(t *testing.T) {
 	g.okay(g.answer(g.do(offer), r))
 }
 
-// TestAnEvictedSessionDoesNotComeBackByASlowRead (S32, S37).
-func TestAnEvictedSessionDoesNotComeBackByASlowRead(t *testing.T) {
+// TestReadDoesNotReviveAnEvictedSession (S32, S37).
+func TestReadDoesNotReviveAnEvictedSession(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.cold(true)
@@ -115,8 +115,8 @@ func TestAnEvictedSessionDoesNotComeBackByASlowRead(t *testing.T) {
 	equal(t, "tombstones at rest", g.c.tombstones.len(), 0)
 }
 
-// TestAnErrorOfTheDiskIsEverybodysWhoWaitsForIt (S48): it is not read again for each.
-func TestAnErrorOfTheDiskIsEverybodysWhoWaitsForIt(t *testing.T) {
+// TestReadErrorIsSharedByAllWhoWaitForTheLoad (S48): it is not read again for each.
+func TestReadErrorIsSharedByAllWhoWaitForTheLoad(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		hold, reads := make(chan struct{}), 0
 		l.disk.Set(persisttest.Hooks{
@@ -133,4 +133,57 @@ func TestAnErrorOfTheDiskIsEverybodysWhoWaitsForIt(t *testing.T) {
 		l.is(<-got, persist.ErrUnavailable)
 		equal(t, "reads", reads, 1)
 	})
+}
+
+// TestReadBeyondTheBoundOfLoadsIsRefusedAndCounted (D13).
+func TestReadBeyondTheBoundOfLoadsIsRefusedAndCounted(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.MaxLoads = 2 })
+	var reads []command
+	for i := range byte(3) {
+		r := g.read(persist.Hash{9, i})
+		reads = append(reads, r)
+		out := g.do(r)
+		if i == 2 {
+			g.refused(out, r, ErrOverloaded)
+			break
+		}
+		equal(t, "a load", g.answer(out, r).load != nil, true)
+	}
+	same := g.read(persist.Hash{9, 0}) // waits for the read under way
+	g.waits(g.do(same), same)
+	s := g.stats()
+	equal(t, "cold reads", s.ColdReads, 2)
+	equal(t, "under way", s.Loads, 2)
+	equal(t, "overloaded", s.Overloaded, 1)
+	g.do(abandon{call: reads[0].base(), gone: true}) // same goes on in its place
+	equal(t, "cold reads", g.stats().ColdReads, 3)
+}
+
+// Cold reads wait for those before them, and memory answers if it can by then.
+func TestReadWaitsForRoomAmongTheLoads(t *testing.T) {
+	g := newHarness(t, func(c *Config) { narrow(c); c.MaxPending = 100; c.Entries = 1 })
+	all := []*persist.Record{g.create("u"), g.create("u"), g.create("u"), g.create("u"), g.create("u")}
+	var reqs []command
+	var first *loaded
+	for _, rec := range all[:4] {
+		r := g.readID(rec.ID)
+		a := g.ask(r)
+		if led := a != nil && a.load != nil; led != (len(reqs) < 2) {
+			t.Fatalf("read %d: %v", len(reqs), a)
+		}
+		if a != nil && first == nil {
+			first = &loaded{load: a.load, record: *rec}
+		}
+		reqs = append(reqs, r)
+	}
+	got := g.send(first)
+	if a := answerTo(got, reqs[2]); a == nil || a.load == nil || len(got) != 2 {
+		t.Fatalf("the next: %v", got)
+	}
+	if a := answerTo(g.after(50*ms), reqs[3]); !refused(a) {
+		t.Errorf("the last: %v", a)
+	}
+	if s := g.c.snapshot(); s.Loads != 2 || s.Waiting != 0 || s.Overloaded != 1 {
+		t.Errorf("%+v", s)
+	}
 }

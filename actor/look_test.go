@@ -47,10 +47,10 @@ func lookedAt(t *testing.T, fn func(l *live, b *looked)) {
 	})
 }
 
-// TestAStoreThatIsNotUsedIsNotLookedAt: time passes in it without anybody's work.
-func TestAStoreThatIsNotUsedIsNotLookedAt(t *testing.T) {
+// TestLookRestsWhileTheStoreIsNotUsed: time passes in it without anybody's work.
+func TestLookRestsWhileTheStoreIsNotUsed(t *testing.T) {
 	lookedAt(t, func(l *live, b *looked) {
-		rec := l.born("u")
+		rec := l.newSession("u")
 		<-time.After(30 * 24 * time.Hour)
 		if n := b.looks.Load(); n < 1 || n > 2*restAfter {
 			t.Errorf("%d looks in 30 days", n)
@@ -66,10 +66,10 @@ func TestAStoreThatIsNotUsedIsNotLookedAt(t *testing.T) {
 	})
 }
 
-// TestWhatOthersDidWhileNobodyLookedIsSeenByTheFirstRead.
-func TestWhatOthersDidWhileNobodyLookedIsSeenByTheFirstRead(t *testing.T) {
+// TestLookAfterARestPrecedesTheFirstRead.
+func TestLookAfterARestPrecedesTheFirstRead(t *testing.T) {
 	lookedAt(t, func(l *live, b *looked) {
-		gone, other := l.born("u"), l.born("v")
+		gone, other := l.newSession("u"), l.newSession("v")
 		<-time.After(time.Hour)
 		ref := persist.Ref{ID: gone.ID}
 		_, err := b.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Destroy, Ref: ref}}})
@@ -84,8 +84,8 @@ func TestWhatOthersDidWhileNobodyLookedIsSeenByTheFirstRead(t *testing.T) {
 	})
 }
 
-// TestAStoreThatIsUsedIsLookedAtEverySecond, however it is used.
-func TestAStoreThatIsUsedIsLookedAtEverySecond(t *testing.T) {
+// TestLookRunsEverySecondWhileTheStoreIsUsed, however it is used.
+func TestLookRunsEverySecondWhileTheStoreIsUsed(t *testing.T) {
 	const looks = 100
 	for name, use := range map[string]func(l *live, b *looked, rec *persist.Record){
 		"read from memory": func(l *live, _ *looked, rec *persist.Record) { l.Peek(&rec.Hash, 0) },
@@ -99,7 +99,7 @@ func TestAStoreThatIsUsedIsLookedAtEverySecond(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lookedAt(t, func(l *live, b *looked) {
-				rec := l.born("u")
+				rec := l.newSession("u")
 				for range looks {
 					use(l, b, rec)
 					<-time.After(time.Second)
@@ -112,10 +112,10 @@ func TestAStoreThatIsUsedIsLookedAtEverySecond(t *testing.T) {
 	}
 }
 
-// TestHealthChecksAreNoUse: they come every few seconds, for ever.
-func TestHealthChecksAreNoUse(t *testing.T) {
+// TestLookIgnoresHealthChecks: they come every few seconds, for ever.
+func TestLookIgnoresHealthChecks(t *testing.T) {
 	lookedAt(t, func(l *live, b *looked) {
-		l.born("u")
+		l.newSession("u")
 		for range 100 {
 			l.counts()
 			<-time.After(time.Second)
@@ -124,29 +124,4 @@ func TestHealthChecksAreNoUse(t *testing.T) {
 			t.Errorf("%d looks", n)
 		}
 	})
-}
-
-// TestWhatWasReadBeforeAResetAnswersAndIsNotKept: it may be outdated.
-func TestWhatWasReadBeforeAResetAnswersAndIsNotKept(t *testing.T) {
-	g := newHarness(t, nil)
-	rec := g.create("u")
-	g.cold(true)
-	for _, r := range []command{g.read(rec.Hash), g.readID(rec.ID)} {
-		l := g.answer(g.do(r), r).load
-		row, _ := g.disk.ByID(t.Context(), rec.ID)
-		g.do(reset{"another program has written"})
-		g.okay(g.answer(g.do(&loaded{load: l, record: row}), r))
-		equal(t, "kept", g.stats().Hot, 0)
-	}
-}
-
-// TestWhatIsCreatedDuringAResetIsNotKept: others may have changed it since its commit.
-func TestWhatIsCreatedDuringAResetIsNotKept(t *testing.T) {
-	g := newHarness(t, nil)
-	x := g.createReq("u")
-	g.do(x)
-	done := g.commit()
-	g.do(reset{"another program has written"})
-	g.ok(g.do(done), x)
-	equal(t, "kept", g.stats().Hot, 0)
 }

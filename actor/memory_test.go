@@ -11,9 +11,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestMemoryIsWhatTheCacheAccountsFor: the heap that sessions take once their data has been
+// TestMemoryMatchesTheAccountOfTheCache: the heap that sessions take once their data has been
 // read and written is within a factor of 1.5 of what bounds them, whatever they are like.
-func TestMemoryIsWhatTheCacheAccountsFor(t *testing.T) {
+func TestMemoryMatchesTheAccountOfTheCache(t *testing.T) {
 	key := func(i int) object.Change {
 		return object.Change{Key: fmt.Sprintf("k%d", i), Value: []byte("1")}
 	}

@@ -14,10 +14,10 @@ import (
 
 // Epoch is what a row that is being read may be trusted by: it is zero while
 // something of which a row may not know is under way, and another afterwards.
-// TestThereIsNoEpochWhileASecurityOperationIsPending: it is what a row that is being read
+// TestEpochIsZeroWhileASecurityOperationIsPending: it is what a row that is being read
 // is trusted by, zero while something of which a row may not know is in progress, and
 // another afterwards.
-func TestThereIsNoEpochWhileASecurityOperationIsPending(t *testing.T) {
+func TestEpochIsZeroWhileASecurityOperationIsPending(t *testing.T) {
 	for name, c := range map[string]func(*harness, *persist.Record) command{
 		"create":      func(g *harness, _ *persist.Record) command { return g.createReq("v") },
 		"destroy":     func(g *harness, r *persist.Record) command { return g.destroy(r.ID) },
@@ -44,7 +44,7 @@ func TestThereIsNoEpochWhileASecurityOperationIsPending(t *testing.T) {
 	}
 }
 
-func TestABatchAndAResetChangeTheEpoch(t *testing.T) {
+func TestEpochChangesWithABatchAndAReset(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	before := g.epoch(g.pass(0))
@@ -57,7 +57,7 @@ func TestABatchAndAResetChangeTheEpoch(t *testing.T) {
 	equal(t, "epoch when it closes", g.epoch(g.do(closing{})), 0)
 }
 
-func TestWhereOthersWriteThereIsNoEpoch(t *testing.T) {
+func TestEpochIsZeroOnASharedBackend(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive = false })
 	equal(t, "epoch", g.epoch(g.do(renew{})), 0)
 }
@@ -65,7 +65,7 @@ func TestWhereOthersWriteThereIsNoEpoch(t *testing.T) {
 // Who does not find a session that has changes in memory, because it is being
 // ended, must not find epoch either: its row is outdated. Readers do not wait for the
 // end of a step (R6: a linearizability run of 100,000 histories found it).
-func TestTheEpochEndsBeforeASessionWithChangesLeavesMemory(t *testing.T) {
+func TestEpochEndsBeforeASessionWithChangesLeavesMemory(t *testing.T) {
 	for name, end := range map[string]func(*harness, *persist.Record) command{
 		"destroy":     func(g *harness, r *persist.Record) command { return g.destroy(r.ID) },
 		"destroy all": func(g *harness, r *persist.Record) command { return g.wipe(r.UserID) },
@@ -97,7 +97,7 @@ func TestTheEpochEndsBeforeASessionWithChangesLeavesMemory(t *testing.T) {
 }
 
 // A row that an optimistic read has brought is kept, but not if anything happened since.
-func TestARowIsInstalledWhileTheEpochLasts(t *testing.T) {
+func TestEpochAllowsTheInstallOfARowUntilItEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		meanwhile func(*harness, *persist.Record)
 		kept      bool
@@ -129,9 +129,9 @@ func TestARowIsInstalledWhileTheEpochLasts(t *testing.T) {
 
 // S32, D7, A1: whatever ends a session while a optimistic read has its row in hand, the
 // read does not find it, and does not bring it back.
-func TestAnOptimisticReadLosesTheRaceAgainstADestroy(t *testing.T) {
+func TestReadOptimisticLosesTheRaceAgainstADestroy(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		rec := l.born("u")
+		rec := l.newSession("u")
 		l.forget()
 		l.disk.Set(persisttest.Hooks{After: persisttest.On(persisttest.ByHash, func(*persisttest.Call) {
 			l.heal()
@@ -146,9 +146,9 @@ func TestAnOptimisticReadLosesTheRaceAgainstADestroy(t *testing.T) {
 }
 
 // A optimistic read answers what the loop would, leaves the session in memory, and is counted.
-func TestAnOptimisticReadAnswersAsTheLoopDoes(t *testing.T) {
+func TestReadOptimisticAnswersAsTheLoopDoes(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		rec := l.born("u")
+		rec := l.newSession("u")
 		l.forget()
 		v, ok, err := l.optimistic(l.Context(), persist.TokenKey{Hash: rec.Hash})
 		equal(t, "found", ok && err == nil && v.ID == rec.ID, true)
@@ -174,9 +174,9 @@ func TestAnOptimisticReadAnswersAsTheLoopDoes(t *testing.T) {
 }
 
 // D13: so many read the disk at once, and the next ask the loop, where lines are short.
-func TestOptimisticReadsAreBounded(t *testing.T) {
+func TestReadOptimisticIsBounded(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		l.born("u")
+		l.newSession("u")
 		hold := make(chan struct{})
 		var reading atomic.Int32
 		l.before(persisttest.ByHash, func(*persisttest.Call) { reading.Add(1); <-hold })

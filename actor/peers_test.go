@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestTheLeaseEndsAtItsInstant: memory is good for Lease after everything older than age was delivered.
-func TestTheLeaseEndsAtItsInstant(t *testing.T) {
+// TestLeaseEndsAtItsInstant: memory is good for Lease after everything older than age was delivered.
+func TestLeaseEndsAtItsInstant(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, micro(1000) })
 	rec := g.create("u")
 	equal(t, "lapsed before any news", g.stats().LeaseLapsed, true)
@@ -28,8 +28,8 @@ func TestTheLeaseEndsAtItsInstant(t *testing.T) {
 	equal(t, "lapsed", g.stats().LeaseLapsed, true)
 }
 
-// TestWhatAnotherNodeChangedIsForgotten, and nothing else.
-func TestWhatAnotherNodeChangedIsForgotten(t *testing.T) {
+// TestInvalidationDropsWhatAnotherNodeChanged, and nothing else.
+func TestInvalidationDropsWhatAnotherNodeChanged(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, micro(1e9) })
 	changed, kept, out, other := g.create("u"), g.create("v"), g.create("v"), g.create("w")
 	g.do(invalidate{[]persist.Event{
@@ -86,8 +86,8 @@ func TestInvalidationBeforeACreateSettlesIsKept(t *testing.T) {
 	}
 }
 
-// TestWhatWasReadBeforeNewsOfOthersAnswersAndIsNotKept.
-func TestWhatWasReadBeforeNewsOfOthersAnswersAndIsNotKept(t *testing.T) {
+// TestReadBeforeAnInvalidationAnswersAndIsNotKept.
+func TestReadBeforeAnInvalidationAnswersAndIsNotKept(t *testing.T) {
 	for _, byID := range []bool{false, true} {
 		g := shared(t)
 		rec := g.create("u")
@@ -106,8 +106,8 @@ func TestWhatWasReadBeforeNewsOfOthersAnswersAndIsNotKept(t *testing.T) {
 	}
 }
 
-// TestWithoutALeaseMemoryIsReplacedByWhatTheDiskSays.
-func TestWithoutALeaseMemoryIsReplacedByWhatTheDiskSays(t *testing.T) {
+// TestLeaseThatHasEndedLetsTheDiskReplaceMemory.
+func TestLeaseThatHasEndedLetsTheDiskReplaceMemory(t *testing.T) {
 	g := shared(t)
 	rec := g.create("u")
 	g.now += 1_000_000
@@ -130,10 +130,10 @@ func TestWithoutALeaseMemoryIsReplacedByWhatTheDiskSays(t *testing.T) {
 	equal(t, "data", string(g.ok(g.do(offer), read).view.Doc.JSON()), `{"k":1}`)
 }
 
-// TestMemoryIsServedUntilTheLeaseEnds: at that instant Peek finds nothing.
-func TestMemoryIsServedUntilTheLeaseEnds(t *testing.T) {
+// TestLeaseServesMemoryUntilItEnds: at that instant Peek finds nothing.
+func TestLeaseServesMemoryUntilItEnds(t *testing.T) {
 	inBubble(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Second }, func(l *live) {
-		rec := l.born("u")
+		rec := l.newSession("u")
 		peek := func(now int64) bool { return l.Peek(&rec.Hash, now) != nil }
 		equal(t, "before any news", peek(l.now), false)
 		sink{l.Actor}.Fresh(0)
@@ -145,8 +145,8 @@ func TestMemoryIsServedUntilTheLeaseEnds(t *testing.T) {
 	})
 }
 
-// TestAWatchThatFailsResetsWhatIsCached: anything may have been missed.
-func TestAWatchThatFailsResetsWhatIsCached(t *testing.T) {
+// TestWatchThatFailsResetsTheCache: anything may have been missed.
+func TestWatchThatFailsResetsTheCache(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel() // Watch returns at once
 	for _, fails := range []error{nil, persist.ErrUnavailable} {

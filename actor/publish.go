@@ -39,7 +39,7 @@ type publication struct {
 }
 
 // publications is the order in which a step becomes visible. A reader may run between any
-// two lines. TestOrderOfPublicationsIsNoticed swaps every two of them in the simulation, in
+// two lines. TestPublishNoticesTheWrongOrder swaps every two of them in the simulation, in
 // which readers do: it notices each order that is called necessary here, and no other.
 func publications() []publication {
 	return []publication{

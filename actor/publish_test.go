@@ -29,9 +29,9 @@ func broken(lines []publication) string {
 	return ""
 }
 
-// TestOrderOfPublicationsIsNoticed swaps every two lines of publish: the simulation, in
+// TestPublishNoticesTheWrongOrder swaps every two lines of publish: the simulation, in
 // which a reader looks between any two, notices if the order matters, and only then.
-func TestOrderOfPublicationsIsNoticed(t *testing.T) {
+func TestPublishNoticesTheWrongOrder(t *testing.T) {
 	if b := broken(publications()); b != "" {
 		t.Fatalf("the order itself breaks %s", b)
 	}
@@ -44,15 +44,15 @@ func TestOrderOfPublicationsIsNoticed(t *testing.T) {
 			lines := publications()
 			lines[i], lines[j] = lines[j], lines[i]
 			breaks := broken(lines)
-			lives := silent
+			runs := silent
 			if breaks != "" {
-				lives = 2000
+				runs = 2000
 			}
 			name := fmt.Sprintf("%s and %s", lines[j].name, lines[i].name)
-			failure := firstFailure(t, lines, lives)
+			failure := firstFailure(t, lines, runs)
 			switch {
 			case breaks != "" && failure == "":
-				t.Errorf("%s are swapped, which breaks %s, and none of %d lives noticed", name, breaks, lives)
+				t.Errorf("%s are swapped, which breaks %s, and none of %d runs noticed", name, breaks, runs)
 			case breaks == "" && failure != "":
 				t.Errorf("%s are swapped, which should not matter: %s", name, failure)
 			}
@@ -60,10 +60,10 @@ func TestOrderOfPublicationsIsNoticed(t *testing.T) {
 	}
 }
 
-// firstFailure is how the first of so many simulated lives fails with an order of publish.
-func firstFailure(t *testing.T, lines []publication, lives int) (failure string) {
+// firstFailure is how the first of so many simulated runs fails with an order of publish.
+func firstFailure(t *testing.T, lines []publication, runs int) (failure string) {
 	t.Helper()
-	for seed := uint64(1); seed <= uint64(lives) && failure == ""; seed++ {
+	for seed := uint64(1); seed <= uint64(runs) && failure == ""; seed++ {
 		m := newSim(t, seed, "", false)
 		m.lines = lines
 		m.boot()

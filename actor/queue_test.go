@@ -17,9 +17,9 @@ func (g *harness) touchAt(id persist.ID, at int64) {
 	g.c.queue.link(d)
 }
 
-// TestABatchTakesTheOldestChangeWithItsNeighbours: where more waits than fits, a
+// TestQueueTakesTheOldestChangeWithItsNeighbours: where more waits than fits, a
 // page that is written for one change is written for all.
-func TestABatchTakesTheOldestChangeWithItsNeighbours(t *testing.T) {
+func TestQueueTakesTheOldestChangeWithItsNeighbours(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 4 })
 	l := g.creates(8)
 	g.startCommit()
@@ -38,8 +38,8 @@ func TestABatchTakesTheOldestChangeWithItsNeighbours(t *testing.T) {
 	}
 }
 
-// TestNoChangeIsHeldUpByOthersNeighbours: each batch begins with what has waited longest.
-func TestNoChangeIsHeldUpByOthersNeighbours(t *testing.T) {
+// TestQueueDelaysNoChangeForNeighboursOfOthers: each batch begins with what has waited longest.
+func TestQueueDelaysNoChangeForNeighboursOfOthers(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(5)
 	g.startCommit()
@@ -56,8 +56,8 @@ func TestNoChangeIsHeldUpByOthersNeighbours(t *testing.T) {
 	equal(t, "the next is who waited", g.carries(0, 0, 3).Touches[0].Ref.ID, l[4].ID)
 }
 
-// TestASessionWithoutAKeyHasNoNeighbours.
-func TestASessionWithoutAKeyHasNoNeighbours(t *testing.T) {
+// TestQueueFindsNoNeighboursWithoutAKey.
+func TestQueueFindsNoNeighboursWithoutAKey(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 2 })
 	l := g.creates(4)
 	g.startCommit()
@@ -72,8 +72,8 @@ func TestASessionWithoutAKeyHasNoNeighbours(t *testing.T) {
 	}
 }
 
-// TestOfNeighboursTheOldestLeaveFirst: what is more than a batch does not sink under what comes.
-func TestOfNeighboursTheOldestLeaveFirst(t *testing.T) {
+// TestQueueTakesTheOldestNeighboursFirst: what is more than a batch does not sink under what comes.
+func TestQueueTakesTheOldestNeighboursFirst(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 2 })
 	l := g.creates(5)
 	g.startCommit()
@@ -90,9 +90,9 @@ func TestOfNeighboursTheOldestLeaveFirst(t *testing.T) {
 	equal(t, "and what came then", b.Touches[1].Ref.ID, l[3].ID)
 }
 
-// TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger (D12): a batch takes neighbours of
+// TestQueuePutsAFailedBatchBackInOrder (D12): a batch takes neighbours of
 // any age, and those that stay are of any age too.
-func TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger(t *testing.T) {
+func TestQueuePutsAFailedBatchBackInOrder(t *testing.T) {
 	const waiting, places = 60_000, 97
 	q := queue{near: make(map[int64]*dirty)}
 	all := make([]*dirty, waiting)
@@ -117,8 +117,8 @@ func TestAFailedBatchIsPutBackAmongWhatIsOlderAndYounger(t *testing.T) {
 	equal(t, "the first of a place", q.near[3], all[3])
 }
 
-// TestAQueueKnowsTheNeighboursOfEveryChangeInIt, whatever comes, goes and is put back.
-func TestAQueueKnowsTheNeighboursOfEveryChangeInIt(t *testing.T) {
+// TestQueueKnowsTheNeighboursOfEveryChange, whatever comes, goes and is put back.
+func TestQueueKnowsTheNeighboursOfEveryChange(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	q := queue{near: make(map[int64]*dirty)}
 	all := make([]*dirty, 40)
@@ -163,7 +163,7 @@ func checkQueue(t *testing.T, q *queue, all []*dirty) {
 	}
 }
 
-func TestAThousandKeysInARowAreNeighbours(t *testing.T) {
+func TestQueueTreatsAThousandKeysInARowAsNeighbours(t *testing.T) {
 	equal(t, "the first and the last", placeOf(1), placeOf(1024))
 	equal(t, "the next", placeOf(1025), placeOf(1)+1)
 	equal(t, "none", placeOf(0), -1)

@@ -11,11 +11,11 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestAReadEndsWithItsContextHoweverTheDiskStalls (I9, D16), and who waits for the same reads itself.
-func TestAReadEndsWithItsContextHoweverTheDiskStalls(t *testing.T) {
+// TestReadEndsWithItsContextWhileTheDiskStalls (I9, D16), and who waits for the same reads itself.
+func TestReadEndsWithItsContextWhileTheDiskStalls(t *testing.T) {
 	for range 20 { // the end is told with the offer or without one, as it comes
 		inBubble(t, nil, func(l *live) {
-			id := l.born("u").ID
+			id := l.newSession("u").ID
 			l.forget()
 			hold, reads := make(chan struct{}), 0
 			l.before(persisttest.ByID, func(*persisttest.Call) {
@@ -37,10 +37,10 @@ func TestAReadEndsWithItsContextHoweverTheDiskStalls(t *testing.T) {
 	}
 }
 
-// TestABackendThatPanicsIsItsCallersTrouble, and holds up nobody else.
-func TestABackendThatPanicsIsItsCallersTrouble(t *testing.T) {
+// TestReadPanicReachesItsCallerOnly, and holds up nobody else.
+func TestReadPanicReachesItsCallerOnly(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		id := l.born("u").ID
+		id := l.newSession("u").ID
 		l.forget()
 		l.before(persisttest.ByID, func(*persisttest.Call) { panic("broken") })
 		func() {
@@ -54,10 +54,10 @@ func TestABackendThatPanicsIsItsCallersTrouble(t *testing.T) {
 	})
 }
 
-// TestDamagedDataIsAnErrorOfItsSessionAlone (S46, D28).
-func TestDamagedDataIsAnErrorOfItsSessionAlone(t *testing.T) {
+// TestReadOfDamagedDataFailsForThatSessionOnly (S46, D28).
+func TestReadOfDamagedDataFailsForThatSessionOnly(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		good, bad := l.born("u"), l.record("u")
+		good, bad := l.newSession("u"), l.record("u")
 		bad.Data = []byte("{")
 		_, err := l.disk.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Create, Record: bad}}})
 		l.is(err, nil)

@@ -24,7 +24,7 @@ func (g *harness) opens(h persist.Hash) bool {
 	return a.err == nil
 }
 
-func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
+func TestReplaceKeepsTheOldSessionUntilTheNewOneIsAcknowledged(t *testing.T) {
 	g := newHarness(t, nil)
 	other, old := g.create("u"), g.create("u")
 	w := g.watch(old.ID)
@@ -49,9 +49,9 @@ func TestReplacedSessionIsGoodUntilTheNewOneIsAcknowledged(t *testing.T) {
 	equal(t, "evicted", s.Evicted, 0)
 }
 
-// TestReplacedSessionIsNotBroughtBackByALoad: 1. A load reads the row. 2. The login is
+// TestReplaceIsNotUndoneByALoad: 1. A load reads the row. 2. The login is
 // committed. 3. The load is offered.
-func TestReplacedSessionIsNotBroughtBackByALoad(t *testing.T) {
+func TestReplaceIsNotUndoneByALoad(t *testing.T) {
 	g := newHarness(t, nil)
 	old := g.create("u")
 	g.cold(true)
@@ -68,7 +68,7 @@ func TestReplacedSessionIsNotBroughtBackByALoad(t *testing.T) {
 	g.refused(g.do(offer), read, persist.ErrNotFound)
 }
 
-func TestReplacedSessionStaysIfTheLoginFails(t *testing.T) {
+func TestReplaceThatFailsKeepsTheOldSession(t *testing.T) {
 	for name, fail := range map[string]func(g *harness) *effects{
 		"not committed": func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
 		"refused alone": func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
@@ -94,9 +94,9 @@ func TestReplacedSessionStaysIfTheLoginFails(t *testing.T) {
 	}
 }
 
-// TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown: memory does not go on serving
+// TestReplaceOfUnknownOutcomeReadsTheOldSessionFromDisk: memory does not go on serving
 // what may have ended, and does not refuse what may be good. Nobody gets the new token.
-func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
+func TestReplaceOfUnknownOutcomeReadsTheOldSessionFromDisk(t *testing.T) {
 	for _, done := range []bool{false, true} {
 		g := newHarness(t, nil)
 		old := g.create("u")
@@ -120,10 +120,10 @@ func TestReplacedSessionIsAskedForOnDiskIfTheOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
-// TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt: 1. A login replaces it, with an
+// TestReplaceRefusesTheOldSessionThoughAnEarlierLoginHadEndedIt: 1. A login replaces it, with an
 // unknown outcome; it is gone from the disk. 2. A change of it waits for the disk, and keeps
 // it in memory. 3. Another login in its place is acknowledged.
-func TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt(t *testing.T) {
+func TestReplaceRefusesTheOldSessionThoughAnEarlierLoginHadEndedIt(t *testing.T) {
 	g := newHarness(t, nil)
 	old := g.create("u")
 	first, second := g.relogin(old, persist.Limit{}), g.relogin(old, persist.Limit{})
@@ -137,7 +137,7 @@ func TestReplacedSessionIsRefusedThoughAnEarlierLoginHadEndedIt(t *testing.T) {
 	equal(t, "the old one opens", g.opens(old.Hash), false)
 }
 
-func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
+func TestReplaceEndsThePendingRotationOfTheOldSession(t *testing.T) {
 	g := newHarness(t, nil)
 	old := g.create("u")
 	g.startCommit()
@@ -157,7 +157,7 @@ func TestReplacedSessionEndsWithItsRotation(t *testing.T) {
 	equal(t, "pinned", g.c.hot.Pinned(), 0)
 }
 
-func TestReplacedSessionThatIsDestroyedMeanwhileEndsOnce(t *testing.T) {
+func TestReplaceOfASessionThatIsBeingDestroyedEndsItOnce(t *testing.T) {
 	g := newHarness(t, nil)
 	old := g.create("u")
 	g.startCommit()
@@ -172,7 +172,7 @@ func TestReplacedSessionThatIsDestroyedMeanwhileEndsOnce(t *testing.T) {
 	equal(t, "the new one opens", g.opens(r.record.Hash), true)
 }
 
-func TestReplacingLoginEndsWithALogOutOfEverything(t *testing.T) {
+func TestReplaceEndsWithDestroyUser(t *testing.T) {
 	g := newHarness(t, nil)
 	old := g.create("u")
 	g.startCommit()
@@ -185,8 +185,8 @@ func TestReplacingLoginEndsWithALogOutOfEverything(t *testing.T) {
 	equal(t, "the new one opens", g.opens(r.record.Hash), false)
 }
 
-// TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession: else it would end the new one.
-func TestLogOutOfOthersWaitsForTheLoginThatReplacesItsSession(t *testing.T) {
+// TestDestroyUserExceptOneWaitsForTheLoginThatReplacesIt: else it would end the new one.
+func TestDestroyUserExceptOneWaitsForTheLoginThatReplacesIt(t *testing.T) {
 	set := func(t *testing.T) (g *harness, other *persist.Record, r *createCommand, w *destroyUserCommand) {
 		g = newHarness(t, nil)
 		other = g.create("u")

@@ -15,8 +15,8 @@ type dice struct{}
 
 func (dice) Uint64() uint64 { return 1 << 40 } // nothing, of a number that is much smaller or exactly that
 
-// TestTheRetryPauseDoublesUpToASecondAndIsJittered (D11): between half of it and all of it.
-func TestTheRetryPauseDoublesUpToASecondAndIsJittered(t *testing.T) {
+// TestRetryPauseDoublesUpToASecondWithJitter (D11): between half of it and all of it.
+func TestRetryPauseDoublesUpToASecondWithJitter(t *testing.T) {
 	s := newHarness(t, nil).c
 	pause := retryFirst
 	for n := range 70 {
@@ -32,7 +32,7 @@ func TestTheRetryPauseDoublesUpToASecondAndIsJittered(t *testing.T) {
 	}
 }
 
-func TestWithoutJitterTheFirstRetryComesAfterTenMilliseconds(t *testing.T) {
+func TestRetryWithoutJitterStartsAfterTenMilliseconds(t *testing.T) {
 	s := newHarness(t, nil).c
 	s.rng = rand.New(dice{})
 	equal(t, "first pause", s.delay(0), 10_000)
@@ -40,8 +40,8 @@ func TestWithoutJitterTheFirstRetryComesAfterTenMilliseconds(t *testing.T) {
 	equal(t, "longest pause", s.delay(50), 500_000)
 }
 
-// TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore (D11).
-func TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore(t *testing.T) {
+// TestRetryOfABatchStartsAfterItsPauseAndNotBefore (D11).
+func TestRetryOfABatchStartsAfterItsPauseAndNotBefore(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.rng = rand.New(dice{})
 	r := g.destroy(g.create("u").ID)
@@ -59,7 +59,7 @@ func TestAFailedBatchIsTriedAgainAfterItsPauseAndNotBefore(t *testing.T) {
 	equal(t, "idle", g.c.idle(), true)
 }
 
-func TestAChangeOfAFailedBatchWaitsForTheRetryOnly(t *testing.T) {
+func TestRetryTakesTheChangesOfTheFailedBatch(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.rng = rand.New(dice{})
 	g.do(g.update(g.create("u").ID, "1"))
@@ -71,8 +71,8 @@ func TestAChangeOfAFailedBatchWaitsForTheRetryOnly(t *testing.T) {
 	g.carries(0, 1, 0)
 }
 
-// TestARetryNeverShortensWhatAChangeMayWait: a change younger than the failure still collects company.
-func TestARetryNeverShortensWhatAChangeMayWait(t *testing.T) {
+// TestRetryDoesNotShortenTheBatchInterval: a change younger than the failure still collects company.
+func TestRetryDoesNotShortenTheBatchInterval(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.rng = rand.New(dice{})
 	l := g.creates(2)
@@ -83,8 +83,8 @@ func TestARetryNeverShortensWhatAChangeMayWait(t *testing.T) {
 	equal(t, "wake", out.wake, micro(interval))
 }
 
-// TestTroubleIsToldOnceAndSoIsItsEnd (D20).
-func TestTroubleIsToldOnceAndSoIsItsEnd(t *testing.T) {
+// TestRetryReportsAFailingDiskOnceAndItsRecovery (D20).
+func TestRetryReportsAFailingDiskOnceAndItsRecovery(t *testing.T) {
 	g := newHarness(t, nil)
 	g.do(g.update(g.create("u").ID, "1"))
 	g.pass(interval)
@@ -105,8 +105,8 @@ func TestTroubleIsToldOnceAndSoIsItsEnd(t *testing.T) {
 	equal(t, "Recovered again", happened(g.settle(), Recovered), 0)
 }
 
-// TestAFailedBatchBringsBackNothingOlder (D12): what is written in the end is what is current then.
-func TestAFailedBatchBringsBackNothingOlder(t *testing.T) {
+// TestRetryDoesNotReviveOlderChanges (D12): what is written in the end is what is current then.
+func TestRetryDoesNotReviveOlderChanges(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.do(g.update(id, "1"))
@@ -121,8 +121,8 @@ func TestAFailedBatchBringsBackNothingOlder(t *testing.T) {
 	equal(t, "idle", g.c.idle(), true)
 }
 
-// TestAFailedBatchGoesBackInItsOrder: the oldest change is still the first to leave.
-func TestAFailedBatchGoesBackInItsOrder(t *testing.T) {
+// TestRetryKeepsTheOrderOfTheBatch: the oldest change is still the first to leave.
+func TestRetryKeepsTheOrderOfTheBatch(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.BatchSize = 3 })
 	l := g.creates(6)
 	for i, rec := range l[:3] {
@@ -145,8 +145,8 @@ func TestAFailedBatchGoesBackInItsOrder(t *testing.T) {
 	g.carries(0, 0, 3)
 }
 
-// TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome: nothing of it is believed.
-func TestAResultThatDoesNotFitItsBatchIsOfUnknownOutcome(t *testing.T) {
+// TestRetryTreatsAResultOfTheWrongLengthAsUnknown: nothing of it is believed.
+func TestRetryTreatsAResultOfTheWrongLengthAsUnknown(t *testing.T) {
 	one := []persist.Outcome{{Status: persist.Applied}}
 	two := []persist.Outcome{{Status: persist.Applied}, {Status: persist.Applied}}
 	for _, res := range []persist.Result{

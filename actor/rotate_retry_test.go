@@ -7,8 +7,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestARotationThatCollidesIsAConflict: alone the session stays; where others write it was theirs (S21).
-func TestARotationThatCollidesIsAConflict(t *testing.T) {
+// TestRotateToATokenInUseIsAConflict: alone the session stays; where others write it was theirs (S21).
+func TestRotateToATokenInUseIsAConflict(t *testing.T) {
 	for _, g := range []*harness{newHarness(t, nil), shared(t)} {
 		rec := g.create("u")
 		r := g.rotate(rec.ID, 1)
@@ -18,8 +18,8 @@ func TestARotationThatCollidesIsAConflict(t *testing.T) {
 	}
 }
 
-// TestARotationThatTheDiskRefusesLeavesTheOldTokenGood.
-func TestARotationThatTheDiskRefusesLeavesTheOldTokenGood(t *testing.T) {
+// TestRotateThatTheDiskRefusesKeepsTheOldToken.
+func TestRotateThatTheDiskRefusesKeepsTheOldToken(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	r := g.rotate(rec.ID, 1)
@@ -46,8 +46,8 @@ func TestRotateIsRefusedUntilTheOutcomeOfTheOneBeforeIsKnown(t *testing.T) {
 	g.ok(g.settle(), free)
 }
 
-// TestAStuckDestroyHoldsUpNoRotation: not even of the same session, which is over.
-func TestAStuckDestroyHoldsUpNoRotation(t *testing.T) {
+// TestRotateDoesNotWaitForAStuckDestroy: not even of the same session, which is over.
+func TestRotateDoesNotWaitForAStuckDestroy(t *testing.T) {
 	g := newHarness(t, nil)
 	rec, other := g.create("u"), g.create("v")
 	g.do(g.destroy(rec.ID))
@@ -96,8 +96,8 @@ func TestRotateOfUnknownOutcomeWithoutAGraceOpensNothing(t *testing.T) {
 	}
 }
 
-// TestARetryThatMustWaitForTheOneBeforeItWaits (D9).
-func TestARetryThatMustWaitForTheOneBeforeItWaits(t *testing.T) {
+// TestRotateRetryWaitsForTheOneBeforeIt (D9).
+func TestRotateRetryWaitsForTheOneBeforeIt(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.startCommit()
@@ -115,8 +115,8 @@ func TestARetryThatMustWaitForTheOneBeforeItWaits(t *testing.T) {
 	equal(t, "idle", g.c.idle(), true)
 }
 
-// TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood, and is not tried again.
-func TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood(t *testing.T) {
+// TestRotateThatWasNotDoneKeepsTheOldToken, and is not tried again.
+func TestRotateThatWasNotDoneKeepsTheOldToken(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	r := g.rotate(rec.ID, 1)
@@ -128,8 +128,8 @@ func TestARotationThatWasSurelyNotDoneLeavesTheOldTokenGood(t *testing.T) {
 	g.okay(g.find(rec.Hash))
 }
 
-// TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid (I2, D9), from memory and from the disk.
-func TestTheTokenOfALostRotationIsDeadWhateverTheDiskDid(t *testing.T) {
+// TestRotateOfUnknownOutcomeKillsTheOldToken (I2, D9), from memory and from the disk.
+func TestRotateOfUnknownOutcomeKillsTheOldToken(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		g := newHarness(t, nil)
 		rec := g.create("u")

@@ -92,8 +92,8 @@ func TestRotateNeverShowsATokenWhoseGraceIsOverAsCurrent(t *testing.T) {
 	}
 }
 
-// TestAReplacedTokenOpensNothing (S20), in memory or by way of the disk.
-func TestAReplacedTokenOpensNothing(t *testing.T) {
+// TestRotateKillsTheOldToken (S20), in memory or by way of the disk.
+func TestRotateKillsTheOldToken(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	r := g.rotate(rec.ID, 1)
@@ -110,8 +110,8 @@ func TestAReplacedTokenOpensNothing(t *testing.T) {
 	}
 }
 
-// TestAGraceEndsAtItsInstant (S24): the old token opens the session before, and not from then on.
-func TestAGraceEndsAtItsInstant(t *testing.T) {
+// TestRotateGraceEndsAtItsInstant (S24): the old token opens the session before, and not from then on.
+func TestRotateGraceEndsAtItsInstant(t *testing.T) {
 	for _, cold := range []bool{false, true} {
 		g := newHarness(t, nil)
 		rec := g.create("u")
@@ -131,8 +131,8 @@ func TestAGraceEndsAtItsInstant(t *testing.T) {
 	}
 }
 
-// TestARotationWithAGraceWaitsForTheEndOfTheOneBefore: it would take the token away that a browser still has (S24).
-func TestARotationWithAGraceWaitsForTheEndOfTheOneBefore(t *testing.T) {
+// TestRotateWithAGraceIsRefusedDuringAGrace: it would take the token away that a browser still has (S24).
+func TestRotateWithAGraceIsRefusedDuringAGrace(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	first := g.graced(id, 1)
@@ -148,8 +148,8 @@ func TestARotationWithAGraceWaitsForTheEndOfTheOneBefore(t *testing.T) {
 	g.rotated(r)
 }
 
-// TestARotationWithoutAGraceWaitsForNobody: it ends the grace of the one before.
-func TestARotationWithoutAGraceWaitsForNobody(t *testing.T) {
+// TestRotateWithoutAGraceIsDoneDuringAGrace: it ends the grace of the one before.
+func TestRotateWithoutAGraceIsDoneDuringAGrace(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	first := g.graced(rec.ID, 1)
@@ -160,8 +160,8 @@ func TestARotationWithoutAGraceWaitsForNobody(t *testing.T) {
 	equal(t, "opens", a.view != nil, false)
 }
 
-// TestOfTwoRotationsWithAGraceInOneBatchTheSecondIsRefused (S21).
-func TestOfTwoRotationsWithAGraceInOneBatchTheSecondIsRefused(t *testing.T) {
+// TestRotateWithAGraceTwiceInOneBatchRefusesTheSecond (S21).
+func TestRotateWithAGraceTwiceInOneBatchRefusesTheSecond(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.startCommit()
@@ -173,7 +173,7 @@ func TestOfTwoRotationsWithAGraceInOneBatchTheSecondIsRefused(t *testing.T) {
 	g.ok(g.settle(), first)
 }
 
-func TestRotationsWithoutAGraceInOneBatchBuildOnEachOther(t *testing.T) {
+func TestRotateWithoutAGraceTwiceInOneBatchDoesBoth(t *testing.T) {
 	g := newHarness(t, nil)
 	rec, other := g.create("u"), g.create("u")
 	g.startCommit()
@@ -190,8 +190,8 @@ func TestRotationsWithoutAGraceInOneBatchBuildOnEachOther(t *testing.T) {
 	g.okay(g.find(second.change.To))
 }
 
-// TestARotationOfAnotherTokenThanTheCurrentOneIsRefused (S21): when it comes and when it leaves.
-func TestARotationOfAnotherTokenThanTheCurrentOneIsRefused(t *testing.T) {
+// TestRotateFromAnotherTokenThanTheCurrentOneIsRefused (S21): when it comes and when it leaves.
+func TestRotateFromAnotherTokenThanTheCurrentOneIsRefused(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	r := g.rotate(rec.ID, 1)
@@ -206,7 +206,7 @@ func TestARotationOfAnotherTokenThanTheCurrentOneIsRefused(t *testing.T) {
 	g.ok(g.settle(), first)
 }
 
-func TestARotationOfASessionThatEndsBeforeItLeavesIsNotDone(t *testing.T) {
+func TestRotateOfASessionThatEndsBeforeTheBatchIsNotDone(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.startCommit()
@@ -217,8 +217,8 @@ func TestARotationOfASessionThatEndsBeforeItLeavesIsNotDone(t *testing.T) {
 	g.carries(1, 0, 0)
 }
 
-// TestTheTimeOfReauthenticationOutlivesLaterRotations.
-func TestTheTimeOfReauthenticationOutlivesLaterRotations(t *testing.T) {
+// TestRotateKeepsTheTimeOfReauthentication.
+func TestRotateKeepsTheTimeOfReauthentication(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	authAt := func(r *rotateCommand) int64 {
@@ -239,7 +239,7 @@ func TestTheTimeOfReauthenticationOutlivesLaterRotations(t *testing.T) {
 	equal(t, "again", authAt(r), at+5000)
 }
 
-func TestARotationKeepsItsSessionFromEviction(t *testing.T) {
+func TestRotateKeepsItsSessionFromEviction(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.do(g.rotate(id, 1))

@@ -6,8 +6,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestTwoNotesOfOneSessionHoldItUntilTheLastIsOnDisk, and nothing is left of them (I8).
-func TestTwoNotesOfOneSessionHoldItUntilTheLastIsOnDisk(t *testing.T) {
+// TestSeenTwiceKeepsTheSessionInMemoryUntilTheLastIsOnDisk, and nothing is left of them (I8).
+func TestSeenTwiceKeepsTheSessionInMemoryUntilTheLastIsOnDisk(t *testing.T) {
 	g := newHarness(t, nil)
 	r := g.graced(g.create("u").ID, 1)
 	g.rotated(r)
@@ -20,7 +20,7 @@ func TestTwoNotesOfOneSessionHoldItUntilTheLastIsOnDisk(t *testing.T) {
 	equal(t, "sessions held", g.c.hot.Pinned(), 0)
 }
 
-func TestANoteThatATokenWasSeenNeverLengthensAGrace(t *testing.T) {
+func TestSeenNeverExtendsAGrace(t *testing.T) {
 	g := newHarness(t, nil)
 	r := g.graced(g.create("u").ID, 1)
 	g.rotated(r)
@@ -38,8 +38,8 @@ func TestANoteThatATokenWasSeenNeverLengthensAGrace(t *testing.T) {
 	g.pinnedUntil(r.id, func() { g.pass(interval); g.settle() })
 }
 
-// TestASeenNoteThatTheDiskRefusesIsTriedAgainInItsTime (D11).
-func TestASeenNoteThatTheDiskRefusesIsTriedAgainInItsTime(t *testing.T) {
+// TestSeenThatTheDiskRefusesIsRetriedAtItsTime (D11).
+func TestSeenThatTheDiskRefusesIsRetriedAtItsTime(t *testing.T) {
 	g := newHarness(t, nil)
 	r := g.graced(g.create("u").ID, 1)
 	g.rotated(r)
@@ -58,4 +58,36 @@ func TestASeenNoteThatTheDiskRefusesIsTriedAgainInItsTime(t *testing.T) {
 	rec, _ := g.disk.ByID(t.Context(), r.id)
 	equal(t, "stored", rec.Until, g.now-2*retryFirst.Microseconds()-2*interval+1_000_000)
 	equal(t, "idle", g.c.idle(), true)
+}
+
+func TestSeenAtTheBoundIsDropped(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.MaxPending = 1 })
+	l := g.creates(2)
+	r := g.rotate(l[0].ID, 1)
+	r.change.Until = persist.Unseen
+	g.do(r)
+	g.settle()
+	g.do(g.touch(l[1].ID))
+	n := g.seenNote(l[0].ID, r.change.To, g.now+1000)
+	g.ok(g.do(n), n)
+	equal(t, "pending", g.stats().Pending, 1)
+}
+
+func TestSeenWaitsForItsBatch(t *testing.T) {
+	g := newHarness(t, nil)
+	id := g.create("u").ID
+	r := g.rotate(id, 1)
+	r.change.Until = persist.Unseen
+	g.do(r)
+	g.ok(g.settle(), r)
+	n := g.seenNote(id, r.change.To, g.now+5_000_000)
+	out := g.do(n)
+	g.ok(out, n)
+	equal(t, "wake", out.wake, micro(interval))
+	equal(t, "age", g.stats().OldestPending, 0)
+	equal(t, "wake", g.pass(interval-1).wake, micro(1))
+	equal(t, "age", g.stats().OldestPending, interval-1)
+	g.empty()
+	g.pass(1)
+	g.carries(1, 0, 0)
 }

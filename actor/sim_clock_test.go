@@ -35,7 +35,7 @@ const (
 type timed struct {
 	rec      *persist.Record
 	ttl      int64
-	life     int64
+	lifetime int64
 	born     int64
 	last     int64
 	proof    int64
@@ -286,15 +286,15 @@ func (m *clockSim) create() {
 	m.n++
 	now := m.now()
 	x := &timed{ttl: (20 + m.rng.Int64N(200)) * simSecond, born: m.ran, last: m.ran, proof: m.ran}
-	x.life = x.ttl * (1 + m.rng.Int64N(4))
+	x.lifetime = x.ttl * (1 + m.rng.Int64N(4))
 	x.rec = &persist.Record{
-		Identity: &persist.Identity{UserID: "u", CreatedAt: now, Deadline: now + x.life, TTL: x.ttl},
+		Identity: &persist.Identity{UserID: "u", CreatedAt: now, Deadline: now + x.lifetime, TTL: x.ttl},
 		Version:  1, LastActive: now, ExpiresAt: now + x.ttl, Data: []byte("{}"),
 	}
 	x.rec.ID[15], x.rec.ID[0], x.rec.Hash[0] = byte(m.n), 1, byte(m.n)
 	if resp := m.ask(newCommand(func(c *createCommand) { c.record, c.grows = x.rec, true })); resp.err == nil {
 		m.sessions = append(m.sessions, x)
-		m.logf("session %d, TTL %d s, lifetime %d s", m.n, x.ttl/simSecond, x.life/simSecond)
+		m.logf("session %d, TTL %d s, lifetime %d s", m.n, x.ttl/simSecond, x.lifetime/simSecond)
 	}
 }
 
@@ -353,14 +353,14 @@ func (m *clockSim) saw(x *timed, resp response, kept bool) {
 		if kept {
 			x.born, x.last = m.ran, m.ran
 		}
-		if v.ExpiresAt > now+x.ttl+ahead || v.Deadline > now+x.life+ahead {
-			m.failf("session %d of another hand lives %d s more, %d s at most", x.rec.ID[15], (v.ExpiresAt-now)/simSecond, (v.Deadline-now)/simSecond)
+		if v.ExpiresAt > now+x.ttl+ahead || v.Deadline > now+x.lifetime+ahead {
+			m.failf("session %d of another program lives %d s more, %d s at most", x.rec.ID[15], (v.ExpiresAt-now)/simSecond, (v.Deadline-now)/simSecond)
 		}
 	}
-	m.lives(x, v, now)
+	m.checkAge(x, v, now)
 }
 
-func (m *clockSim) lives(x *timed, v *View, now int64) {
+func (m *clockSim) checkAge(x *timed, v *View, now int64) {
 	allowed := simSlack + m.lost
 	id := x.rec.ID[15]
 	switch {
@@ -370,8 +370,8 @@ func (m *clockSim) lives(x *timed, v *View, now int64) {
 		m.failf("session %d was seen expired, and is valid again", id)
 	case x.born != unset && m.ran-x.last >= x.ttl+allowed:
 		m.failf("session %d lives %d s after its last access, its TTL is %d s", id, (m.ran-x.last)/simSecond, x.ttl/simSecond)
-	case x.born != unset && m.ran-x.born >= x.life+allowed:
-		m.failf("session %d lives for %d s, its lifetime is %d s", id, (m.ran-x.born)/simSecond, x.life/simSecond)
+	case x.born != unset && m.ran-x.born >= x.lifetime+allowed:
+		m.failf("session %d lives for %d s, its lifetime is %d s", id, (m.ran-x.born)/simSecond, x.lifetime/simSecond)
 	}
 	proof := v.AuthAt
 	if proof == 0 {
@@ -437,7 +437,7 @@ func (m *clockSim) hand(x *timed) {
 	at := m.clock.At(m.mono) + by
 	_, err = m.disk.Apply(m.t.Context(), &persist.Batch{Touches: []persist.Touch{{
 		Ref: rec.Ref(), LastActive: at, ExpiresAt: at + x.ttl,
-		Retime: &persist.Retime{CreatedAt: at, Deadline: at + x.life, AuthAt: at, RotatedAt: forever, Until: forever},
+		Retime: &persist.Retime{CreatedAt: at, Deadline: at + x.lifetime, AuthAt: at, RotatedAt: forever, Until: forever},
 	}}})
 	if err != nil {
 		m.t.Fatal(err)
@@ -486,9 +486,9 @@ func runClocks(t *testing.T, seed uint64, variant string, verbose bool) *clockSi
 	return m
 }
 
-// TestSimulatedClocksKeepEveryPromise: S29, I6, I1: however wall clocks are set, while a
+// TestSimulationOfClocksKeepsEveryPromise: S29, I6, I1: however wall clocks are set, while a
 // store runs and between two processes.
-func TestSimulatedClocksKeepEveryPromise(t *testing.T) {
+func TestSimulationOfClocksKeepsEveryPromise(t *testing.T) {
 	if *simSeed != 0 {
 		if m := runClocks(t, *simSeed, "", true); m.failure != "" {
 			t.Fatal(m.failure)
@@ -503,11 +503,11 @@ func TestSimulatedClocksKeepEveryPromise(t *testing.T) {
 		}
 		reads, restarts = reads+m.reads, restarts+m.restarts
 	}
-	t.Logf("%d lives, %d reads checked, %d restarts", *simSeeds, reads, restarts)
+	t.Logf("%d runs, %d reads checked, %d restarts", *simSeeds, reads, restarts)
 }
 
-// TestSimulationCatchesBrokenClocks is its negative control.
-func TestSimulationCatchesBrokenClocks(t *testing.T) {
+// TestSimulationNoticesBrokenClocks is its negative control.
+func TestSimulationNoticesBrokenClocks(t *testing.T) {
 	for _, v := range []string{
 		"the wall clock alone", "the latest of the wall clock", "restarts by the wall clock", "proofs from before count",
 		"what is read counts as it is stored", "what was taken back is not written",
@@ -519,9 +519,9 @@ func TestSimulationCatchesBrokenClocks(t *testing.T) {
 					caught, example = caught+1, m.failure
 				}
 			}
-			t.Logf("%d of 300 lives noticed: %s", caught, example)
+			t.Logf("%d of 300 runs noticed: %s", caught, example)
 			if caught == 0 {
-				t.Fatal("no life noticed")
+				t.Fatal("no run noticed")
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 func (m *sim) begin() {
 	x := m.pick()
 	k := m.rng.IntN(100)
-	if m.step%100 >= 50 && m.rng.IntN(16) > 0 { // half of a life has few security operations, so that rows are trusted
+	if m.step%100 >= 50 && m.rng.IntN(16) > 0 { // half of a run has few security operations, so that rows are trusted
 		k = 12 + m.rng.IntN(58)
 	}
 	switch {

@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 1000, "simulated lives of a store")
+	simSeeds = flag.Int("sim.seeds", 1000, "simulated runs of a store")
 	simSeed  = flag.Uint64("sim.seed", 0, "replay one seed, with its trace")
-	simSteps = flag.Int("sim.steps", 400, "steps of a life")
+	simSteps = flag.Int("sim.steps", 400, "steps of a run")
 )
 
 // The simulation drives the pure step without goroutines or disk. A seeded
@@ -544,8 +544,8 @@ func runSim(t *testing.T, seed uint64, variant string, verbose bool) (*sim, stri
 	return m, m.failure
 }
 
-// TestSimulatedLivesKeepEveryPromise checks I1–I6 and I9 in seeded lives (R8): D5, D7, D9, D11, D12, D17, S29.
-func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
+// TestSimulationKeepsEveryPromise checks I1–I6 and I9 in seeded runs (R8): D5, D7, D9, D11, D12, D17, S29.
+func TestSimulationKeepsEveryPromise(t *testing.T) {
 	if *simSeed != 0 {
 		if _, failure := runSim(t, *simSeed, "", true); failure != "" {
 			t.Fatal(failure)
@@ -560,31 +560,31 @@ func TestSimulatedLivesKeepEveryPromise(t *testing.T) {
 		}
 		acks, crashes, fast, looks, reissues, pieces = acks+m.acks, crashes+m.crashes, fast+m.fast, looks+m.looks, reissues+m.reissues, pieces+m.pieces
 	}
-	t.Logf("%d lives, %d acknowledgements checked, %d optimistic reads and %d lost successors among them, %d looks between publications, %d crashes, %d pieces of log-outs", *simSeeds, acks, fast, reissues, looks, crashes, pieces)
+	t.Logf("%d runs, %d acknowledgements checked, %d optimistic reads and %d lost successors among them, %d looks between publications, %d crashes, %d pieces of log-outs", *simSeeds, acks, fast, reissues, looks, crashes, pieces)
 }
 
-// TestSimulationCatchesBrokenStores is the negative control of the simulation:
-// each variant breaks one rule, and some life must notice.
-func TestSimulationCatchesBrokenStores(t *testing.T) {
+// TestSimulationNoticesBrokenStores is the negative control of the simulation:
+// each variant breaks one rule, and some run must notice.
+func TestSimulationNoticesBrokenStores(t *testing.T) {
 	variants := []string{"pieces begin anew", "a piece is taken for the whole", "no piece is noted", "replaces nothing", "no tombstones", "no tombstones of versions", "no pins", "upsert", "early acknowledgement", "the epoch never changes", "rows are installed"}
 	for _, v := range variants {
 		t.Run(v, func(t *testing.T) {
 			caught := 0
 			for seed := uint64(1); seed <= 300; seed++ {
-				if brokenLife(t, seed, v) {
+				if brokenRun(t, seed, v) {
 					caught++
 				}
 			}
-			t.Logf("%d of 300 lives noticed", caught)
+			t.Logf("%d of 300 runs noticed", caught)
 			if caught == 0 {
-				t.Fatal("no life noticed")
+				t.Fatal("no run noticed")
 			}
 		})
 	}
 }
 
-// brokenLife reports whether a sabotaged life fails, by a check or a panic.
-func brokenLife(t *testing.T, seed uint64, variant string) (failed bool) {
+// brokenRun reports whether a sabotaged run fails, by a check or a panic.
+func brokenRun(t *testing.T, seed uint64, variant string) (failed bool) {
 	t.Helper()
 	defer func() {
 		if recover() != nil {

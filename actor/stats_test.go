@@ -6,8 +6,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestPendingIsAllThatIsNotOnDisk (I7, D20): changes, operations, and those that wait for their turn.
-func TestPendingIsAllThatIsNotOnDisk(t *testing.T) {
+// TestStatsPendingCountsAllThatIsNotOnDisk (I7, D20): changes, operations, and those that wait for their turn.
+func TestStatsPendingCountsAllThatIsNotOnDisk(t *testing.T) {
 	g := newHarness(t, nil)
 	id := g.create("u").ID
 	g.do(g.destroy(persist.ID{9, 1}))
@@ -32,7 +32,7 @@ func TestPendingIsAllThatIsNotOnDisk(t *testing.T) {
 	equal(t, "idle in the end", g.c.idle(), true)
 }
 
-func TestAChangeAndAnOperationAreNotIdle(t *testing.T) {
+func TestStatsIdleIsFalseWithAChangeOrAnOperation(t *testing.T) {
 	g := newHarness(t, nil)
 	g.do(g.update(g.create("u").ID, "1"))
 	g.do(g.destroy(persist.ID{9}))
@@ -40,8 +40,8 @@ func TestAChangeAndAnOperationAreNotIdle(t *testing.T) {
 	equal(t, "idle", g.c.idle(), false)
 }
 
-// TestTheAgeOfTheOldestChangeIsToldUntilItIsOnDisk (I7, D20, D21).
-func TestTheAgeOfTheOldestChangeIsToldUntilItIsOnDisk(t *testing.T) {
+// TestStatsReportTheAgeOfTheOldestChangeUntilItIsOnDisk (I7, D20, D21).
+func TestStatsReportTheAgeOfTheOldestChangeUntilItIsOnDisk(t *testing.T) {
 	g := newHarness(t, nil)
 	l := g.creates(3)
 	age := func(want int64) {
@@ -70,4 +70,33 @@ func TestTheAgeOfTheOldestChangeIsToldUntilItIsOnDisk(t *testing.T) {
 	age(30_000)
 	g.settle()
 	age(0)
+}
+
+// TestStatsCountEveryEndAndItsEvent (S50).
+func TestStatsCountEveryEndAndItsEvent(t *testing.T) {
+	g := newHarness(t, nil)
+	first := g.create("u")
+	r := g.createReq("u")
+	r.limit.Max = 1
+	g.do(r)
+	out := g.settle()
+	equal(t, "Evicted", happened(out, Evicted), 1)
+	equal(t, "Created", happened(out, Created), 1)
+	equal(t, "the first one is gone", g.c.hot.ByID(first.ID) == nil, true)
+	refused := g.createReq("u")
+	refused.limit = persist.Limit{Max: 1, Refuse: true}
+	g.do(refused)
+	out = g.settle()
+	g.refused(out, refused, ErrLimitReached)
+	equal(t, "LimitReached", happened(out, LimitReached), 1)
+	g.create("u")
+	w := g.wipe("u")
+	g.do(w)
+	out = g.settle()
+	equal(t, "ended", g.ok(out, w).n, 2)
+	equal(t, "Destroyed", happened(out, Destroyed), 2)
+	s := g.stats()
+	equal(t, "created", s.Created, 3)
+	equal(t, "evicted", s.Evicted, 1)
+	equal(t, "destroyed", s.Destroyed, 2)
 }

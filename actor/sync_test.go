@@ -6,9 +6,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestASyncCoversWhatADestroyTookOver (D18): the change of a session that was ended
+// TestSyncCoversChangesThatADestroyDropped (D18): the change of a session that was ended
 // before it was written is not lost before its end is on disk.
-func TestASyncCoversWhatADestroyTookOver(t *testing.T) {
+func TestSyncCoversChangesThatADestroyDropped(t *testing.T) {
 	for _, end := range []func(*harness, persist.ID) command{
 		func(g *harness, id persist.ID) command { return g.destroy(id) },
 		func(g *harness, _ persist.ID) command { return g.wipe("u") },
@@ -26,8 +26,8 @@ func TestASyncCoversWhatADestroyTookOver(t *testing.T) {
 	}
 }
 
-// TestASyncDoesNotWaitForWhatCameAfterIt (D18).
-func TestASyncDoesNotWaitForWhatCameAfterIt(t *testing.T) {
+// TestSyncDoesNotWaitForLaterChanges (D18).
+func TestSyncDoesNotWaitForLaterChanges(t *testing.T) {
 	g := newHarness(t, nil)
 	l := g.creates(2)
 	none := g.sync()

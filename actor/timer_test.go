@@ -7,7 +7,7 @@ import (
 )
 
 // The timer fires when it was last set for, whether it was set anew or not.
-func TestTheWakeTimerFiresAtItsTime(t *testing.T) {
+func TestTimerFiresAtItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		sets func(*wakeTimer)
 		want time.Duration // 0 = it does not fire

@@ -12,9 +12,9 @@ func row(id, hash byte, user string) persist.Record {
 	return persist.Record{Identity: &persist.Identity{ID: persist.ID{id}, UserID: user}, Hash: persist.Hash{hash}}
 }
 
-// TestATombstoneHoldsARowThatWasReadBeforeItsCommit: while it is open it refuses, after
+// TestTombstoneRefusesARowThatWasReadBeforeItsCommit: while it is open it refuses, after
 // that the row is read again, and a load that began later is believed (D7, S31, S32).
-func TestATombstoneHoldsARowThatWasReadBeforeItsCommit(t *testing.T) {
+func TestTombstoneRefusesARowThatWasReadBeforeItsCommit(t *testing.T) {
 	r := row(1, 2, "u")
 	for name, add := range map[string]func(*tombstones) tombstone{
 		"user":  func(x *tombstones) tombstone { return x.addUser(&userTombstone{user: "u"}) },
@@ -34,8 +34,8 @@ func TestATombstoneHoldsARowThatWasReadBeforeItsCommit(t *testing.T) {
 	equal(t, "version: began after", x.decide(1, r), install)
 }
 
-// TestADestroyedSessionIsRefusedAsLongAsItsTombstoneIsThere (S32).
-func TestADestroyedSessionIsRefusedAsLongAsItsTombstoneIsThere(t *testing.T) {
+// TestTombstoneRefusesADestroyedSession (S32).
+func TestTombstoneRefusesADestroyedSession(t *testing.T) {
 	x := newTombstones()
 	x.commitSession(x.addSession(persist.ID{1}, persist.Hash{}, ""))
 	equal(t, "committed", x.decide(1, row(1, 2, "")), refuse)
@@ -43,8 +43,8 @@ func TestADestroyedSessionIsRefusedAsLongAsItsTombstoneIsThere(t *testing.T) {
 	equal(t, "pruned", x.decide(1, row(1, 2, "")), install)
 }
 
-// TestALogOutEverywhereSparesTheSessionItIsToKeep (S33).
-func TestALogOutEverywhereSparesTheSessionItIsToKeep(t *testing.T) {
+// TestTombstoneOfAUserSparesTheSessionToKeep (S33).
+func TestTombstoneOfAUserSparesTheSessionToKeep(t *testing.T) {
 	x := newTombstones()
 	x.addUser(&userTombstone{user: "u", except: persist.ID{1}, order: 5})
 	equal(t, "kept", x.decide(0, row(1, 1, "u")), install)
@@ -75,7 +75,7 @@ func TestALogOutInPiecesTellsANewSessionFromAnEndedOne(t *testing.T) {
 	equal(t, "read after the last one", x.decide(3, at(51)), install)
 }
 
-func TestALogOutThatIsOnDiskEndsNoNewSession(t *testing.T) {
+func TestTombstoneOfAUserSparesSessionsThatBeginAfterItsCommit(t *testing.T) {
 	x := newTombstones()
 	v := x.addUser(&userTombstone{user: "u", order: 5})
 	equal(t, "stuck", x.stuckUser("u"), false)
@@ -111,7 +111,7 @@ func TestTombstonesAreCountedAndNoneIsLeft(t *testing.T) {
 	equal(t, "commits", x.commits, 6)
 }
 
-func TestTheEndOfOneLogOutLeavesTheOther(t *testing.T) {
+func TestTombstoneOfOneUserOutlivesTheEndOfAnother(t *testing.T) {
 	x := newTombstones()
 	first, second := x.addUser(&userTombstone{user: "u"}), x.addUser(&userTombstone{user: "u", except: persist.ID{1}})
 	x.commitOne(first)
@@ -120,8 +120,8 @@ func TestTheEndOfOneLogOutLeavesTheOther(t *testing.T) {
 	equal(t, "left", len(x.users["u"]) == 1 && x.users["u"][0] == second, true)
 }
 
-// TestAnOlderTombstoneDoesNotTakeANewerOneAway: two of one row, token or session.
-func TestAnOlderTombstoneDoesNotTakeANewerOneAway(t *testing.T) {
+// TestTombstoneIsNotRemovedByAnOlderOne: two of one row, token or session.
+func TestTombstoneIsNotRemovedByAnOlderOne(t *testing.T) {
 	x := newTombstones()
 	x.addVersion(persist.ID{1})
 	x.commitSession(x.addSession(persist.ID{1}, persist.Hash{1}, ""))
@@ -131,7 +131,7 @@ func TestAnOlderTombstoneDoesNotTakeANewerOneAway(t *testing.T) {
 	equal(t, "left", x.sessions[v.id] == v && x.tokens[v.token.hash] == v.token && x.versions[v.id] != nil, true)
 }
 
-func TestAReplacedTokenIsToldFromADestroyedOne(t *testing.T) {
+func TestTombstoneTellsAReplacedTokenFromADestroyedOne(t *testing.T) {
 	x := newTombstones()
 	was := &RotatedError{ID: persist.ID{1}, At: 5}
 	x.addToken(&tokenTombstone{hash: persist.Hash{1}, replaced: was})
@@ -141,16 +141,16 @@ func TestAReplacedTokenIsToldFromADestroyedOne(t *testing.T) {
 	equal(t, "unknown", x.refused(persist.Hash{3}), nil)
 }
 
-// TestErrorsOfWhatIsOverAreNotFoundAndNothingElse: one test is enough for a caller.
-func TestErrorsOfWhatIsOverAreNotFoundAndNothingElse(t *testing.T) {
+// TestTombstoneErrorsAreErrNotFound: one test is enough for a caller.
+func TestTombstoneErrorsAreErrNotFound(t *testing.T) {
 	for _, err := range []error{ErrExpired, &RotatedError{}} {
 		equal(t, "is ErrNotFound", errors.Is(err, persist.ErrNotFound), true)
 		equal(t, "is ErrUnavailable", errors.Is(err, persist.ErrUnavailable), false)
 	}
 }
 
-// TestARowWhoseRotationMayBeDoneShowsTheTokenThatNobodyHas (D9): through as many as there were.
-func TestARowWhoseRotationMayBeDoneShowsTheTokenThatNobodyHas(t *testing.T) {
+// TestTombstoneOfARotationShowsTheTokenThatNobodyHas (D9): through as many as there were.
+func TestTombstoneOfARotationShowsTheTokenThatNobodyHas(t *testing.T) {
 	x := newTombstones()
 	first := x.addToken(&tokenTombstone{hash: persist.Hash{1}, to: persist.Hash{2}, at: 7})
 	second := x.addToken(&tokenTombstone{hash: persist.Hash{2}, to: persist.Hash{3}, at: 8})
@@ -193,24 +193,4 @@ func TestTombstonesThatAreNeededAreNotCompacted(t *testing.T) {
 	x.addVersion(persist.ID{1})
 	equal(t, "at half", len(x.committed), 33)
 	equal(t, "tombstones", x.len(), 3)
-}
-
-// TestALogOutIsJoinedUnlessASessionHasBegunSince: that one must be ended too.
-func TestALogOutIsJoinedUnlessASessionHasBegunSince(t *testing.T) {
-	x := newTombstones()
-	op := &destroyUserOp{}
-	op.stage = ready
-	x.addUser(&userTombstone{user: "u", order: 5, op: op})
-	equal(t, "joined", x.joinable("u", persist.ID{}) == op, true)
-	equal(t, "with another to keep", x.joinable("u", persist.ID{1}) == nil, true)
-	x.creating("u", 6, false, 1)
-	equal(t, "when one is being created", x.joinable("u", persist.ID{}) == nil, true)
-	x.creating("u", 6, false, -1)
-	x.creating("u", 4, false, 1) // accepted before it
-	equal(t, "when that is settled", x.joinable("u", persist.ID{}) == op, true)
-	x.users["u"][0].through = 7
-	equal(t, "when it is done in part", x.joinable("u", persist.ID{}) == nil, true)
-	x.users["u"][0].through = 0
-	op.stage = inFlight
-	equal(t, "in flight", x.joinable("u", persist.ID{}) == nil, true)
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestALifetimeThatOverflowsIsForEver (S28).
-func TestALifetimeThatOverflowsIsForEver(t *testing.T) {
+// TestViewEndThatOverflowsIsForever (S28).
+func TestViewEndThatOverflowsIsForever(t *testing.T) {
 	equal(t, "an hour", renewed(1000, 3600), 4600)
 	equal(t, "the last instant", renewed(1000, forever-1000), forever)
 	equal(t, "beyond", renewed(1001, forever-1000), forever)
 }
 
-// TestASessionEndsAtItsInstant (S26): active before, and not from then on.
-func TestASessionEndsAtItsInstant(t *testing.T) {
+// TestViewIsActiveUntilItsInstant (S26): active before, and not from then on.
+func TestViewIsActiveUntilItsInstant(t *testing.T) {
 	v := viewOf(persist.Record{Identity: &persist.Identity{Deadline: 100}, ExpiresAt: 50, Data: []byte("{}")})
 	equal(t, "before its expiry", v.ActiveAt(49), true)
 	equal(t, "at its expiry", v.ActiveAt(50), false)
@@ -24,14 +24,14 @@ func TestASessionEndsAtItsInstant(t *testing.T) {
 	equal(t, "at its deadline", v.ActiveAt(50), false)
 }
 
-func TestAGraceIsOverAtItsInstant(t *testing.T) {
+func TestViewGraceEndsAtItsInstant(t *testing.T) {
 	v := viewOf(persist.Record{Identity: &persist.Identity{}, Rotation: &persist.Rotation{Until: 50}, Data: []byte("{}")})
 	equal(t, "before", v.graced(49), true)
 	equal(t, "at", v.graced(50), false)
 }
 
-// TestTheCostOfASessionGrowsWithEveryStringOfIt (S45): the bound of memory counts them.
-func TestTheCostOfASessionGrowsWithEveryStringOfIt(t *testing.T) {
+// TestViewCostGrowsWithEveryString (S45): the bound of memory counts them.
+func TestViewCostGrowsWithEveryString(t *testing.T) {
 	cost := func(id persist.Identity, data string) int {
 		return viewOf(persist.Record{Identity: &id, Data: []byte(data)}).cost()
 	}

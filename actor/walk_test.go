@@ -10,25 +10,25 @@ import (
 )
 
 var (
-	walk      = flag.String("walk", "", "the call that TestWalk makes; see .ci/walks")
+	walk      = flag.String("walk", "", "the call that TestWalkMakesOneCall makes; see .ci/walks")
 	walkCalls = flag.Int("walk.calls", 1, "and how often")
 )
 
-// TestWalk makes one kind of call, so that what it covers is what a reader of that call
+// TestWalkMakesOneCall makes one kind of call, so that what it covers is what a reader of that call
 // has to follow.
-func TestWalk(t *testing.T) {
+func TestWalkMakesOneCall(t *testing.T) {
 	if *walk == "" {
 		t.Skip("for make walks")
 	}
 	inBubble(t, nil, func(l *live) {
 		ids := make([]*persist.Record, 10)
 		for i := range ids {
-			ids[i] = l.born("u")
+			ids[i] = l.newSession("u")
 		}
 		call := map[string]func(i int){
 			"Update":       func(i int) { l.is(l.set(l.Context(), ids[i].ID, false), nil) },
 			"Update+batch": func(int) { l.later(time.Second); l.is(l.set(l.Context(), ids[0].ID, false), nil) },
-			"Create":       func(int) { l.born("v") },
+			"Create":       func(int) { l.newSession("v") },
 			"Destroy":      func(i int) { l.is(l.Destroy(l.Context(), ids[i].ID), nil) },
 			"RotateToken": func(i int) {
 				_, err := l.Rotate(l.Context(), ids[i].ID, TokenChange{To: persist.Hash{8, byte(i)}})

@@ -34,10 +34,10 @@ func TestDoneOfAnEndedSessionDoesNotTakeANewOneAway(t *testing.T) {
 	}
 }
 
-// TestAWatcherIsToldAtTheInstantOfTheEnd (S26): not before, and once.
-func TestAWatcherIsToldAtTheInstantOfTheEnd(t *testing.T) {
+// TestDoneClosesAtTheInstantOfTheExpiry (S26): not before, and once.
+func TestDoneClosesAtTheInstantOfTheExpiry(t *testing.T) {
 	g := newHarness(t, nil)
-	rec := g.mortal(5_000_000)
+	rec := g.shortLived(5_000_000)
 	equal(t, "wake", g.do(g.watch(rec.ID)).wake, 5*time.Second)
 	equal(t, "ended before", len(g.pass(4_999_999).ended), 0)
 	equal(t, "watched", g.stats().Watched, 1)
@@ -49,9 +49,9 @@ func TestAWatcherIsToldAtTheInstantOfTheEnd(t *testing.T) {
 	g.refused(g.do(r), r, ErrExpired)
 }
 
-func TestTheFirstEndOfManyIsWaitedFor(t *testing.T) {
+func TestDoneWaitsForTheFirstExpiryOfMany(t *testing.T) {
 	g := newHarness(t, nil)
-	late, soon, between := g.mortal(9_000_000), g.mortal(5_000_000), g.mortal(7_000_000)
+	late, soon, between := g.shortLived(9_000_000), g.shortLived(5_000_000), g.shortLived(7_000_000)
 	equal(t, "wake", g.do(g.watch(late.ID)).wake, 9*time.Second)
 	equal(t, "wake", g.do(g.watch(soon.ID)).wake, 5*time.Second)
 	equal(t, "wake", g.do(g.watch(between.ID)).wake, 5*time.Second)
@@ -62,34 +62,34 @@ func TestTheFirstEndOfManyIsWaitedFor(t *testing.T) {
 	equal(t, "ended", len(out.ended), 2)
 }
 
-// TestAWatchedClockIsLookedAtNowAndThen (S29): it may be set, and it may stand still.
-func TestAWatchedClockIsLookedAtNowAndThen(t *testing.T) {
+// TestDoneChecksTheClockNowAndThen (S29): it may be set, and it may stand still.
+func TestDoneChecksTheClockNowAndThen(t *testing.T) {
 	g := newHarness(t, nil)
-	rec := g.mortal(3_600_000_000)
+	rec := g.shortLived(3_600_000_000)
 	equal(t, "wake when the end is far", g.do(g.watch(rec.ID)).wake, time.Minute)
 	equal(t, "wake when it is near", g.pass(3_599_999_999).wake, 10*time.Millisecond)
 }
 
-func TestAChangeThatIsDueComesBeforeAnEndThatIsFar(t *testing.T) {
+func TestDoneOfAFarExpiryDoesNotDelayABatch(t *testing.T) {
 	g := newHarness(t, nil)
-	rec := g.mortal(5_000_000)
+	rec := g.shortLived(5_000_000)
 	g.do(g.watch(rec.ID))
 	equal(t, "wake", g.do(g.update(g.create("u").ID, "1")).wake, micro(interval))
 }
 
-// TestAnEndThatIsBroughtForwardIsNoticed: a change may shorten a session.
-func TestAnEndThatIsBroughtForwardIsNoticed(t *testing.T) {
+// TestDoneClosesAtAnExpiryThatWasMovedForward: a change may shorten a session.
+func TestDoneClosesAtAnExpiryThatWasMovedForward(t *testing.T) {
 	g := newHarness(t, nil)
-	rec := g.mortal(50_000_000)
+	rec := g.shortLived(50_000_000)
 	g.do(g.watch(rec.ID))
 	r := g.touchTo(rec.ID, g.now, g.now+2_000_000)
 	g.do(r)
 	equal(t, "ended", len(g.pass(2_000_000).ended), 1)
 }
 
-func TestAWatchedSessionStaysInMemoryUntilTheLastWatcherLeaves(t *testing.T) {
+func TestDoneKeepsItsSessionInMemoryUntilTheLastWatcherLeaves(t *testing.T) {
 	g := newHarness(t, nil)
-	rec := g.mortal(5_000_000)
+	rec := g.shortLived(5_000_000)
 	a, b := g.watch(rec.ID), g.watch(rec.ID)
 	done := g.ok(g.do(a), a).done
 	equal(t, "one channel", g.ok(g.do(b), b).done == done, true)
@@ -106,10 +106,10 @@ func TestAWatchedSessionStaysInMemoryUntilTheLastWatcherLeaves(t *testing.T) {
 	equal(t, "with none", left(), 0)
 }
 
-// TestDoneClosesWithItsSessionAndLetsGoWithItsContext (I8).
-func TestDoneClosesWithItsSessionAndLetsGoWithItsContext(t *testing.T) {
+// TestDoneClosesWithItsSessionAndEndsWithItsContext (I8).
+func TestDoneClosesWithItsSessionAndEndsWithItsContext(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		id := l.born("u").ID
+		id := l.newSession("u").ID
 		ctx, cancel := context.WithCancel(l.Context())
 		done, err := l.Done(ctx, id)
 		l.is(err, nil)
@@ -120,7 +120,7 @@ func TestDoneClosesWithItsSessionAndLetsGoWithItsContext(t *testing.T) {
 		equal(t, "watched", l.counts().Watched, 1)
 		l.is(l.Destroy(l.Context(), id), nil)
 		<-done
-		id = l.born("u").ID
+		id = l.newSession("u").ID
 		_, err = l.Done(ctx, id)
 		l.is(err, nil)
 		cancel()
@@ -129,9 +129,9 @@ func TestDoneClosesWithItsSessionAndLetsGoWithItsContext(t *testing.T) {
 	})
 }
 
-// TestAResetReadsWatchedSessionsAgain: nobody else may ask for them. Those that are gone
+// TestDoneReadsItsSessionAgainAfterAReset: nobody else may ask for them. Those that are gone
 // end, the others are watched as before.
-func TestAResetReadsWatchedSessionsAgain(t *testing.T) {
+func TestDoneReadsItsSessionAgainAfterAReset(t *testing.T) {
 	for name, c := range map[string]struct {
 		gone, changed bool
 	}{
@@ -178,9 +178,9 @@ func TestAResetReadsWatchedSessionsAgain(t *testing.T) {
 	}
 }
 
-// TestAWatchThatBeginsAfterAResetWatchesWhatIsOnDisk: what memory has is kept for its
+// TestDoneAfterAResetWatchesWhatIsOnDisk: what memory has is kept for its
 // changes alone, and outdated otherwise.
-func TestAWatchThatBeginsAfterAResetWatchesWhatIsOnDisk(t *testing.T) {
+func TestDoneAfterAResetWatchesWhatIsOnDisk(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.do(g.update(rec.ID, "1"))

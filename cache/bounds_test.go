@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestTheBoundOfBytesIsReachedAndNotPassed (S45): what costs as much as is allowed stays.
-func TestTheBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
+// TestBoundOfBytesIsReachedAndNotPassed (S45): what costs as much as is allowed stays.
+func TestBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
 	h := newHot(100, 10)
 	for n, cost := range []int{4, 6} {
 		h.Add(id(n), "u", key(n), &value{key(n)}, cost)
@@ -19,7 +19,7 @@ func TestTheBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
 	}
 }
 
-func TestAnEntryThatIsUnpinnedBeyondTheBoundLeavesAtOnce(t *testing.T) {
+func TestUnpinBeyondTheBoundEvictsAtOnce(t *testing.T) {
 	h := newHot(1, 1<<20)
 	h.Pin(add(h, 0, "u"))
 	h.Pin(add(h, 1, "u"))
@@ -32,8 +32,8 @@ func TestAnEntryThatIsUnpinnedBeyondTheBoundLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// TestManyReferencedEntriesDoNotStopEviction: not all of them can have a second chance.
-func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
+// TestEvictionContinuesPastManyReferencedEntries: not all of them can have a second chance.
+func TestEvictionContinuesPastManyReferencedEntries(t *testing.T) {
 	const n = 300
 	h := newHot(n, 1<<20)
 	for i := range n {
@@ -50,8 +50,8 @@ func TestManyReferencedEntriesDoNotStopEviction(t *testing.T) {
 	}
 }
 
-// TestAnEntryThatGrowsIsNotEvictedForIt, whoever stands before it: the next change makes room.
-func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
+// TestEvictionSparesTheEntryThatGrows, whoever stands before it: the next change makes room.
+func TestEvictionSparesTheEntryThatGrows(t *testing.T) {
 	const n = 300
 	h := newHot(n, n)
 	for i := range n {
@@ -76,9 +76,9 @@ func TestAnEntryThatGrowsIsNotEvictedForIt(t *testing.T) {
 	}
 }
 
-// TestManyPinnedEntriesInARowHoldEvictionUpForAMoment: no eviction looks at all of
+// TestEvictionIsDelayedByManyPinnedEntriesInARow: no eviction looks at all of
 // them, but each looks further than the one before.
-func TestManyPinnedEntriesInARowHoldEvictionUpForAMoment(t *testing.T) {
+func TestEvictionIsDelayedByManyPinnedEntriesInARow(t *testing.T) {
 	const pinned, bound = 10_000, 15_000
 	h := newHot(bound, 1<<40)
 	for i := range bound {
@@ -105,7 +105,7 @@ func TestManyPinnedEntriesInARowHoldEvictionUpForAMoment(t *testing.T) {
 	}
 }
 
-func TestBoundsThatAreNotPositivePanic(t *testing.T) {
+func TestBoundThatIsNotPositivePanics(t *testing.T) {
 	for _, b := range []struct {
 		entries int
 		bytes   int64

@@ -31,7 +31,7 @@ func add(h *hot, n int, user string) *cache.Entry[value] {
 
 func has(h *hot, n int) bool { k := key(n); return h.Get(&k) != nil }
 
-func TestTheLeastRecentlyUsedLeavesFirst(t *testing.T) {
+func TestEvictionTakesTheLeastRecentlyUsedFirst(t *testing.T) {
 	h := newHot(3, 1<<20)
 	for n := range 4 {
 		add(h, n, "u")
@@ -41,7 +41,7 @@ func TestTheLeastRecentlyUsedLeavesFirst(t *testing.T) {
 	}
 }
 
-func TestAReferencedEntryGetsASecondChance(t *testing.T) {
+func TestEvictionGivesAReferencedEntryASecondChance(t *testing.T) {
 	h := newHot(3, 1<<20)
 	for n := range 3 {
 		add(h, n, "u")
@@ -61,9 +61,9 @@ func TestAReferencedEntryGetsASecondChance(t *testing.T) {
 	}
 }
 
-// TestAChangeIsAnAccess: an entry that was set has a second chance, and one that was
+// TestEvictionCountsAChangeAsAnAccess: an entry that was set has a second chance, and one that was
 // pinned for it is where it was before.
-func TestAChangeIsAnAccess(t *testing.T) {
+func TestEvictionCountsAChangeAsAnAccess(t *testing.T) {
 	h := newHot(3, 1<<20)
 	for n := range 3 {
 		add(h, n, "u")
@@ -85,7 +85,7 @@ func TestAChangeIsAnAccess(t *testing.T) {
 	}
 }
 
-func TestPinnedEntriesStay(t *testing.T) { // D6
+func TestEvictionSparesPinnedEntries(t *testing.T) { // D6
 	h := newHot(1, 1<<20)
 	a := add(h, 0, "u")
 	h.Pin(a)
@@ -101,7 +101,7 @@ func TestPinnedEntriesStay(t *testing.T) { // D6
 	}
 }
 
-func TestBytesAreBoundedToo(t *testing.T) {
+func TestEvictionKeepsTheBoundOfBytes(t *testing.T) {
 	h := newHot(100, 10)
 	a := h.Add(id(0), "u", key(0), &value{}, 4)
 	h.Add(id(1), "u", key(1), &value{}, 4)
@@ -115,7 +115,7 @@ func TestBytesAreBoundedToo(t *testing.T) {
 	}
 }
 
-func TestRekeyAndAlias(t *testing.T) {
+func TestRekeyMovesAnEntryAndItsAlias(t *testing.T) {
 	h := newHot(10, 1<<20)
 	e := add(h, 0, "u")
 	h.Rekey(e, key(1))
@@ -136,8 +136,8 @@ func TestRekeyAndAlias(t *testing.T) {
 	}
 }
 
-// TestASetIsItsModel compares with a plain map under random commands.
-func TestASetIsItsModel(t *testing.T) {
+// TestSetAgreesWithItsModel compares with a plain map under random commands.
+func TestSetAgreesWithItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const ids, bound = 12, 5
 		h := newHot(bound, 1<<20)
@@ -220,8 +220,8 @@ func checkHot(t *rapid.T, h *hot, pins map[int]int, ids, bound int) {
 	}
 }
 
-// TestReadersNeverSeeAnothersValue runs readers while the owner churns (-race).
-func TestReadersNeverSeeAnothersValue(t *testing.T) {
+// TestGetNeverReturnsTheValueOfAnotherKey runs readers while the owner churns (-race).
+func TestGetNeverReturnsTheValueOfAnotherKey(t *testing.T) {
 	const keys = 200
 	h := newHot(64, 1<<20)
 	var stop atomic.Bool
@@ -278,9 +278,9 @@ func TestRekeyHasNoGap(t *testing.T) {
 	reader.Wait()
 }
 
-// TestAKeyFindsNothingOfTheNextKey: a reader that is under way while a key is replaced
+// TestRekeyHidesTheOldKey: a reader that is under way while a key is replaced
 // does not find under it what the entry was given afterwards (I2).
-func TestAKeyFindsNothingOfTheNextKey(t *testing.T) {
+func TestRekeyHidesTheOldKey(t *testing.T) {
 	h := newHot(16, 1<<20)
 	e := add(h, 0, "u")
 	var current atomic.Int64
@@ -316,7 +316,7 @@ func TestGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestUnusableBoundsPanic(t *testing.T) {
+func TestBoundThatIsUnusablePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Fatal("no panic")

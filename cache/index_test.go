@@ -5,7 +5,7 @@ import "testing"
 // A reader that has found a key and sleeps while the key is taken away finds nothing
 // when it wakes, rather than what its entry has by then: that belongs to another key
 // (I2, R6: a linearizability run of 100,000 histories found it).
-func TestAReaderThatSleptDoesNotSeeWhatAnotherKeyHas(t *testing.T) {
+func TestGetAfterARekeyDoesNotReturnTheValueOfAnotherKey(t *testing.T) {
 	first, second, third := [32]byte{1}, [32]byte{2}, [32]byte{3}
 	for name, change := range map[string]func(*Set[int], *Entry[int]){
 		"rekeyed": func(h *Set[int], e *Entry[int]) { h.Rekey(e, third) },

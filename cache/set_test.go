@@ -2,8 +2,8 @@ package cache_test
 
 import "testing"
 
-// TestWhatIsDecidedShowsWhenItIsPublished: a reader sees nothing of it before.
-func TestWhatIsDecidedShowsWhenItIsPublished(t *testing.T) {
+// TestPublishShowsWhatWasDecided: a reader sees nothing of it before.
+func TestPublishShowsWhatWasDecided(t *testing.T) {
 	h := newHot(4, 1<<20)
 	e := h.Set.Add(id(0), "u", key(0), &value{key(0)}, 1)
 	if has(h, 0) || h.ByID(id(0)) != e {
@@ -31,8 +31,8 @@ func TestWhatIsDecidedShowsWhenItIsPublished(t *testing.T) {
 	}
 }
 
-// TestAnEntryOfOneStepIsNeverSeen: what is added and removed between two publications.
-func TestAnEntryOfOneStepIsNeverSeen(t *testing.T) {
+// TestPublishNeverShowsAnEntryThatCameAndWentInOneStep: what is added and removed between two publications.
+func TestPublishNeverShowsAnEntryThatCameAndWentInOneStep(t *testing.T) {
 	h := newHot(4, 1<<20)
 	e := h.Set.Add(id(0), "u", key(0), &value{}, 1)
 	h.Set.Alias(e, key(1))
@@ -42,8 +42,8 @@ func TestAnEntryOfOneStepIsNeverSeen(t *testing.T) {
 	}
 }
 
-// TestAnEntryLeavesWhenItsLastPinIsGone: pins are counted.
-func TestAnEntryLeavesWhenItsLastPinIsGone(t *testing.T) {
+// TestUnpinOfTheLastPinEvicts: pins are counted.
+func TestUnpinOfTheLastPinEvicts(t *testing.T) {
 	h := newHot(1, 1<<20)
 	e := add(h, 0, "u")
 	h.Pin(e)
@@ -61,8 +61,8 @@ func TestAnEntryLeavesWhenItsLastPinIsGone(t *testing.T) {
 	}
 }
 
-// TestDetachedEntriesAreNoUsersAnyMore, all at once, and in the set until they are removed.
-func TestDetachedEntriesAreNoUsersAnyMore(t *testing.T) {
+// TestDetachRemovesTheEntryFromItsUser, all at once, and in the set until they are removed.
+func TestDetachRemovesTheEntryFromItsUser(t *testing.T) {
 	h := newHot(10, 1<<20)
 	for n := range 3 {
 		add(h, n, "u")

@@ -10,7 +10,7 @@ import (
 )
 
 // The arrows, the clock, the goroutines and the sizes are as drawn (A6, D3, D15, D29, S47).
-func TestTheHouseIsAsDrawn(t *testing.T) {
+func TestArchKeepsTheRules(t *testing.T) {
 	faults, files, err := check(filepath.Join("..", ".."), house())
 	if err != nil {
 		t.Fatalf("reading the source: %v", err)
@@ -26,7 +26,7 @@ func TestTheHouseIsAsDrawn(t *testing.T) {
 // The negative control: a house with every fault once. Each line of its files
 // that ends in "// want RULE …" must be reported so, and nothing else may be.
 // Faults without a line of their own are in testdata/bad/want.txt.
-func TestEveryFaultIsFound(t *testing.T) {
+func TestArchNoticesEveryViolation(t *testing.T) {
 	root := filepath.Join("testdata", "bad")
 	faults, _, err := check(root, house())
 	if err != nil {
@@ -53,7 +53,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 }
 
 // Every rule of the checker has its control.
-func TestEveryRuleHasAControl(t *testing.T) {
+func TestArchHasAControlForEveryRule(t *testing.T) {
 	want, err := wanted(filepath.Join("testdata", "bad"))
 	if err != nil {
 		t.Fatalf("reading what is wanted: %v", err)

@@ -15,7 +15,7 @@ const (
 
 // However the wall clock is set, the time goes on as fast as the monotonic clock at
 // least, and is nowhere but at the wall clock or where it would be without a step.
-func TestTimeNeverGoesBackAndNeverStandsStill(t *testing.T) {
+func TestClockNeverGoesBackAndNeverStandsStill(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		wall, mono := 50*year, rng.Int64N(year)
@@ -39,7 +39,7 @@ func TestTimeNeverGoesBackAndNeverStandsStill(t *testing.T) {
 	}
 }
 
-func TestBehindIsHowFarTheWallClockWasSetBackUntilItHasCaughtUp(t *testing.T) {
+func TestClockBehindIsHowFarTheWallClockWasSetBack(t *testing.T) {
 	c := clock.New(100*second, 0, 0)
 	for _, at := range []struct{ wall, mono, behind int64 }{
 		{110, 10, 0}, {80, 20, 40}, {90, 30, 40}, {125, 40, 15}, {140, 41, 1}, {142, 42, 0},
@@ -51,7 +51,7 @@ func TestBehindIsHowFarTheWallClockWasSetBackUntilItHasCaughtUp(t *testing.T) {
 	}
 }
 
-func TestTimeBeginsNoSoonerThanItMust(t *testing.T) {
+func TestClockStartsAtTheTimeItMust(t *testing.T) {
 	if got := clock.New(100*second, 7, 250*second).At(7 + second); got != 251*second {
 		t.Errorf("%d, and the wall clock is behind what the time has been", got)
 	}
@@ -60,7 +60,7 @@ func TestTimeBeginsNoSoonerThanItMust(t *testing.T) {
 	}
 }
 
-func TestManyReadersSeeOneTime(t *testing.T) {
+func TestClockShowsManyReadersOneTime(t *testing.T) {
 	c := clock.New(0, 0, 0)
 	var readers sync.WaitGroup
 	for r := range int64(4) {

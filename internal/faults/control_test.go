@@ -10,7 +10,7 @@ import (
 )
 
 // The negative controls: a store that breaks a promise, which the sweep must notice.
-func TestTheSweepNoticesABrokenStore(t *testing.T) {
+func TestFaultsNoticeABrokenStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		wrap func(*sqlite.DB) persist.Backend
 		kind ledger.Kind

@@ -113,7 +113,7 @@ func (d *down) check(when string) {
 // A disk that takes no write for ten minutes of work: what is refused stays
 // refused, what waits is bounded, the store says so within two seconds, and
 // afterwards it writes everything that was acknowledged (R13, D13, D20, I7).
-func TestADiskThatIsDownForMinutes(t *testing.T) {
+func TestDiskDownForMinutesLosesNothing(t *testing.T) {
 	d, degraded, failed := duringDown(t, false)
 	for _, f := range d.found {
 		t.Error(f)
@@ -125,7 +125,7 @@ func TestADiskThatIsDownForMinutes(t *testing.T) {
 }
 
 // The negative control: a store whose destroys are acknowledged early.
-func TestADiskThatIsDownNoticesABrokenStore(t *testing.T) {
+func TestDiskDownNoticesABrokenStore(t *testing.T) {
 	d, _, _ := duringDown(t, true)
 	n := 0
 	for _, f := range d.found {

@@ -28,9 +28,9 @@ func others(t *testing.T, path, statement string) {
 	}
 }
 
-// TestSessionsThatAnotherProgramDeletesEnd (D27): those in memory, those that are watched,
+// TestForeignDeleteEndsSessions (D27): those in memory, those that are watched,
 // and those whose changes wait for the disk. Done closes.
-func TestSessionsThatAnotherProgramDeletesEnd(t *testing.T) {
+func TestForeignDeleteEndsSessions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sessile.Open(t.Context(), sessile.Config{Path: path})
@@ -69,9 +69,9 @@ func TestSessionsThatAnotherProgramDeletesEnd(t *testing.T) {
 	})
 }
 
-// TestAMonthInWhichNothingHappensCostsNothing: 30 days in a bubble, somebody logged in.
+// TestLookRestsForAMonthAndSeesForeignChangesAfterIt: 30 days in a bubble, somebody logged in.
 // Then the first request sees what others have done meanwhile.
-func TestAMonthInWhichNothingHappensCostsNothing(t *testing.T) {
+func TestLookRestsForAMonthAndSeesForeignChangesAfterIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {

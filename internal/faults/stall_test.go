@@ -95,7 +95,7 @@ func (s *stalled) reads(l login) bool {
 // While the disk stalls, what is in memory is read and changed as ever; what must
 // be durable ends at its caller's deadline, and what it says is true afterwards
 // (R11, D16, I9).
-func TestAStalledDiskHoldsUpOnlyWhatMustBeOnIt(t *testing.T) {
+func TestDiskStallDelaysDurableCallsOnly(t *testing.T) {
 	for _, f := range stalling(t, 100, faultvfs.Write, faultvfs.Sync, faultvfs.Truncate) {
 		t.Error(f)
 	}
@@ -103,7 +103,7 @@ func TestAStalledDiskHoldsUpOnlyWhatMustBeOnIt(t *testing.T) {
 
 // The negative control: with room for one session in memory and a disk that
 // stalls reads too, nothing is hot, and that is noticed.
-func TestAStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
+func TestDiskStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	faults := stalling(t, 1, faultvfs.Write, faultvfs.Sync, faultvfs.Truncate, faultvfs.Read)
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, "a hot read") }) {
 		t.Errorf("not noticed: %v", faults)

@@ -201,7 +201,7 @@ func all(n int) (list []fault) {
 // store is closed or abandoned: nothing that was acknowledged is lost or undone,
 // no call outlives its context, every error is one of the documented ones, and
 // the store recovers by itself (R4; I1, I2, I3, I9, D9, D10).
-func TestNoFaultBreaksAPromise(t *testing.T) {
+func TestFaultsBreakNoPromise(t *testing.T) {
 	first := newSweeper(t)
 	found, in := first.try(t, fault{call: -1})
 	if len(found) > 0 {

@@ -15,7 +15,7 @@ import (
 
 // A lock of the WAL's index that somebody has for 100 ms is waited for: a goroutine
 // may be kept from its processor for as long. In a bubble it is given up early.
-func TestALockIsWaitedForLongerThanAGoroutineMayStandStill(t *testing.T) {
+func TestVFSWaitsForALockLongerThanAGoroutineMayBlock(t *testing.T) {
 	for name, vfs := range map[string]*faultvfs.VFS{"real": faultvfs.New("real"), "bubble": faultvfs.NewForBubble("bubble")} {
 		c, err := sqlite.OpenConn("file:"+filepath.Join(t.TempDir(), "x.db")+"?vfs="+vfs.Name, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenURI|sqlite.OpenWAL)
 		if err != nil {

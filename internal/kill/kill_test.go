@@ -256,9 +256,9 @@ func (l *loop) missed(store *sessile.Store, id sessile.ID) {
 	}
 }
 
-// TestKillNineUndoesNothing: I1, I2, I3 and D22 under kill -9 (R1), and how old the
+// TestKillUndoesNothing: I1, I2, I3 and D22 under kill -9 (R1), and how old the
 // oldest change is that was written behind and lost (R14, I7).
-func TestKillNineUndoesNothing(t *testing.T) {
+func TestKillUndoesNothing(t *testing.T) {
 	l := newLoop(t, "")
 	for range *rounds {
 		l.cycle(syscall.SIGKILL)
@@ -270,9 +270,9 @@ func TestKillNineUndoesNothing(t *testing.T) {
 	}
 }
 
-// TestKillNineNoticesAnEarlyAcknowledgement is the negative control: a store
+// TestKillNoticesAnEarlyAcknowledgement is the negative control: a store
 // that acknowledges a destroy before it is durable must be caught.
-func TestKillNineNoticesAnEarlyAcknowledgement(t *testing.T) {
+func TestKillNoticesAnEarlyAcknowledgement(t *testing.T) {
 	notice(t, "early", syscall.SIGKILL, func(l *loop) int { return l.found[ledger.Undone] })
 }
 

@@ -32,9 +32,9 @@ func TestKillByTERMNoticesAStoreThatIsNotClosed(t *testing.T) {
 	notice(t, "rude", syscall.SIGTERM, func(l *loop) int { return l.behind })
 }
 
-// TestKillWhileOpening: a process that is killed while it makes the file leaves one that
+// TestKillWhileOpeningLeavesAFileThatOpens: a process that is killed while it makes the file leaves one that
 // the next process opens (R24, D25).
-func TestKillWhileOpening(t *testing.T) {
+func TestKillWhileOpeningLeavesAFileThatOpens(t *testing.T) {
 	dir := t.TempDir()
 	takes := openingTakes(t, "open", dir)
 	finished := 0

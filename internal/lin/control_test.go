@@ -62,8 +62,8 @@ func (s additive) CreateWith(ctx context.Context, n sessile.NewSession) (sessile
 	return s.Store.CreateWith(ctx, n)
 }
 
-// TestImpossibleHistoriesAreNoticed is the negative control.
-func TestImpossibleHistoriesAreNoticed(t *testing.T) {
+// TestCallsNoticeImpossibleHistories is the negative control.
+func TestCallsNoticeImpossibleHistories(t *testing.T) {
 	for name, broken := range map[string]func(*sessile.Store) store{
 		"stale reads":               func(s *sessile.Store) store { return &stale{Store: s, seen: make(map[string]sessile.Session)} },
 		"lost updates":              func(s *sessile.Store) store { return &forgetful{Store: s} },

@@ -305,9 +305,9 @@ func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	return verdict != porcupine.Illegal
 }
 
-// TestCallsLookAsIfOneCameAfterTheOther: R6, A2, I1, I2: also when callers give up, and
+// TestCallsAreLinearizable: R6, A2, I1, I2: also when callers give up, and
 // across a crash.
-func TestCallsLookAsIfOneCameAfterTheOther(t *testing.T) {
+func TestCallsAreLinearizable(t *testing.T) {
 	first, n := uint64(time.Now().UnixNano())>>20, *histories
 	if *seed != 0 {
 		first, n = *seed, 1

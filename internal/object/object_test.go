@@ -32,7 +32,7 @@ func TestParseMakesTheCanonicalForm(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoObjectIsRefused(t *testing.T) { // A8, S46
+func TestParseRefusesWhatIsNotAnObject(t *testing.T) { // A8, S46
 	for _, in := range []string{
 		``, `null`, `[]`, `"x"`, `1`, `true`, `{`, `{}{}`, `{} x`, `{"a":}`, `{'a':1}`, "{\"a\":\"\xff\"}", `{"a":01}`,
 		strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000),
@@ -54,8 +54,8 @@ func TestWhatIsNoObjectIsRefused(t *testing.T) { // A8, S46
 	}
 }
 
-// TestWithIsAMap compares With with a plain map.
-func TestWithIsAMap(t *testing.T) {
+// TestWithAgreesWithAMap compares With with a plain map.
+func TestWithAgreesWithAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, model := object.Empty(), map[string]json.RawMessage{}
 		for range rapid.IntRange(0, 8).Draw(t, "rounds") {
@@ -101,7 +101,7 @@ func check(t *rapid.T, o *object.Object, model map[string]json.RawMessage) {
 	}
 }
 
-func TestOneObjectServesManyReaders(t *testing.T) { // A26, S43
+func TestObjectServesConcurrentReaders(t *testing.T) { // A26, S43
 	stored := object.FromStored([]byte(`{"a":1,"b":{"c":[1,2,3]}}`))
 	made, err := stored.With([]object.Change{{Key: "z", Value: []byte("0")}})
 	if err != nil {
@@ -181,9 +181,9 @@ func BenchmarkWith(b *testing.B) {
 	}
 }
 
-// TestWithHoldsNoBytesOfValuesThatAreGone: a small object does not keep a large one in
+// TestWithReleasesTheBytesOfOldValues: a small object does not keep a large one in
 // memory, whether that was stored or changed, and shows what it should.
-func TestWithHoldsNoBytesOfValuesThatAreGone(t *testing.T) {
+func TestWithReleasesTheBytesOfOldValues(t *testing.T) {
 	large := json.RawMessage(`"` + strings.Repeat("x", 60_000) + `"`)
 	with := func(o *object.Object, c ...object.Change) *object.Object {
 		t.Helper()

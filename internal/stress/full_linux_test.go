@@ -27,7 +27,7 @@ const (
 // A disk of four megabytes is filled at a random moment. What the store refuses
 // and what it acknowledges is true then, when there is room again, and after it
 // was opened again; and a log-out counts although it cannot be stored (R15, D11, I4).
-func TestAFullDiskLosesNothing(t *testing.T) {
+func TestStressFullDiskLosesNothing(t *testing.T) {
 	if os.Getenv(smallDisk) == "" {
 		onSmallDisk(t)
 		return

@@ -78,7 +78,7 @@ func lock(t *testing.T, path string) (free func()) {
 // Another process, a backup tool say, holds the database's lock for seconds: no
 // call outlives its context, what is in memory is read and changed as ever, a
 // second store is refused at once, and afterwards everything is written (R16, D16, D24, I9).
-func TestALockOfAnotherProcessDelaysWritesAlone(t *testing.T) {
+func TestStressForeignLockDelaysWritesOnly(t *testing.T) {
 	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
 	s.steps(false, 40)
 	_, hot, err := s.store.Create(context.Background(), sessile.Meta{}, "hot", nil)

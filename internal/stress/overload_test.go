@@ -271,7 +271,7 @@ func liveHeap() uint64 {
 // Ten times the load that the store can take: what it refuses it refuses clearly
 // and early, memory stays within its bounds, and no log-out is refused (R12, D13,
 // D14). How soon and how many it answers is told, not judged: machines are noisy.
-func TestTenTimesTooMuch(t *testing.T) {
+func TestStressOverloadKeepsItsBounds(t *testing.T) {
 	for _, fault := range tooMuch(t, deluge{times: 10, waiting: pending, batch: pending / 2, clients: sessions, total: *overload}) {
 		t.Error(fault)
 	}
@@ -280,7 +280,7 @@ func TestTenTimesTooMuch(t *testing.T) {
 // The same where the disk is what is too slow: every sync takes 8 ms more, and a
 // commit takes four changes. So ten times too much is little for the machine, and
 // the latencies are the store's own.
-func TestTenTimesTooMuchForTheDisk(t *testing.T) {
+func TestStressOverloadOfTheDiskKeepsItsBounds(t *testing.T) {
 	for _, fault := range tooMuch(t, deluge{times: 10, waiting: 8, total: *overload, sync: 8 * time.Millisecond, batch: 4, clients: sessions}) {
 		t.Error(fault)
 	}
@@ -289,11 +289,11 @@ func TestTenTimesTooMuchForTheDisk(t *testing.T) {
 // The negative controls: a store that lets any number of changes wait, and one where
 // callers wait for room until their time is up. The noise of a machine may hide how
 // much a store takes, so they are offered more and more.
-func TestTenTimesTooMuchNoticesAStoreWithoutBounds(t *testing.T) {
+func TestStressOverloadNoticesAStoreWithoutBounds(t *testing.T) {
 	noticed(t, "a bound does not hold", deluge{waiting: 1 << 20, batch: 8, sync: 20 * time.Millisecond, hot: sessions})
 }
 
-func TestTenTimesTooMuchNoticesAnEndlessLine(t *testing.T) {
+func TestStressOverloadNoticesAnEndlessWaitQueue(t *testing.T) {
 	noticed(t, "refused late", deluge{waiting: pending, batch: pending / 2, stubborn: true})
 }
 

@@ -112,9 +112,9 @@ func (s *siege) none() {
 	}
 }
 
-// TestASiegeNoticesABrokenStore is the negative control: a store that acknowledges
+// TestStressNoticesABrokenStore is the negative control: a store that acknowledges
 // destroys before they are stored, and loses the last ones.
-func TestASiegeNoticesABrokenStore(t *testing.T) {
+func TestStressNoticesABrokenStore(t *testing.T) {
 	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Wrap: harness.EarlyDestroys}, 1)
 	s.steps(false, 100)
 	s.relieved()

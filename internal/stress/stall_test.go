@@ -61,14 +61,14 @@ func (s *stalls) fault(format string, args ...any) {
 // A disk that stalls, in real time, holds up nobody who reads or changes what is in
 // memory; what must be on disk ends with its caller's deadline; what was held up is
 // written soon after (R11, D16). How long it all takes is told, not judged but by seconds.
-func TestAStallInRealTime(t *testing.T) {
+func TestStressStallDoesNotDelayHotReads(t *testing.T) {
 	for _, f := range stalled(t, 0, false) {
 		t.Error(f)
 	}
 }
 
 // The negative control: room for one session in memory, and a disk that stalls reads too.
-func TestAStallInRealTimeNoticesAStoreThatReadsTheDisk(t *testing.T) {
+func TestStressStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	faults := stalled(t, 1, true)
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, "a hot read") }) {
 		t.Errorf("not noticed: %v", faults)

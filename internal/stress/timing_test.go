@@ -81,7 +81,7 @@ func made(t *testing.T, head string, hash []byte) (list []sessile.Token) {
 // that place of the index is taken. It tells nothing of a token, which is why
 // tokens are looked up by their hashes (R21, S5, A7). Machines are noisy, so the
 // figures are told, not judged.
-func TestRefusalsTakeTheSameTime(t *testing.T) {
+func TestStressRefusalsTakeTheSameTime(t *testing.T) {
 	store, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")})
 	if err != nil {
 		t.Fatal(err)

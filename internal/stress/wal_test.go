@@ -78,7 +78,7 @@ func openForFlood(t *testing.T) (*sessile.Store, string) {
 
 // The write-ahead log stays small while everything is written as fast as the disk
 // takes it and a backup is always under way, and it is empty soon after (R17, D26).
-func TestTheWALStaysSmallWithABackupUnderWay(t *testing.T) {
+func TestStressWALStaysSmallDuringABackup(t *testing.T) {
 	store, path := openForFlood(t)
 	end := make(chan struct{})
 	all := flood(t, store, end)
@@ -118,7 +118,7 @@ func TestTheWALStaysSmallWithABackupUnderWay(t *testing.T) {
 
 // The negative control: somebody reads the file and never ends, so no checkpoint
 // can empty the WAL. It is noticed here, and Health says so.
-func TestAWALThatCannotBeEmptiedIsNoticed(t *testing.T) {
+func TestStressNoticesAWALThatCannotBeEmptied(t *testing.T) {
 	store, path := openForFlood(t)
 	reader, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
 	if err != nil {

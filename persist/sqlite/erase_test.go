@@ -20,7 +20,7 @@ func marked(word string, n int) []byte {
 
 // What sessions held that were destroyed, ended or changed is in no file after Close, and
 // in no backup: neither on a page that is free, nor in a gap of one that is not (R22).
-func TestDataOfDestroyedSessionsIsInNoFileAfterClose(t *testing.T) {
+func TestDestroyErasesDataFromEveryFileByClose(t *testing.T) {
 	for _, size := range []int{100, 1000, 60_000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			dir := t.TempDir()

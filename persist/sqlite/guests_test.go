@@ -89,7 +89,7 @@ func (g *guestRig) raw(sql string) {
 	}
 }
 
-func TestGuestEvictionIsInTheOrderOfActivity(t *testing.T) {
+func TestGuestsAreEvictedInTheOrderOfActivity(t *testing.T) {
 	g := newGuestRig(t)
 	for n := range byte(4) {
 		g.apply(nil, g.create(n+1, "", 4))
@@ -101,10 +101,10 @@ func TestGuestEvictionIsInTheOrderOfActivity(t *testing.T) {
 	g.want(g.apply(nil, g.create(9, "", 1))[0], 8, 1, 3, 4) // 6 has ended, and its entry is skipped
 }
 
-// TestGuestEvictionThatIsRolledBackIsMadeAgain: 1. An eviction takes the first guest out of the
+// TestGuestsEvictedInARolledBackBatchAreEvictedAgain: 1. An eviction takes the first guest out of the
 // order. 2. Another item of the batch fails, and everything is rolled back. 3. The batch is
 // applied anew, without that item.
-func TestGuestEvictionThatIsRolledBackIsMadeAgain(t *testing.T) {
+func TestGuestsEvictedInARolledBackBatchAreEvictedAgain(t *testing.T) {
 	g := newGuestRig(t)
 	g.apply(nil, g.create(1, "", 2), g.create(2, "", 2), g.create(9, "ann", 0))
 	g.raw(`DELETE FROM activity WHERE key = (SELECT key FROM session WHERE user_id = 'ann')`)
@@ -114,7 +114,7 @@ func TestGuestEvictionThatIsRolledBackIsMadeAgain(t *testing.T) {
 	g.want(g.apply(nil, g.create(5, "", 2))[0], 3)
 }
 
-func TestGuestEvictionSeesWhatAnotherProgramHasWritten(t *testing.T) {
+func TestGuestsAreEvictedByForeignChangesOfActivity(t *testing.T) {
 	g := newGuestRig(t)
 	for n := range byte(4) {
 		g.apply(nil, g.create(n+1, "", 3))
@@ -123,8 +123,8 @@ func TestGuestEvictionSeesWhatAnotherProgramHasWritten(t *testing.T) {
 	g.want(g.apply(nil, g.create(5, "", 3))[0], 4)
 }
 
-// TestGuestOrderDoesNotGrow with the guests that come and go.
-func TestGuestOrderDoesNotGrow(t *testing.T) {
+// TestGuestsOrderIsBounded with the guests that come and go.
+func TestGuestsOrderIsBounded(t *testing.T) {
 	g := newGuestRig(t)
 	g.apply(nil, g.create(1, "", 1), g.create(2, "", 1))
 	most := 0

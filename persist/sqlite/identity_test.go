@@ -7,46 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	zombie "zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
-
-// resets counts what a Look tells.
-type resets []string
-
-func (r *resets) Reset(reason string)      { *r = append(*r, reason) }
-func (*resets) Invalidate([]persist.Event) {}
-func (*resets) Fresh(time.Duration)        {}
-
-// started opens a file in a directory of its own, which the test spoils: Close may fail.
-func started(t *testing.T) (*sqlite.DB, string) {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "data")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "s.db")
-	d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Readers: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	must(t, d, create(1), create(2))
-	return d, path
-}
-
-func ok(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // refusesAll fails unless a commit is refused because of the file, and the health tells.
 func refusesAll(t *testing.T, d *sqlite.DB) {
@@ -60,16 +27,9 @@ func refusesAll(t *testing.T, d *sqlite.DB) {
 	}
 }
 
-// copyFile writes what is in one file over another, as cp does.
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	b, err := os.ReadFile(from)
-	ok(t, err, os.WriteFile(to, b, 0o600))
-}
-
-// TestAFileThatIsNotAtItsPathTakesNoCommit (D27): what would be acknowledged would be gone
+// TestIdentityRefusesACommitToAFileThatIsNotAtItsPath (D27): what would be acknowledged would be gone
 // after a restart. When the file is back, everything goes on.
-func TestAFileThatIsNotAtItsPathTakesNoCommit(t *testing.T) {
+func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) {
 	for name, c := range map[string]struct{ take, back func(path string) error }{
 		"removed": {os.Remove, nil},
 		"replaced": {func(path string) error {
@@ -120,8 +80,8 @@ func TestAFileThatIsNotAtItsPathTakesNoCommit(t *testing.T) {
 	}
 }
 
-// TestALinkThatLeadsElsewhereTakesNoCommit: the next start would follow it.
-func TestALinkThatLeadsElsewhereTakesNoCommit(t *testing.T) {
+// TestIdentityRefusesACommitBehindALinkThatLeadsElsewhere: the next start would follow it.
+func TestIdentityRefusesACommitBehindALinkThatLeadsElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link.db")
 	ok(t, os.Symlink("a.db", link))
@@ -148,9 +108,9 @@ func grownFrom(t *testing.T, d *sqlite.DB, n int) {
 	}
 }
 
-// TestAFileThatIsOverwrittenIsLost: its inode is the same, and nothing that is in it can be
+// TestIdentityOfAnOverwrittenFileIsLost: its inode is the same, and nothing that is in it can be
 // trusted, whatever happens to it later. It is not written any more.
-func TestAFileThatIsOverwrittenIsLost(t *testing.T) {
+func TestIdentityOfAnOverwrittenFileIsLost(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, d *sqlite.DB, path string){
 		"by a backup": func(t *testing.T, d *sqlite.DB, path string) {
 			t.Helper()
@@ -264,9 +224,9 @@ func touched(t *testing.T, d *sqlite.DB, path string) {
 	t.Fatal("there was no checkpoint")
 }
 
-// TestAFileThatIsTakenAwayDuringACommitTakesNothing: what is at the path counts when the
+// TestIdentityRefusesACommitDuringWhichTheFileIsMoved: what is at the path counts when the
 // commit is acknowledged, not when it began.
-func TestAFileThatIsTakenAwayDuringACommitTakesNothing(t *testing.T) {
+func TestIdentityRefusesACommitDuringWhichTheFileIsMoved(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"moved":       func(path string) error { return os.Rename(path, path+".away") },
 		"overwritten": func(path string) error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) },
@@ -294,8 +254,8 @@ func TestAFileThatIsTakenAwayDuringACommitTakesNothing(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsOverwrittenDuringACommitIsLost: by what it had before a checkpoint.
-func TestAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
+// TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost: by what it had before a checkpoint.
+func TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
 	disk := newDisk(t)
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := disk.open(t, path)
@@ -321,8 +281,8 @@ func TestAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired: the repair would write to it.
-func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
+// TestIdentityOfAFileThatIsOverwrittenWhileWritesFailIsNotRepaired: the repair would write to it.
+func TestIdentityOfAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	disk := newDisk(t)
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := disk.open(t, path)
@@ -349,47 +309,9 @@ func TestAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	}
 }
 
-// TestAnotherProgramMayCheckpointBesideAReader: it writes only what has not changed since
-// the reader began.
-func TestAnotherProgramMayCheckpointBesideAReader(t *testing.T) {
-	for _, mode := range []string{"PASSIVE", "FULL", "RESTART", "TRUNCATE"} {
-		for name, first := range map[string]func(t *testing.T, d *sqlite.DB, other *zombie.Conn){
-			"for the first time": func(*testing.T, *sqlite.DB, *zombie.Conn) {},
-			"after one": func(t *testing.T, _ *sqlite.DB, c *zombie.Conn) {
-				t.Helper()
-				run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
-			},
-			"after one that a commit has noticed": func(t *testing.T, d *sqlite.DB, c *zombie.Conn) {
-				t.Helper()
-				run(t, c, `PRAGMA wal_checkpoint(TRUNCATE)`)
-				must(t, d, create(10))
-			},
-		} {
-			t.Run(mode+" "+name, func(t *testing.T) {
-				d, path := started(t)
-				reader, other := raw(t, path), raw(t, path)
-				other.SetBusyTimeout(0)
-				first(t, d, other)
-				must(t, d, create(11))
-				ok(t, sqlitex.ExecuteTransient(reader, `BEGIN`, nil), sqlitex.ExecuteTransient(reader, `SELECT count(*) FROM session`, nil))
-				must(t, d, create(12), create(13))
-				run(t, other, `PRAGMA wal_checkpoint(`+mode+`)`)
-				must(t, d, create(14))
-				ok(t, d.Inspect().Failed, sqlitex.ExecuteTransient(reader, `COMMIT`, nil))
-				run(t, other, `PRAGMA wal_checkpoint(`+mode+`)`)
-				must(t, d, create(15))
-				ok(t, d.Inspect().Failed, reader.Close(), other.Close(), d.Close())
-				if d := open(t, path); !exists(t, d, 12) || !exists(t, d, 15) {
-					t.Error("what was acknowledged is not there")
-				}
-			})
-		}
-	}
-}
-
-// TestAFileThatIsRestoredByACommitIsOurs: the sqlite3 shell's .restore writes a backup as a
+// TestIdentityAcceptsAFileThatACommitRestored: the sqlite3 shell's .restore writes a backup as a
 // transaction, and the mark of the backup with it.
-func TestAFileThatIsRestoredByACommitIsOurs(t *testing.T) {
+func TestIdentityAcceptsAFileThatACommitRestored(t *testing.T) {
 	d, path := started(t)
 	copied := pageByPage(t, path)
 	must(t, d, create(3), destroy(1))
@@ -411,171 +333,5 @@ func TestAFileThatIsRestoredByACommitIsOurs(t *testing.T) {
 	ok(t, d.Inspect().Failed, d.Close())
 	if d := open(t, path); !exists(t, d, 1) || !exists(t, d, 5) {
 		t.Error("what was acknowledged is not there")
-	}
-}
-
-// TestAWALThatIsOverwrittenIsNoticed: what was acknowledged is in it alone.
-func TestAWALThatIsOverwrittenIsNoticed(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, d *sqlite.DB, wal string){
-		"cut":     func(t *testing.T, _ *sqlite.DB, wal string) { t.Helper(); ok(t, os.Truncate(wal, 4096)) },
-		"emptied": func(t *testing.T, _ *sqlite.DB, wal string) { t.Helper(); ok(t, os.Truncate(wal, 0)) },
-		"by an older one": func(t *testing.T, d *sqlite.DB, wal string) {
-			t.Helper()
-			copyFile(t, wal, wal+".old")
-			must(t, d, create(3))
-			copyFile(t, wal+".old", wal)
-		},
-		"by another one": func(t *testing.T, _ *sqlite.DB, wal string) {
-			t.Helper()
-			other, path := started(t)
-			must(t, other, create(4), create(5))
-			must(t, other, create(6))
-			copyFile(t, path+"-wal", wal)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d, path := started(t)
-			spoil(t, d, path+"-wal")
-			refusesAll(t, d)
-		})
-	}
-}
-
-// TestAWALThatIsTakenAwayIsSaved: the connections still have it.
-func TestAWALThatIsTakenAwayIsSaved(t *testing.T) {
-	for name, take := range map[string]func(path string) error{
-		"the WAL removed":   func(path string) error { return os.Remove(path + "-wal") },
-		"its index removed": func(path string) error { return os.Remove(path + "-shm") },
-		"both removed":      func(path string) error { return errors.Join(os.Remove(path+"-wal"), os.Remove(path+"-shm")) },
-		"the WAL replaced": func(path string) error {
-			return errors.Join(os.Remove(path+"-wal"), os.WriteFile(path+"-wal", nil, 0o600))
-		},
-		"its index replaced": func(path string) error {
-			return errors.Join(os.Remove(path+"-shm"), os.WriteFile(path+"-shm", nil, 0o600))
-		},
-	} {
-		for when, first := range map[string]func(t *testing.T, d *sqlite.DB){
-			"by the next commit": func(t *testing.T, d *sqlite.DB) { t.Helper(); must(t, d, destroy(1)) },
-			"by the next look":   func(_ *testing.T, d *sqlite.DB) { d.Look(new(resets)) },
-		} {
-			t.Run(name+" "+when, func(t *testing.T) {
-				d, path := started(t)
-				exists(t, d, 2)
-				ok(t, take(path))
-				first(t, d)
-				killed := open(t, copyOf(t, path))
-				if !exists(t, killed, 2) {
-					t.Error("it is not saved")
-				}
-				if i := d.Inspect(); i.Failed != nil {
-					t.Errorf("Inspect: %v", i.Failed)
-				}
-				must(t, d, create(3))
-				if !exists(t, d, 3) || !exists(t, d, 2) {
-					t.Error("it is not read")
-				}
-				ok(t, d.Close())
-				if d := open(t, path); !exists(t, d, 3) || !exists(t, d, 2) {
-					t.Error("what was acknowledged is not there")
-				}
-			})
-		}
-	}
-}
-
-// TestAWALThatComesBackIsNotTaken: it was moved away, and is put where it was while the
-// store makes another one. What it has is older than the file.
-func TestAWALThatComesBackIsNotTaken(t *testing.T) {
-	for name, when := range map[string]faultvfs.Op{"before it is opened": faultvfs.Open, "while it is read": faultvfs.Lock} {
-		t.Run(name, func(t *testing.T) {
-			disk := newDisk(t)
-			path := filepath.Join(t.TempDir(), "s.db")
-			d := disk.open(t, path)
-			must(t, d, create(1), create(2))
-			ok(t, os.Rename(path+"-wal", path+"-wal.old"))
-			must(t, d, destroy(1), create(3))
-			ok(t, os.Remove(path+"-wal"))
-			opened, back := false, false
-			disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
-				opened = opened || c.Op == faultvfs.Open && c.Path == path+"-wal"
-				if opened && !back && c.Op == when {
-					back = true
-					ok(t, os.Rename(path+"-wal.old", path+"-wal"))
-				}
-				return v
-			})
-			for n := range 3 {
-				if _, err := apply(d, create(10+n)); err != nil && !errors.Is(err, persist.ErrReplaced) {
-					t.Errorf("Apply: %v", err)
-				}
-			}
-			must(t, d, create(4))
-			if !back || exists(t, d, 1) || !exists(t, d, 3) || !exists(t, d, 4) {
-				t.Errorf("it came back %t, and what was acknowledged is not read", back)
-			}
-			ok(t, d.Inspect().Failed, d.Close())
-			if d := open(t, path); exists(t, d, 1) || !exists(t, d, 3) || !exists(t, d, 4) {
-				t.Error("what was acknowledged is not there")
-			}
-		})
-	}
-}
-
-// TestAnotherProgramMayUseTheFile: an operator's, who looks, writes or tidies up. What it
-// may have changed is read anew, and the health tells.
-func TestAnotherProgramMayUseTheFile(t *testing.T) {
-	sql := func(statements ...string) func(*testing.T, string) {
-		return func(t *testing.T, path string) {
-			t.Helper()
-			c := raw(t, path)
-			for _, s := range statements {
-				ok(t, sqlitex.ExecuteTransient(c, s, nil))
-			}
-			ok(t, c.Close())
-		}
-	}
-	for _, c := range []struct {
-		name   string
-		do     func(t *testing.T, path string)
-		resets int
-	}{
-		{"reads", sql(`SELECT count(*) FROM session`), 0},
-		{"writes", sql(`UPDATE session SET user_id = 'x'`), 1},
-		{"rolls back", sql(`BEGIN`, `UPDATE session SET user_id = 'x'`, `ROLLBACK`), 0},
-		{"checkpoints", sql(`PRAGMA wal_checkpoint(PASSIVE)`), 1},
-		{"empties the WAL", sql(`PRAGMA wal_checkpoint(TRUNCATE)`), 1},
-		{"vacuums", sql(`DELETE FROM session`, `VACUUM`, `PRAGMA wal_checkpoint(TRUNCATE)`), 1},
-		{"touches", func(t *testing.T, path string) { t.Helper(); now := time.Now(); ok(t, os.Chtimes(path, now, now)) }, 1},
-		{"changes the mode", func(t *testing.T, path string) { t.Helper(); ok(t, os.Chmod(path, 0o640)) }, 0},
-		{"links", func(t *testing.T, path string) { t.Helper(); ok(t, os.Link(path, path+".link")) }, 0},
-	} {
-		for when, first := range map[string]func(d *sqlite.DB) error{
-			"noticed by a commit": func(d *sqlite.DB) error { _, err := apply(d, destroy(1)); return err },
-			"noticed by a look":   func(d *sqlite.DB) error { return d.Inspect().Failed },
-		} {
-			t.Run(c.name+" "+when, func(t *testing.T) {
-				d, path := started(t)
-				grown(t, d)
-				must(t, d, create(8000))
-				c.do(t, path)
-				ok(t, first(d))
-				var told resets
-				if d.Look(&told); len(told) != c.resets {
-					t.Errorf("told %q, want %d", told, c.resets)
-				}
-				i := d.Inspect()
-				if i.Failed != nil || (i.Warning != "") != (c.resets > 0) {
-					t.Errorf("failed %v, warning %q", i.Failed, i.Warning)
-				}
-				for range 100 {
-					d.Look(&told)
-				}
-				if len(told) > c.resets || d.Inspect().Warning != "" {
-					t.Errorf("told %q, warning %q", told, d.Inspect().Warning)
-				}
-				must(t, d, create(9000))
-				ok(t, d.Close())
-			})
-		}
 	}
 }

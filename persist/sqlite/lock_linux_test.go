@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestTheLockIsFreedAlthoughAProgramIsBeingStarted: until it runs it has every file that
+// TestLockIsReleasedWhileAProgramIsBeingStarted: until it runs it has every file that
 // this process has.
-func TestTheLockIsFreedAlthoughAProgramIsBeingStarted(t *testing.T) {
+func TestLockIsReleasedWhileAProgramIsBeingStarted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := open(t, path)
 	must(t, d, create(1))

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	zombie "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -16,8 +17,8 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestALockFileThatIsRemovedLetsNobodyIn (D24): a cleaner of temporary files takes it away.
-func TestALockFileThatIsRemovedLetsNobodyIn(t *testing.T) {
+// TestLockHoldsAfterItsFileIsRemoved (D24): a cleaner of temporary files takes it away.
+func TestLockHoldsAfterItsFileIsRemoved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
 		refused(t, arg)
@@ -39,8 +40,8 @@ func TestALockFileThatIsRemovedLetsNobodyIn(t *testing.T) {
 	}
 }
 
-// TestASecondNameOfTheFileLetsNobodyIn: it would have a WAL of its own.
-func TestASecondNameOfTheFileLetsNobodyIn(t *testing.T) {
+// TestLockHoldsForASecondNameOfTheFile: it would have a WAL of its own.
+func TestLockHoldsForASecondNameOfTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
 		refused(t, arg)
@@ -60,9 +61,9 @@ func TestASecondNameOfTheFileLetsNobodyIn(t *testing.T) {
 	must(t, d, create(2))
 }
 
-// TestARefusedOpenTakesNoLockAway: locks are the process's, and to close a file drops all
+// TestLockHoldsAfterARefusedOpen: locks are the process's, and to close a file drops all
 // that it has on it. Then another program could have the file for itself.
-func TestARefusedOpenTakesNoLockAway(t *testing.T) {
+func TestLockHoldsAfterARefusedOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
 		err := sqlitex.ExecuteTransient(raw(t, arg), `PRAGMA journal_mode = DELETE`, nil)
@@ -78,9 +79,9 @@ func TestARefusedOpenTakesNoLockAway(t *testing.T) {
 	child(t, path)
 }
 
-// TestWhatLeadsElsewhereIsNotWritten: in a directory that others can write to, somebody
+// TestLockFileThatIsALinkIsNotWritten: in a directory that others can write to, somebody
 // may have put links beside the file before it is opened.
-func TestWhatLeadsElsewhereIsNotWritten(t *testing.T) {
+func TestLockFileThatIsALinkIsNotWritten(t *testing.T) {
 	const content = "do not touch"
 	for _, suffix := range []string{".lock", "-wal", "-shm", "-journal"} {
 		for name, link := range map[string]func(from, to string) error{"symbolic": os.Symlink, "hard": os.Link} {
@@ -108,4 +109,71 @@ func TestWhatLeadsElsewhereIsNotWritten(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestLockIsReleasedByCloseAndByAFailedOpen(t *testing.T) { // D30
+	path := filepath.Join(t.TempDir(), "s.db")
+	for range 3 {
+		d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := sqlite.Open(ctx, sqlite.Config{Path: path}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Open with an ended context: %v", err)
+		}
+	}
+}
+
+func TestLockIsOneForTwoNamesOfAFile(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "s.db"), filepath.Join(dir, "link.db")
+	open(t, path)
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: link}); !errors.Is(err, persist.ErrLocked) {
+		t.Fatalf("Open: %v", err)
+	}
+}
+
+// Also if the link is there first, and the file is made through it.
+func TestLockIsOneForALinkAndTheFileThatItMakes(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.db")
+	for from, to := range map[string]string{link: "second.db", filepath.Join(dir, "second.db"): filepath.Join("data", "s.db")} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := open(t, link)
+	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(dir, "data", "s.db")}); !errors.Is(err, persist.ErrLocked) {
+		t.Fatalf("Open: %v", err)
+	}
+	must(t, d, create(1))
+	if d.Inspect().WALBytes == 0 {
+		t.Error("the WAL is looked for elsewhere")
+	}
+}
+
+// refused opens a file that is in use.
+func refused(t *testing.T, path string) error {
+	t.Helper()
+	start := time.Now()
+	_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
+	if !errors.Is(err, persist.ErrLocked) {
+		t.Fatalf("Open: %v", err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("it took %v", d)
+	}
+	t.Log(err)
+	return err
 }

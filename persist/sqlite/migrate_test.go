@@ -50,7 +50,7 @@ func inOneGo(c *zombie.Conn, steps []migration) error {
 
 // A process that is killed at any I/O call of an upgrade leaves one of the
 // schemas, whole, and the next one to open the file finishes (R24, D25).
-func TestAnUpgradeThatIsKilledLeavesNoHalfStep(t *testing.T) {
+func TestMigrateThatIsKilledLeavesNoHalfStep(t *testing.T) {
 	half, killed := upgradeKilledEverywhere(t, func(c *zombie.Conn) error { return migrate(t.Context(), c, upgrades()) })
 	if len(half) > 0 {
 		t.Error(half)
@@ -58,7 +58,7 @@ func TestAnUpgradeThatIsKilledLeavesNoHalfStep(t *testing.T) {
 	t.Logf("killed at each of %d I/O calls", killed)
 }
 
-func TestAnUpgradeWithoutTransactionsIsNoticed(t *testing.T) {
+func TestMigrateWithoutTransactionsIsNoticed(t *testing.T) {
 	half, killed := upgradeKilledEverywhere(t, func(c *zombie.Conn) error { return inOneGo(c, upgrades()) })
 	if len(half) == 0 {
 		t.Error("not noticed")

@@ -10,38 +10,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	lib "modernc.org/sqlite/lib"
-	zombie "zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/internal/faultvfs"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// child runs this test in a process of its own, with an argument. In the child it
-// is false and the argument is given.
-func child(t *testing.T, arg string) (out string, inParent bool) {
-	t.Helper()
-	const env = "SQLITE_TEST_CHILD"
-	if got, ok := os.LookupEnv(env); ok {
-		return got, false
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), env+"="+arg)
-	cmd.Dir = "/"
-	b, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("the child: %v\n%s", err, b)
-	}
-	return string(b), true
-}
-
-func TestASecondOpenIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
+func TestOpenTwiceIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, ok := os.LookupEnv("SQLITE_TEST_CHILD"); ok {
 		refused(t, arg)
@@ -57,171 +35,7 @@ func TestASecondOpenIsRefusedAtOnceAndNamesThePid(t *testing.T) { // D24
 	}
 }
 
-// refused opens a file that is in use.
-func refused(t *testing.T, path string) error {
-	t.Helper()
-	start := time.Now()
-	_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
-	if !errors.Is(err, persist.ErrLocked) {
-		t.Fatalf("Open: %v", err)
-	}
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("it took %v", d)
-	}
-	t.Log(err)
-	return err
-}
-
-func TestTheLockIsFreedByCloseAndByAFailedOpen(t *testing.T) { // D30
-	path := filepath.Join(t.TempDir(), "s.db")
-	for range 3 {
-		d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
-		if err != nil {
-			t.Fatalf("Open: %v", err)
-		}
-		if err := d.Close(); err != nil {
-			t.Fatalf("Close: %v", err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		if _, err := sqlite.Open(ctx, sqlite.Config{Path: path}); !errors.Is(err, context.Canceled) {
-			t.Fatalf("Open with an ended context: %v", err)
-		}
-	}
-}
-
-func TestTwoNamesOfOneFileHaveOneLock(t *testing.T) {
-	dir := t.TempDir()
-	path, link := filepath.Join(dir, "s.db"), filepath.Join(dir, "link.db")
-	open(t, path)
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: link}); !errors.Is(err, persist.ErrLocked) {
-		t.Fatalf("Open: %v", err)
-	}
-}
-
-// Also if the link is there first, and the file is made through it.
-func TestALinkToNothingAndTheFileItMakesHaveOneLock(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	link := filepath.Join(dir, "link.db")
-	for from, to := range map[string]string{link: "second.db", filepath.Join(dir, "second.db"): filepath.Join("data", "s.db")} {
-		if err := os.Symlink(to, from); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d := open(t, link)
-	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(dir, "data", "s.db")}); !errors.Is(err, persist.ErrLocked) {
-		t.Fatalf("Open: %v", err)
-	}
-	must(t, d, create(1))
-	if d.Inspect().WALBytes == 0 {
-		t.Error("the WAL is looked for elsewhere")
-	}
-}
-
-func TestABackupMayHaveARelativePath(t *testing.T) {
-	d := open(t, filepath.Join(t.TempDir(), "s.db"))
-	must(t, d, create(1))
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir("sub", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{"copy.db", "sub/copy.db", "./dotted.db"} {
-		if err := d.Backup(context.Background(), path); err != nil {
-			t.Error(err)
-			continue
-		}
-		if !exists(t, open(t, path), 1) {
-			t.Errorf("%s lacks a session", path)
-		}
-	}
-}
-
-// Close ends a backup that is under way: it would keep the WAL from being emptied, and go
-// on without the lock (D30).
-func TestCloseEndsABackup(t *testing.T) {
-	disk := newDisk(t)
-	dir := t.TempDir()
-	d := disk.open(t, filepath.Join(dir, "s.db"))
-	fill(t, d, 1000)
-	copying := make(chan struct{}, 1)
-	disk.from(func(_ int, c faultvfs.Call) (v faultvfs.Verdict) {
-		if c.Op == faultvfs.Write && strings.HasSuffix(c.Path, ".partial") {
-			select {
-			case copying <- struct{}{}:
-			default:
-			}
-			v.Delay = 10 * time.Millisecond
-		}
-		return v
-	})
-	got := make(chan error, 1)
-	go func() { got <- d.Backup(context.Background(), filepath.Join(dir, "copy.db")) }()
-	<-copying
-	if err := d.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*.partial")); err != nil || len(left) > 0 {
-		t.Errorf("Close has left %v, %v", left, err)
-	}
-	if err := <-got; !errors.Is(err, persist.ErrUnavailable) {
-		t.Errorf("Backup: %v", err)
-	}
-	if err := d.Backup(context.Background(), filepath.Join(dir, "later.db")); !errors.Is(err, persist.ErrUnavailable) {
-		t.Errorf("after Close: %v", err)
-	}
-}
-
-// raw opens a file with the driver alone.
-func raw(t *testing.T, path string) *zombie.Conn {
-	t.Helper()
-	c, err := zombie.OpenConn(path, zombie.OpenReadWrite|zombie.OpenCreate|zombie.OpenWAL)
-	if err != nil {
-		t.Fatalf("opening %s: %v", path, err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func run(t *testing.T, c *zombie.Conn, sql string) {
-	t.Helper()
-	if err := sqlitex.ExecuteScript(c, sql, nil); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
-// snapshot is what is in the files of a database.
-func snapshot(t *testing.T, path string) [2][]byte {
-	t.Helper()
-	var s [2][]byte
-	for i, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(path + suffix)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EISDIR) {
-			t.Fatal(err)
-		}
-		s[i] = b
-	}
-	return s
-}
-
-// copyOf copies a database with its WAL, as kill -9 leaves it.
-func copyOf(t *testing.T, path string) string {
-	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy.db")
-	for i, b := range snapshot(t, path) {
-		if err := os.WriteFile(to+[]string{"", "-wal"}[i], b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
-}
-
-func TestAFileThatIsNotOursIsRefusedAndUntouched(t *testing.T) { // D25
+func TestOpenRefusesAForeignFileAndLeavesItUntouched(t *testing.T) { // D25
 	store := filepath.Join(t.TempDir(), "store.db")
 	d, err := sqlite.Open(context.Background(), sqlite.Config{Path: store})
 	if err != nil {
@@ -327,14 +141,7 @@ func TestAFileThatIsNotOursIsRefusedAndUntouched(t *testing.T) { // D25
 	}
 }
 
-func write(t *testing.T, path string, b []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestAnEmptyFileBecomesAStore(t *testing.T) {
+func TestOpenMakesAStoreOfAnEmptyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	write(t, path, nil)
 	must(t, open(t, path), create(1))
@@ -345,7 +152,7 @@ func TestAnEmptyFileBecomesAStore(t *testing.T) {
 	must(t, open(t, other), create(1))
 }
 
-func TestAStoreThatWasKilledOpensWithAllThatWasAcknowledged(t *testing.T) { // D22
+func TestOpenAfterAKillHasAllThatWasAcknowledged(t *testing.T) { // D22
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := open(t, path)
 	fill(t, d, 100)
@@ -359,7 +166,7 @@ func TestAStoreThatWasKilledOpensWithAllThatWasAcknowledged(t *testing.T) { // D
 	}
 }
 
-func TestFilesArePrivateWhateverTheUmask(t *testing.T) { // A28, S51
+func TestOpenMakesPrivateFilesWithAnyUmask(t *testing.T) { // A28, S51
 	for _, mask := range []int{0, 0o077, 0o777} {
 		old := umask(mask)
 		dir := filepath.Join(t.TempDir(), fmt.Sprintf("%o", mask))
@@ -397,7 +204,7 @@ func TestFilesArePrivateWhateverTheUmask(t *testing.T) { // A28, S51
 	}
 }
 
-func TestAFileThatOthersCouldReadIsMadePrivate(t *testing.T) { // A28
+func TestOpenMakesAReadableFilePrivate(t *testing.T) { // A28
 	path := filepath.Join(t.TempDir(), "s.db")
 	write(t, path, nil)
 	if err := os.Chmod(path, 0o644); err != nil {
@@ -409,7 +216,7 @@ func TestAFileThatOthersCouldReadIsMadePrivate(t *testing.T) { // A28
 	}
 }
 
-func TestAPathThatCannotBeWrittenIsReadOnly(t *testing.T) { // D30
+func TestOpenOfAReadOnlyPathIsErrReadOnly(t *testing.T) { // D30
 	if dir, ok := os.LookupEnv("SQLITE_TEST_CHILD"); ok {
 		for _, name := range []string{"file/s.db", "dir/new.db", "dir/s.db", "none/deeper/s.db"} {
 			_, err := sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(dir, name)})
@@ -463,7 +270,7 @@ func TestAPathThatCannotBeWrittenIsReadOnly(t *testing.T) { // D30
 }
 
 // A name that SQLite takes for a database in memory or a URI would be a file of that name.
-func TestPathsThatAreNoFileAreRefusedByName(t *testing.T) {
+func TestOpenRefusesAPathThatIsNotAFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for path, hint := range map[string]string{
 		"": "empty", ":memory:": "TempDir", ":temp:": "TempDir", "file:x?mode=ro": "URI", "file::memory:?cache=shared": "URI",
@@ -487,7 +294,7 @@ func TestPathsThatAreNoFileAreRefusedByName(t *testing.T) {
 }
 
 // A typo in the path must not be an empty store.
-func TestAMissingDirectoryIsAnErrorUnlessItMayBeMade(t *testing.T) {
+func TestOpenOfAMissingDirectoryFailsUnlessItMayBeMade(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "no", "such", "s.db")
 	_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
@@ -506,7 +313,7 @@ func TestAMissingDirectoryIsAnErrorUnlessItMayBeMade(t *testing.T) {
 	ok(t, d.Close())
 }
 
-func TestAConfigThatCannotBeMeantIsRefused(t *testing.T) {
+func TestOpenRefusesAnInvalidConfig(t *testing.T) {
 	for _, c := range []sqlite.Config{{}, {Path: "x", Readers: -1}, {Path: "x", BusyTimeout: -1}} {
 		if _, err := sqlite.Open(context.Background(), c); err == nil {
 			t.Errorf("%+v was opened", c)
@@ -514,7 +321,7 @@ func TestAConfigThatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFaultDuringOpenLeavesNothingBehind(t *testing.T) { // D30, R4
+func TestOpenThatFailsLeavesNothingBehind(t *testing.T) { // D30, R4
 	disk := newDisk(t)
 	dir := t.TempDir()
 	for at := 0; ; at++ {
@@ -550,59 +357,7 @@ func TestAFaultDuringOpenLeavesNothingBehind(t *testing.T) { // D30, R4
 	}
 }
 
-func openFiles(t *testing.T) int {
-	t.Helper()
-	l, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("no /proc")
-	}
-	return len(l)
-}
-
-// crashed copies the database of an open store as a power cut may leave it: with
-// anything at all where the first page of the file was being written.
-func crashed(t *testing.T, from string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s.db")
-	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(from + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if suffix == "" {
-			for i := range 512 {
-				b[i] = byte(i * 7)
-			}
-		}
-		if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
-func TestAHeaderThatAPowerCutHasTornIsTakenFromTheWAL(t *testing.T) { // D23
-	path := filepath.Join(t.TempDir(), "s.db")
-	d, err := sqlite.Open(context.Background(), sqlite.Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	must(t, d, create(1))
-	torn := crashed(t, path)
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	d, err = sqlite.Open(context.Background(), sqlite.Config{Path: torn})
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	defer d.Close()
-	if !exists(t, d, 1) {
-		t.Fatal("what was acknowledged is not there")
-	}
-}
-
-func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAJournal(t *testing.T) {
+func TestOpenLeavesAForeignFileBesideAJournalUntouched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "letter.txt")
 	letter := []byte(strings.Repeat("Dear diary. ", 100))
 	write(t, path, letter)
@@ -617,26 +372,9 @@ func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAJournal(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDatabaseIsLeftAloneAlsoBesideAWAL(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "letter.txt")
-	for _, name := range []string{path, path + "-wal"} {
-		if err := os.WriteFile(name, []byte(strings.Repeat("Dear diary. ", 500)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := sqlite.Open(context.Background(), sqlite.Config{Path: path}); !errors.Is(err, persist.ErrNotStore) {
-		t.Fatalf("Open: %v", err)
-	}
-	for _, name := range []string{path, path + "-wal"} {
-		if b, err := os.ReadFile(name); err != nil || string(b) != strings.Repeat("Dear diary. ", 500) {
-			t.Fatalf("%s was changed: %v", name, err)
-		}
-	}
-}
-
 // A power cut while the file is made leaves a journal, whole or torn, beside one page or
 // none. It is made anew.
-func TestAStoreThatAPowerCutKeptFromBeingMadeIsMade(t *testing.T) { // D23, D25
+func TestOpenFinishesAStoreThatAPowerCutInterrupted(t *testing.T) { // D23, D25
 	empty := filepath.Join(t.TempDir(), "empty.db")
 	c := raw(t, empty)
 	run(t, c, "CREATE TABLE t(x); DROP TABLE t")

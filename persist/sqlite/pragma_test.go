@@ -7,9 +7,9 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// TestASettingThatDoesNotHoldIsRefused: D2: what is promised rests on the settings, so
+// TestPragmaThatDoesNotHoldIsRefused: D2: what is promised rests on the settings, so
 // each is read back. A database in memory cannot have a write-ahead log.
-func TestASettingThatDoesNotHoldIsRefused(t *testing.T) {
+func TestPragmaThatDoesNotHoldIsRefused(t *testing.T) {
 	c, err := sqlite.OpenConn(":memory:")
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func pageByPage(t *testing.T, path string) string {
 	return copied
 }
 
-func TestABackupCopiedOverAKilledStoreIsRefusedAndRestored(t *testing.T) {
+func TestRestoreWorksWhereABackupWasCopiedOverAKilledStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
 	d := open(t, path)
@@ -77,7 +77,7 @@ func TestABackupCopiedOverAKilledStoreIsRefusedAndRestored(t *testing.T) {
 	}
 }
 
-func TestRestoreTellsWhatItChanges(t *testing.T) {
+func TestRestoreReportsWhatItChanges(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
 	d := open(t, path)
@@ -114,7 +114,7 @@ func TestRestoreTellsWhatItChanges(t *testing.T) {
 	}
 }
 
-func TestRestoreRefusesWhatIsNoBackupAndChangesNothing(t *testing.T) {
+func TestRestoreRefusesAFileThatIsNotABackupAndChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
 	whole, err := os.ReadFile(backups["Backup"])
@@ -150,8 +150,8 @@ func TestRestoreRefusesWhatIsNoBackupAndChangesNothing(t *testing.T) {
 	}
 }
 
-// TestRestoreOverADamagedStore: the damaged file is kept, and cannot be compared.
-func TestRestoreOverADamagedStore(t *testing.T) {
+// TestRestoreWorksOverADamagedStore: the damaged file is kept, and cannot be compared.
+func TestRestoreWorksOverADamagedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
 	write(t, path, []byte(strings.Repeat("lightning ", 1000)))

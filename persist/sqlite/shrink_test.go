@@ -48,7 +48,7 @@ func expireAll(t *testing.T, d *sqlite.DB, path string) (before, after int64) {
 	return before, d.Inspect().FileBytes
 }
 
-func TestTheFileShrinksWhenSessionsHaveEnded(t *testing.T) {
+func TestShrinkReturnsThePagesOfEndedSessions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	before, after := expireAll(t, open(t, path), path)
 	if after > before/4 {
@@ -58,7 +58,7 @@ func TestTheFileShrinksWhenSessionsHaveEnded(t *testing.T) {
 
 // A file that was made by a version that could not shrink it does its work as before. A
 // backup of it that is restored can be shrunk.
-func TestAnOldFileShrinksOnceItsBackupIsRestored(t *testing.T) {
+func TestShrinkWorksOnAnOldFileOnceItsBackupIsRestored(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	ok(t, open(t, path).Close())
 	c := raw(t, path)

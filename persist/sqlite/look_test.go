@@ -8,13 +8,11 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sessile/sessile/internal/faultvfs"
-	"github.com/sessile/sessile/persist"
-	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestACommitOfOthersWhileWritesFailIsNoticed (D27): at once, and also if nobody looks
+// TestLookNoticesAForeignCommitWhileWritesFail (D27): at once, and also if nobody looks
 // before the disk works again. Failures of our own are no reason to forget anything.
-func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
+func TestLookNoticesAForeignCommitWhileWritesFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		others, looks, anew bool
 	}{
@@ -67,34 +65,4 @@ func TestACommitOfOthersWhileWritesFailIsNoticed(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestGuestsAreCountedAnewAfterACommitOfOthers: their limit would refuse or evict too many.
-func TestGuestsAreCountedAnewAfterACommitOfOthers(t *testing.T) {
-	for when, first := range map[string]func(d *sqlite.DB){
-		"noticed by a commit": func(*sqlite.DB) {},
-		"noticed by a look":   func(d *sqlite.DB) { d.Look(new(resets)) },
-	} {
-		t.Run(when, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "s.db")
-			d := open(t, path)
-			must(t, d, guest(1, 0), guest(2, 0), guest(3, 0))
-			other := raw(t, path)
-			ok(t, sqlitex.ExecuteTransient(other, fmt.Sprintf(`DELETE FROM session WHERE id = x'%x'`, sample(1).ID[:]), nil), other.Close())
-			first(d)
-			must(t, d, guest(4, 3))
-			for _, n := range []int{2, 3, 4} {
-				if !exists(t, d, n) {
-					t.Errorf("guest %d was evicted", n)
-				}
-			}
-		})
-	}
-}
-
-// guest creates a session without a user, under a limit.
-func guest(n, most int) persist.Op {
-	op := create(n)
-	op.Record.UserID, op.Limit.Max = "", most
-	return op
 }

@@ -52,8 +52,8 @@ func (*live) later(d time.Duration) {
 	synctest.Wait()
 }
 
-// born creates a session.
-func (l *live) born(user string) *persist.Record {
+// newSession creates a session.
+func (l *live) newSession(user string) *persist.Record {
 	l.Helper()
 	rec := l.record(user)
 	if _, err := l.Create(l.Context(), rec, persist.Limit{}, persist.ID{}); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// mortals creates n sessions that end a second from now.
-func (l *live) mortals(n int) {
+// expiring creates n sessions that end a second from now.
+func (l *live) expiring(n int) {
 	l.Helper()
 	for i := range n {
 		rec := l.record("u")
@@ -33,11 +33,11 @@ func (l *live) looks(fn func(after int64) error) {
 	}})
 }
 
-// TestASweepDeletesEverythingThatHasExpired, in as many chunks as it takes, and counts it.
-func TestASweepDeletesEverythingThatHasExpired(t *testing.T) {
+// TestCleanupDeletesEverythingThatHasExpired, in as many chunks as it takes, and counts it.
+func TestCleanupDeletesEverythingThatHasExpired(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
-		l.mortals(2*sweepChunk + 3)
-		l.born("v")
+		l.expiring(2*sweepChunk + 3)
+		l.newSession("v")
 		l.later(time.Second)
 		n, err := l.Sweep(l.Context())
 		l.is(err, nil)
@@ -49,10 +49,10 @@ func TestASweepDeletesEverythingThatHasExpired(t *testing.T) {
 	})
 }
 
-// TestASweepLeavesAloneWhatWasExtended (D8): memory knows more than the disk.
-func TestASweepLeavesAloneWhatWasExtended(t *testing.T) {
+// TestCleanupKeepsSessionsThatWereExtended (D8): memory knows more than the disk.
+func TestCleanupKeepsSessionsThatWereExtended(t *testing.T) {
 	g := newHarness(t, nil)
-	kept, over := g.mortal(1000), g.mortal(1000)
+	kept, over := g.shortLived(1000), g.shortLived(1000)
 	g.now += 999
 	g.do(g.touch(kept.ID))
 	g.now++
@@ -70,11 +70,11 @@ func TestASweepLeavesAloneWhatWasExtended(t *testing.T) {
 	g.ok(g.do(r), r)
 }
 
-// TestSweepOfACallerWhoLeftKeepsItsResultsAsTheyWere: the caller reads them while the
+// TestCleanupDoesNotChangeTheResultsOfACallerThatLeft: the caller reads them while the
 // deletions go on.
-func TestSweepOfACallerWhoLeftKeepsItsResultsAsTheyWere(t *testing.T) {
+func TestCleanupDoesNotChangeTheResultsOfACallerThatLeft(t *testing.T) {
 	g := newHarness(t, nil)
-	over := g.mortal(1000)
+	over := g.shortLived(1000)
 	g.now += 1000
 	r := g.expireReq([]persist.Ref{over.Ref()})
 	g.waits(g.do(r), r)
@@ -84,11 +84,11 @@ func TestSweepOfACallerWhoLeftKeepsItsResultsAsTheyWere(t *testing.T) {
 	equal(t, "Expired", happened(out, Expired), 1)
 }
 
-// TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers (D11, D28): the first failure is told.
-func TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers(t *testing.T) {
+// TestCleanupContinuesPastASessionThatCannotBeDeleted (D11, D28): the first failure is told.
+func TestCleanupContinuesPastASessionThatCannotBeDeleted(t *testing.T) {
 	first := errors.New("first")
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
-		l.mortals(sweepChunk + 2)
+		l.expiring(sweepChunk + 2)
 		l.later(time.Second)
 		fault := first
 		l.disk.Set(persisttest.Hooks{
@@ -106,11 +106,11 @@ func TestOneSessionThatCannotBeDeletedDoesNotHoldUpTheOthers(t *testing.T) {
 	})
 }
 
-// TestASweepEndsWhenTheDiskIsDown: the next chunk would meet the same.
-func TestASweepEndsWhenTheDiskIsDown(t *testing.T) {
+// TestCleanupEndsWhenTheDiskIsDown: the next chunk would meet the same.
+func TestCleanupEndsWhenTheDiskIsDown(t *testing.T) {
 	for _, want := range []error{persist.ErrUnavailable, persist.ErrUnknown} {
 		inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
-			l.mortals(sweepChunk + 2)
+			l.expiring(sweepChunk + 2)
 			l.later(time.Second)
 			looked := 0
 			l.disk.Set(persisttest.Hooks{
@@ -125,10 +125,10 @@ func TestASweepEndsWhenTheDiskIsDown(t *testing.T) {
 	}
 }
 
-// TestASweepThatCannotLookTellsSo, with what it had done by then.
-func TestASweepThatCannotLookTellsSo(t *testing.T) {
+// TestCleanupReportsAFailedReadAndWhatItDeleted, with what it had done by then.
+func TestCleanupReportsAFailedReadAndWhatItDeleted(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
-		l.mortals(sweepChunk + 2)
+		l.expiring(sweepChunk + 2)
 		l.later(time.Second)
 		l.looks(func(after int64) error {
 			if after == 0 {
@@ -142,8 +142,8 @@ func TestASweepThatCannotLookTellsSo(t *testing.T) {
 	})
 }
 
-// TestSweepsComeEveryCleanupInterval: one that fails is told, and the next tries again.
-func TestSweepsComeEveryCleanupInterval(t *testing.T) {
+// TestCleanupRunsEveryCleanupInterval: one that fails is told, and the next tries again.
+func TestCleanupRunsEveryCleanupInterval(t *testing.T) {
 	var told []error
 	inBubble(t, func(c *Config) {
 		c.CleanupInterval = time.Minute
@@ -153,7 +153,7 @@ func TestSweepsComeEveryCleanupInterval(t *testing.T) {
 			}
 		}
 	}, func(l *live) {
-		l.mortals(3)
+		l.expiring(3)
 		l.looks(func(int64) error { return persist.ErrUnavailable })
 		l.later(time.Minute)
 		equal(t, "told", len(told) == 1 && errors.Is(told[0], persist.ErrUnavailable), true)
@@ -166,16 +166,16 @@ func TestSweepsComeEveryCleanupInterval(t *testing.T) {
 	})
 }
 
-func TestWithoutACleanupIntervalNothingIsSwept(t *testing.T) {
+func TestCleanupDoesNotRunWithoutAnInterval(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
-		l.mortals(1)
+		l.expiring(1)
 		l.later(24 * time.Hour)
 		equal(t, "expired", l.counts().Expired, 0)
 	})
 }
 
-// TestASweepThatCloseEndsIsNoFailure: nobody is told.
-func TestASweepThatCloseEndsIsNoFailure(t *testing.T) {
+// TestCleanupThatCloseEndsIsNotAFailure: nobody is told.
+func TestCleanupThatCloseEndsIsNotAFailure(t *testing.T) {
 	told := 0
 	inBubble(t, func(c *Config) {
 		c.CleanupInterval = time.Minute
@@ -195,7 +195,7 @@ func TestASweepThatCloseEndsIsNoFailure(t *testing.T) {
 }
 
 // I9: a disk that stalls holds up a clean-up no longer than its context.
-func TestASweepEndsWithItsContext(t *testing.T) {
+func TestCleanupEndsWithItsContext(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		hold := make(chan struct{})
 		l.looks(func(int64) error { <-hold; return nil })

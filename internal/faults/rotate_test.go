@@ -15,8 +15,6 @@ import (
 	"github.com/sessile/sessile/internal/harness"
 )
 
-// What the sweep and the power cuts have found, each by itself.
-
 // syncFails fails every sync of a WAL.
 func syncFails(c faultvfs.Call) faultvfs.Verdict {
 	if c.Op == faultvfs.Sync && strings.HasSuffix(c.Path, "-wal") {
@@ -28,7 +26,7 @@ func syncFails(c faultvfs.Call) faultvfs.Verdict {
 // A rotation of unknown outcome kills the token that it replaces. The one before
 // that had a grace, which ends with it: in memory, and in a row that is read
 // while the rotation is retried (I2; 190/IOERR_FSYNC/always/close).
-func TestARotationOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
+func TestRotateOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
 	for name, hot := range map[string]int{"hot": 100, "cold": 1} {
 		t.Run(name, func(t *testing.T) {
 			l := newSweeper(t)

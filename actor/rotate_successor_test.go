@@ -24,9 +24,9 @@ func (g *harness) reissue(rec *persist.Record, to byte) *rotateCommand {
 	return r
 }
 
-// TestLostSuccessorIsReplacedAfterAMinute, and opens nothing from then on; the token before
+// TestRotateReplacesALostSuccessorAfterAMinute, and opens nothing from then on; the token before
 // keeps its grace.
-func TestLostSuccessorIsReplacedAfterAMinute(t *testing.T) {
+func TestRotateReplacesALostSuccessorAfterAMinute(t *testing.T) {
 	for _, cold := range []bool{false, true} {
 		g := newHarness(t, nil)
 		rec := g.create("u")
@@ -72,7 +72,7 @@ func (g *harness) throughDisk(r command, m message) response {
 	return response{}
 }
 
-func TestLostSuccessorIsReplacedFromTheTokenBeforeAlone(t *testing.T) {
+func TestRotateReplacesALostSuccessorFromTheTokenBeforeOnly(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	lost := g.lose(rec, 1)
@@ -87,7 +87,7 @@ func TestLostSuccessorIsReplacedFromTheTokenBeforeAlone(t *testing.T) {
 	g.okay(g.find(lost.change.To))
 }
 
-func TestLostSuccessorThatIsSeenIsNotReplaced(t *testing.T) {
+func TestRotateDoesNotReplaceASuccessorThatWasSeen(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	lost := g.lose(rec, 1)
@@ -103,8 +103,8 @@ func TestLostSuccessorThatIsSeenIsNotReplaced(t *testing.T) {
 	g.rotatedError(g.answer(g.do(again), again))
 }
 
-// TestLostSuccessorIsReplacedOnce: of parallel requests one gets the new token.
-func TestLostSuccessorIsReplacedOnce(t *testing.T) {
+// TestRotateReplacesALostSuccessorOnce: of parallel requests one gets the new token.
+func TestRotateReplacesALostSuccessorOnce(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.lose(rec, 1)
@@ -120,7 +120,7 @@ func TestLostSuccessorIsReplacedOnce(t *testing.T) {
 	equal(t, "the second one's opens", g.opens(second.change.To), false)
 }
 
-func TestLostSuccessorStaysIfItsReplacementIsSurelyNotDone(t *testing.T) {
+func TestRotateThatWasNotDoneKeepsTheLostSuccessor(t *testing.T) {
 	for name, fail := range map[string]func(g *harness) *effects{
 		"not committed": func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
 		"refused alone": func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
@@ -139,9 +139,9 @@ func TestLostSuccessorStaysIfItsReplacementIsSurelyNotDone(t *testing.T) {
 	}
 }
 
-// TestLostSuccessorIsDeadIfItsReplacementIsUnknown: whatever the disk did, at once and after
+// TestRotateOfUnknownOutcomeKillsTheLostSuccessor: whatever the disk did, at once and after
 // the retry. The token before is good all the while, and the next minute brings another.
-func TestLostSuccessorIsDeadIfItsReplacementIsUnknown(t *testing.T) {
+func TestRotateOfUnknownOutcomeKillsTheLostSuccessor(t *testing.T) {
 	for _, done := range []bool{false, true} {
 		g := newHarness(t, nil)
 		rec := g.create("u")
@@ -180,9 +180,9 @@ func (g *harness) unknown(done bool) *effects {
 	return g.fails(persist.ErrUnknown)
 }
 
-// TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome: one without a grace
+// TestRotateOfUnknownOutcomeWithoutAGraceKillsTheLostSuccessorAndTheTokenBefore: one without a grace
 // kills both, whichever of the two rotations the disk has done.
-func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testing.T) {
+func TestRotateOfUnknownOutcomeWithoutAGraceKillsTheLostSuccessorAndTheTokenBefore(t *testing.T) {
 	for first := range 2 {
 		for second := range 2 {
 			g := newHarness(t, func(c *Config) { c.Entries = 1 })
@@ -211,9 +211,9 @@ func TestLostSuccessorAndTheTokenBeforeEndWithARotationOfUnknownOutcome(t *testi
 	}
 }
 
-// TestLostSuccessorIsNotBroughtBackByALoad: 1. A load by the lost token reads the row. 2. The
+// TestRotateOfALostSuccessorIsNotUndoneByALoad: 1. A load by the lost token reads the row. 2. The
 // token is replaced. 3. The load is offered.
-func TestLostSuccessorIsNotBroughtBackByALoad(t *testing.T) {
+func TestRotateOfALostSuccessorIsNotUndoneByALoad(t *testing.T) {
 	for _, evicted := range []bool{false, true} {
 		g := newHarness(t, nil)
 		rec := g.create("u")
