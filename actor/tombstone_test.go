@@ -56,8 +56,8 @@ func TestTombstoneOfAUserSparesTheSessionToKeep(t *testing.T) {
 	equal(t, "ends one created after", x.endsUser("u", persist.ID{2}, 6), false)
 }
 
-// TestALogOutInPiecesTellsANewSessionFromAnEndedOne: by its key, and by what its load saw.
-func TestALogOutInPiecesTellsANewSessionFromAnEndedOne(t *testing.T) {
+// TestTombstoneOfALogOutInPiecesTellsANewSessionFromAnEndedOne: by its key, and by what its load saw.
+func TestTombstoneOfALogOutInPiecesTellsANewSessionFromAnEndedOne(t *testing.T) {
 	x := newTombstones()
 	u := x.addUser(&userTombstone{user: "u", except: persist.ID{9}})
 	r := row(1, 1, "u")
