@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// The arrows, the clock, the goroutines and the sizes are as drawn (A6, D3, D15, D29, S47).
+// Dependencies, the clock, the goroutines and the sizes follow the rules (A6, D3, D15, D29, S47).
 func TestArchKeepsTheRules(t *testing.T) {
-	faults, files, err := check(filepath.Join("..", ".."), house())
+	faults, files, err := check(filepath.Join("..", ".."), packages())
 	if err != nil {
 		t.Fatalf("reading the source: %v", err)
 	}
@@ -23,14 +23,14 @@ func TestArchKeepsTheRules(t *testing.T) {
 	}
 }
 
-// The negative control: a house with every fault once. Each line of its files
+// The negative control: a program with every fault once. Each line of its files
 // that ends in "// want RULE …" must be reported so, and nothing else may be.
 // Faults without a line of their own are in testdata/bad/want.txt.
 func TestArchNoticesEveryViolation(t *testing.T) {
 	root := filepath.Join("testdata", "bad")
-	faults, _, err := check(root, house())
+	faults, _, err := check(root, packages())
 	if err != nil {
-		t.Fatalf("reading the bad house: %v", err)
+		t.Fatalf("reading the bad program: %v", err)
 	}
 	var got []string
 	for _, f := range faults {
@@ -59,7 +59,7 @@ func TestArchHasAControlForEveryRule(t *testing.T) {
 		t.Fatalf("reading what is wanted: %v", err)
 	}
 	for _, rule := range []string{
-		"arrow", "unused-arrow", "unknown-room", "forbidden-import", "foreign-import", "guarded-import", "shunned-import",
+		"dependency", "unused-dependency", "unknown-package", "forbidden-import", "foreign-import", "guarded-import", "shunned-import",
 		"file-length", "func-length", "init", "token", "clock", "sleep", "lock", "goroutine", "loop-waits", "core-import", "core-publishes", "sql-clock", "upsert",
 	} {
 		if !slices.ContainsFunc(want, func(w string) bool { return strings.HasSuffix(w, " "+rule) }) {
@@ -68,7 +68,7 @@ func TestArchHasAControlForEveryRule(t *testing.T) {
 	}
 }
 
-// wanted reads the marks of a bad house.
+// wanted reads the marks of a bad program.
 func wanted(root string) ([]string, error) {
 	files, err := load(root)
 	if err != nil {

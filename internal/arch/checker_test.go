@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// fault is one breach of the drawing.
+// fault is one breach of the rules.
 type fault struct {
-	where string // file:line, or the room
+	where string // file:line, or the package
 	rule  string // short name, the same for every breach of its kind
 	what  string
 }
@@ -25,7 +25,7 @@ func (f fault) String() string { return fmt.Sprintf("%s: %s: %s", f.where, f.rul
 
 // source is one Go file.
 type source struct {
-	room string // directory below the root, "." for the root
+	pkg  string // directory below the root, "." for the root
 	home string // directory of the nested module it belongs to, "" for the root module
 	name string // path below the root
 	test bool
@@ -39,25 +39,25 @@ func (s *source) line(pos token.Pos) string {
 }
 
 // core reports whether the file is of its package's core.
-func (s *source) core(r room) bool { return !s.test && slices.Contains(r.core, path.Base(s.name)) }
+func (s *source) core(r rules) bool { return !s.test && slices.Contains(r.core, path.Base(s.name)) }
 
 // checker collects the faults of a tree.
 type checker struct {
-	rooms  map[string]room
-	taken  map[string]map[string]bool // room that has code → arrows that are in use
-	faults []fault
+	packages map[string]rules
+	used     map[string]map[string]bool // package that has code → its imports that are in use
+	faults   []fault
 }
 
-// check reads every Go file below root and reports what the drawing does not allow.
-func check(root string, rooms map[string]room) ([]fault, int, error) {
-	c := &checker{rooms: rooms, taken: make(map[string]map[string]bool)}
+// check reads every Go file below root and reports what the rules do not allow.
+func check(root string, packages map[string]rules) ([]fault, int, error) {
+	c := &checker{packages: packages, used: make(map[string]map[string]bool)}
 	files, err := load(root)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, f := range files {
-		if f.home == "" && !f.test && c.taken[f.room] == nil {
-			c.taken[f.room] = make(map[string]bool)
+		if f.home == "" && !f.test && c.used[f.pkg] == nil {
+			c.used[f.pkg] = make(map[string]bool)
 		}
 		c.file(f)
 	}
@@ -69,13 +69,13 @@ func (c *checker) report(where, rule, format string, args ...any) {
 	c.faults = append(c.faults, fault{where, rule, fmt.Sprintf(format, args...)})
 }
 
-// unused reports arrows that are drawn and not taken: the drawing must not
+// unused reports dependencies that are allowed and not used: the rules must not
 // allow more than there is.
 func (c *checker) unused() {
-	for name, arrows := range c.taken {
-		for _, to := range c.rooms[name].imports {
-			if !arrows[to] {
-				c.report(name, "unused-arrow", "%s is drawn and not imported", to)
+	for name, used := range c.used {
+		for _, to := range c.packages[name].imports {
+			if !used[to] {
+				c.report(name, "unused-dependency", "%s is allowed and not imported", to)
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func load(root string) ([]*source, error) {
 		if err != nil {
 			return err
 		}
-		f.name, f.room, f.home = rel, path.Dir(rel), homes[path.Dir(rel)]
+		f.name, f.pkg, f.home = rel, path.Dir(rel), homes[path.Dir(rel)]
 		files = append(files, f)
 		return nil
 	})

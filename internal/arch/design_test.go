@@ -53,8 +53,8 @@ func diagram() string {
 			edge(from+" (module)", to)
 		}
 	}
-	for _, from := range slices.Sorted(maps.Keys(house())) {
-		for _, to := range slices.Sorted(slices.Values(house()[from].imports)) {
+	for _, from := range slices.Sorted(maps.Keys(packages())) {
+		for _, to := range slices.Sorted(slices.Values(packages()[from].imports)) {
 			edge(from, to)
 		}
 	}
@@ -75,8 +75,8 @@ func node(name string) string {
 func table() string {
 	var b strings.Builder
 	b.WriteString("| package | may import from other projects | must not import |\n|---|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(house())) {
-		r := house()[name]
+	for _, name := range slices.Sorted(maps.Keys(packages())) {
+		r := packages()[name]
 		if slices.Equal(r.modules, testModules()) {
 			r.modules = []string{"test libraries"}
 		}

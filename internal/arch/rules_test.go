@@ -9,10 +9,10 @@ const (
 	maxFuncLines = 60
 )
 
-// room is what one package may do. Paths of the module are relative to its root,
+// rules are what one package may do. Paths of the module are relative to its root,
 // and "." is the root package itself.
-type room struct {
-	imports []string // arrows to other rooms; each one must be in use
+type rules struct {
+	imports []string // other packages of the module; each one must be in use
 	modules []string // other people's packages, with everything below them
 	stdlib  []string // packages of the standard library that are guarded or shunned, and allowed here
 	shuns   []string // packages of the standard library it refuses to know
@@ -29,13 +29,13 @@ type room struct {
 	registers bool // its init may register an engine: the root that imported it would link it into every program
 }
 
-// anywhere in starts is a room that tests others.
+// anywhere in starts is for a package that tests others.
 const anywhere = "*"
 
-// house is the drawing. A package that is not in it, or an arrow that is not in
-// it, is a fault, and so is an arrow in it that nobody takes.
-func house() map[string]room {
-	return map[string]room{
+// packages are the rules, and the only list of allowed dependencies. A package or an
+// import that is not in it is a fault, and so is an import in it that is not used.
+func packages() map[string]rules {
+	return map[string]rules{
 		".": {
 			imports: []string{"actor", "persist", "internal/bridge", "internal/clock", "internal/object"},
 			modules: []string{"github.com/oklog/ulid/v2", "go.uber.org/zap", "github.com/mileusna/useragent"},
@@ -105,14 +105,14 @@ func house() map[string]room {
 	}
 }
 
-// A room below internal/ that is not in the drawing exists for tests: it may
+// A package below internal/ that is not in the rules exists for tests: it may
 // import what it likes, and nothing but tests, the commands of nested modules and
 // its like may import it.
-const testRooms = "internal/"
+const testPackages = "internal/"
 
-// unsafeRoom alone may import unsafe: SQLite's file system is a table of C
+// unsafePackage alone may import unsafe: SQLite's file system is a table of C
 // function pointers. Nothing but tests can import it.
-const unsafeRoom = testRooms + "faultvfs"
+const unsafePackage = testPackages + "faultvfs"
 
 // nested are the modules that build upon this one, by directory, and what they
 // may import of it.
@@ -125,7 +125,7 @@ func nested() map[string][]string {
 	}
 }
 
-// testsMayImport is what tests may import beyond their own room's arrows. The
+// testsMayImport is what tests may import beyond the imports of their own package. The
 // simulation of clocks tells the time by the store's own rule.
 func testsMayImport() []string {
 	return []string{"persist", "persist/persisttest", "persist/sqlite", "internal/clock"}
@@ -151,7 +151,7 @@ func forbidden() map[string]string {
 	}
 }
 
-// guarded is imported only where the drawing says so. Tests and nested modules are free.
+// guarded is imported only where the rules say so. Tests and nested modules are free.
 func guarded() []string { return []string{"math/rand/v2", "net/http"} }
 
 // readsClock names the functions of package time that read the wall clock.

@@ -23,26 +23,26 @@ func (c *checker) size(f *source) {
 		}
 		first, last := f.fset.Position(fn.Pos()).Line, f.fset.Position(fn.End()).Line
 		// The conformance suite is tests by another name: one function lists the sentences of one noun.
-		if lines := last - first + 1; lines > maxFuncLines && f.room != "persist/persisttest" {
+		if lines := last - first + 1; lines > maxFuncLines && f.pkg != "persist/persisttest" {
 			c.report(f.line(fn.Pos()), "func-length", "%s has %d lines, %d are allowed", fn.Name.Name, lines, maxFuncLines)
 		}
 		return true
 	})
 }
 
-// syntax checks what the code of a room says. Nested modules only answer for sleeping tests.
+// syntax checks what the code of a package says. Nested modules only answer for sleeping tests.
 func (c *checker) syntax(f *source) {
-	r, drawn := c.rooms[f.room]
-	if !drawn && f.home == "" && !strings.HasPrefix(f.room, testRooms) {
-		c.report(f.name, "unknown-room", "package %s is not in the drawing", f.room)
+	r, listed := c.packages[f.pkg]
+	if !listed && f.home == "" && !strings.HasPrefix(f.pkg, testPackages) {
+		c.report(f.name, "unknown-package", "package %s is not in the rules", f.pkg)
 	}
-	rules := room{clock: true, locks: true, tokens: true}
-	strict := drawn && !f.test && f.home == ""
+	allowed := rules{clock: true, locks: true, tokens: true}
+	strict := listed && !f.test && f.home == ""
 	if strict {
-		rules = r
+		allowed = r
 	}
 	for _, decl := range f.tree.Decls {
-		w := &walker{checker: c, file: f, room: rules, strict: strict, loop: strict && f.core(rules)}
+		w := &walker{checker: c, file: f, rules: allowed, strict: strict, loop: strict && f.core(allowed)}
 		if fn, ok := decl.(*ast.FuncDecl); ok {
 			w.function(fn)
 		}
@@ -54,7 +54,7 @@ func (c *checker) syntax(f *source) {
 type walker struct {
 	*checker
 	file   *source
-	room   room
+	rules  rules
 	strict bool
 	starts bool // goroutines may start here
 	loop   bool // belongs to the loop: must not wait, and must not publish
@@ -64,11 +64,11 @@ func (w *walker) function(fn *ast.FuncDecl) {
 	name := fn.Name.Name
 	if of := receiver(fn); of != "" {
 		name = of + "." + name
-		w.loop = w.loop || of == w.room.loop
+		w.loop = w.loop || of == w.rules.loop
 	}
-	w.loop = w.loop || w.room.loop != "" && receiver(fn) != w.room.shell && takes(fn, w.room.loop)
-	w.starts = slices.Contains(w.room.starts, name) || slices.Contains(w.room.starts, anywhere)
-	if w.strict && !w.room.registers && fn.Recv == nil && fn.Name.Name == "init" {
+	w.loop = w.loop || w.rules.loop != "" && receiver(fn) != w.rules.shell && takes(fn, w.rules.loop)
+	w.starts = slices.Contains(w.rules.starts, name) || slices.Contains(w.rules.starts, anywhere)
+	if w.strict && !w.rules.registers && fn.Recv == nil && fn.Name.Name == "init" {
 		w.fault(fn, "init", "what runs before main cannot be tested")
 	}
 }
@@ -88,9 +88,9 @@ func (w *walker) Visit(n ast.Node) ast.Visitor {
 		w.selector(n)
 		w.publishes(n, n.Sel.Name)
 		ast.Walk(w, n.X)
-		return nil // the name behind the dot is not the room's own
+		return nil // the name behind the dot is not the package's own
 	case *ast.Ident:
-		if !w.room.tokens && n.Name == "Token" {
+		if !w.rules.tokens && n.Name == "Token" {
 			w.fault(n, "token", "Token does not occur below the root")
 		}
 		w.publishes(n, n.Name)
@@ -108,13 +108,13 @@ func (w *walker) Visit(n ast.Node) ast.Visitor {
 
 func (w *walker) start(n ast.Node) {
 	if w.strict && !w.starts {
-		w.fault(n, "goroutine", "goroutines start in %v only", w.room.starts)
+		w.fault(n, "goroutine", "goroutines start in %v only", w.rules.starts)
 	}
 }
 
 func (w *walker) wait(n ast.Node) {
 	if w.loop {
-		w.fault(n, "loop-waits", "methods of %s use no channel", w.room.loop)
+		w.fault(n, "loop-waits", "methods of %s use no channel", w.rules.loop)
 	}
 }
 
@@ -149,14 +149,14 @@ func (w *walker) selector(n *ast.SelectorExpr) {
 	switch {
 	case pkg.Name == "time" && name == "Sleep" && (w.strict || w.file.test):
 		w.fault(n, "sleep", "nothing waits for time to pass: testing/synctest, channels, timers")
-	case pkg.Name == "time" && slices.Contains(readsClock(), name) && !w.room.clock:
+	case pkg.Name == "time" && slices.Contains(readsClock(), name) && !w.rules.clock:
 		w.fault(n, "clock", "time.%s: time is an argument here", name)
-	case pkg.Name == "sync" && (name == "Mutex" || name == "RWMutex" || name == "Cond") && !w.room.locks:
+	case pkg.Name == "sync" && (name == "Mutex" || name == "RWMutex" || name == "Cond") && !w.rules.locks:
 		w.fault(n, "lock", "sync.%s: one goroutine owns the state", name)
 	case pkg.Name == "time" && w.loop && !slices.Contains(coreTime(), name) && !slices.Contains(readsClock(), name):
-		w.fault(n, "loop-waits", "methods of %s use no time.%s", w.room.loop, name)
+		w.fault(n, "loop-waits", "methods of %s use no time.%s", w.rules.loop, name)
 	case pkg.Name == "context" && w.loop:
-		w.fault(n, "loop-waits", "methods of %s use no context", w.room.loop)
+		w.fault(n, "loop-waits", "methods of %s use no context", w.rules.loop)
 	}
 }
 
@@ -168,7 +168,7 @@ var (
 )
 
 func (w *walker) sql(n *ast.BasicLit) {
-	if !w.room.statics || n.Kind != token.STRING {
+	if !w.rules.statics || n.Kind != token.STRING {
 		return
 	}
 	if sqlClock.MatchString(n.Value) {

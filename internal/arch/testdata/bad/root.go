@@ -1,4 +1,4 @@
-// Package sessile is a house with every fault once. It is read, not compiled.
+// Package sessile is a program with every fault once. It is read, not compiled.
 package sessile
 
 import (
@@ -7,12 +7,12 @@ import (
 
 	"github.com/rs/xid" // want forbidden-import foreign-import
 	"github.com/sessile/sessile/actor"
-	"github.com/sessile/sessile/cache" // want arrow
+	"github.com/sessile/sessile/cache" // want dependency
 	_ "github.com/sessile/sessile/internal/bridge"
 	_ "github.com/sessile/sessile/internal/clock"
-	"github.com/sessile/sessile/internal/fault" // want arrow
+	"github.com/sessile/sessile/internal/fault" // want dependency
 	"github.com/sessile/sessile/persist"
-	_ "github.com/sessile/sessile/persist/sqlite" // want arrow
+	_ "github.com/sessile/sessile/persist/sqlite" // want dependency
 )
 
 // Token may be here, and so may the clock.

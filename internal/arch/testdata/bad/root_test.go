@@ -8,7 +8,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/fault"
-	"github.com/sessile/sessile/middleware" // want arrow
+	"github.com/sessile/sessile/middleware" // want dependency
 	"github.com/sessile/sessile/persist/sqlite"
 	"github.com/stretchr/testify/require" // want forbidden-import foreign-import
 )

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sessile/sessile" // want arrow
+	"github.com/sessile/sessile" // want dependency
 	"github.com/sessile/sessile/cache"
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
-	"github.com/sessile/sessile/persist/sqlite" // want arrow
+	"github.com/sessile/sessile/persist/sqlite" // want dependency
 )
 
 type core struct {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2"           // want foreign-import
 	"github.com/hashicorp/golang-lru/v2/simplelru" // allowed
-	"github.com/sessile/sessile/persist"           // want arrow
+	"github.com/sessile/sessile/persist"           // want dependency
 )
 
 type Hot struct {

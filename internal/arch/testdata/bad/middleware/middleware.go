@@ -5,5 +5,5 @@ import (
 
 	"github.com/sessile/sessile"
 	_ "github.com/sessile/sessile/internal/bridge"
-	"github.com/sessile/sessile/persist" // want arrow
+	"github.com/sessile/sessile/persist" // want dependency
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	"github.com/sessile/sessile/actor" // want arrow
+	"github.com/sessile/sessile/actor" // want dependency
 	"github.com/sessile/sessile/cmd/tool/internal/x"
 	"github.com/sessile/sessile/middleware"
 )

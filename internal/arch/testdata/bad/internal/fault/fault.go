@@ -1,4 +1,4 @@
-// Package fault is a room for tests: it may import what it likes.
+// Package fault exists for tests: it may import what it likes.
 package fault
 
 import (
