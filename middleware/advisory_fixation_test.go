@@ -120,7 +120,7 @@ func TestCookieCrumbles_APlantedCookieInFrontLocksNobodyOut(t *testing.T) { // S
 	}, faults{firstCookieOnly: true})
 }
 
-func TestCWE_348_TheLeftmostForwardedFor(t *testing.T) { // S42; semantics §5: "leftmost X-Forwarded-For trusted"
+func TestCWE_348_TheLeftmostForwardedFor(t *testing.T) { // S42; modo trusts the leftmost address
 	o := setting{opts: middleware.Options{TrustedProxies: []string{"10.0.0.0/8"}}}
 	o.holds(t, func(s *site) error {
 		address := func(peer, header string) string {

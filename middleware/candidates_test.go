@@ -16,7 +16,7 @@ const (
 
 func finder(name string) *cookiePolicy { return &cookiePolicy{name: name} }
 
-func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10; semantics §5: "only the first Cookie header read"
+func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10: modo reads the first Cookie header only
 	const n = "__Host-session"
 	long := strings.Repeat("x=y; ", 3000)
 	for name, tt := range map[string]struct {

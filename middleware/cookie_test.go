@@ -147,7 +147,7 @@ func TestASessionCookieIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestResponsesSayWhatTheyDependOn(t *testing.T) { // S15, S16, A13: Vary and Cache-Control exactly; semantics §5: "no Vary/Cache-Control"
+func TestResponsesSayWhatTheyDependOn(t *testing.T) { // S15, S16, A13: Vary and Cache-Control exactly
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	anonymous, member := f.browser(), f.login("alice")
 	cached := func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "public, max-age=60") }
@@ -222,7 +222,7 @@ func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every access
 	}
 }
 
-func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22; semantics §5: "dead cookies never cleared"
+func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22: modo never removes a dead cookie
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
 		good := f.login("alice")

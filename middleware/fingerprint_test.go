@@ -21,7 +21,7 @@ func (b *browser) as(agent, language string) *browser {
 	return b
 }
 
-func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41; semantics §4: modes
+func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41
 	for mode, want := range map[middleware.FingerprintMode]struct{ there, back string }{
 		middleware.FingerprintOff:     {"alice", "alice"},
 		middleware.FingerprintObserve: {"alice", "alice"},
@@ -43,7 +43,7 @@ func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41; semantics �
 	}
 }
 
-func TestABrowserUpdateIsNoChange(t *testing.T) { // semantics §5: "fingerprint deleting sessions on a browser update"
+func TestABrowserUpdateIsNoChange(t *testing.T) { // modo deletes the session at a browser update
 	f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: middleware.FingerprintDestroy})
 	b := f.browser().as(firefox, "en-GB,en;q=0.8")
 	b.login("alice")
@@ -69,7 +69,7 @@ func TestAChangeIsToldOnceAMinute(t *testing.T) { // S41: a stream of events is 
 	})
 }
 
-func TestDevicesHaveNames(t *testing.T) { // semantics §4: "Device name like …"
+func TestDevicesHaveNames(t *testing.T) { // for example "Firefox on Windows"
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for agent, want := range map[string]string{firefox: "Firefox on Linux desktop", safari: "Safari on iPhone mobile", "": "Unknown device "} {
 		b := f.browser().as(agent, "")

@@ -34,7 +34,7 @@ func (b *browser) asks(method, target string, page bool) *http.Request {
 	return r
 }
 
-func TestRequireUser(t *testing.T) { // semantics §4: "401, or redirect to a login path for browsers"
+func TestRequireUser(t *testing.T) { // 401, or redirect to a login path for browsers
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	anybody, guest, user := f.browser(), f.browser(), f.login("alice")
 	guest.do(set(f, "cart", 1))
@@ -157,7 +157,7 @@ func TestRequireGuest(t *testing.T) {
 	f.want(status, http.StatusForbidden)
 }
 
-func TestRequireFresh(t *testing.T) { // semantics §4: "recent authentication"
+func TestRequireFresh(t *testing.T) { // recent authentication
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")

@@ -85,7 +85,7 @@ func TestWithoutTheMiddlewareEveryMethodSaysSo(t *testing.T) { // ecosystem 47: 
 	}
 }
 
-func TestWithoutASessionEveryMethodDoesWhatTheTableSays(t *testing.T) { // semantics §4, last column; §5: "set() silently dropped when anonymous"
+func TestWithoutASessionEveryMethodDoesWhatTheTableSays(t *testing.T) { // modo drops such a change silently
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	want := map[string]error{
 		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,

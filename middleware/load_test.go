@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestAFailedReadIsNoGuest(t *testing.T) { // S48; semantics §5: "store error treated as guest"
+func TestAFailedReadIsNoGuest(t *testing.T) { // S48: modo takes a store error for a guest
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -25,7 +25,7 @@ func TestAFailedReadIsNoGuest(t *testing.T) { // S48; semantics §5: "store erro
 	f.want(b.user(), "alice")
 }
 
-func TestAnApplicationMayServeGuestsWhileTheStoreIsDown(t *testing.T) { // semantics §4: AllowAnonymousOnError
+func TestAnApplicationMayServeGuestsWhileTheStoreIsDown(t *testing.T) { // AllowAnonymousOnError
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{AllowAnonymousOnError: true})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -54,7 +54,7 @@ func TestAHandlerThatLeavesItsSessionAloneCostsOneLookup(t *testing.T) { // the 
 	f.want(after, before)
 }
 
-func TestACommitThatFailsIsTheWholeAnswer(t *testing.T) { // semantics §5: "failed flush hidden and cookie re-sent"
+func TestACommitThatFailsIsTheWholeAnswer(t *testing.T) { // modo hides a failed flush and sends the cookie again
 	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {

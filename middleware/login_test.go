@@ -33,7 +33,7 @@ func TestALoginAlwaysMakesANewSession(t *testing.T) { // S20, S39, ASVS 7.2.4: s
 	}
 }
 
-func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // semantics §4: "carried over at login by name"
+func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // carried over at login by name
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "pending", "gone"}})
 	b := f.browser()
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -54,7 +54,7 @@ func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // semantics §4: "carried 
 		if ok || err != nil {
 			t.Error("an unnamed change is visible after the login")
 		}
-		f.must(h.Set("after", true)) // semantics §5: "set() after login in one request lost"
+		f.must(h.Set("after", true)) // modo loses a change after a login in one request
 	})
 	data := string(b.session().Data().JSON())
 	f.want(data, `{"after":true,"cart":[1,2],"over":"login","pending":true,"wish":"x"}`)
@@ -101,7 +101,7 @@ func TestFlashMessagesSurviveALoginWhenNamed(t *testing.T) {
 	})
 }
 
-func TestAFailedLoginLeavesTheSessionAsItWas(t *testing.T) { // semantics §5: "old session destroyed before the new one exists"
+func TestAFailedLoginLeavesTheSessionAsItWas(t *testing.T) { // modo destroys the old session before the new one exists
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew}, middleware.Options{})
 	elsewhere, b := f.login("bob"), f.login("alice")
 	before := b.cookie
@@ -164,7 +164,7 @@ func TestAGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 	f.want(b.session().TTL(), time.Hour)
 }
 
-func TestGuestsAreBounded(t *testing.T) { // semantics §4: "their own global cap"
+func TestGuestsAreBounded(t *testing.T) { // guests have a limit of their own
 	f := setUp(t, sessile.Config{MaxGuests: 3, MaxSessionsPerUser: 1}, middleware.Options{Guests: true})
 	member := f.login("alice")
 	var guests []*browser
@@ -276,7 +276,7 @@ func TestLogoutAllOfAGuestIsOne(t *testing.T) {
 	f.want(valueOf[int](other, "k"), 1)
 }
 
-func TestDevices(t *testing.T) { // S36; semantics §5: "lists expose fingerprints and data", "revoking one's own id leaves the cookie"
+func TestDevices(t *testing.T) { // S36; modo lists fingerprints and data, and leaves the cookie when a user revokes their own session
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	laptop, phone, stranger := f.browser(), f.browser(), f.login("bob")
 	laptop.header.Set("User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -333,7 +333,7 @@ func TestASessionEndsForTheStreamThatWatchesIt(t *testing.T) {
 	})
 }
 
-func TestALoginThatNobodyHearsOfIsUndone(t *testing.T) { // semantics §5: "failed flush hidden and cookie re-sent"; issue: "a panicking handler commits nothing"
+func TestALoginThatNobodyHearsOfIsUndone(t *testing.T) { // a panicking handler commits nothing
 	for name, fail := range map[string]func(f *fixture, h *middleware.Handle){
 		"panic":     func(*fixture, *middleware.Handle) { panic("handler") },
 		"abort":     func(*fixture, *middleware.Handle) { panic(http.ErrAbortHandler) },
@@ -370,7 +370,7 @@ func fill(f *fixture, h *middleware.Handle) {
 	f.must(err)
 }
 
-func TestOfALoginAndParallelRequestsNobodyIsLoggedOut(t *testing.T) { // semantics §4: "else two parallel requests log the browser out"
+func TestOfALoginAndParallelRequestsNobodyIsLoggedOut(t *testing.T) { // two parallel requests do not log the browser out
 	f := setUp(t, sessile.Config{TouchInterval: time.Nanosecond}, middleware.Options{Guests: true})
 	for name, slow := range map[string]action{
 		"reads":  look,

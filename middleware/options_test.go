@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // S12, S13; semantics §4, §5: "no prefix/SameSite validation"
+func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // S12, S13; modo checks neither prefix nor SameSite
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	type o = middleware.Options
 	type c = middleware.Cookie

@@ -58,7 +58,7 @@ func TestReloginEndsAnotherUsersSessionOrAGuestsToo(t *testing.T) {
 }
 
 // While the login is in flight the session before is good, and a request with its token is
-// told nothing that would remove the new cookie (semantics §6: no moment without either).
+// told nothing that would remove the new cookie (there is no moment without either session).
 func TestReloginLeavesNoMomentWithoutASession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")

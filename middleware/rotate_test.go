@@ -21,7 +21,7 @@ func rotate(f *fixture) action {
 // twin is another request of the same browser, with the cookie that it has now.
 func (b *browser) twin() *browser { return &browser{f: b.f, cookie: b.cookie, header: b.header} }
 
-func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20; semantics §5: "set() after … rotation in one request lost"
+func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: modo loses a change after a rotation in one request
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(set(f, "k", 1))
@@ -41,7 +41,7 @@ func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20; sem
 	f.want(old.cookie != "", true) // moments ago: neither access nor a removal cookie
 }
 
-func TestTheOldTokenIsNotRemovedMomentsAfterARotation(t *testing.T) { // semantics §5: "parallel request with the pre-rotation token logs the browser out"
+func TestTheOldTokenIsNotRemovedMomentsAfterARotation(t *testing.T) { // in modo a parallel request with the previous token logs the browser out
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 		b := f.login("alice")
@@ -135,7 +135,7 @@ func TestOfParallelRotationsOneTokenIsLeft(t *testing.T) { // S21, A25
 
 func (b *browser) serveAndTake(a action) { b.take(b.serve(b.request(), a)) }
 
-func TestPeriodicRotationLogsNobodyOut(t *testing.T) { // S24; semantics §4: RotateEvery
+func TestPeriodicRotationLogsNobodyOut(t *testing.T) { // S24
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: 30 * time.Second, RotateGrace: 30 * time.Second},
 			middleware.Options{RotateEvery: 10 * time.Minute})
@@ -270,7 +270,7 @@ func TestReauthentication(t *testing.T) { // ASVS 7.2.4
 	})
 }
 
-func TestARotationOfAnEndedSessionSaysSo(t *testing.T) { // semantics §5: "success on missing ids in rotate"
+func TestARotationOfAnEndedSessionSaysSo(t *testing.T) { // in modo the rotation of a missing session succeeds
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {

@@ -358,7 +358,7 @@ func TestPipelinedRequestsDoNotMix(t *testing.T) { // A26
 	}
 }
 
-func TestAClientThatAbortsInMidBodyLosesNothingThatWasSet(t *testing.T) { // semantics §4: "the commit does not die with the client's connection"
+func TestAClientThatAbortsInMidBodyLosesNothingThatWasSet(t *testing.T) { // the commit does not die with the client's connection
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ended := make(chan struct{}, 1)
 	w := f.listen(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {

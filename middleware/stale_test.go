@@ -15,7 +15,7 @@ import (
 )
 
 // Of several requests of one browser the response of any may come last. Each of these
-// sequences took a good cookie away before its fix (semantics §4, A25).
+// sequences took a good cookie away before its fix (A25).
 func TestASlowResponseLeavesANewerCookieAlone(t *testing.T) {
 	login := func(f *fixture) action {
 		return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -208,7 +208,7 @@ func TestAnUpdateComesAfterWhatWasSetBefore(t *testing.T) {
 	f.want(valueOf[int](b, "k"), 2)
 }
 
-// Of two rotations at once one loses, and nothing else (semantics §4: pending changes
+// Of two rotations at once one loses, and nothing else (pending changes
 // are flushed whatever else happened).
 func TestALostRotationLosesNoChanges(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})

@@ -154,7 +154,7 @@ func TestALoginOutlivesADeadlineThatLetsItsResponseThrough(t *testing.T) {
 	}
 }
 
-func TestWhatATimedOutRequestChangedIsKept(t *testing.T) { // semantics §4: "flushed whatever else happened"
+func TestWhatATimedOutRequestChangedIsKept(t *testing.T) { // changes are flushed whatever else happened
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
