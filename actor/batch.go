@@ -2,7 +2,6 @@ package actor
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/sessile/sessile/persist"
@@ -17,27 +16,6 @@ type batch struct {
 	touches []*dirty
 	bulk    bool // it has a part of a command over many sessions
 	stale   bool // another node changed something meanwhile
-}
-
-// oldest is, of what is in flight, the lowest number that a Sync must wait for and the
-// earliest tick of acceptance. A session that has ended meanwhile does not count: its
-// deletion has taken its number over.
-func (b *batch) oldest() (seq uint64, since int64) {
-	seq, since = math.MaxUint64, forever
-	if b == nil {
-		return seq, since
-	}
-	for _, op := range b.ops {
-		seq, since = min(seq, op.state().holdsBack), min(since, op.state().since)
-	}
-	for _, l := range [][]*dirty{b.writes, b.touches} {
-		for _, d := range l {
-			if d.flight.on {
-				seq, since = min(seq, d.flight.first), min(since, d.flight.since)
-			}
-		}
-	}
-	return seq, since
 }
 
 // nextBatch is the batch to commit now, nil if there is none. It takes, in this order:
@@ -253,7 +231,8 @@ type opqueue struct {
 // whoever has read a row before may not trust it.
 func (c *core) accept(op operation) {
 	p := op.state()
-	p.order, p.since = c.nextSeq(), c.tick
+	c.seq++ // one sequence with changes: a single number names all that a Sync must wait for
+	p.order, p.since = c.seq, c.tick
 	p.holdsBack = p.order
 	c.epochChanges++
 	c.bytes += p.bytes
@@ -293,7 +272,3 @@ func (q *opqueue) taken(op operation) {
 		q.urgent--
 	}
 }
-
-// nextSeq numbers an accepted change or operation. One sequence for both is what lets a Sync
-// name all that came before it by a single number.
-func (c *core) nextSeq() uint64 { c.seq++; return c.seq }

@@ -53,7 +53,8 @@ func (c *core) change(e *entry, v *View, data bool) *dirty {
 	d.data = d.data || data
 	c.account(d)
 	if d.elem == nil {
-		d.first, d.since = c.nextSeq(), c.tick
+		c.seq++
+		d.first, d.since = c.seq, c.tick
 		c.queue.push(d)
 	}
 	return d
@@ -239,40 +240,4 @@ func (c *core) fillUser(b *batch, user string) {
 			c.fill(b, d)
 		}
 	}
-}
-
-// answerSyncs answers those that everything has passed: they wait in their order. It looks at
-// all operations that are not on disk, so it is called only when something has come to its
-// end.
-func (c *core) answerSyncs() {
-	for oldest := c.oldestSeq(); c.syncs.n > 0 && c.syncs.first.upTo < oldest; {
-		c.answer(c.syncs.first, nil)
-	}
-}
-
-// failSyncs tells those that cover a change which was given up that it is not on disk. Later
-// ones do not cover it and wait on.
-func (c *core) failSyncs(seq uint64, err error) {
-	for x := c.syncs.first; x != nil; {
-		next := x.next
-		if x.upTo >= seq {
-			c.fail(x, err)
-		}
-		x = next
-	}
-}
-
-// oldestSeq is the number of the oldest change that is not on disk.
-func (c *core) oldestSeq() uint64 {
-	oldest, _ := c.inFlight.oldest()
-	oldest = min(oldest, c.seq+1)
-	if c.queue.Len() > 0 {
-		oldest = min(oldest, c.queue.oldest().first)
-	}
-	for _, l := range [][]operation{c.ops.ready, c.ops.delayed} {
-		for _, op := range l {
-			oldest = min(oldest, op.state().holdsBack)
-		}
-	}
-	return oldest
 }

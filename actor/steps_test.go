@@ -154,7 +154,8 @@ func (g *harness) delayDestroys(n int) {
 		p := &destroyOp{ref: persist.Ref{ID: persist.ID{8, byte(i >> 16), byte(i >> 8), byte(i)}}}
 		p.deletes = true
 		p.tombstone = g.c.tombstones.addSession(p.ref.ID, persist.Hash{}, "")
-		p.order, p.stage = g.c.nextSeq(), delayed
+		g.c.seq++
+		p.order, p.stage = g.c.seq, delayed
 		g.c.ops.delayed.set(p, g.now+1_000_000_000+int64(i))
 	}
 }

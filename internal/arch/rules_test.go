@@ -54,7 +54,7 @@ func packages() map[string]rules {
 			loop: "core", shell: "Actor",
 			core: []string{
 				"admission.go", "agenda.go", "batch.go", "bulk.go", "core.go", "dirty.go", "end.go", "errors.go", "event.go", "load.go",
-				"peers.go", "queue.go", "retry.go", "step.go", "tombstone.go", "tombstone_user.go", "view.go", "watchlist.go",
+				"peers.go", "queue.go", "retry.go", "step.go", "syncs.go", "tombstone.go", "tombstone_user.go", "view.go", "watchlist.go",
 			},
 		},
 		"cache": {
