@@ -21,9 +21,9 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestBoundsHoldWhileTheDiskIsDown: D13, D14, S30. At the bound touches are dropped, what
+// TestOverloadBoundsHoldWhileTheDiskIsDown: D13, D14, S30. At the bound touches are dropped, what
 // would grow waits and is refused, reads go on, and a logout is never refused.
-func TestBoundsHoldWhileTheDiskIsDown(t *testing.T) {
+func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	s, g := openGated(t, sessile.Config{MaxPending: 10, CacheSize: 100, MaxSessionsPerUser: sessile.Unlimited})
 	var down atomic.Bool
 	g.failApply = func() error {
@@ -81,8 +81,8 @@ func TestBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	}
 }
 
-// TestTheGateOpensAgainWithRoomToSpare: D14: it does not flutter at the bound.
-func TestTheGateOpensAgainWithRoomToSpare(t *testing.T) {
+// TestOverloadEndsOnlyWithRoomToSpare: D14: it does not flutter at the bound.
+func TestOverloadEndsOnlyWithRoomToSpare(t *testing.T) {
 	s, g := openGated(t, sessile.Config{MaxPending: 20, BatchSize: 1, CacheSize: 100, MaxSessionsPerUser: sessile.Unlimited})
 	allow, held := make(chan struct{}), atomic.Bool{}
 	g.failApply = func() error {
@@ -123,9 +123,9 @@ func TestTheGateOpensAgainWithRoomToSpare(t *testing.T) {
 	}
 }
 
-// TestSyncIsABarrier: D18, D12: what was acknowledged before it is on disk when it
+// TestSyncMakesEverythingBeforeItDurable: D18, D12: what was acknowledged before it is on disk when it
 // returns, in its newest version, however often the disk failed meanwhile.
-func TestSyncIsABarrier(t *testing.T) {
+func TestSyncMakesEverythingBeforeItDurable(t *testing.T) {
 	s, g := openGated(t, sessile.Config{BatchInterval: time.Millisecond})
 	var commits atomic.Int32
 	g.failApply = func() error {
@@ -149,9 +149,9 @@ func TestSyncIsABarrier(t *testing.T) {
 	}
 }
 
-// TestASlowDiskDegrades: D21: changes that wait too long show in the health, and so
+// TestHealthIsDegradedWhileTheDiskIsSlow: D21: changes that wait too long show in the health, and so
 // does the age of the oldest.
-func TestASlowDiskDegrades(t *testing.T) {
+func TestHealthIsDegradedWhileTheDiskIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := openGated(t, sessile.Config{})
 		slow, commits := make(chan struct{}), atomic.Int32{}
@@ -184,10 +184,10 @@ func TestASlowDiskDegrades(t *testing.T) {
 	})
 }
 
-// TestACallThatIsTakenBackWasNotDone: D17: a create or rotation that waits behind
+// TestCreateAndRotateThatGiveUpInTheQueueAreNotDone: D17: a create or rotation that waits behind
 // another commit when its context ends has not happened, and says so; a later one
 // of unknown outcome says that.
-func TestACallThatIsTakenBackWasNotDone(t *testing.T) {
+func TestCreateAndRotateThatGiveUpInTheQueueAreNotDone(t *testing.T) {
 	s, g := openGated(t, sessile.Config{CacheSize: 10})
 	flying, release, commits := make(chan struct{}), make(chan struct{}), atomic.Int32{}
 	g.beforeApply = func(*persist.Batch) {
@@ -227,9 +227,9 @@ func TestACallThatIsTakenBackWasNotDone(t *testing.T) {
 	}
 }
 
-// TestTheHealthIsTold: D21, D13: that writes fail, that calls are refused, and that both
+// TestHealthChangesAreEvents: D21, D13: that writes fail, that calls are refused, and that both
 // are over, is told once each.
-func TestTheHealthIsTold(t *testing.T) {
+func TestHealthChangesAreEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		s, g := openGated(t, sessile.Config{MaxPending: 2, Events: func(e sessile.Event) {

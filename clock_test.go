@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestTheClockFollowsTheWall: between two looks at the wall clock it counts on by itself.
-func TestTheClockFollowsTheWall(t *testing.T) {
+// TestClockFollowsTheWallClock: between two looks at the wall clock it counts on by itself.
+func TestClockFollowsTheWallClock(t *testing.T) {
 	s, _ := openGated(t, sessile.Config{})
 	last := time.Time{}
 	for range 10_000 {
@@ -47,7 +47,7 @@ func (c *twoClocks) time() time.Time {
 
 // A wall clock that is a year ahead for a moment makes no session live longer and no
 // proof of identity fresher (S29): the time goes on.
-func TestTimeGoesOnAfterAWallClockWasAhead(t *testing.T) {
+func TestClockGoesOnAfterTheWallClockWasAhead(t *testing.T) {
 	c := new(twoClocks)
 	s, _ := hookedStore(t, c.of(sessile.Config{TTL: time.Second, MaxLifetime: 2 * time.Second, CleanupInterval: sessile.Never}))
 	c.set(365 * 24 * time.Hour)
@@ -72,7 +72,7 @@ func TestTimeGoesOnAfterAWallClockWasAhead(t *testing.T) {
 	}
 }
 
-func TestHealthTellsHowFarTheWallClockIsBehind(t *testing.T) {
+func TestHealthReportsHowFarTheWallClockIsBehind(t *testing.T) {
 	c := new(twoClocks)
 	s, _ := hookedStore(t, c.of(sessile.Config{}))
 	want := func(state sessile.HealthState, reason string) {
@@ -93,7 +93,7 @@ func TestHealthTellsHowFarTheWallClockIsBehind(t *testing.T) {
 }
 
 // Trouble that has just begun is no trouble of a minute because the wall clock was set ahead.
-func TestAWallClockThatIsSetAheadMakesTroubleNoOlder(t *testing.T) {
+func TestHealthOfANewFailureDoesNotAgeWithTheWallClock(t *testing.T) {
 	c := new(twoClocks)
 	s, h := hookedStore(t, c.of(sessile.Config{BatchInterval: time.Hour}))
 	x, _ := mk(t, s, "ann")

@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-func TestTheZeroConfigHasTheDocumentedDefaults(t *testing.T) {
+func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 	if err := sessile.FaultsOf(sessile.Config{}); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestConfigKeepsWhatIsSet(t *testing.T) {
 	}
 }
 
-func TestWhatIsSwitchedOffByNameIsValid(t *testing.T) { // S28
+func TestConfigAcceptsWhatIsSwitchedOffByName(t *testing.T) { // S28
 	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never}
 	if err := sessile.FaultsOf(off); err != nil {
 		t.Error(err)
@@ -69,7 +69,7 @@ func TestWhatIsSwitchedOffByNameIsValid(t *testing.T) { // S28
 	}
 }
 
-func TestAShortTTLBringsItsTouchInterval(t *testing.T) {
+func TestConfigWithAShortTTLShortensTheTouchInterval(t *testing.T) {
 	c := sessile.Config{TTL: time.Minute}
 	if err := sessile.FaultsOf(c); err != nil || sessile.DefaultsOf(c).TouchInterval != 30*time.Second {
 		t.Errorf("touch interval %v, %v", sessile.DefaultsOf(c).TouchInterval, err)
@@ -77,7 +77,7 @@ func TestAShortTTLBringsItsTouchInterval(t *testing.T) {
 }
 
 // Who sets the absolute lifetime alone means it: the TTL, which is a default, gives way.
-func TestADefaultTTLGivesWayToTheLifetimeAndOneThatIsSetDoesNot(t *testing.T) {
+func TestConfigLimitsOnlyTheDefaultTTLByTheLifetime(t *testing.T) {
 	for _, life := range []time.Duration{time.Second, time.Minute, 29 * 24 * time.Hour} {
 		c := sessile.Config{MaxLifetime: life}
 		got := sessile.DefaultsOf(c)
@@ -118,7 +118,7 @@ var invalid = map[string][]sessile.Config{
 	"close_timeout":         {{CloseTimeout: -1}, {CloseTimeout: 1}, {CloseTimeout: math.MaxInt64}},
 }
 
-func TestEveryFaultOfAConfigNamesItsField(t *testing.T) {
+func TestConfigErrorsNameTheirField(t *testing.T) {
 	for field, configs := range invalid {
 		for i, c := range configs {
 			err := sessile.FaultsOf(c)
@@ -132,7 +132,7 @@ func TestEveryFaultOfAConfigNamesItsField(t *testing.T) {
 	}
 }
 
-func TestAllFaultsOfAConfigAreReportedAtOnce(t *testing.T) {
+func TestConfigReportsAllErrorsAtOnce(t *testing.T) {
 	var all sessile.Config
 	for field, configs := range invalid {
 		for _, f := range reflect.VisibleFields(reflect.TypeFor[sessile.Config]()) {

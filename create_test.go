@@ -14,7 +14,7 @@ func (f *fixture) replace(user string, old sessile.ID) (sessile.Session, sessile
 	return f.s().CreateWith(f.Context(), sessile.NewSession{UserID: user, Replaces: old})
 }
 
-func TestReplacedSessionDoesNotCountTowardTheLimit(t *testing.T) { // spring-security#7117
+func TestCreateDoesNotCountTheReplacedSessionTowardTheLimit(t *testing.T) { // spring-security#7117
 	for _, l := range []struct {
 		most int
 		when sessile.LimitPolicy
@@ -42,7 +42,7 @@ func TestReplacedSessionDoesNotCountTowardTheLimit(t *testing.T) { // spring-sec
 	}
 }
 
-func TestReplacedSessionIsTheUsersOrStays(t *testing.T) {
+func TestCreateReplacesOnlyASessionOfTheSameUser(t *testing.T) {
 	suite(t, func(f *fixture) {
 		bob, bobs := f.login("bob")
 		guest, cart, err := f.s().CreateWith(f.Context(), sessile.NewSession{Guest: true})
@@ -57,7 +57,7 @@ func TestReplacedSessionIsTheUsersOrStays(t *testing.T) {
 	})
 }
 
-func TestReplacedSessionClosesDoneAndIsTold(t *testing.T) {
+func TestCreateClosesDoneOfTheReplacedSession(t *testing.T) {
 	events := make(chan sessile.Event, 10)
 	s, _ := openGated(t, sessile.Config{Events: func(e sessile.Event) { events <- e }})
 	old, tok := login(t, s, "ann")

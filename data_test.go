@@ -87,7 +87,7 @@ func TestGetOfAnotherTypeIsAnErrorWithoutTheValue(t *testing.T) { // S49
 	refuse("k", ok, err, key == nil)
 }
 
-func TestDamagedDataIsCorruptAndNothingElse(t *testing.T) { // A8, S46
+func TestGetOfDamagedDataIsErrCorrupt(t *testing.T) { // A8, S46
 	for _, raw := range []string{"", "{", "[]", "null", `"x"`, `{"a":1}{}`, `{"a":1`, "\x00", marker, strings.Repeat("[", 100_000)} {
 		s := stored(raw)
 		if v, ok, err := sessile.Get[string](s, "a"); v != "" || ok || !errors.Is(err, sessile.ErrCorrupt) {
@@ -234,7 +234,7 @@ func TestDataIsSharedByManyReaders(t *testing.T) { // S43, under -race
 	wg.Wait()
 }
 
-func TestTheZeroDataIsAnEmptyObject(t *testing.T) {
+func TestDataZeroIsAnEmptyObject(t *testing.T) {
 	var d sessile.Data
 	out, err := json.Marshal(struct{ D sessile.Data }{d})
 	if err != nil || string(out) != `{"D":{}}` || string(d.JSON()) != "{}" || d.Len() != 2 || len(d.Keys()) != 0 {
@@ -376,7 +376,7 @@ func TestChangesReportEverythingThatIsWrong(t *testing.T) {
 	}
 }
 
-func TestNoChangesAreNoError(t *testing.T) {
+func TestChangesMayBeEmpty(t *testing.T) {
 	var none *sessile.Changes
 	if list, err := sessile.ListOf(none); list != nil || err != nil || none.Len() != 0 {
 		t.Errorf("%v, %v, %d", list, err, none.Len())

@@ -95,7 +95,7 @@ func (f *fixture) readable(s sessile.Session) {
 	f.must(err)
 }
 
-func TestWhatIsStoredCanBeReadHoweverDeepItIs(t *testing.T) {
+func TestDataOfAnyDepthThatIsAcceptedCanBeRead(t *testing.T) {
 	suiteWith(t, func(cfg *sessile.Config) { cfg.TTL = 2 * time.Hour }, func(f *fixture) {
 		for name, put := range entrances(f) {
 			s, tok := f.login("ann")
@@ -121,7 +121,7 @@ func TestWhatIsStoredCanBeReadHoweverDeepItIs(t *testing.T) {
 	})
 }
 
-func TestTooDeepANestIsNamedWithItsLimit(t *testing.T) {
+func TestDataTooDeepIsAnErrorWithItsLimit(t *testing.T) {
 	for _, v := range []any{nested(10_001), nestedGo(10_001), map[string]any{"a": nestedGo(10_000)}} {
 		_, err := sessile.Encode(v)
 		if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested 10001 deep, more than 9999") {
@@ -153,8 +153,8 @@ func coldStore(tb testing.TB) *sessile.Store {
 	return s
 }
 
-// FuzzWhatIsAcceptedSurvivesAColdRead: byte for byte, as it was before.
-func FuzzWhatIsAcceptedSurvivesAColdRead(f *testing.F) {
+// FuzzDataSurvivesAColdRead: byte for byte, as it was before.
+func FuzzDataSurvivesAColdRead(f *testing.F) {
 	for _, s := range []string{
 		`{"a":1,"a":2}`, `{"":0}`, `{"\ud800":1,"\udfff":2}`, `{"a":"\ud83d"}`, `{"a":1e999,"b":-0,"c":1152921504606846977}`, "{\"a\":\"\xff\"}",
 		`{"` + strings.Repeat("k", 300) + `":[[[]]]}`, "{\"\u2028\":\"\u202e\"}", `{"\u0000":"\u0000"}`, ` { "k" : [ true , {} ] } `, `{"<&>":null}`,

@@ -36,7 +36,7 @@ var sentinels = map[string]struct{ face, born error }{
 	"ErrInvalidConfig": {sessile.ErrInvalidConfig, nil},
 }
 
-func TestErrorsAreTheSameVariablesEverywhere(t *testing.T) {
+func TestErrorsAreTheSameInEveryPackage(t *testing.T) {
 	for name, e := range sentinels {
 		if e.born != nil && e.face != e.born { //nolint:errorlint // the variable itself is what counts
 			t.Errorf("%s is not the variable of the room below", name)

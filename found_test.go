@@ -101,7 +101,7 @@ func eventually(t *testing.T, d time.Duration, what string, ok func() bool) {
 }
 
 // a wall clock that is set back freezes the write-behind.
-func TestClockSetBackStopsWriteBehind(t *testing.T) {
+func TestClockSetBackDoesNotStopTheWriteBehind(t *testing.T) {
 	var offset atomic.Int64
 	cfg := sessile.WithClock(sessile.Config{BatchInterval: 10 * time.Millisecond}, func() time.Time {
 		return time.Now().Add(time.Duration(offset.Load()))
@@ -120,7 +120,7 @@ func TestClockSetBackStopsWriteBehind(t *testing.T) {
 }
 
 // after one transient failure nothing is retried, so calls hang.
-func TestClockSetBackStopsRetries(t *testing.T) {
+func TestClockSetBackDoesNotStopRetries(t *testing.T) {
 	var offset atomic.Int64
 	cfg := sessile.WithClock(sessile.Config{}, func() time.Time { return time.Now().Add(time.Duration(offset.Load())) })
 	s, h := hookedStore(t, cfg)
@@ -147,7 +147,7 @@ func TestClockSetBackStopsRetries(t *testing.T) {
 }
 
 // the timer spins while the clock stands.
-func TestClockSetBackSpins(t *testing.T) {
+func TestClockSetBackKeepsTheLoopIdle(t *testing.T) {
 	var frozen, calls atomic.Int64
 	t0 := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC).UnixMicro()
 	frozen.Store(t0)
@@ -171,7 +171,7 @@ func TestClockSetBackSpins(t *testing.T) {
 }
 
 // an expiry far in the future overflows the timer: busy loop.
-func TestFarExpiryBusyLoop(t *testing.T) {
+func TestTouchToAFarExpiryKeepsTheLoopIdle(t *testing.T) {
 	var calls atomic.Int64
 	cfg := sessile.WithClock(sessile.Config{MaxLifetime: sessile.NoMaxLifetime}, func() time.Time { calls.Add(1); return time.Now() })
 	s, _ := hookedStore(t, cfg)
@@ -194,7 +194,7 @@ func TestFarExpiryBusyLoop(t *testing.T) {
 }
 
 // Done with a context that has ended pins the session for ever.
-func TestDoneWithEndedContextLeaksAWatch(t *testing.T) {
+func TestDoneWithAnEndedContextLeavesNoWatch(t *testing.T) {
 	s, _ := hookedStore(t, sessile.Config{})
 	for i := range 200 {
 		x, _ := mk(t, s, fmt.Sprint("u", i))
@@ -209,7 +209,7 @@ func TestDoneWithEndedContextLeaksAWatch(t *testing.T) {
 }
 
 // an expiry that is brought forward does not close Done.
-func TestDoneMissesAnExpiryBroughtForward(t *testing.T) {
+func TestDoneClosesAtAnExpiryThatATouchMovedForward(t *testing.T) {
 	s, _ := hookedStore(t, sessile.Config{})
 	x, tok := mk(t, s, "u")
 	ctx := t.Context()
@@ -227,7 +227,7 @@ func TestDoneMissesAnExpiryBroughtForward(t *testing.T) {
 }
 
 // DestroyForUser that gave up while loading claims "refused from now on".
-func TestDestroyForUserClaimsNotDurableButDidNothing(t *testing.T) {
+func TestDestroyForUserThatGivesUpIsNotErrNotDurable(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CacheSize: 1})
 	x, tok := mk(t, s, "u")
 	mk(t, s, "other") // evicts x from memory
@@ -254,7 +254,7 @@ func TestDestroyForUserClaimsNotDurableButDidNothing(t *testing.T) {
 }
 
 // a cold read that reaches SQLite after Close, because Close has given up waiting for it, hangs for ever.
-func TestColdReadDuringCloseHangs(t *testing.T) {
+func TestReadThatReachesTheDiskAfterCloseReturns(t *testing.T) {
 	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "s.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestColdReadDuringCloseHangs(t *testing.T) {
 
 // a cold read that takes until the session would have expired, and somebody has renewed
 // it meanwhile: it was reported as expired (a simulated life found it).
-func TestASessionThatIsRenewedWhileItIsReadHasNotExpired(t *testing.T) {
+func TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired(t *testing.T) {
 	var offset atomic.Int64
 	cfg := sessile.WithClock(sessile.Config{CacheSize: 1, TTL: time.Hour}, func() time.Time { return time.Now().Add(time.Duration(offset.Load())) })
 	s, h := hookedStore(t, cfg)
@@ -326,7 +326,7 @@ func TestASessionThatIsRenewedWhileItIsReadHasNotExpired(t *testing.T) {
 }
 
 // a batch that ends after CloseTimeout: its callers are told ErrClosed.
-func TestCloseLosesTheRepliesOfTheLastBatch(t *testing.T) {
+func TestCloseAnswersTheCallersOfTheLastBatch(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CloseTimeout: 50 * time.Millisecond})
 	started := make(chan struct{})
 	h.set(func() {
@@ -351,7 +351,7 @@ func TestCloseLosesTheRepliesOfTheLastBatch(t *testing.T) {
 }
 
 // Sync says "on disk" of a change that the disk has refused.
-func TestSyncPassesAFailedItem(t *testing.T) {
+func TestSyncWaitsForAnItemThatTheDiskRefused(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{BatchInterval: 200 * time.Millisecond})
 	x, _ := mk(t, s, "u")
 	var n atomic.Int32
@@ -374,7 +374,7 @@ func TestSyncPassesAFailedItem(t *testing.T) {
 }
 
 // one session that cannot be deleted ends every sweep.
-func TestOneBadRowStopsTheSweep(t *testing.T) {
+func TestCleanupContinuesPastARowThatCannotBeDeleted(t *testing.T) {
 	clk := newClock()
 	s, h := hookedStore(t, sessile.WithClock(sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, clk.now))
 	bad, _ := mk(t, s, "u")
@@ -415,7 +415,7 @@ func TestOneBadRowStopsTheSweep(t *testing.T) {
 }
 
 // after a rotation of unknown outcome the token before the dead one still opens the session.
-func TestUnknownRotationKeepsTheGraceOfTheTokenBefore(t *testing.T) {
+func TestRotateOfUnknownOutcomeKillsTheTokenBefore(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{})
 	x, a := mk(t, s, "u")
 	_, b, err := s.Rotate(context.Background(), x.ID(), sessile.Rotation{Grace: true})
@@ -436,7 +436,7 @@ func TestUnknownRotationKeepsTheGraceOfTheTokenBefore(t *testing.T) {
 }
 
 // and still does when the rotation has been done at last.
-func TestUnknownRotationKeepsTheGraceAfterRecovery(t *testing.T) {
+func TestRotateOfUnknownOutcomeKeepsTheTokenBeforeDeadAfterRecovery(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CacheSize: 1})
 	x, a := mk(t, s, "u")
 	if _, _, err := s.Rotate(context.Background(), x.ID(), sessile.Rotation{Grace: true}); err != nil {
@@ -463,7 +463,7 @@ func TestUnknownRotationKeepsTheGraceAfterRecovery(t *testing.T) {
 }
 
 // a grace that was ended comes back while its note waits for the disk.
-func TestSeenIsForgottenByEviction(t *testing.T) {
+func TestRotateGraceThatEndedStaysOverAfterAnEviction(t *testing.T) {
 	clk := newClock()
 	s, h := hookedStore(t, sessile.WithClock(sessile.Config{CacheSize: 1, RotateGrace: time.Second}, clk.now))
 	x, a := mk(t, s, "u")
@@ -489,7 +489,7 @@ func TestSeenIsForgottenByEviction(t *testing.T) {
 }
 
 // a backend that panics once on the caller's goroutine (net/http recovers) wedges its key.
-func TestAPanickingReadWedgesItsToken(t *testing.T) {
+func TestReadWorksAfterAPanicOfTheBackend(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CacheSize: 1})
 	_, tok := mk(t, s, "u")
 	mk(t, s, "v")
@@ -507,7 +507,7 @@ func TestAPanickingReadWedgesItsToken(t *testing.T) {
 }
 
 // an Events callback that never returns holds up Close.
-func TestABlockedHookBlocksClose(t *testing.T) {
+func TestCloseReturnsWhileAnEventHookBlocks(t *testing.T) {
 	stop := make(chan struct{})
 	s, _ := hookedStore(t, sessile.Config{CloseTimeout: 50 * time.Millisecond, Events: func(sessile.Event) { <-stop }})
 	mk(t, s, "u")
@@ -523,7 +523,7 @@ func TestABlockedHookBlocksClose(t *testing.T) {
 }
 
 // a deletion that fails by itself is retried without any pause during Close.
-func TestCloseHammersAStuckDelete(t *testing.T) {
+func TestClosePausesBetweenRetriesOfAStuckDelete(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CloseTimeout: 500 * time.Millisecond})
 	x, _ := mk(t, s, "u")
 	var n atomic.Int64
@@ -542,7 +542,7 @@ func TestCloseHammersAStuckDelete(t *testing.T) {
 }
 
 // a create whose answer meets the end of its context leaves a session behind.
-func TestACancelledCreateLeavesASession(t *testing.T) {
+func TestCreateThatIsCancelledLeavesNoSession(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited})
 	var mu sync.Mutex
 	var cancel context.CancelFunc
@@ -584,7 +584,7 @@ func TestACancelledCreateLeavesASession(t *testing.T) {
 }
 
 // a session destroyed between its commit and the settling of its create comes back.
-func TestADestroyBeforeTheCreateSettlesIsUndone(t *testing.T) {
+func TestDestroyBeforeTheCreateSettlesHolds(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{})
 	committed, goOn := make(chan struct{}), make(chan struct{})
 	var n atomic.Int32
@@ -617,7 +617,7 @@ func TestADestroyBeforeTheCreateSettlesIsUndone(t *testing.T) {
 }
 
 // Close waits for a commit that stalls, far beyond CloseTimeout: Apply gets a context that never ends.
-func TestCloseHangsWhileACommitStalls(t *testing.T) {
+func TestCloseReturnsWhileACommitStalls(t *testing.T) {
 	h := &stalling{hooked: &hooked{Backend: persisttest.NewMemory()}, release: make(chan struct{})}
 	s, err := sessile.New(context.Background(), h, sessile.Config{CloseTimeout: 50 * time.Millisecond, CleanupInterval: sessile.Never})
 	if err != nil {
@@ -652,7 +652,7 @@ func (s *stalling) Apply(ctx context.Context, b *persist.Batch) (persist.Result,
 }
 
 // a read before the create settles, over SQLite, nothing bent: it ended the process.
-func TestCrashOverSQLite(t *testing.T) {
+func TestCreateSurvivesReadsBeforeItSettles(t *testing.T) {
 	s, err := sessile.Open(context.Background(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), MaxSessionsPerUser: 50})
 	if err != nil {
 		t.Fatal(err)
@@ -681,7 +681,7 @@ func TestCrashOverSQLite(t *testing.T) {
 }
 
 // an unknown outcome followed by Close: is the lost undo reported?
-func TestConcurrentMixUnderFaults(t *testing.T) {
+func TestConcurrentCallsUnderFaultsKeepTheirPromises(t *testing.T) {
 	s, h := hookedStore(t, sessile.Config{CacheSize: 3, BatchInterval: time.Millisecond, MaxSessionsPerUser: 4, CloseTimeout: 2 * time.Second})
 	var k atomic.Int64
 	h.set(func() {

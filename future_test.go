@@ -57,7 +57,7 @@ func newRestarts(t *testing.T, cfg sessile.Config) *restarts {
 // The time of a file goes on where its last commit was: whatever the wall clock says
 // at a restart, no session lives longer, none that was seen expired is valid again, and
 // no proof of identity from before counts (S29, I6).
-func TestTimeDoesNotGoBackOverARestart(t *testing.T) {
+func TestClockDoesNotGoBackOverARestart(t *testing.T) {
 	for name, disk := range map[string]persist.Backend{"memory": persisttest.NewMemory(), "SQLite": nil} {
 		t.Run(name, func(t *testing.T) {
 			r := newRestarts(t, sessile.Config{TTL: time.Hour, MaxLifetime: 90 * time.Minute, Path: filepath.Join(t.TempDir(), "s.db")})
@@ -105,7 +105,7 @@ func TestTimeDoesNotGoBackOverARestart(t *testing.T) {
 // clock was ahead or another hand wrote its row, lives no longer than its own lifetimes
 // from when it is first read, however it is read and however often the process begins
 // anew; and its proof of identity does not count.
-func TestASessionFromTheFutureLivesItsOwnLifetimesFromNow(t *testing.T) {
+func TestReadOfASessionFromTheFutureLimitsItsLifetimes(t *testing.T) {
 	ways := map[string]func(*sessile.Store, sessile.ID, sessile.Token) (sessile.Session, error){
 		"by token": func(s *sessile.Store, _ sessile.ID, tok sessile.Token) (sessile.Session, error) {
 			return s.ReadByToken(context.Background(), tok)
@@ -165,7 +165,7 @@ func TestASessionFromTheFutureLivesItsOwnLifetimesFromNow(t *testing.T) {
 }
 
 // Nobody need come for it: the clean-up takes it back, and deletes it in its time.
-func TestTheCleanUpEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
+func TestCleanupEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
 	r := newRestarts(t, sessile.Config{TTL: time.Hour})
 	r.forgets = true
 	r.clock.set(365 * 24 * time.Hour)
@@ -184,7 +184,7 @@ func TestTheCleanUpEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
 
 // A wall clock that was set back a little loses nothing: proofs count, and the time
 // begins where it was.
-func TestASmallStepBackOverARestartIsNoStep(t *testing.T) {
+func TestClockIgnoresASmallStepBackOverARestart(t *testing.T) {
 	r := newRestarts(t, sessile.Config{})
 	r.clock.pass(time.Minute)
 	x, tok := mk(t, r.s, "ann")
@@ -202,7 +202,7 @@ func TestASmallStepBackOverARestartIsNoStep(t *testing.T) {
 }
 
 // An access renews it, and what it wrote is what is stored.
-func TestAChangeOfASessionFromTheFutureIsStoredWithItsTimes(t *testing.T) {
+func TestUpdateOfASessionFromTheFutureStoresItsTimes(t *testing.T) {
 	r := newRestarts(t, sessile.Config{TTL: time.Hour, MaxLifetime: 3 * time.Hour, BatchInterval: time.Hour})
 	r.forgets = true
 	r.clock.set(8 * time.Hour)
@@ -230,7 +230,7 @@ func TestAChangeOfASessionFromTheFutureIsStoredWithItsTimes(t *testing.T) {
 }
 
 // The token before the current one has no longer grace than the configuration's.
-func TestAGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
+func TestRotateGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
 	r := newRestarts(t, sessile.Config{})
 	r.forgets = true
 	r.clock.set(8 * time.Hour)
@@ -261,7 +261,7 @@ func TestAGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
 
 // Lifetimes that are lowered in the configuration hold for the sessions there are, but
 // for those whose login chose its own.
-func TestALoweredLifetimeHoldsForTheSessionsThereAre(t *testing.T) {
+func TestConfigWithALowerLifetimeHoldsForExistingSessions(t *testing.T) {
 	const day = 24 * time.Hour
 	r := newRestarts(t, sessile.Config{TTL: 10 * day, MaxLifetime: 30 * day})
 	x, tok := mk(t, r.s, "ann")

@@ -14,10 +14,10 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestAFileThatIsTakenAwayIsNoticed: D27: what is written to a file that has no name
+// TestFileThatIsMovedOrReplacedFailsEveryDurableCall: D27: what is written to a file that has no name
 // any more is lost at the next start, so no call acknowledges anything, and the health
 // says why. What was refused in memory stays refused.
-func TestAFileThatIsTakenAwayIsNoticed(t *testing.T) {
+func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 	for name, c := range map[string]struct{ take, back func(path string) error }{
 		"removed": {take: os.Remove},
 		"moved":   {func(path string) error { return os.Rename(path, path+"x") }, func(path string) error { return os.Rename(path+"x", path) }},
@@ -100,9 +100,9 @@ func nothingIsAcknowledged(t *testing.T, s *sessile.Store, ann, bob sessile.Sess
 	}
 }
 
-// TestTheDiskIsAskedForAHash: A7, S4: what is looked up is the SHA-256 of the token, so
+// TestReadByTokenLooksUpTheHash: A7, S4: what is looked up is the SHA-256 of the token, so
 // the time of a lookup tells nothing of how much of a guess was right.
-func TestTheDiskIsAskedForAHash(t *testing.T) {
+func TestReadByTokenLooksUpTheHash(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	_, tok := login(t, s, "ann")
 	login(t, s, "bob") // memory holds one session

@@ -54,8 +54,8 @@ func TestLookupFindsWhatReadByTokenFinds(t *testing.T) {
 	})
 }
 
-// TestTheMiddlewareLearnsWhatIsDue: an access, and one that is announced to the client.
-func TestTheMiddlewareLearnsWhatIsDue(t *testing.T) {
+// TestLookupReportsWhatIsDue: an access, and one that is announced to the client.
+func TestLookupReportsWhatIsDue(t *testing.T) {
 	s := openIn(t, sessile.Config{})
 	clock := newClock()
 	f := &fixture{T: t, cfg: sessile.WithClock(s.Config(), clock.now), clock: clock}

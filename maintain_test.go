@@ -20,7 +20,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-func TestBackupIsWholePrivateAndOpens(t *testing.T) { // D26, S51
+func TestBackupIsCompleteAndPrivateAndOpens(t *testing.T) { // D26, S51
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.must(f.s().Flush(f.Context(), s.ID(), map[string]int{"n": 5}, f.clock.t, f.clock.t.Add(time.Hour)))
@@ -47,7 +47,7 @@ func TestBackupIsWholePrivateAndOpens(t *testing.T) { // D26, S51
 	})
 }
 
-func TestStatsAndHealthTellWhatIs(t *testing.T) { // D20
+func TestStatsAndHealthReportTheState(t *testing.T) { // D20
 	suite(t, func(f *fixture) {
 		if f.reopen {
 			return // they are of one process
@@ -72,7 +72,7 @@ func TestStatsAndHealthTellWhatIs(t *testing.T) { // D20
 	})
 }
 
-func TestOpenRefusesWhatItCannotUse(t *testing.T) { // D24, D25; the file's bytes are compared in persist/sqlite
+func TestOpenRefusesAFileThatItCannotUse(t *testing.T) { // D24, D25; the file's bytes are compared in persist/sqlite
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
 	s, err := sessile.Open(t.Context(), sessile.Config{Path: path})
@@ -100,8 +100,8 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) { // D24, D25; the file's byte
 // pass lets virtual time go by.
 func pass(d time.Duration) { <-time.NewTimer(d).C }
 
-// TestChangesReachTheDiskWithinTheBatchInterval uses virtual time (I7).
-func TestChangesReachTheDiskWithinTheBatchInterval(t *testing.T) {
+// TestTouchReachesTheDiskWithinTheBatchInterval uses virtual time (I7).
+func TestTouchReachesTheDiskWithinTheBatchInterval(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sessile.Open(t.Context(), sessile.Config{Path: path, BatchInterval: time.Minute})
@@ -131,8 +131,8 @@ func TestChangesReachTheDiskWithinTheBatchInterval(t *testing.T) {
 	})
 }
 
-// TestTheSweeperRunsByItself uses virtual time; "cleanup unscheduled" was a fault of the original.
-func TestTheSweeperRunsByItself(t *testing.T) {
+// TestCleanupRunsByItself uses virtual time; "cleanup unscheduled" was a fault of the original.
+func TestCleanupRunsByItself(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -170,8 +170,8 @@ func TestTheSweeperRunsByItself(t *testing.T) {
 	})
 }
 
-// TestAHookCannotBreakAnything: A10, S40.
-func TestAHookCannotBreakAnything(t *testing.T) {
+// TestEventHookThatPanicsOrBlocksBreaksNothing: A10, S40.
+func TestEventHookThatPanicsOrBlocksBreaksNothing(t *testing.T) {
 	hold := make(chan struct{})
 	t.Cleanup(sync.OnceFunc(func() { close(hold) }))
 	n := 0
@@ -200,8 +200,8 @@ func TestAHookCannotBreakAnything(t *testing.T) {
 	}
 }
 
-// TestRandomnessThatFailsIsAnError: S2, A5.
-func TestRandomnessThatFailsIsAnError(t *testing.T) {
+// TestCreateAndRotateWithoutEntropyFail: S2, A5.
+func TestCreateAndRotateWithoutEntropyFail(t *testing.T) {
 	broken := errors.New("no entropy")
 	cfg := sessile.WithEntropy(sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")}, errReader{broken})
 	s, err := sessile.Open(t.Context(), cfg)
@@ -228,8 +228,8 @@ type sameReader struct{}
 
 func (sameReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestACollisionHarmsNobody: A30, S23.
-func TestACollisionHarmsNobody(t *testing.T) {
+// TestCreateWithACollisionIsErrConflict: A30, S23.
+func TestCreateWithACollisionIsErrConflict(t *testing.T) {
 	clock := newClock()
 	cfg := sessile.WithEntropy(sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")}, sameReader{})
 	s, err := sessile.Open(t.Context(), sessile.WithClock(cfg, clock.now))
@@ -250,9 +250,9 @@ func TestACollisionHarmsNobody(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNowhereAtRest greps the files, a backup, the log and the errors
+// TestSecretsAreNotInFilesLogsOrErrors greps the files, a backup, the log and the errors
 // for tokens, and after the end of their sessions for data (S4, A12, A27, R22).
-func TestSecretsAreNowhereAtRest(t *testing.T) {
+func TestSecretsAreNotInFilesLogsOrErrors(t *testing.T) {
 	const sessions = 200
 	old := umask(0)
 	defer umask(old)
@@ -335,8 +335,8 @@ func grepFiles(t *testing.T, dir string, secrets []string) {
 	}
 }
 
-// TestOneUnreadableRowDoesNotBreakAList: a fault of the original.
-func TestOneUnreadableRowDoesNotBreakAList(t *testing.T) {
+// TestListSkipsAnUnreadableRow: a fault of the original.
+func TestListSkipsAnUnreadableRow(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	login(t, s, "ann")
 	g.listing = func(l persist.Listing) persist.Listing { l.Unreadable++; return l }
@@ -346,8 +346,8 @@ func TestOneUnreadableRowDoesNotBreakAList(t *testing.T) {
 	}
 }
 
-// TestDamagedDataIsFoundWhenTheSessionIsRead, not half way through a request. The others are left in peace.
-func TestDamagedDataIsFoundWhenTheSessionIsRead(t *testing.T) { // D28
+// TestReadOfDamagedDataIsErrCorrupt, not half way through a request. The others are left in peace.
+func TestReadOfDamagedDataIsErrCorrupt(t *testing.T) { // D28
 	for _, damage := range []string{``, `{"a":`, `[]`, `null`, "{\"a\":\"\x01\"}"} {
 		s, g := openGated(t, sessile.Config{})
 		bad, badToken := login(t, s, "ann")

@@ -99,10 +99,10 @@ func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessil
 	return x, tok
 }
 
-// TestAColdReadThatRacesADestroyDoesNotBringItBack forces the interleaving: the
+// TestReadThatRacesADestroyDoesNotReviveTheSession forces the interleaving: the
 // row is read, the session destroyed and its deletion committed, and only then
 // does the read come back (S32, D7).
-func TestAColdReadThatRacesADestroyDoesNotBringItBack(t *testing.T) {
+func TestReadThatRacesADestroyDoesNotReviveTheSession(t *testing.T) {
 	ends := map[string]func(*sessile.Store, sessile.Session) error{
 		"destroy": func(s *sessile.Store, x sessile.Session) error { return s.Destroy(t.Context(), x.ID()) },
 		"destroy all": func(s *sessile.Store, _ sessile.Session) error {
@@ -136,9 +136,9 @@ func TestAColdReadThatRacesADestroyDoesNotBringItBack(t *testing.T) {
 	}
 }
 
-// TestAFlushInFlightDoesNotSurviveADestroy forces a destroy while the batch with
+// TestFlushInFlightDoesNotSurviveADestroy forces a destroy while the batch with
 // the session's flush is being committed (A1, D4, D5).
-func TestAFlushInFlightDoesNotSurviveADestroy(t *testing.T) {
+func TestFlushInFlightDoesNotSurviveADestroy(t *testing.T) {
 	s, g := openGated(t, sessile.Config{BatchInterval: time.Millisecond})
 	x, tok := login(t, s, "ann")
 	flying, destroyed := make(chan struct{}), make(chan struct{})
@@ -172,9 +172,9 @@ func readErr(t *testing.T, s *sessile.Store, tok sessile.Token) error {
 	return err
 }
 
-// TestADestroyThatCannotBeWrittenIsDeniedAndRetried: the disk refuses; the
+// TestDestroyThatCannotBeWrittenIsRefusedAndRetried: the disk refuses; the
 // session is refused in memory; when the disk is back the deletion is written (D9, I1).
-func TestADestroyThatCannotBeWrittenIsDeniedAndRetried(t *testing.T) {
+func TestDestroyThatCannotBeWrittenIsRefusedAndRetried(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	x, tok := login(t, s, "ann")
 	var mu sync.Mutex
@@ -213,8 +213,8 @@ func TestADestroyThatCannotBeWrittenIsDeniedAndRetried(t *testing.T) {
 	}
 }
 
-// TestARotationOfUnknownOutcomeHandsOutNothing: the old token stays dead (D9, I2).
-func TestARotationOfUnknownOutcomeHandsOutNothing(t *testing.T) {
+// TestRotateOfUnknownOutcomeHandsOutNothing: the old token stays dead (D9, I2).
+func TestRotateOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	x, tok := login(t, s, "ann")
 	var once sync.Once
@@ -239,8 +239,8 @@ func TestARotationOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	}
 }
 
-// TestCallsEndAtTheirDeadlineWhileTheDiskStalls: I9, D16. Hot reads do not notice.
-func TestCallsEndAtTheirDeadlineWhileTheDiskStalls(t *testing.T) {
+// TestContextEndsEveryCallWhileTheDiskStalls: I9, D16. Hot reads do not notice.
+func TestContextEndsEveryCallWhileTheDiskStalls(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	x, tok := login(t, s, "ann")
 	stall, stalled := make(chan struct{}), make(chan struct{})
@@ -272,8 +272,8 @@ func TestCallsEndAtTheirDeadlineWhileTheDiskStalls(t *testing.T) {
 	}
 }
 
-// TestAThousandGoroutines mixes all commands and checks the invariants after.
-func TestAThousandGoroutines(t *testing.T) {
+// TestConcurrentClientsKeepEveryPromise mixes all commands and checks the invariants after.
+func TestConcurrentClientsKeepEveryPromise(t *testing.T) {
 	const goroutines, steps, users = 1000, 10, 50
 	path := filepath.Join(t.TempDir(), "s.db")
 	cfg := sessile.Config{Path: path, CacheSize: 200, MaxSessionsPerUser: sessile.Unlimited, BatchInterval: 2 * time.Millisecond}
@@ -388,8 +388,8 @@ func (o *owned) check(t *testing.T, s *sessile.Store) {
 	}
 }
 
-// TestTheLimitHoldsUnderConcurrentLogins: A17, S37.
-func TestTheLimitHoldsUnderConcurrentLogins(t *testing.T) {
+// TestLimitHoldsUnderConcurrentLogins: A17, S37.
+func TestLimitHoldsUnderConcurrentLogins(t *testing.T) {
 	s, _ := openGated(t, sessile.Config{MaxSessionsPerUser: 5})
 	var all sync.WaitGroup
 	for range 200 {
@@ -405,8 +405,8 @@ func TestTheLimitHoldsUnderConcurrentLogins(t *testing.T) {
 	}
 }
 
-// TestParallelUpdatesKeepEachOthersKeys: S44.
-func TestParallelUpdatesKeepEachOthersKeys(t *testing.T) {
+// TestUpdateInParallelKeepsEveryKey: S44.
+func TestUpdateInParallelKeepsEveryKey(t *testing.T) {
 	s, _ := openGated(t, sessile.Config{})
 	x, tok := login(t, s, "ann")
 	var all sync.WaitGroup
@@ -424,8 +424,8 @@ func TestParallelUpdatesKeepEachOthersKeys(t *testing.T) {
 	}
 }
 
-// TestParallelRotationsLeaveOneToken: A25, S21.
-func TestParallelRotationsLeaveOneToken(t *testing.T) {
+// TestRotateInParallelLeavesOneToken: A25, S21.
+func TestRotateInParallelLeavesOneToken(t *testing.T) {
 	s, _ := openGated(t, sessile.Config{})
 	x, first := login(t, s, "ann")
 	tokens := make([]sessile.Token, 32)
@@ -466,8 +466,8 @@ func openIn(t *testing.T, cfg sessile.Config) *sessile.Store {
 	return s
 }
 
-// TestAHotReadAllocatesNothing is the ceiling of the hot path, by token and by its text.
-func TestAHotReadAllocatesNothing(t *testing.T) {
+// TestReadFromMemoryAllocatesNothing is the ceiling of the hot path, by token and by its text.
+func TestReadFromMemoryAllocatesNothing(t *testing.T) {
 	s := openIn(t, sessile.Config{})
 	_, tok := login(t, s, "ann")
 	text, ctx := tok.Reveal(), t.Context()
@@ -485,9 +485,9 @@ func TestAHotReadAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestAColdReadEndsWithItsContext although the disk does not answer (I9); whoever
+// TestReadFromDiskEndsWithItsContext although the disk does not answer (I9); whoever
 // else waits for the same reads again.
-func TestAColdReadEndsWithItsContext(t *testing.T) {
+func TestReadFromDiskEndsWithItsContext(t *testing.T) {
 	s, g := openGated(t, sessile.Config{})
 	_, tok := login(t, s, "ann")
 	login(t, s, "bob") // memory holds one session

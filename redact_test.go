@@ -346,7 +346,7 @@ func (b bareStringer) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	return nil
 }
 
-func TestControlAnUnredactedTypeIsFoundEverywhere(t *testing.T) {
+func TestRedactNoticesATypeThatIsNotRedacted(t *testing.T) {
 	tok := hiddenToken(t)
 	s := tokenSecret(tok)
 	found := leaks(bare{[35]byte(sessile.RawOf(tok))}, s, nil)

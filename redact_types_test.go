@@ -69,7 +69,7 @@ func fill(t *testing.T, v reflect.Value) (n int) {
 	return n
 }
 
-func TestWhatCarriesDataOrTokensDoesNotShowThem(t *testing.T) { // S49
+func TestRedactHidesDataAndTokensInEveryType(t *testing.T) { // S49
 	for name, leaks := range secretives() {
 		t.Run(name, func(t *testing.T) { expectNone(t, leaks(t)) })
 	}
@@ -86,7 +86,7 @@ func TestWhatCarriesDataOrTokensDoesNotShowThem(t *testing.T) { // S49
 }
 
 // A struct that is added with such a field must be in the table.
-func TestEveryTypeThatCarriesASecretIsTested(t *testing.T) {
+func TestRedactTestsEveryTypeThatCarriesASecret(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-func TestRestoreBringsBackTheBackupAndTellsWhatItRevives(t *testing.T) {
+func TestRestoreBringsBackTheBackupAndReportsWhatItRevives(t *testing.T) {
 	dir := t.TempDir()
 	path, backup := filepath.Join(dir, "s.db"), filepath.Join(dir, "backup.db")
 	store, err := sessile.Open(t.Context(), sessile.Config{Path: path})

@@ -30,9 +30,9 @@ func (f *fixture) successorLost(t sessile.Token) bool {
 	return found.SuccessorLost
 }
 
-// TestRotationReplacesASuccessorThatNobodyHasSeenForAMinute, also after a restart: one live
+// TestRotateReplacesASuccessorThatWasNotSeenForAMinute, also after a restart: one live
 // successor at a time.
-func TestRotationReplacesASuccessorThatNobodyHasSeenForAMinute(t *testing.T) {
+func TestRotateReplacesASuccessorThatWasNotSeenForAMinute(t *testing.T) {
 	suite(t, func(f *fixture) {
 		s, first := f.login("ann")
 		lost, err := f.renew(s.ID(), first)

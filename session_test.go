@@ -39,7 +39,7 @@ func fullID(tb testing.TB) sessile.ID {
 	return id
 }
 
-func TestSessionSaysWhatItsRecordSays(t *testing.T) {
+func TestSessionMatchesItsRecord(t *testing.T) {
 	r := fullRecord(t)
 	s := sessile.SessionOf(r, sessile.StoredData(`{"n":1}`))
 	at := func(hours int) time.Time { return someTime.Add(time.Duration(hours) * time.Hour) }
@@ -73,8 +73,8 @@ func TestSessionTimesAreZeroWhereThereIsNone(t *testing.T) {
 	}
 }
 
-// TestTheZeroSessionIsNoSession: every method is safe, and answers with nothing.
-func TestTheZeroSessionIsNoSession(t *testing.T) {
+// TestSessionZeroIsNoSession: every method is safe, and answers with nothing.
+func TestSessionZeroIsNoSession(t *testing.T) {
 	zero := reflect.ValueOf(sessile.Session{})
 	niladic := 0
 	for i := range zero.NumMethod() {

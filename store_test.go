@@ -167,7 +167,7 @@ func TestCreateReturnsASessionThatItsTokenOpens(t *testing.T) {
 	})
 }
 
-func TestNilDataIsAnEmptyObject(t *testing.T) {
+func TestCreateWithNilDataStoresAnEmptyObject(t *testing.T) {
 	suite(t, func(f *fixture) {
 		_, tok := f.login("ann")
 		if got := string(f.alive(tok).Data().JSON()); got != "{}" {
@@ -176,7 +176,7 @@ func TestNilDataIsAnEmptyObject(t *testing.T) {
 	})
 }
 
-func TestUnknownTokenIsNotFoundAndCreatesNothing(t *testing.T) { // A3, S6
+func TestReadByTokenOfAnUnknownTokenIsErrNotFound(t *testing.T) { // A3, S6
 	suite(t, func(f *fixture) {
 		_, tok := f.login("ann")
 		raw := []byte(tok.Reveal())
@@ -191,7 +191,7 @@ func TestUnknownTokenIsNotFoundAndCreatesNothing(t *testing.T) { // A3, S6
 	})
 }
 
-func TestReadFindsExpiredSessionsByID(t *testing.T) {
+func TestReadFindsExpiredSessions(t *testing.T) {
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.clock.advance(31 * 24 * time.Hour)
@@ -206,7 +206,7 @@ func TestReadFindsExpiredSessionsByID(t *testing.T) {
 	})
 }
 
-func TestExpiryIsExactWithoutTheCleaner(t *testing.T) { // A20, S26
+func TestReadByTokenRefusesExpiredSessionsExactly(t *testing.T) { // A20, S26
 	suite(t, func(f *fixture) {
 		_, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Hour, MaxLifetime: 2 * time.Hour})
 		f.must(err)
@@ -221,7 +221,7 @@ func TestExpiryIsExactWithoutTheCleaner(t *testing.T) { // A20, S26
 	})
 }
 
-func TestNothingExtendsTheAbsoluteDeadline(t *testing.T) { // S27, I6
+func TestTouchDoesNotExtendTheAbsoluteDeadline(t *testing.T) { // S27, I6
 	suite(t, func(f *fixture) {
 		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Hour, MaxLifetime: 90 * time.Minute})
 		f.must(err)
@@ -239,7 +239,7 @@ func TestNothingExtendsTheAbsoluteDeadline(t *testing.T) { // S27, I6
 	})
 }
 
-func TestWhatWasSeenExpiredStaysSo(t *testing.T) { // S29
+func TestReadByTokenRefusesASessionThatWasSeenExpired(t *testing.T) { // S29
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.clock.advance(31 * 24 * time.Hour)
@@ -323,7 +323,7 @@ func TestLimitNeverEvictsTheNewSession(t *testing.T) { // a fault of the origina
 	})
 }
 
-func TestExpiredSessionsDoNotCountAgainstTheLimit(t *testing.T) {
+func TestLimitDoesNotCountExpiredSessions(t *testing.T) {
 	suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser = 2; c.OnLimit = sessile.RefuseNew }, func(f *fixture) {
 		for range 2 {
 			_, _, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Minute})
@@ -349,7 +349,7 @@ func TestDestroyIsFinalAndIdempotent(t *testing.T) { // A1, A21, S30
 	})
 }
 
-func TestALateSaveDoesNotReviveADestroyedSession(t *testing.T) { // A1, A2, S22, D4
+func TestFlushDoesNotReviveADestroyedSession(t *testing.T) { // A1, A2, S22, D4
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		ctx, later := f.Context(), f.clock.t.Add(time.Hour)
@@ -417,7 +417,7 @@ func TestDestroyAllExceptKeepsOne(t *testing.T) {
 	})
 }
 
-func TestAWrongKeepDestroysNothing(t *testing.T) { // S33, a fault of the original
+func TestDestroyAllExceptAWrongIDDestroysNothing(t *testing.T) { // S33, a fault of the original
 	suite(t, func(f *fixture) {
 		_, a := f.login("ann")
 		foreign, _ := f.login("bob")
@@ -432,7 +432,7 @@ func TestAWrongKeepDestroysNothing(t *testing.T) { // S33, a fault of the origin
 	})
 }
 
-func TestRotationReplacesTheTokenAndNothingElse(t *testing.T) { // S20
+func TestRotateReplacesTheTokenAndNothingElse(t *testing.T) { // S20
 	suite(t, func(f *fixture) {
 		s, old, err := f.s().Create(f.Context(), sessile.Meta{}, "ann", map[string]int{"n": 7})
 		f.must(err)
@@ -456,7 +456,7 @@ func TestRotationReplacesTheTokenAndNothingElse(t *testing.T) { // S20
 	})
 }
 
-func TestAGraceEndsAfterTheNewTokenWasSeen(t *testing.T) { // S24
+func TestRotateGraceEndsAfterTheNewTokenWasSeen(t *testing.T) { // S24
 	suite(t, func(f *fixture) {
 		s, old := f.login("ann")
 		_, tok, err := f.s().Rotate(f.Context(), s.ID(), sessile.Rotation{From: old, Grace: true})
@@ -499,7 +499,7 @@ func TestFlushReplacesDataAndTimes(t *testing.T) {
 	})
 }
 
-func TestLastActivityNeverGoesBack(t *testing.T) { // S29, spring-session#1280
+func TestTouchNeverMovesTheLastActivityBack(t *testing.T) { // S29, spring-session#1280
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.clock.advance(time.Minute)
@@ -512,7 +512,7 @@ func TestLastActivityNeverGoesBack(t *testing.T) { // S29, spring-session#1280
 	})
 }
 
-func TestChangesDoNotReviveExpiredSessions(t *testing.T) { // a fault of the original
+func TestUpdateDoesNotReviveExpiredSessions(t *testing.T) { // a fault of the original
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		f.clock.advance(30 * 24 * time.Hour)
@@ -541,7 +541,7 @@ func TestUpdateChangesSingleKeysAndCountsAsAccess(t *testing.T) {
 	})
 }
 
-func TestHostileDataIsRefusedBeforeAnythingIsQueued(t *testing.T) { // S45
+func TestCreateRefusesHostileDataBeforeAnythingIsQueued(t *testing.T) { // S45
 	suite(t, func(f *fixture) {
 		s, tok := f.login("ann")
 		ctx, later := f.Context(), f.clock.t.Add(time.Hour)
@@ -575,7 +575,7 @@ func TestHostileDataIsRefusedBeforeAnythingIsQueued(t *testing.T) { // S45
 	})
 }
 
-func TestLifetimesAreChecked(t *testing.T) { // A19, S28
+func TestCreateChecksLifetimes(t *testing.T) { // A19, S28
 	suite(t, func(f *fixture) {
 		for _, n := range []sessile.NewSession{
 			{TTL: -1}, {TTL: 1 << 62}, {MaxLifetime: -5}, {MaxLifetime: 1 << 62}, {TTL: 1}, {MaxLifetime: 1},
@@ -609,7 +609,7 @@ func TestLifetimesAreChecked(t *testing.T) { // A19, S28
 	})
 }
 
-func TestCleanupDeletesWhatHasEndedAndNothingElse(t *testing.T) { // D8
+func TestCleanupDeletesExpiredSessionsAndNothingElse(t *testing.T) { // D8
 	suite(t, func(f *fixture) {
 		var ended []sessile.ID
 		for i := range 30 {

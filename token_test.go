@@ -52,7 +52,7 @@ func TestTokenHasTheFormOfVersion1(t *testing.T) { // S1
 	}
 }
 
-func TestTokensHave256BitsOfRandomness(t *testing.T) { // S1, S3, A6
+func TestTokenHas256BitsOfRandomness(t *testing.T) { // S1, S3, A6
 	n := 200_000
 	if testing.Short() {
 		n = 20_000
@@ -131,7 +131,7 @@ func TestTokenHasOneText(t *testing.T) { // every character counts, the last one
 	}
 }
 
-func TestAStoreKnowsTheTokensThatItMade(t *testing.T) { // R23: what a client makes up costs no I/O
+func TestTokenIsRecognizedByTheStoreThatMadeIt(t *testing.T) { // R23: what a client makes up costs no I/O
 	key, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 	tok, err := sessile.NewToken(key, 7, rand.Reader)
 	if err != nil {
@@ -163,7 +163,7 @@ func TestTokenIsNotReadFromItsPrintedForm(t *testing.T) {
 	}
 }
 
-func TestHashDoesNotAllocate(t *testing.T) {
+func TestTokenHashDoesNotAllocate(t *testing.T) {
 	tok := someToken(t)
 	hash := sessile.HashOf(tok)
 	if n := testing.AllocsPerRun(200, func() {
@@ -187,7 +187,7 @@ func TestHashDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestTokensAreEqualByTheirBytes(t *testing.T) {
+func TestTokenEqualityIsByItsBytes(t *testing.T) {
 	tok, other := someToken(t), someToken(t)
 	same, err := sessile.ParseToken(tok.Reveal())
 	if err != nil {
@@ -204,7 +204,7 @@ func TestTokensAreEqualByTheirBytes(t *testing.T) {
 	}
 }
 
-func TestTheZeroTokenHasAHashThatNobodyCanSend(t *testing.T) {
+func TestTokenZeroHasAHashThatNobodyCanSend(t *testing.T) {
 	zero := sessile.Token{}
 	if sessile.HashOf(zero) != sha256.Sum256(make([]byte, 39)) || sessile.TagOf(zero) != 0 {
 		t.Errorf("hash %x, tag %x", sessile.HashOf(zero), sessile.TagOf(zero))

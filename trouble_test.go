@@ -16,10 +16,10 @@ import (
 
 var strangers = flag.Int("strangers", 20_000, "unknown tokens that are presented")
 
-// TestUnknownTokensLeaveNothing: R23, S6, S8, A9. A flood of tokens that nobody was given
+// TestReadByTokenOfUnknownTokensLeavesNothing: R23, S6, S8, A9. A flood of tokens that nobody was given
 // leaves no row and no entry, and pushes nobody out of memory. Those that the store
 // has not made, which is all that a stranger can make up, do not come to the disk.
-func TestUnknownTokensLeaveNothing(t *testing.T) {
+func TestReadByTokenOfUnknownTokensLeavesNothing(t *testing.T) {
 	s, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), CacheSize: 10})
 	if err != nil {
 		t.Fatal(err)
@@ -62,10 +62,10 @@ func TestUnknownTokensLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestClockJumpsReviveNothing: R18, S26, S27, S29: however the wall clock jumps, a
+// TestClockThatJumpsRevivesNothing: R18, S26, S27, S29: however the wall clock jumps, a
 // session is never valid past its deadline, never again once it was seen expired,
 // and its last activity never goes back.
-func TestClockJumpsReviveNothing(t *testing.T) {
+func TestClockThatJumpsRevivesNothing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		clock := newClock()
 		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.Never}, clock.now)
@@ -108,9 +108,9 @@ func TestClockJumpsReviveNothing(t *testing.T) {
 	})
 }
 
-// TestASecondStoreWaitsForNothing: R16, D24, D16: while another process has the lock a
+// TestOpenOfALockedFileIsRefusedAtOnce: R16, D24, D16: while another process has the lock a
 // store is refused at once, and it is opened when the lock is free.
-func TestASecondStoreWaitsForNothing(t *testing.T) {
+func TestOpenOfALockedFileIsRefusedAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	lock, err := os.Create(path + ".lock")
 	if err != nil {

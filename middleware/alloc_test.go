@@ -20,9 +20,9 @@ func allocations(h http.Handler, r *http.Request) float64 {
 	})
 }
 
-// TestAReadOnlyRequestAddsFewObjects: what the request needs, its copy among it, is one
+// TestAllocsOfAReadOnlyRequestAreFew: what the request needs, its copy among it, is one
 // object, and the Vary header another. Three are the ceiling.
-func TestAReadOnlyRequestAddsFewObjects(t *testing.T) {
+func TestAllocsOfAReadOnlyRequestAreFew(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(set(f, "n", 7))

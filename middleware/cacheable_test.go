@@ -27,7 +27,7 @@ func (f *fixture) cacheable(resp *http.Response) {
 	f.want(resp.Header.Get("Cache-Control"), forEver)
 }
 
-func TestAResponseThatNeverLooksAtItsSessionStaysCacheable(t *testing.T) {
+func TestCacheHeadersAreLeftAloneWithoutAccessToTheSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute, TTL: time.Hour}, middleware.Options{RotateEvery: 30 * time.Minute})
 		b := f.login("alice")
@@ -51,7 +51,7 @@ func TestAResponseThatNeverLooksAtItsSessionStaysCacheable(t *testing.T) {
 	})
 }
 
-func TestADeadCookieIsRemovedByAResponseThatLooksAtItsSession(t *testing.T) {
+func TestCookieThatIsDeadIsRemovedByAResponseThatReadsTheSession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for name, cookie := range map[string]string{"unknown": forged(1), "malformed": "x", "revoked": ""} {
 		b := f.browser()
@@ -65,7 +65,7 @@ func TestADeadCookieIsRemovedByAResponseThatLooksAtItsSession(t *testing.T) {
 	}
 }
 
-func TestAnExpiredSessionLeavesAFileCacheable(t *testing.T) {
+func TestCacheHeadersAreLeftAloneForAnExpiredSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
 		b := f.login("alice")

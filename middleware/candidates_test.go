@@ -85,14 +85,14 @@ func TestCandidatesTellWhetherThereAreMore(t *testing.T) {
 	}
 }
 
-func TestOnlyTheCookieHeaderIsLookedAt(t *testing.T) { // S9, A4
+func TestCandidatesComeFromTheCookieHeaderOnly(t *testing.T) { // S9, A4
 	h := http.Header{"Set-Cookie": {"s=" + tokenA}, "Cookie2": {"s=" + tokenA}, "X-Cookie": {"s=" + tokenA}}
 	if c := finder("s").find(h); c.present {
 		t.Error("a cookie was found elsewhere")
 	}
 }
 
-func TestLookingForCookiesAllocatesNothing(t *testing.T) { // A14
+func TestCandidatesAllocateNothing(t *testing.T) { // A14
 	megabyte := http.Header{"Cookie": {strings.Repeat("__Host-session=x; ", 1<<16)}}
 	if n := testing.AllocsPerRun(10, func() { finder("__Host-session").find(megabyte) }); n > 0 {
 		t.Errorf("%v allocations", n)

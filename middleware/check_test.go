@@ -38,7 +38,7 @@ func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handl
 
 // 1. A thief's request comes in, and its body comes slowly. 2. The owner ends the other
 // sessions. 3. The handler acts.
-func TestEndedSessionHasNoPower(t *testing.T) {
+func TestCheckRefusesAnEndedSession(t *testing.T) {
 	for name := range powers(sessile.ID{}) {
 		t.Run(name, func(t *testing.T) {
 			f := setUp(t, sessile.Config{}, middleware.Options{})
@@ -68,7 +68,7 @@ func TestEndedSessionHasNoPower(t *testing.T) {
 	}
 }
 
-func TestExpiredSessionHasNoPower(t *testing.T) {
+func TestCheckRefusesAnExpiredSession(t *testing.T) {
 	for name, act := range powers(sessile.ID{1}) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestLoginCarriesOverWhatAParallelRequestSet(t *testing.T) {
 }
 
 // A login that fails after it has found the session ended begins no guest's instead.
-func TestFailedLoginOverAnEndedSessionLeavesNothing(t *testing.T) {
+func TestLoginThatFailsOverAnEndedSessionLeavesNothing(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{CarryOver: []string{"cart"}})
 	b := f.login("alice")
 	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -164,7 +164,7 @@ func TestFailedLoginOverAnEndedSessionLeavesNothing(t *testing.T) {
 	f.want(f.store.Stats().Created, uint64(1))
 }
 
-func TestEndedGuestSessionEndsNothing(t *testing.T) {
+func TestLogoutAllOfAnEndedGuestEndsNothing(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.browser()
 	b.do(set(f, "cart", 1))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTheClientIsTheFirstUntrustedHopFromTheRight(t *testing.T) { // S42; modo trusts the leftmost address, and everybody if no proxy is listed
+func TestClientIPIsTheFirstUntrustedHopFromTheRight(t *testing.T) { // S42; modo trusts the leftmost address, and everybody if no proxy is listed
 	trusted := []string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.1"}
 	many := strings.Repeat("10.0.0.1, ", 40) + "10.0.0.2"
 	for name, tt := range map[string]struct {

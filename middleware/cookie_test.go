@@ -34,7 +34,7 @@ func golden(t *testing.T, resp *http.Response) string {
 	return name + "=" + value + ";" + attributes
 }
 
-func TestGoldenCookies(t *testing.T) { // S11, S14, S17, A22, A27: byte for byte, and removal with identical attributes
+func TestCookieHasItsGoldenForm(t *testing.T) { // S11, S14, S17, A22, A27: byte for byte, and removal with identical attributes
 	type o = middleware.Options
 	type c = middleware.Cookie
 	for name, tt := range map[string]struct {
@@ -79,7 +79,7 @@ func TestGoldenCookies(t *testing.T) { // S11, S14, S17, A22, A27: byte for byte
 	}
 }
 
-func TestMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
+func TestCookieMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
 	for name, tt := range map[string]struct {
 		ttl, life time.Duration
 		want      int
@@ -100,7 +100,7 @@ func TestMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
 	}
 }
 
-func TestTheCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on renewal
+func TestCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on renewal
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: 10 * time.Minute, MaxLifetime: 15 * time.Minute, TouchInterval: time.Minute}, middleware.Options{})
 		b := f.login("alice")
@@ -119,7 +119,7 @@ func TestTheCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on 
 	})
 }
 
-func TestASessionThatIsWrittenAllTheTimeRenewsItsCookieToo(t *testing.T) {
+func TestCookieIsRenewedWhileTheSessionIsWrittenAllTheTime(t *testing.T) {
 	// A session whose every request sets something is never old enough for a touch;
 	// its cookie must not run out all the same.
 	bubble(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestASessionThatIsWrittenAllTheTimeRenewsItsCookieToo(t *testing.T) {
 	})
 }
 
-func TestASessionCookieIsNotSentAgain(t *testing.T) {
+func TestCookieOfABrowserSessionIsNotSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
 		b := f.login("alice")
@@ -147,7 +147,7 @@ func TestASessionCookieIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestResponsesSayWhatTheyDependOn(t *testing.T) { // S15, S16, A13: Vary and Cache-Control exactly
+func TestVaryIsSetByEveryResponseThatReadsTheSession(t *testing.T) { // S15, S16, A13: Vary and Cache-Control exactly
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	anonymous, member := f.browser(), f.login("alice")
 	cached := func(w http.ResponseWriter) { w.Header().Set("Cache-Control", "public, max-age=60") }
@@ -196,7 +196,7 @@ func TestResponsesSayWhatTheyDependOn(t *testing.T) { // S15, S16, A13: Vary and
 	}
 }
 
-func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every accessor"
+func TestVaryIsSetByEveryAccessor(t *testing.T) { // A13: "every accessor"
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	for name, do := range map[string]action{
 		"UserID":          func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.UserID() },
@@ -222,7 +222,7 @@ func TestEveryAccessorMakesTheResponseVary(t *testing.T) { // A13: "every access
 	}
 }
 
-func TestADeadCookieIsRemovedAndAGoodOneIsLeftAlone(t *testing.T) { // S17, A22: modo never removes a dead cookie
+func TestCookieThatIsDeadIsRemovedAndAValidOneIsLeftAlone(t *testing.T) { // S17, A22: modo never removes a dead cookie
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
 		good := f.login("alice")

@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestASessionFitsToTheLastByte(t *testing.T) { // S45: what Set accepts, the commit does not refuse
+func TestSetAcceptsDataToTheLastByte(t *testing.T) { // S45: what Set accepts, the commit does not refuse
 	const most = 200
 	f := setUp(t, sessile.Config{MaxDataBytes: most}, middleware.Options{Guests: true})
 	for _, key := range []string{"k", `"quoted\"`, "\x00\x01\x7f", "é\u2028\ufffd", "<&>", "\t\n"} {

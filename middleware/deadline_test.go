@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestSharedDeadlinesGiveEachRequestItsTime(t *testing.T) {
+func TestDeadlineSharedByRequestsGivesEachItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := deadline{patience: 8 * time.Second}
 		first := d.next()

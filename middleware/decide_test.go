@@ -30,7 +30,7 @@ func combinations(f func(facts)) {
 }
 
 // impossible says why facts cannot come together when a response begins; "" if they can.
-// TestFactsOfRequestsArePossible holds real requests against it.
+// TestDecideFactsOfRequestsArePossible holds real requests against it.
 func (f facts) impossible() string {
 	has := f.presence >= found
 	asks := f.accessed && !f.bearer

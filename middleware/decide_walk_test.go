@@ -113,9 +113,9 @@ func (w *walk) serve() {
 	}
 }
 
-// TestFactsOfRequestsArePossible has requests do things at random, with others who hold the same
+// TestDecideFactsOfRequestsArePossible has requests do things at random, with others who hold the same
 // session in between: what TestDecideKeepsItsRulesForEveryCombination leaves out does not come up.
-func TestFactsOfRequestsArePossible(t *testing.T) {
+func TestDecideFactsOfRequestsArePossible(t *testing.T) {
 	defer func() { // see bubble
 		runtime.GC()
 		runtime.GC()

@@ -18,9 +18,9 @@ func nested(depth int) json.RawMessage {
 	return json.RawMessage(strings.Repeat("[", depth) + strings.Repeat("]", depth))
 }
 
-// TestWhatSetAcceptsCanBeReadHoweverDeepItIs: no session is accepted that its next cold
+// TestSetAcceptsOnlyADepthThatCanBeRead: no session is accepted that its next cold
 // read finds corrupt.
-func TestWhatSetAcceptsCanBeReadHoweverDeepItIs(t *testing.T) {
+func TestSetAcceptsOnlyADepthThatCanBeRead(t *testing.T) {
 	for name, put := range map[string]func(ctx context.Context, h *middleware.Handle, depth int) error{
 		"Set": func(_ context.Context, h *middleware.Handle, depth int) error { return h.Set("tree", nested(depth)) },
 		"Update": func(ctx context.Context, h *middleware.Handle, depth int) error {
@@ -62,7 +62,7 @@ func TestWhatSetAcceptsCanBeReadHoweverDeepItIs(t *testing.T) {
 	}
 }
 
-func TestANumberStaysExactWhereItsTypeIsNotSaid(t *testing.T) { // pending, stored, popped
+func TestGetKeepsNumbersExactWithoutAType(t *testing.T) { // pending, stored, popped
 	const big int64 = 1<<60 + 1
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")

@@ -49,7 +49,7 @@ func (w *gzipWriter) Write(b []byte) (int, error) {
 	return w.z.Write(b)
 }
 
-func TestAnErrorPageIsReadableBehindACompressor(t *testing.T) { // golang/go#66343
+func TestErrorPageIsReadableBehindACompressor(t *testing.T) { // golang/go#66343
 	plain := func(h http.Handler) http.Handler { return h }
 	outside := func(early bool) func(http.Handler) http.Handler {
 		return func(h http.Handler) http.Handler { return gzipped(early, h) }

@@ -21,7 +21,7 @@ func (b *browser) as(agent, language string) *browser {
 	return b
 }
 
-func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41
+func TestFingerprintMismatchDoesWhatTheModeSays(t *testing.T) { // S41
 	for mode, want := range map[middleware.FingerprintMode]struct{ there, back string }{
 		middleware.FingerprintOff:     {"alice", "alice"},
 		middleware.FingerprintObserve: {"alice", "alice"},
@@ -43,7 +43,7 @@ func TestAChangeOfBrowserDoesWhatTheModeSays(t *testing.T) { // S41
 	}
 }
 
-func TestABrowserUpdateIsNoChange(t *testing.T) { // modo deletes the session at a browser update
+func TestFingerprintSurvivesABrowserUpdate(t *testing.T) { // modo deletes the session at a browser update
 	f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: middleware.FingerprintDestroy})
 	b := f.browser().as(firefox, "en-GB,en;q=0.8")
 	b.login("alice")
@@ -53,7 +53,7 @@ func TestABrowserUpdateIsNoChange(t *testing.T) { // modo deletes the session at
 	f.want(f.count(sessile.EventFingerprintMismatch), 1)
 }
 
-func TestAChangeIsToldOnceAMinute(t *testing.T) { // S41: a stream of events is none
+func TestFingerprintMismatchIsReportedOnceAMinute(t *testing.T) { // S41: a stream of events is none
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.browser().as(firefox, "en")
@@ -69,7 +69,7 @@ func TestAChangeIsToldOnceAMinute(t *testing.T) { // S41: a stream of events is 
 	})
 }
 
-func TestDevicesHaveNames(t *testing.T) { // for example "Firefox on Windows"
+func TestSessionsHaveDeviceNames(t *testing.T) { // for example "Firefox on Windows"
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for agent, want := range map[string]string{firefox: "Firefox on Linux desktop", safari: "Safari on iPhone mobile", "": "Unknown device "} {
 		b := f.browser().as(agent, "")

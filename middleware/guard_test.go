@@ -34,7 +34,7 @@ func (b *browser) asks(method, target string, page bool) *http.Request {
 	return r
 }
 
-func TestRequireUser(t *testing.T) { // 401, or redirect to a login path for browsers
+func TestRequireUserRefusesAnonymousRequests(t *testing.T) { // 401, or redirect to a login path for browsers
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	anybody, guest, user := f.browser(), f.browser(), f.login("alice")
 	guest.do(set(f, "cart", 1))
@@ -63,7 +63,7 @@ func TestRequireUser(t *testing.T) { // 401, or redirect to a login path for bro
 	}
 }
 
-func TestNextIsThePageThatWasAskedFor(t *testing.T) { // whatever the routes around have made of r.URL
+func TestRequireUserNextIsThePageThatWasRequested(t *testing.T) { // whatever the routes around have made of r.URL
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	guarded := middleware.RequireUser("/login")(http.NotFoundHandler())
 	mux := http.NewServeMux()
@@ -98,7 +98,7 @@ func TestNextIsThePageThatWasAskedFor(t *testing.T) { // whatever the routes aro
 	}
 }
 
-func TestNextComesIntoTheQueryOfTheLoginPath(t *testing.T) {
+func TestRequireUserNextIsAddedToTheQueryOfTheLoginPath(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for login, want := range map[string]string{
 		"/login": "/login?next=%2Fa", "/login?": "/login?next=%2Fa", "/login?a=b": "/login?a=b&next=%2Fa",
@@ -110,7 +110,7 @@ func TestNextComesIntoTheQueryOfTheLoginPath(t *testing.T) {
 	}
 }
 
-func TestNextOverTheWireIsThePageThatWasAskedFor(t *testing.T) { // HTTP/1 and HTTP/2, absolute form, "*", CONNECT
+func TestRequireUserNextSurvivesTheWire(t *testing.T) { // HTTP/1 and HTTP/2, absolute form, "*", CONNECT
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	app := f.m.Handler(http.StripPrefix("/app", middleware.RequireUser("/login")(http.NotFoundHandler())))
 	for _, h2 := range []bool{false, true} {
@@ -137,7 +137,7 @@ func TestNextOverTheWireIsThePageThatWasAskedFor(t *testing.T) { // HTTP/1 and H
 	}
 }
 
-func TestABearerIsToldHowToComeIn(t *testing.T) { // RFC 9110 §15.5.2
+func TestRequireUserChallengesABearer(t *testing.T) { // RFC 9110 §15.5.2
 	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
 	w := httptest.NewRecorder()
 	f.m.Handler(middleware.RequireUser("")(http.NotFoundHandler())).ServeHTTP(w, f.browser().request())
@@ -145,7 +145,7 @@ func TestABearerIsToldHowToComeIn(t *testing.T) { // RFC 9110 §15.5.2
 	f.want(w.Header().Get("WWW-Authenticate"), "Bearer")
 }
 
-func TestRequireGuest(t *testing.T) {
+func TestRequireGuestRefusesUsers(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	anybody, user := f.browser(), f.login("alice")
 	status, _ := f.guarded(middleware.RequireGuest("/"), anybody.asks("GET", "/login", true))
@@ -157,7 +157,7 @@ func TestRequireGuest(t *testing.T) {
 	f.want(status, http.StatusForbidden)
 }
 
-func TestRequireFresh(t *testing.T) { // recent authentication
+func TestRequireFreshRefusesAnOldProof(t *testing.T) { // recent authentication
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
@@ -182,7 +182,7 @@ func TestRequireFresh(t *testing.T) { // recent authentication
 	})
 }
 
-func TestGuardsLetNobodyThroughWithoutTheMiddleware(t *testing.T) { // a mistake in the routes
+func TestGuardsRefuseEverythingWithoutTheMiddleware(t *testing.T) { // a mistake in the routes
 	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody came through") })
 	for _, guard := range []func(http.Handler) http.Handler{
 		middleware.RequireUser("/login"), middleware.RequireGuest("/"), middleware.RequireFresh(time.Hour, "/login"),

@@ -10,7 +10,7 @@ import (
 
 // The guests that go are those that were idle for longest. It was those that came first, so a
 // flood of visitors evicted a cart that was in use before visitors who never came back.
-func TestBusyGuestOutlivesAFloodOfNewOnes(t *testing.T) {
+func TestGuestInUseOutlivesAFloodOfNewOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{MaxGuests: 10}, middleware.Options{Guests: true})
 		busy, idle := f.browser(), f.browser()

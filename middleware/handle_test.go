@@ -52,7 +52,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	return errs
 }
 
-func TestWithoutTheMiddlewareEveryMethodSaysSo(t *testing.T) { // ecosystem 47: "panic: no session data in context"
+func TestHandleWithoutTheMiddlewareReturnsAnError(t *testing.T) { // ecosystem 47: "panic: no session data in context"
 	for name, h := range map[string]*middleware.Handle{
 		"From":          middleware.From(t.Context()),
 		"Sessions.From": new(middleware.Sessions).From(t.Context()),
@@ -85,7 +85,7 @@ func TestWithoutTheMiddlewareEveryMethodSaysSo(t *testing.T) { // ecosystem 47: 
 	}
 }
 
-func TestWithoutASessionEveryMethodDoesWhatTheTableSays(t *testing.T) { // modo drops such a change silently
+func TestHandleWithoutASessionDoesWhatTheTableSays(t *testing.T) { // modo drops such a change silently
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	want := map[string]error{
 		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,
@@ -111,7 +111,7 @@ func TestWithoutASessionEveryMethodDoesWhatTheTableSays(t *testing.T) { // modo 
 	f.want(f.store.Stats().Created, uint64(0))
 }
 
-func TestGuestsAreNobodysSessionInListsAndGuards(t *testing.T) {
+func TestGuestIsNotAUserInListsAndGuards(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.browser()
 	b.do(set(f, "k", 1))
@@ -125,7 +125,7 @@ func TestGuestsAreNobodysSessionInListsAndGuards(t *testing.T) {
 	})
 }
 
-func TestWhatIsSetIsReadInTheSameRequestAndTheNext(t *testing.T) {
+func TestSetIsReadInTheSameRequestAndTheNext(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	type point struct{ X, Y int }
@@ -192,7 +192,7 @@ func TestPopTakesAValueOnce(t *testing.T) {
 	f.want(valueOf[string](b, "k"), "v")
 }
 
-func TestValuesThatCannotBeStoredAreRefusedAtOnce(t *testing.T) { // S45, S49
+func TestSetRefusesValuesThatCannotBeStored(t *testing.T) { // S45, S49
 	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{Guests: true})
 	for name, b := range map[string]*browser{"member": f.login("alice"), "visitor": f.browser()} {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestValuesThatCannotBeStoredAreRefusedAtOnce(t *testing.T) { // S45, S49
 	}
 }
 
-func TestAHandleIsSafeForConcurrentUse(t *testing.T) { // run with -race
+func TestHandleIsSafeForConcurrentUse(t *testing.T) { // run with -race
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -300,7 +300,7 @@ func TestRenewIsAnAccess(t *testing.T) {
 	})
 }
 
-func TestFlashMessagesAreShownOnceInOrder(t *testing.T) {
+func TestFlashIsShownOnceInOrder(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	take := func() string {
@@ -338,7 +338,7 @@ func TestFlashMessagesAreShownOnceInOrder(t *testing.T) {
 	f.want(len(b.session().Data().Keys()), 0)
 }
 
-func TestFlashMessagesOfParallelRequestsAreAllKept(t *testing.T) {
+func TestFlashOfParallelRequestsIsKept(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	var wg sync.WaitGroup
@@ -355,7 +355,7 @@ func TestFlashMessagesOfParallelRequestsAreAllKept(t *testing.T) {
 	})
 }
 
-func TestSeveralMiddlewaresNest(t *testing.T) { // ecosystem: "one per manager so several can nest"
+func TestNewNestsSeveralMiddlewares(t *testing.T) { // ecosystem: "one per manager so several can nest"
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	admin, err := middleware.New(f.store, middleware.Options{Cookie: middleware.Cookie{Name: "__Host-admin"}})
 	f.must(err)
@@ -373,7 +373,7 @@ func TestSeveralMiddlewaresNest(t *testing.T) { // ecosystem: "one per manager s
 	f.want(strings.Join(resp.Header.Values("Vary"), "|"), "Cookie")
 }
 
-func TestTheSameMiddlewareTwiceIsOnce(t *testing.T) {
+func TestNewTwiceIsOnce(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	w := httptest.NewRecorder()
 	f.m.Handler(f.m.Handler(handler(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -382,7 +382,7 @@ func TestTheSameMiddlewareTwiceIsOnce(t *testing.T) {
 	f.want(len(w.Result().Cookies()), 1)
 }
 
-func TestWhatOthersReadFromTheRequestIsThere(t *testing.T) {
+func TestHandleLeavesTheRequestForOthers(t *testing.T) {
 	// A logger around us reads the pattern, and net/http deletes multipart files,
 	// from the request that they know; handlers get a copy.
 	f := setUp(t, sessile.Config{}, middleware.Options{})
@@ -403,7 +403,7 @@ func TestWhatOthersReadFromTheRequestIsThere(t *testing.T) {
 
 // A recovery outside may still have our writer (Echo's does): its error page must
 // not commit what the panic has undone.
-func TestAnErrorPageAfterAPanicCommitsNothing(t *testing.T) {
+func TestErrorPageAfterAPanicCommitsNothing(t *testing.T) {
 	for name, do := range map[string]func(h *middleware.Handle) error{
 		"change": func(h *middleware.Handle) error { return h.Set("k", 2) },
 		"login":  func(h *middleware.Handle) error { return h.Authenticate(t.Context(), "bob") },
@@ -436,7 +436,7 @@ func TestAnErrorPageAfterAPanicCommitsNothing(t *testing.T) {
 }
 
 // Gin's Context.Stream panics over a writer without it.
-func TestTheWriterTellsWhenTheClientHasGone(t *testing.T) {
+func TestWriterReportsWhenTheClientHasGone(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

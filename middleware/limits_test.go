@@ -8,9 +8,9 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// TestOptionsAtTheirBoundsAreTaken (S13): a browser keeps a cookie of 4096 bytes, its token of 52
+// TestOptionsAtTheirBoundsAreAccepted (S13): a browser keeps a cookie of 4096 bytes, its token of 52
 // included, with attributes of 1024.
-func TestOptionsAtTheirBoundsAreTaken(t *testing.T) {
+func TestOptionsAtTheirBoundsAreAccepted(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for name, o := range map[string]middleware.Options{
 		"name":                 {Cookie: middleware.Cookie{Name: strings.Repeat("n", 4096-52)}},

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestAFailedReadIsNoGuest(t *testing.T) { // S48: modo takes a store error for a guest
+func TestLoadThatFailsIsNotAGuest(t *testing.T) { // S48: modo takes a store error for a guest
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -25,7 +25,7 @@ func TestAFailedReadIsNoGuest(t *testing.T) { // S48: modo takes a store error f
 	f.want(b.user(), "alice")
 }
 
-func TestAnApplicationMayServeGuestsWhileTheStoreIsDown(t *testing.T) { // AllowAnonymousOnError
+func TestLoadThatFailsServesGuestsIfTheApplicationAllowsIt(t *testing.T) { // AllowAnonymousOnError
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{AllowAnonymousOnError: true})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -42,7 +42,7 @@ func TestAnApplicationMayServeGuestsWhileTheStoreIsDown(t *testing.T) { // Allow
 	f.want(b.user(), "alice")
 }
 
-func TestAHandlerThatLeavesItsSessionAloneCostsOneLookup(t *testing.T) { // the issue: "no store call beyond the lookup"
+func TestLoadCostsOneLookupWithoutAccess(t *testing.T) { // the issue: "no store call beyond the lookup"
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	before, reads := f.store.Stats(), f.disk.reads.Load()
@@ -54,7 +54,7 @@ func TestAHandlerThatLeavesItsSessionAloneCostsOneLookup(t *testing.T) { // the 
 	f.want(after, before)
 }
 
-func TestACommitThatFailsIsTheWholeAnswer(t *testing.T) { // modo hides a failed flush and sends the cookie again
+func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // modo hides a failed flush and sends the cookie again
 	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {

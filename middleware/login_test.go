@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestALoginAlwaysMakesANewSession(t *testing.T) { // S20, S39, ASVS 7.2.4: session fixation
+func TestLoginAlwaysMakesANewSession(t *testing.T) { // S20, S39, ASVS 7.2.4: session fixation
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.browser()
 	b.do(set(f, "k", 1))
@@ -33,7 +33,7 @@ func TestALoginAlwaysMakesANewSession(t *testing.T) { // S20, S39, ASVS 7.2.4: s
 	}
 }
 
-func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // carried over at login by name
+func TestLoginCarriesOverTheNamedKeys(t *testing.T) { // carried over at login by name
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "pending", "gone"}})
 	b := f.browser()
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -60,7 +60,7 @@ func TestALoginTakesAlongWhatIsNamed(t *testing.T) { // carried over at login by
 	f.want(data, `{"after":true,"cart":[1,2],"over":"login","pending":true,"wish":"x"}`)
 }
 
-func TestALoginTakesNothingFromAnotherUser(t *testing.T) {
+func TestLoginCarriesNothingOverFromAnotherUser(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{CarryOver: []string{"cart"}})
 	b := f.login("alice")
 	b.do(set(f, "cart", "alice's"))
@@ -75,7 +75,7 @@ func TestALoginTakesNothingFromAnotherUser(t *testing.T) {
 	f.want(valueOf[string](b, "cart"), "bob's")
 }
 
-func TestNoDataAtALoginLosesNothingThatIsCarried(t *testing.T) {
+func TestLoginWithoutDataKeepsWhatIsCarriedOver(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart"}})
 	for name, data := range map[string]any{"nil": nil, "nil map": map[string]int(nil), "nil pointer": (*struct{})(nil), "empty": struct{}{}} {
 		b := f.browser()
@@ -87,7 +87,7 @@ func TestNoDataAtALoginLosesNothingThatIsCarried(t *testing.T) {
 	}
 }
 
-func TestFlashMessagesSurviveALoginWhenNamed(t *testing.T) {
+func TestLoginCarriesOverFlashMessagesIfNamed(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{middleware.FlashKey}})
 	b := f.browser()
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.AddFlash("a", "one")) })
@@ -101,7 +101,7 @@ func TestFlashMessagesSurviveALoginWhenNamed(t *testing.T) {
 	})
 }
 
-func TestAFailedLoginLeavesTheSessionAsItWas(t *testing.T) { // modo destroys the old session before the new one exists
+func TestLoginThatFailsKeepsTheSession(t *testing.T) { // modo destroys the old session before the new one exists
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew}, middleware.Options{})
 	elsewhere, b := f.login("bob"), f.login("alice")
 	before := b.cookie
@@ -121,7 +121,7 @@ func TestAFailedLoginLeavesTheSessionAsItWas(t *testing.T) { // modo destroys th
 	f.want(elsewhere.user(), "bob")
 }
 
-func TestLifetimesCanBeChosenAtTheLogin(t *testing.T) { // remember me
+func TestLoginChoosesItsLifetimes(t *testing.T) { // remember me
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute, MaxLifetime: 2 * time.Minute}, middleware.Options{})
 		short, long := f.login("alice"), f.browser()
@@ -135,7 +135,7 @@ func TestLifetimesCanBeChosenAtTheLogin(t *testing.T) { // remember me
 	})
 }
 
-func TestAGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
+func TestGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, GuestTTL: time.Hour})
 	b := f.browser()
 	for name, do := range map[string]action{
@@ -184,7 +184,7 @@ func TestGuestsAreBounded(t *testing.T) { // guests have a limit of their own
 	f.want(len(list), 1)
 }
 
-func TestAGuestSessionMayBeginAfterALogout(t *testing.T) {
+func TestGuestSessionMayBeginAfterALogout(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.login("alice")
 	b.do(set(f, "private", 1))
@@ -201,7 +201,7 @@ func TestAGuestSessionMayBeginAfterALogout(t *testing.T) {
 	f.want((&browser{f: f, cookie: old}).user(), "")
 }
 
-func TestLogout(t *testing.T) { // A21, ASVS 7.4.1
+func TestLogoutEndsTheSessionAndRemovesTheCookie(t *testing.T) { // A21, ASVS 7.4.1
 	for name, tt := range map[string]struct {
 		opts  middleware.Options
 		clear string
@@ -229,7 +229,7 @@ func TestLogout(t *testing.T) { // A21, ASVS 7.4.1
 	}
 }
 
-func TestLogoutAfterTheResponseHasBegunStillLogsOut(t *testing.T) {
+func TestLogoutAfterTheFirstByteEndsTheSession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -241,7 +241,7 @@ func TestLogoutAfterTheResponseHasBegunStillLogsOut(t *testing.T) {
 	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 
-func TestLogoutAllAndOthers(t *testing.T) { // ASVS 7.4.2, 7.4.3; A23
+func TestLogoutAllAndLogoutOthersEndTheSessionsOfTheUser(t *testing.T) { // ASVS 7.4.2, 7.4.3; A23
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	here, there, third, stranger := f.login("alice"), f.login("alice"), f.login("alice"), f.login("bob")
 	resp := here.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -262,7 +262,7 @@ func TestLogoutAllAndOthers(t *testing.T) { // ASVS 7.4.2, 7.4.3; A23
 	f.want(here.user()+there.user()+stranger.user(), "bob")
 }
 
-func TestLogoutAllOfAGuestIsOne(t *testing.T) {
+func TestLogoutAllOfAGuestEndsOneSession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b, other := f.browser(), f.browser()
 	b.do(set(f, "k", 1))
@@ -276,7 +276,7 @@ func TestLogoutAllOfAGuestIsOne(t *testing.T) {
 	f.want(valueOf[int](other, "k"), 1)
 }
 
-func TestDevices(t *testing.T) { // S36; modo lists fingerprints and data, and leaves the cookie when a user revokes their own session
+func TestSessionsListsTheDevicesOfTheUser(t *testing.T) { // S36; modo lists fingerprints and data, and leaves the cookie when a user revokes their own session
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	laptop, phone, stranger := f.browser(), f.browser(), f.login("bob")
 	laptop.header.Set("User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -315,7 +315,7 @@ func TestDevices(t *testing.T) { // S36; modo lists fingerprints and data, and l
 	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 
-func TestASessionEndsForTheStreamThatWatchesIt(t *testing.T) {
+func TestDoneClosesForAStreamWhenTheSessionEnds(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b, other := f.login("alice"), f.login("alice")
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -333,7 +333,7 @@ func TestASessionEndsForTheStreamThatWatchesIt(t *testing.T) {
 	})
 }
 
-func TestALoginThatNobodyHearsOfIsUndone(t *testing.T) { // a panicking handler commits nothing
+func TestLoginWithoutAResponseIsUndone(t *testing.T) { // a panicking handler commits nothing
 	for name, fail := range map[string]func(f *fixture, h *middleware.Handle){
 		"panic":     func(*fixture, *middleware.Handle) { panic("handler") },
 		"abort":     func(*fixture, *middleware.Handle) { panic(http.ErrAbortHandler) },
@@ -370,7 +370,7 @@ func fill(f *fixture, h *middleware.Handle) {
 	f.must(err)
 }
 
-func TestOfALoginAndParallelRequestsNobodyIsLoggedOut(t *testing.T) { // two parallel requests do not log the browser out
+func TestLoginBesideParallelRequestsLogsNobodyOut(t *testing.T) { // two parallel requests do not log the browser out
 	f := setUp(t, sessile.Config{TouchInterval: time.Nanosecond}, middleware.Options{Guests: true})
 	for name, slow := range map[string]action{
 		"reads":  look,
@@ -400,7 +400,7 @@ func TestOfALoginAndParallelRequestsNobodyIsLoggedOut(t *testing.T) { // two par
 	}
 }
 
-func TestParallelLoginsAndLogoutsLeaveNothingBehind(t *testing.T) {
+func TestLoginAndLogoutInParallelLeaveNothingBehind(t *testing.T) {
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
 	b := f.login("alice")
 	var wg sync.WaitGroup
@@ -426,7 +426,7 @@ func TestParallelLoginsAndLogoutsLeaveNothingBehind(t *testing.T) {
 	f.want(len(list), 8)
 }
 
-func TestALoginDoesNotDieWithItsClientHalfWay(t *testing.T) {
+func TestLoginOutlivesItsClient(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // S12, S13; modo checks neither prefix nor SameSite
+func TestOptionsThatAreImpossibleAreRefusedByNew(t *testing.T) { // S12, S13; modo checks neither prefix nor SameSite
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	type o = middleware.Options
 	type c = middleware.Cookie
@@ -60,7 +60,7 @@ func TestImpossibleOptionsAreRefusedWhenTheMiddlewareIsBuilt(t *testing.T) { // 
 	}
 }
 
-func TestEveryFaultOfTheOptionsIsReportedAtOnce(t *testing.T) {
+func TestOptionsReportAllErrorsAtOnce(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	_, err := middleware.New(f.store, middleware.Options{
 		Insecure: true, Cookie: middleware.Cookie{Name: "__Host-s", Domain: "example.com", Path: "/x"},
@@ -73,7 +73,7 @@ func TestEveryFaultOfTheOptionsIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestGoodOptionsAreAccepted(t *testing.T) {
+func TestOptionsThatAreValidAreAccepted(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for _, opts := range []middleware.Options{
 		{},
@@ -89,7 +89,7 @@ func TestGoodOptionsAreAccepted(t *testing.T) {
 	}
 }
 
-func TestTheMiddlewareNeedsAStore(t *testing.T) {
+func TestNewNeedsAStore(t *testing.T) {
 	if _, err := middleware.New(nil, middleware.Options{}); err == nil {
 		t.Error("it was built without one")
 	}
@@ -108,7 +108,7 @@ func TestOptionsChangedAfterNewChangeNothing(t *testing.T) {
 // around is what routers take.
 func around(m func(http.Handler) http.Handler) func(http.Handler) http.Handler { return m }
 
-func TestTheMiddlewareIsPlainNetHTTP(t *testing.T) {
+func TestNewReturnsPlainNetHTTP(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	w := httptest.NewRecorder()
 	around(f.m.Handler)(http.NotFoundHandler()).ServeHTTP(w, f.browser().request())

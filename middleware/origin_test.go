@@ -85,7 +85,7 @@ func (c fetch) put(r *http.Request) *http.Request {
 
 // Where a browser that has our cookie would not have sent it, a guest's must not take
 // the place of the user's (scs#223).
-func TestNoGuestBeginsWhereTheCookieIsHeldBack(t *testing.T) {
+func TestGuestDoesNotBeginWhereTheCookieIsHeldBack(t *testing.T) {
 	const lax, strict, none = http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode
 	for name, c := range map[string]struct {
 		fetch
@@ -141,7 +141,7 @@ func TestLoginOfAForeignFormSendsItsCookie(t *testing.T) {
 }
 
 // The browser keeps our cookie back, and sends one that was planted with SameSite=None.
-func TestPlantedCookieOfAForeignFormReplacesNothing(t *testing.T) {
+func TestCookieIsNotReplacedByAForeignForm(t *testing.T) {
 	for name, c := range map[string]struct {
 		cookie string
 		act    func(f *fixture) action

@@ -13,7 +13,7 @@ import (
 // writers is how many requests of one session write at once.
 const writers = 64
 
-func TestParallelRequestsKeepEachOthersKeys(t *testing.T) { // S44; README: "Two parallel requests of one session do not lose each other's keys"
+func TestSetInParallelRequestsKeepsEveryKey(t *testing.T) { // S44; README: "Two parallel requests of one session do not lose each other's keys"
 	for name, together := range map[string]bool{"as they come": false, "all read before one writes": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newOurs(t, setting{})

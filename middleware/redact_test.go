@@ -15,7 +15,7 @@ import (
 
 // S49, A12: whoever prints a request's context or handle, or what holds them, does
 // not print its token, its data or its fingerprint.
-func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
+func TestRedactHidesSecretsInAContext(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()
 	b.header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0")
@@ -49,7 +49,7 @@ func TestAContextThatIsPrintedShowsNoSecret(t *testing.T) {
 }
 
 // A login's data is for the session, and for no log.
-func TestALoginDoesNotShowItsData(t *testing.T) { // S49
+func TestRedactHidesTheDataOfALogin(t *testing.T) { // S49
 	const secret = "secret-data"
 	login := middleware.Login{UserID: "alice", Data: map[string]any{"key": secret}}
 	const want = `Login(user "alice")`

@@ -114,8 +114,8 @@ func TestReloginOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	f.want(b.user(), "")
 }
 
-// TestReloginTwiceAtOnceLeavesTheBrowserLoggedIn: whichever answer comes last.
-func TestReloginTwiceAtOnceLeavesTheBrowserLoggedIn(t *testing.T) {
+// TestReloginTwiceAtOnceKeepsTheBrowserLoggedIn: whichever answer comes last.
+func TestReloginTwiceAtOnceKeepsTheBrowserLoggedIn(t *testing.T) {
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: 2}, middleware.Options{})
 	b := f.login("alice")
 	first, second := b.twin(), b.twin()

@@ -21,7 +21,7 @@ func rotate(f *fixture) action {
 // twin is another request of the same browser, with the cookie that it has now.
 func (b *browser) twin() *browser { return &browser{f: b.f, cookie: b.cookie, header: b.header} }
 
-func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: modo loses a change after a rotation in one request
+func TestRotateKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: modo loses a change after a rotation in one request
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(set(f, "k", 1))
@@ -41,7 +41,7 @@ func TestARotationKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: mod
 	f.want(old.cookie != "", true) // moments ago: neither access nor a removal cookie
 }
 
-func TestTheOldTokenIsNotRemovedMomentsAfterARotation(t *testing.T) { // in modo a parallel request with the previous token logs the browser out
+func TestRotateDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // in modo a parallel request with the previous token logs the browser out
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 		b := f.login("alice")
@@ -59,7 +59,7 @@ func TestTheOldTokenIsNotRemovedMomentsAfterARotation(t *testing.T) { // in modo
 	})
 }
 
-func TestARequestUnderWayOutlivesARotation(t *testing.T) {
+func TestRotateDoesNotFailARequestInProgress(t *testing.T) {
 	f := setUp(t, sessile.Config{TouchInterval: time.Nanosecond}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
 	b := f.login("alice")
 	resp := b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -72,7 +72,7 @@ func TestARequestUnderWayOutlivesARotation(t *testing.T) {
 
 // A request that renews the cookie, while another one has replaced the token, sent the
 // old token after the new one: half a minute later its browser was logged out (A25).
-func TestASlowRequestDoesNotSendAReplacedTokenAgain(t *testing.T) {
+func TestRotateIsNotUndoneByASlowResponse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute, RotateGrace: 30 * time.Second}, middleware.Options{})
 		b := f.login("alice")
@@ -100,7 +100,7 @@ func TestASlowRequestDoesNotSendAReplacedTokenAgain(t *testing.T) {
 	})
 }
 
-func TestOfParallelRotationsOneTokenIsLeft(t *testing.T) { // S21, A25
+func TestRotateByParallelRequestsLeavesOneToken(t *testing.T) { // S21, A25
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	var mu sync.Mutex
@@ -135,7 +135,7 @@ func TestOfParallelRotationsOneTokenIsLeft(t *testing.T) { // S21, A25
 
 func (b *browser) serveAndTake(a action) { b.take(b.serve(b.request(), a)) }
 
-func TestPeriodicRotationLogsNobodyOut(t *testing.T) { // S24
+func TestRotateEveryLogsNobodyOut(t *testing.T) { // S24
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: 30 * time.Second, RotateGrace: 30 * time.Second},
 			middleware.Options{RotateEvery: 10 * time.Minute})
@@ -171,7 +171,7 @@ func (f *fixture) sessionOf(b *browser) (s sessile.Session) {
 	return s
 }
 
-func TestParallelTabsSurviveAPeriodicRotation(t *testing.T) {
+func TestRotateEveryKeepsParallelTabsLoggedIn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
 		b := f.login("alice")
@@ -200,7 +200,7 @@ func TestParallelTabsSurviveAPeriodicRotation(t *testing.T) {
 	})
 }
 
-func TestAnExplicitRotationHasNoGrace(t *testing.T) { // S24: "never after privilege change"
+func TestRotateHasNoGrace(t *testing.T) { // S24: "never after privilege change"
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
 		b := f.login("alice")
@@ -215,7 +215,7 @@ func TestAnExplicitRotationHasNoGrace(t *testing.T) { // S24: "never after privi
 	})
 }
 
-func TestAGraceDoesNotSurviveALogout(t *testing.T) { // S24: "never survives destroy"
+func TestRotateGraceEndsWithALogout(t *testing.T) { // S24: "never survives destroy"
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
 		b := f.login("alice")
@@ -228,7 +228,7 @@ func TestAGraceDoesNotSurviveALogout(t *testing.T) { // S24: "never survives des
 	})
 }
 
-func TestAReplacedTokenThatComesBackIsToldAndMayEndTheSession(t *testing.T) { // S25, A24
+func TestRotateReportsAReplacedTokenThatComesBack(t *testing.T) { // S25, A24
 	for _, destroy := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
 			f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute, DestroyOnReuse: destroy})
@@ -252,7 +252,7 @@ func TestAReplacedTokenThatComesBackIsToldAndMayEndTheSession(t *testing.T) { //
 	}
 }
 
-func TestReauthentication(t *testing.T) { // ASVS 7.2.4
+func TestReauthenticatedReplacesTheToken(t *testing.T) { // ASVS 7.2.4
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
@@ -270,7 +270,7 @@ func TestReauthentication(t *testing.T) { // ASVS 7.2.4
 	})
 }
 
-func TestARotationOfAnEndedSessionSaysSo(t *testing.T) { // in modo the rotation of a missing session succeeds
+func TestRotateOfAnEndedSessionIsAnError(t *testing.T) { // in modo the rotation of a missing session succeeds
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {

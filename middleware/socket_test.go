@@ -262,7 +262,7 @@ func tokenElsewhere(good string) map[string]hostile { // S9, A4
 	return all
 }
 
-func TestHostileRequestsOnTheSocket(t *testing.T) { // S7, S9, S10, A3, A4, A14, A29
+func TestSocketAnswersHostileRequests(t *testing.T) { // S7, S9, S10, A3, A4, A14, A29
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
 	w := f.listen(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		if r.URL.Path == "/login" {
@@ -304,7 +304,7 @@ func (w *wire) expect(t *testing.T, tt hostile) {
 	}
 }
 
-func TestHostileBearersOnTheSocket(t *testing.T) { // S9, S7, A14
+func TestSocketAnswersHostileBearers(t *testing.T) { // S9, S7, A14
 	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
 	w := f.listen(whoever)
 	good := f.login("alice").cookie
@@ -334,7 +334,7 @@ func TestHostileBearersOnTheSocket(t *testing.T) { // S9, S7, A14
 	}
 }
 
-func TestPipelinedRequestsDoNotMix(t *testing.T) { // A26
+func TestSocketDoesNotMixPipelinedRequests(t *testing.T) { // A26
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	w := f.listen(whoever)
 	alice, bob := cookies(f.login("alice").cookie), cookies(f.login("bob").cookie)
@@ -358,7 +358,7 @@ func TestPipelinedRequestsDoNotMix(t *testing.T) { // A26
 	}
 }
 
-func TestAClientThatAbortsInMidBodyLosesNothingThatWasSet(t *testing.T) { // the commit does not die with the client's connection
+func TestSetSurvivesAClientThatAbortsInMidBody(t *testing.T) { // the commit does not die with the client's connection
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ended := make(chan struct{}, 1)
 	w := f.listen(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -381,7 +381,7 @@ func TestAClientThatAbortsInMidBodyLosesNothingThatWasSet(t *testing.T) { // the
 	f.want(string(b.session().Data().JSON()), `{"after":1,"before":1}`)
 }
 
-func TestAnAbsurdLifetimeIsNoAbsurdMaxAge(t *testing.T) { // S14
+func TestCookieMaxAgeIsBoundedForAnAbsurdLifetime(t *testing.T) { // S14
 	const century = 100 * 365 * day
 	f := setUp(t, sessile.Config{TTL: century, MaxLifetime: century}, middleware.Options{})
 	w := f.listen(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {

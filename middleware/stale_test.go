@@ -16,7 +16,7 @@ import (
 
 // Of several requests of one browser the response of any may come last. Each of these
 // sequences took a good cookie away before its fix (A25).
-func TestASlowResponseLeavesANewerCookieAlone(t *testing.T) {
+func TestCookieThatIsNewerIsNotReplacedByASlowResponse(t *testing.T) {
 	login := func(f *fixture) action {
 		return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 			f.must(h.Authenticate(r.Context(), "alice"))
@@ -71,7 +71,7 @@ func TestASlowResponseLeavesANewerCookieAlone(t *testing.T) {
 
 // The same with a token that the slow request has made itself: the login, which was
 // under way, has ended its session.
-func TestATokenOfAnEndedSessionIsNotSent(t *testing.T) {
+func TestCookieOfAnEndedSessionIsNotSent(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	var slow *http.Response
@@ -88,7 +88,7 @@ func TestATokenOfAnEndedSessionIsNotSent(t *testing.T) {
 
 // The same with a cookie that is dead already: its removal is decided when the request
 // is looked up, and a login may come in between.
-func TestALoginOverADeadCookieIsNotUndone(t *testing.T) {
+func TestLoginOverADeadCookieIsNotUndone(t *testing.T) {
 	for name, c := range map[string]struct {
 		guests bool
 		slow   action
@@ -115,7 +115,7 @@ func TestALoginOverADeadCookieIsNotUndone(t *testing.T) {
 }
 
 // A browser clears what Clear-Site-Data names after it has stored the cookie.
-func TestClearSiteDataSparesANewCookie(t *testing.T) {
+func TestLogoutClearSiteDataSparesANewCookie(t *testing.T) {
 	for directives, want := range map[string]string{
 		`"cache", "cookies", "storage"`: `"cache", "storage"`, `"*"`: "", `"cookies"`: "",
 	} {
@@ -134,7 +134,7 @@ func TestClearSiteDataSparesANewCookie(t *testing.T) {
 
 // A session of a few minutes slides as any other, and its cookie with it: the touch
 // interval is then half of its lifetime.
-func TestAShortSessionSlides(t *testing.T) {
+func TestTouchExtendsAShortSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: 5 * time.Minute}, middleware.Options{})
 		b := f.browser()
@@ -158,7 +158,7 @@ func TestAShortSessionSlides(t *testing.T) {
 
 // S25: no shared cache keeps a response with a cookie, whatever a handler said to
 // those of a CDN (RFC 9213).
-func TestNoSharedCacheKeepsACookie(t *testing.T) {
+func TestCacheHeadersKeepCookiesOutOfSharedCaches(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()
 	names := []string{"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"}
@@ -181,7 +181,7 @@ func TestNoSharedCacheKeepsACookie(t *testing.T) {
 	f.want(resp.Header.Get(names[0]), "max-age=600")
 }
 
-func TestALoginAfterAFailedReadIsWhole(t *testing.T) {
+func TestLoginAfterAFailedReadIsComplete(t *testing.T) {
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{AllowAnonymousOnError: true})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -198,7 +198,7 @@ func TestALoginAfterAFailedReadIsWhole(t *testing.T) {
 }
 
 // I5: of two changes of one key the later counts.
-func TestAnUpdateComesAfterWhatWasSetBefore(t *testing.T) {
+func TestUpdateAppliesAfterTheSetsBeforeIt(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -210,7 +210,7 @@ func TestAnUpdateComesAfterWhatWasSetBefore(t *testing.T) {
 
 // Of two rotations at once one loses, and nothing else (pending changes
 // are flushed whatever else happened).
-func TestALostRotationLosesNoChanges(t *testing.T) {
+func TestRotateThatFailsLosesNoChanges(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -225,7 +225,7 @@ func TestALostRotationLosesNoChanges(t *testing.T) {
 }
 
 // The token before is dead: whoever answers for a handler that panicked sends the new one.
-func TestAPanicAfterARotationSendsTheToken(t *testing.T) {
+func TestRotateBeforeAPanicSendsTheToken(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	w := httptest.NewRecorder()
@@ -252,7 +252,7 @@ func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, ni
 
 // Who takes the connection over writes the headers, and mostly not ours: a token that
 // was replaced then would never reach the browser.
-func TestAHijackReplacesNoToken(t *testing.T) {
+func TestRotateEveryDoesNotRotateAHijackedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
 		b := f.login("alice")

@@ -29,7 +29,7 @@ func rotated(f *fixture, every time.Duration) (b *browser, lost *browser) {
 // The answer that carries a new token may be lost. Then the browser goes on with the one
 // before, and was out at the end of the TTL however active it was: no later answer had a
 // cookie (grafana#16757).
-func TestLostSuccessorIsReplacedAndTheCookieRenewed(t *testing.T) {
+func TestSuccessorThatIsLostIsReplacedAndTheCookieRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: 2 * time.Hour}, middleware.Options{RotateEvery: time.Hour})
 		b := f.login("alice")
@@ -48,7 +48,7 @@ func TestLostSuccessorIsReplacedAndTheCookieRenewed(t *testing.T) {
 	})
 }
 
-func TestLostSuccessorsAreReplacedOneByOne(t *testing.T) {
+func TestSuccessorsThatAreLostAreReplacedOneByOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: 2 * time.Hour}, middleware.Options{RotateEvery: time.Hour, DestroyOnReuse: true})
 		b, lost := rotated(f, time.Hour)
@@ -73,7 +73,7 @@ func TestLostSuccessorsAreReplacedOneByOne(t *testing.T) {
 }
 
 // A successor that nobody has ever sent is no copy of a token, and its end no reuse.
-func TestLostSuccessorThatComesLateEndsNothing(t *testing.T) {
+func TestSuccessorThatComesLateEndsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour, DestroyOnReuse: true})
 		b, lost := rotated(f, time.Hour)
@@ -88,7 +88,7 @@ func TestLostSuccessorThatComesLateEndsNothing(t *testing.T) {
 	})
 }
 
-func TestSeenSuccessorIsNotReplaced(t *testing.T) {
+func TestSuccessorThatWasSeenIsNotReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{RotateGrace: time.Hour}, middleware.Options{RotateEvery: time.Hour})
 		b, next := rotated(f, time.Hour)
@@ -117,7 +117,7 @@ func TestSuccessorOutlivesARequestThatBeganBeforeIt(t *testing.T) {
 	})
 }
 
-func TestLostSuccessorIsReplacedOnceByParallelRequests(t *testing.T) {
+func TestSuccessorThatIsLostIsReplacedOnceByParallelRequests(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
 		b, _ := rotated(f, time.Hour)
@@ -149,7 +149,7 @@ func TestLostSuccessorIsReplacedOnceByParallelRequests(t *testing.T) {
 	})
 }
 
-func TestLostSuccessorOfAClientThatKeepsItsTokenItselfStays(t *testing.T) {
+func TestSuccessorOfABearerIsNotReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour, Bearer: true})
 		b, lost := rotated(f, time.Hour)
@@ -163,7 +163,7 @@ func TestLostSuccessorOfAClientThatKeepsItsTokenItselfStays(t *testing.T) {
 
 // Without RotateEvery, which a new version of the application may leave out, a browser that
 // lost a token still gets another.
-func TestLostSuccessorIsReplacedWhenRotationIsOffByNow(t *testing.T) {
+func TestSuccessorThatIsLostIsReplacedAfterRotationWasSwitchedOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
 		b, _ := rotated(f, time.Hour)

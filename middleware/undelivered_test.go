@@ -64,7 +64,7 @@ func unwrappers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(unwrapping{w}, r) })
 }
 
-func TestALoginWhoseResponseTimesOutIsUndone(t *testing.T) { // Authenticate: "If the response never begins, or cannot be committed"
+func TestLoginWhoseResponseTimesOutIsUndone(t *testing.T) { // Authenticate: "If the response never begins, or cannot be committed"
 	for name, end := range ends() {
 		for where, around := range map[string]func(http.Handler) http.Handler{
 			"":                    func(h http.Handler) http.Handler { return h },
@@ -111,7 +111,7 @@ func (f *fixture) sessions() int {
 	return f.count(sessile.EventCreated) - f.count(sessile.EventDestroyed)
 }
 
-func TestALoginThatIsInTimeStays(t *testing.T) { // the control
+func TestLoginInTimeIsKept(t *testing.T) { // the control
 	for name, end := range ends() {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestALoginThatIsInTimeStays(t *testing.T) { // the control
 }
 
 // A deadline of the request's context alone is none of its response: chi's Timeout.
-func TestALoginOutlivesADeadlineThatLetsItsResponseThrough(t *testing.T) {
+func TestLoginOutlivesADeadlineThatLetsItsResponseThrough(t *testing.T) {
 	for name, end := range ends() {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestALoginOutlivesADeadlineThatLetsItsResponseThrough(t *testing.T) {
 	}
 }
 
-func TestWhatATimedOutRequestChangedIsKept(t *testing.T) { // changes are flushed whatever else happened
+func TestSetInATimedOutRequestIsKept(t *testing.T) { // changes are flushed whatever else happened
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")

@@ -91,7 +91,7 @@ func (f *fixture) committed(r *http.Request, h *middleware.Handle, id sessile.ID
 	f.want(n, 7)
 }
 
-func TestEveryWayToBeginTheResponseCommitsFirst(t *testing.T) { // whatever wraps whom
+func TestCommitPrecedesEveryWayToBeginTheResponse(t *testing.T) { // whatever wraps whom
 	for _, h2 := range []bool{false, true} {
 		for where, wrap := range wrappings() {
 			for name, take := range takes(t) {
@@ -119,7 +119,7 @@ func TestEveryWayToBeginTheResponseCommitsFirst(t *testing.T) { // whatever wrap
 	}
 }
 
-func TestAControllerStillReachesTheConnection(t *testing.T) {
+func TestWriterLetsAControllerReachTheConnection(t *testing.T) {
 	for where, wrap := range wrappings() {
 		for _, h2 := range []bool{false, true} {
 			f := setUp(t, sessile.Config{}, middleware.Options{})
@@ -151,7 +151,7 @@ func TestAControllerStillReachesTheConnection(t *testing.T) {
 
 // Handlers of websockets send the header by themselves after the takeover, as
 // gorilla/websocket does, or before it, as coder/websocket does.
-func TestAWebsocketCommitsBeforeItTakesOver(t *testing.T) {
+func TestCommitPrecedesTheHijackOfAWebsocket(t *testing.T) {
 	for where, wrap := range wrappings() {
 		for _, early := range []bool{false, true} {
 			for _, asserted := range []bool{false, true} {

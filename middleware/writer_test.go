@@ -77,7 +77,7 @@ func firstBytes(t *testing.T) map[string]func(http.ResponseWriter) {
 	}
 }
 
-func TestTheSessionIsCommittedBeforeTheFirstByte(t *testing.T) { // S19
+func TestCommitPrecedesTheFirstByte(t *testing.T) { // S19
 	for _, h2 := range []bool{false, true} {
 		for name, begin := range firstBytes(t) {
 			t.Run(fmt.Sprintf("%s, HTTP/2 %t", name, h2), func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestTheSessionIsCommittedBeforeTheFirstByte(t *testing.T) { // S19
 	}
 }
 
-func TestAnUpgradedConnectionCarriesTheCookie(t *testing.T) { // S19: Hijack, websockets
+func TestWriterSendsTheCookieWithAnUpgrade(t *testing.T) { // S19: Hijack, websockets
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	client, url := f.serve(false, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Authenticate(r.Context(), "alice"))
@@ -132,7 +132,7 @@ func TestAnUpgradedConnectionCarriesTheCookie(t *testing.T) { // S19: Hijack, we
 	f.want(line, "hello\n")
 }
 
-func TestAStreamKeepsStreaming(t *testing.T) { // server-sent events
+func TestWriterKeepsAStreamStreaming(t *testing.T) { // server-sent events
 	for _, h2 := range []bool{false, true} {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		seen := make(chan struct{})
@@ -164,7 +164,7 @@ func TestAStreamKeepsStreaming(t *testing.T) { // server-sent events
 	}
 }
 
-func TestEarlyHintsCommitNothing(t *testing.T) { // responses 1xx
+func TestCommitDoesNotHappenAtEarlyHints(t *testing.T) { // responses 1xx
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	client, url := f.serve(true, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		w.Header().Set("Link", "</style.css>; rel=preload")
@@ -186,7 +186,7 @@ func TestEarlyHintsCommitNothing(t *testing.T) { // responses 1xx
 	f.want(b.user(), "alice")
 }
 
-func TestTrailersAndControllersWork(t *testing.T) { // http.ResponseController finds the writer by Unwrap
+func TestWriterKeepsTrailersAndControllers(t *testing.T) { // http.ResponseController finds the writer by Unwrap
 	for _, h2 := range []bool{false, true} {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		client, url := f.serve(h2, func(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -224,7 +224,7 @@ func (hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (reads) ReadFrom(r io.Reader) (int64, error)   { return io.Copy(io.Discard, r) }
 func (pushes) Push(string, *http.PushOptions) error { return nil }
 
-func TestTheWriterHasExactlyWhatTheInnerOneHas(t *testing.T) { // Flusher, Hijacker, ReaderFrom, Pusher
+func TestWriterHasExactlyTheInterfacesOfTheInnerOne(t *testing.T) { // Flusher, Hijacker, ReaderFrom, Pusher
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	w := func() http.ResponseWriter { return bare{httptest.NewRecorder()} }
 	for i, inner := range []http.ResponseWriter{
@@ -348,7 +348,7 @@ func use(w http.ResponseWriter) {
 	}
 }
 
-func TestAChangeAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to the caller, not a silent loss
+func TestSetAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to the caller, not a silent loss
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.login("alice")
 	b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -370,7 +370,7 @@ func TestAChangeAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to t
 	f.want(b.user(), "alice")
 }
 
-func TestACommitOutlivesItsClient(t *testing.T) { // the commit does not die with the client's connection
+func TestCommitOutlivesItsClient(t *testing.T) { // the commit does not die with the client's connection
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	ctx, cancel := context.WithCancel(t.Context())

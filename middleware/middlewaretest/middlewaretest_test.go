@@ -41,7 +41,7 @@ func shop(sessions *middleware.Sessions) http.Handler {
 	return sessions.Handler(mux)
 }
 
-func TestARequestOfAUserInOneLine(t *testing.T) {
+func TestRequestOfAUserIsOneLine(t *testing.T) {
 	sessions := middlewaretest.New(t, middleware.Options{})
 	w := httptest.NewRecorder()
 	shop(sessions).ServeHTTP(w, middlewaretest.Request(t, sessions, http.MethodGet, "/", "alice"))
@@ -51,7 +51,7 @@ func TestARequestOfAUserInOneLine(t *testing.T) {
 	middlewaretest.RequireNoCookie(t, sessions, w.Result())
 }
 
-func TestAClientKeepsItsCookie(t *testing.T) {
+func TestClientKeepsItsCookie(t *testing.T) {
 	sessions := middlewaretest.New(t, middleware.Options{})
 	phone := middlewaretest.NewClient(t, sessions, shop(sessions))
 	desk := phone.NewDevice()
@@ -77,7 +77,7 @@ func TestAClientKeepsItsCookie(t *testing.T) {
 	}
 }
 
-func TestALoginIsAsserted(t *testing.T) {
+func TestAssertLoginFindsTheLogin(t *testing.T) {
 	sessions := middlewaretest.New(t, middleware.Options{})
 	client := middlewaretest.NewClient(t, sessions, shop(sessions))
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -130,7 +130,7 @@ func TestAssertionsFailWhenTheyMust(t *testing.T) {
 	}
 }
 
-func TestTimeoutsNeedNoWaiting(t *testing.T) {
+func TestTimeoutsNeedNoRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := middlewaretest.NewStore(t, sessile.Config{TTL: time.Hour})
 		sessions := middlewaretest.Over(t, store, middleware.Options{})
