@@ -30,9 +30,9 @@ var isTest = regexp.MustCompile("^(Test|Fuzz|Example)")
 
 const requirements = "docs/requirements.md"
 
-// TestEveryRequirementHasATest: the last column of the list is what the tests say of
+// TestRequirementsHaveTests: the last column of the list is what the tests say of
 // themselves, and it is empty nowhere.
-func TestEveryRequirementHasATest(t *testing.T) {
+func TestRequirementsHaveTests(t *testing.T) {
 	tests, old := citations(t), read(t, requirements)
 	now := row.ReplaceAllStringFunc(old, func(line string) string {
 		m := row.FindStringSubmatch(line)
@@ -54,9 +54,9 @@ func TestEveryRequirementHasATest(t *testing.T) {
 	}
 }
 
-// TestEveryCitedNumberIsExplained: a number in a test's comment has a row in the list of
+// TestRequirementsExplainEveryCitedNumber: a number in a test's comment has a row in the list of
 // requirements, or is one of the promises.
-func TestEveryCitedNumberIsExplained(t *testing.T) {
+func TestRequirementsExplainEveryCitedNumber(t *testing.T) {
 	text := read(t, requirements) + read(t, "RELIABILITY.md")
 	for number, tests := range citations(t) {
 		if !strings.Contains(text, "\n| "+number+" |") {
