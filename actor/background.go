@@ -9,16 +9,16 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// sweepChunk is how many expired sessions one commit deletes: enough to share an
-// fsync, few enough not to hold up a login (measured: a few milliseconds).
+// sweepChunk is how many expired sessions a clean-up looks for at a time. How many one
+// commit deletes is up to bulk.
 const sweepChunk = 64
 
 // longestRest is the longest pause between two chunks.
 const longestRest = 50 * time.Millisecond
 
 // Sweep deletes what has expired, in chunks, and returns how many sessions that
-// were. Between two chunks it rests for as long as the first one took: half of the disk is
-// for others. A session whose extension is not on disk yet is left alone (D8). One that
+// were. If somebody else has waited for the disk meanwhile, it rests between two chunks for
+// as long as the first one took: half of the disk is for others. A session whose extension is not on disk yet is left alone (D8). One that
 // cannot be deleted does not hold up the others. One whose times lie in the future is
 // read, so that they are taken back (see Config.read).
 func (a *Actor) Sweep(ctx context.Context) (int, error) {
@@ -31,7 +31,7 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 			return total, err
 		}
 		next := found.next
-		n, err := a.expire(ctx, found.refs)
+		n, alone, err := a.expire(ctx, found.refs)
 		total += n
 		if first == nil {
 			first = err
@@ -39,7 +39,9 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 		if next == 0 || err != nil && (ctx.Err() != nil || wholesale(err)) {
 			return total, first
 		}
-		after = next
+		if after = next; alone {
+			continue
+		}
 		rest(ctx, min(time.Duration(a.cfg.Tick()-began)*time.Microsecond, longestRest))
 	}
 }

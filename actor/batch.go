@@ -14,8 +14,9 @@ type batch struct {
 	ops     []operation
 	writes  []*dirty
 	touches []*dirty
-	bulk    bool // it has a part of a command over many sessions
-	stale   bool // another node changed something meanwhile
+	began   int64 // tick at which it left
+	bulk    bool  // it has a part of a command over many sessions
+	stale   bool  // another node changed something meanwhile
 }
 
 // nextBatch is the batch to commit now, nil if there is none. It takes, in this order:
@@ -27,10 +28,10 @@ type batch struct {
 // The backend applies changes before operations. So an eviction sees the touches of its user,
 // and a destroy wins over a change of the same session.
 func (c *core) nextBatch() *persist.Batch {
-	b := &batch{items: &persist.Batch{Now: c.now}}
-	due := c.changesDue()
+	b := &batch{items: &persist.Batch{Now: c.now}, began: c.tick}
+	due, room := c.changesDue(), c.bulkRoom()
 	if len(c.ops.ready) > 0 {
-		c.fillOps(b)
+		c.fillOps(b, room)
 	}
 	c.fillDurable(b)
 	if due { // a share of the batch is theirs, or a flood of operations would starve them
@@ -39,7 +40,7 @@ func (c *core) nextBatch() *persist.Batch {
 	if b.items.Len() == 0 {
 		return nil
 	}
-	c.inFlight, c.bulkLast = b, b.bulk
+	c.inFlight, c.bulk.last = b, b.bulk
 	c.stats.Batches++
 	c.stats.BatchItems += uint64(b.items.Len())
 	return b.items
@@ -47,8 +48,8 @@ func (c *core) nextBatch() *persist.Batch {
 
 // fillOps takes the operations in their order. The last look of each may end it, or take
 // changes along on which its outcome depends.
-func (c *core) fillOps(b *batch) {
-	for _, op := range c.ops.take(c.cfg.BatchSize, c.bulkRoom()) {
+func (c *core) fillOps(b *batch, room int) {
+	for _, op := range c.ops.take(c.cfg.BatchSize, room) {
 		if !op.prepare(c, b) {
 			continue
 		}
@@ -94,6 +95,7 @@ func (m committed) handle(c *core) {
 		c.event(Event{Kind: Recovered})
 	}
 	c.retry = backoff{}
+	c.bulk.learn(c.tick-b.began, b.bulk)
 	for i, d := range b.writes {
 		d.settle(c, m.result.Writes[i])
 	}

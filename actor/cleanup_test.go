@@ -90,14 +90,18 @@ func TestCleanupContinuesPastASessionThatCannotBeDeleted(t *testing.T) {
 	inBubble(t, func(c *Config) { c.BatchSize = 1000 }, func(l *live) {
 		l.expiring(sweepChunk + 2)
 		l.later(time.Second)
-		fault := first
+		faults := []error{first, persist.ErrCorrupt} // of the first session of a commit each
 		l.disk.Set(persisttest.Hooks{
 			Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
-				c.Batch = &persist.Batch{Now: c.Batch.Now, Ops: c.Batch.Ops[1:]}
+				if len(faults) > 0 {
+					c.Batch = &persist.Batch{Now: c.Batch.Now, Ops: c.Batch.Ops[1:]}
+				}
 			}),
 			After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
-				c.Result.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: fault}}, c.Result.Ops...)
-				fault = persist.ErrCorrupt
+				if len(faults) > 0 {
+					c.Result.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: faults[0]}}, c.Result.Ops...)
+					faults = faults[1:]
+				}
 			}),
 		})
 		swept, err := l.Sweep(l.Context())
@@ -207,4 +211,40 @@ func TestCleanupEndsWithItsContext(t *testing.T) {
 		equal(t, "it took", time.Since(began), time.Second)
 		close(hold)
 	})
+}
+
+// TestSweepRestsOnlyBesideOthers: who is alone cleans up at full speed.
+func TestSweepRestsOnlyBesideOthers(t *testing.T) {
+	took := func(others bool) (took time.Duration) {
+		inBubble(t, nil, func(l *live) {
+			l.mortals(3 * sweepChunk)
+			l.later(time.Second)
+			l.disk.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(*persisttest.Call) { <-time.After(5 * time.Millisecond) })})
+			ctx, cancel := context.WithCancel(l.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for i := byte(0); others && ctx.Err() == nil; i++ {
+					rec := l.record("v")
+					rec.ID[3], rec.Hash[3] = 1+i, 1+i
+					_, _ = l.Create(ctx, rec, persist.Limit{}, persist.ID{})
+				}
+			}()
+			commits, began := l.counts().Batches, time.Now()
+			_, err := l.Sweep(l.Context())
+			l.is(err, nil)
+			took = time.Since(began)
+			cancel()
+			<-done
+			if commits = l.counts().Batches - commits; !others {
+				equal(t, "it took its commits' time", took, time.Duration(commits)*5*time.Millisecond)
+			}
+		})
+		return took
+	}
+	alone, beside := took(false), took(true)
+	t.Logf("%v alone, %v beside others", alone, beside)
+	if beside < 2*alone+2*20*time.Millisecond { // every second commit, and the rests
+		t.Error("it does not rest")
+	}
 }

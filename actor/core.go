@@ -69,8 +69,7 @@ type core struct {
 	ops        opqueue               // security operations that are not in flight
 	inFlight   *batch                // the batch that is being committed
 	again      []operation           // of the batch that settles: those that are done in part
-	bulkRows   int                   // sessions that commands over many delete with one commit
-	bulkLast   bool                  // the last batch had some
+	bulk       bulk                  // how much of commands over many sessions goes with a commit
 	syncs      waiters
 	passed     bool   // something that they may wait for has come to its end
 	seq        uint64 // of the last accepted change or operation
@@ -132,7 +131,7 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 		replacing:  make(replacing),
 		admission:  newAdmission(),
 		exclusive:  cfg.Exclusive,
-		bulkRows:   bulkRows,
+		bulk:       newBulk(),
 	}
 	if c.exclusive {
 		c.lease = forever

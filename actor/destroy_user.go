@@ -144,7 +144,7 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 // prepare cuts the next piece. It is all that is left if a login waits whose limit counts
 // the user's sessions, or nobody else will wait any more.
 func (p *destroyUserOp) prepare(c *core, _ *batch) bool {
-	if p.most = c.bulkRows; p.tombstone.limited > 0 || c.closing {
+	if p.most = c.bulk.rows; p.tombstone.limited > 0 || c.closing {
 		p.most = 0
 	}
 	return true
@@ -177,7 +177,7 @@ func (p *destroyUserOp) settle(c *core, _ *batch, o persist.Outcome) {
 // goOn has the next piece wait for its turn.
 func (p *destroyUserOp) goOn(c *core) {
 	p.since, p.tries = c.tick, 0
-	if p.bulk = c.bulkRows; p.tombstone.limited > 0 {
+	if p.bulk = c.bulk.rows; p.tombstone.limited > 0 {
 		p.bulk = 0
 	}
 	c.again = append(c.again, p)

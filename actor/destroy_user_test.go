@@ -69,7 +69,7 @@ func TestDestroyUserDoesNotPileUpWhileTheDiskFails(t *testing.T) {
 // inPieces is a harness with n sessions of u, whose log-out leaves in pieces of two.
 func inPieces(t *testing.T, n int) (g *harness, l []*persist.Record) {
 	g = newHarness(t, nil)
-	g.c.bulkRows = 2
+	g.c.bulk.rows, g.c.bulk.most = 2, 2
 	for range n {
 		l = append(l, g.create("u"))
 	}

@@ -15,33 +15,38 @@ type expireCommand struct {
 	n      int           // sessions deleted
 	active []persist.Ref // sessions that are active by what is on disk
 	fault  error         // the first one
+	others uint64        // bulk.others when it began
+	alone  bool          // nobody else has waited for the disk since
 }
 
-// expire deletes those of refs that are over, and returns how many were. Those that turn
-// out to be active have times in the future: they are read, so that these are taken back.
-func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (int, error) {
+// expire deletes those of refs that are over, and returns how many were, and whether nobody
+// else has waited for the disk meanwhile. Those that turn out to be active have times in the
+// future: they are read, so that these are taken back.
+func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (n int, alone bool, err error) {
 	if len(refs) == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
 	x := fresh[expireCommand](&a.pools.expire)
 	x.passive = true
 	x.refs = refs
-	err := a.call(ctx, a.inbox, x)
-	n, active := x.n, x.active
+	err = a.call(ctx, a.inbox, x)
+	n, alone = x.n, x.alone
+	active := x.active
 	x.recycle()
 	if err != nil || len(active) == 0 {
-		return n, err
+		return n, alone, err
 	}
 	for _, ref := range active {
 		if _, err := a.Read(ctx, ref.ID); err != nil && !errors.Is(err, persist.ErrNotFound) && !errors.Is(err, persist.ErrCorrupt) {
-			return n, err
+			return n, alone, err
 		}
 	}
-	return n, a.Sync(ctx) // what was taken back waits for the disk: no more of it than a chunk
+	return n, alone, a.Sync(ctx) // what was taken back waits for the disk: no more of it than a chunk
 }
 
 // run queues the deletion of those that memory does not know to be active.
 func (x *expireCommand) run(c *core) {
+	x.others = c.bulk.others
 	for _, ref := range x.refs {
 		if c.tombstones.sessions[ref.ID] != nil {
 			continue
@@ -92,6 +97,7 @@ func (p *expireOp) done(c *core, n int, err error) {
 	x := p.command
 	if !x.answered {
 		x.n += n
+		x.alone = c.bulk.others == x.others
 	}
 	if x.fault == nil {
 		x.fault = err

@@ -142,7 +142,8 @@ func (m *sim) boot() {
 	cfg := m.config()
 	hot, index := cache.New[View](cfg.Entries, cfg.Bytes)
 	m.c = newCore(cfg, hot)
-	m.c.bulkRows = 1 + int(cfg.Seed>>16%3)/2
+	m.c.bulk.rows = 1 + int(cfg.Seed>>16%3)/2
+	m.c.bulk.most = m.c.bulk.rows
 	m.pub = newPublished(index, m.c.lease)
 	if m.lines != nil {
 		m.pub.lines = m.lines

@@ -1,0 +1,105 @@
+package actor
+
+import (
+	"testing"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// TestBulkGrowsWhileItCostsLittle, within its bounds.
+func TestBulkGrowsWhileItCostsLittle(t *testing.T) {
+	k := newBulk()
+	for range 50 {
+		k.learn(3000, false)
+		k.learn(3000+bulkTime, true)
+	}
+	equal(t, "sessions", k.rows, mostRows)
+	for range 50 {
+		k.learn(3000, false)
+		k.learn(3000+bulkTime+200, true)
+	}
+	equal(t, "sessions", k.rows, leastRows)
+}
+
+// TestBulkFindsTheNumberThatTakesItsTime, whatever a session costs and an fsync takes.
+func TestBulkFindsTheNumberThatTakesItsTime(t *testing.T) {
+	for _, fsync := range []int64{100, 10_000} {
+		for _, row := range []int64{20, 40, 80} {
+			k := newBulk()
+			for range 100 {
+				k.learn(fsync, false)
+				k.learn(fsync+row*int64(k.rows), true)
+			}
+			if want := int(bulkTime / row); k.rows < want*7/10 || k.rows > want*13/10 {
+				t.Errorf("an fsync takes %d and a session %d µs: %d sessions, about %d fit", fsync, row, k.rows, want)
+			}
+		}
+	}
+}
+
+// TestBulkForgetsAQuickCommit: where the disk has become slower, that is not its fault.
+func TestBulkForgetsAQuickCommit(t *testing.T) {
+	k := newBulk()
+	k.learn(100, false)
+	for range 400 {
+		k.learn(5000, true)
+	}
+	equal(t, "sessions", k.rows, mostRows)
+}
+
+// TestCleanUpLeavesEverySecondCommitToOthers: with a part that a login hardly notices.
+func TestCleanUpLeavesEverySecondCommitToOthers(t *testing.T) {
+	g := newHarness(t, nil)
+	g.c.bulk.rows, g.c.bulk.most = 3, 3
+	var refs []persist.Ref
+	for range 10 {
+		refs = append(refs, g.mortal(1000).Ref())
+	}
+	g.now += 1000
+	x := g.expireReq(refs)
+	g.do(x)
+	for range 3 {
+		g.carries(3, 0, 0)
+		login := g.createReq("v")
+		g.do(login)
+		g.settle()
+		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.Create)
+		g.ok(g.settle(), login)
+	}
+	g.carries(1, 0, 0)
+	equal(t, "expired", g.ok(g.settle(), x).n, 10)
+}
+
+// TestCleanUpGoesWithWhatHasTime: changes that nobody waits for do not hold it up.
+func TestCleanUpGoesWithWhatHasTime(t *testing.T) {
+	g := newHarness(t, nil)
+	g.c.bulk.rows, g.c.bulk.most = 2, 2
+	var refs []persist.Ref
+	for range 4 {
+		refs = append(refs, g.mortal(1000).Ref())
+	}
+	kept := g.create("u")
+	g.now += 1000
+	g.do(g.expireReq(refs))
+	g.do(g.touch(kept.ID))
+	g.now += interval
+	g.settle()
+	g.carries(2, 0, 1)
+}
+
+// TestCloseLetsACleanUpEnd at once, as far as it has begun.
+func TestCloseLetsACleanUpEnd(t *testing.T) {
+	g := newHarness(t, nil)
+	g.c.bulk.rows, g.c.bulk.most = 2, 2
+	var refs []persist.Ref
+	for range 9 {
+		refs = append(refs, g.mortal(1000).Ref())
+	}
+	g.now += 1000
+	x := g.expireReq(refs)
+	g.do(x)
+	g.do(closing{})
+	g.settle()
+	g.carries(7, 0, 0)
+	equal(t, "expired", g.ok(g.settle(), x).n, 9)
+}
