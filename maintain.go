@@ -9,7 +9,7 @@ import (
 )
 
 // CleanupExpired deletes the sessions that have ended, in chunks, and returns how
-// many. One whose extension is not on disk yet is left alone. It also runs by
+// many. Beside others who wait for the disk it takes half of its time at most. One whose extension is not on disk yet is left alone. It also runs by
 // itself every Config.CleanupInterval; expiry never depends on it.
 func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 	if s.closed.Load() {

@@ -367,3 +367,36 @@ func TestDestroyUserJoinsAnOperationUnlessASessionHasBegunSince(t *testing.T) {
 	op.stage = inFlight
 	equal(t, "in flight", x.joinable("u", persist.ID{}) == nil, true)
 }
+
+// TestDestroyUserGoesBeforeALoginWithALimit also when the pieces of another log-out have
+// taken the room.
+func TestDestroyUserGoesBeforeALoginWithALimit(t *testing.T) {
+	g, _ := inPieces(t, 5)
+	for range 9 {
+		g.create("v")
+	}
+	g.startCommit()
+	g.do(g.wipe("v"))
+	g.do(g.wipe("u"))
+	g.settle()
+	g.settle() // the first pieces
+	g.carries(1, 0, 0)
+	login := g.createReq("u")
+	login.limit = persist.Limit{Max: 1, Refuse: true}
+	g.do(login)
+	g.settle()
+	g.carries(2, 0, 0)
+	g.ok(g.settle(), login)
+	equal(t, "left on disk", g.stored("u"), 1)
+}
+
+// TestDestroyUserInPiecesIsNoOldChange: what gets on is no sign of a slow disk.
+func TestDestroyUserInPiecesIsNoOldChange(t *testing.T) {
+	g, _ := inPieces(t, 9)
+	g.do(g.wipe("u"))
+	for range 3 {
+		g.now += 900_000
+		g.settle()
+	}
+	equal(t, "age", g.stats().OldestPending, 0)
+}
