@@ -47,13 +47,13 @@ func TestBulkForgetsAQuickCommit(t *testing.T) {
 	equal(t, "sessions", k.rows, mostRows)
 }
 
-// TestCleanUpLeavesEverySecondCommitToOthers: with a part that a login hardly notices.
-func TestCleanUpLeavesEverySecondCommitToOthers(t *testing.T) {
+// TestCleanupLeavesEverySecondCommitToOthers: with a part that a login hardly notices.
+func TestCleanupLeavesEverySecondCommitToOthers(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.bulk.rows, g.c.bulk.most = 3, 3
 	var refs []persist.Ref
 	for range 10 {
-		refs = append(refs, g.mortal(1000).Ref())
+		refs = append(refs, g.shortLived(1000).Ref())
 	}
 	g.now += 1000
 	x := g.expireReq(refs)
@@ -70,13 +70,13 @@ func TestCleanUpLeavesEverySecondCommitToOthers(t *testing.T) {
 	equal(t, "expired", g.ok(g.settle(), x).n, 10)
 }
 
-// TestCleanUpGoesWithWhatHasTime: changes that nobody waits for do not hold it up.
-func TestCleanUpGoesWithWhatHasTime(t *testing.T) {
+// TestCleanupGoesWithWhatHasTime: changes that nobody waits for do not hold it up.
+func TestCleanupGoesWithWhatHasTime(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.bulk.rows, g.c.bulk.most = 2, 2
 	var refs []persist.Ref
 	for range 4 {
-		refs = append(refs, g.mortal(1000).Ref())
+		refs = append(refs, g.shortLived(1000).Ref())
 	}
 	kept := g.create("u")
 	g.now += 1000
@@ -87,13 +87,13 @@ func TestCleanUpGoesWithWhatHasTime(t *testing.T) {
 	g.carries(2, 0, 1)
 }
 
-// TestCloseLetsACleanUpEnd at once, as far as it has begun.
-func TestCloseLetsACleanUpEnd(t *testing.T) {
+// TestCloseLetsACleanupEnd at once, as far as it has begun.
+func TestCloseLetsACleanupEnd(t *testing.T) {
 	g := newHarness(t, nil)
 	g.c.bulk.rows, g.c.bulk.most = 2, 2
 	var refs []persist.Ref
 	for range 9 {
-		refs = append(refs, g.mortal(1000).Ref())
+		refs = append(refs, g.shortLived(1000).Ref())
 	}
 	g.now += 1000
 	x := g.expireReq(refs)

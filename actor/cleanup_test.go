@@ -213,11 +213,11 @@ func TestCleanupEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestSweepRestsOnlyBesideOthers: who is alone cleans up at full speed.
-func TestSweepRestsOnlyBesideOthers(t *testing.T) {
+// TestCleanupRestsOnlyBesideOthers: who is alone cleans up at full speed.
+func TestCleanupRestsOnlyBesideOthers(t *testing.T) {
 	took := func(others bool) (took time.Duration) {
 		inBubble(t, nil, func(l *live) {
-			l.mortals(3 * sweepChunk)
+			l.expiring(3 * sweepChunk)
 			l.later(time.Second)
 			l.disk.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(*persisttest.Call) { <-time.After(5 * time.Millisecond) })})
 			ctx, cancel := context.WithCancel(l.Context())

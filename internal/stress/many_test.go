@@ -104,7 +104,7 @@ func beside(t *testing.T, s *sessile.Store, do func()) (logins, touches latencie
 	group.Go(func() {
 		paced(&touches, func(int) error {
 			now := time.Now()
-			return s.Touch(context.Background(), x.ID, now, now.Add(time.Hour))
+			return s.Touch(context.Background(), x.ID(), now, now.Add(time.Hour))
 		})
 	})
 	do()

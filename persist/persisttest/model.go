@@ -71,12 +71,12 @@ func (m *model) step() {
 	}
 	m.outcomes("write", a.Writes, b.Writes)
 	m.outcomes("touch", a.Touches, b.Touches)
-	m.outcomes("operation", a.Ops, b.Ops)
-	for i, o := range a.Ops {
-		if r := got.Ops[i].Record; r != nil && o.Status == persist.Applied {
-			m.keys[r.ID], m.wantKeys[o.Key] = o.Key, b.Ops[i].Key
+	for i := range min(len(a.Ops), len(b.Ops)) { // a piece of the same batch may go on at one of these
+		if r := got.Ops[i].Record; r != nil && a.Ops[i].Status == persist.Applied {
+			m.keys[r.ID], m.wantKeys[a.Ops[i].Key] = a.Ops[i].Key, b.Ops[i].Key
 		}
 	}
+	m.outcomes("operation", a.Ops, b.Ops)
 }
 
 func (m *model) outcomes(what string, got, want []persist.Outcome) {
