@@ -24,7 +24,7 @@ func within(t *testing.T) context.Context {
 // TestOverloadBoundsHoldWhileTheDiskIsDown: D13, D14, S30. At the bound touches are dropped, what
 // would grow waits and is refused, reads go on, and a logout is never refused.
 func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
-	s, g := openGated(t, sessile.Config{MaxPending: 10, CacheSize: 100, MaxSessionsPerUser: sessile.Unlimited})
+	s, g := openGated(t, sessile.Config{MaxPending: 10, CacheSize: 100, MaxSessionsPerUser: sessile.NoSessionLimit})
 	var down atomic.Bool
 	g.failApply = func() error {
 		if down.Load() {
@@ -64,7 +64,7 @@ func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	if _, err := s.ReadByToken(t.Context(), tokens[13]); err != nil {
 		t.Errorf("a read: %v", err)
 	}
-	if h := s.Health(); h.State != sessile.Degraded {
+	if h := s.Health(); h.State != sessile.HealthDegraded {
 		t.Errorf("health: %v", h.State)
 	}
 	down.Store(false)
@@ -74,7 +74,7 @@ func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	if _, err := s.Update(t.Context(), sessions[10].ID(), set); err != nil {
 		t.Errorf("when the disk is back: %v", err)
 	}
-	for began := time.Now(); s.Health().State != sessile.OK; <-time.After(10 * time.Millisecond) { // a refusal shows for a second
+	for began := time.Now(); s.Health().State != sessile.HealthOK; <-time.After(10 * time.Millisecond) { // a refusal shows for a second
 		if h := s.Health(); time.Since(began) > 10*time.Second {
 			t.Fatalf("health: %v, %s", h.State, h.Reason)
 		}
@@ -83,7 +83,7 @@ func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 
 // TestOverloadEndsOnlyWithRoomToSpare: D14: it does not flutter at the bound.
 func TestOverloadEndsOnlyWithRoomToSpare(t *testing.T) {
-	s, g := openGated(t, sessile.Config{MaxPending: 20, BatchSize: 1, CacheSize: 100, MaxSessionsPerUser: sessile.Unlimited})
+	s, g := openGated(t, sessile.Config{MaxPending: 20, BatchSize: 1, CacheSize: 100, MaxSessionsPerUser: sessile.NoSessionLimit})
 	allow, held := make(chan struct{}), atomic.Bool{}
 	g.failApply = func() error {
 		if held.Load() {
@@ -166,19 +166,19 @@ func TestHealthIsDegradedWhileTheDiskIsSlow(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Second)
-		if h := s.Health(); h.State != sessile.OK {
+		if h := s.Health(); h.State != sessile.HealthOK {
 			t.Errorf("after a second: %v, %s", h.State, h.Reason)
 		}
 		<-time.After(2 * time.Second)
 		h := s.Health()
-		if h.State != sessile.Degraded || h.OldestPending < 2*time.Second {
+		if h.State != sessile.HealthDegraded || h.OldestPending < 2*time.Second {
 			t.Errorf("after three: %v, %v", h.State, h.OldestPending)
 		}
 		close(slow)
 		if err := s.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if h := s.Health(); h.State != sessile.OK {
+		if h := s.Health(); h.State != sessile.HealthOK {
 			t.Errorf("when it is back: %v, %s", h.State, h.Reason)
 		}
 	})
@@ -259,12 +259,12 @@ func TestHealthChangesAreEvents(t *testing.T) {
 				}
 			}
 			<-time.After(time.Second / 2)
-			if st := s.Stats(); s.Health().State != sessile.Degraded || st.Overloaded == 0 || st.Waiting != 0 {
+			if st := s.Stats(); s.Health().State != sessile.HealthDegraded || st.Overloaded == 0 || st.Waiting != 0 {
 				t.Errorf("%+v, %+v", s.Health(), st)
 			}
 			down.Store(false)
 			<-time.After(10 * time.Second)
-			if h := s.Health(); h.State != sessile.OK || h.LastError == nil {
+			if h := s.Health(); h.State != sessile.HealthOK || h.LastError == nil {
 				t.Errorf("%+v", h)
 			}
 		}

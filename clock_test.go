@@ -49,7 +49,7 @@ func (c *twoClocks) time() time.Time {
 // proof of identity fresher (S29): the time goes on.
 func TestClockGoesOnAfterTheWallClockWasAhead(t *testing.T) {
 	c := new(twoClocks)
-	s, _ := hookedStore(t, c.of(sessile.Config{TTL: time.Second, MaxLifetime: 2 * time.Second, CleanupInterval: sessile.Never}))
+	s, _ := hookedStore(t, c.of(sessile.Config{TTL: time.Second, MaxLifetime: 2 * time.Second, CleanupInterval: sessile.NoCleanup}))
 	c.set(365 * 24 * time.Hour)
 	x, tok, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
 	if err != nil {
@@ -81,15 +81,15 @@ func TestHealthReportsHowFarTheWallClockIsBehind(t *testing.T) {
 			t.Errorf("%v, %q; want %v, %q", h.State, h.Reason, state, reason)
 		}
 	}
-	want(sessile.OK, "")
+	want(sessile.HealthOK, "")
 	c.set(-time.Second)
-	want(sessile.OK, "")
+	want(sessile.HealthOK, "")
 	c.set(-8 * time.Hour)
-	want(sessile.Degraded, "8h0m1s behind")
+	want(sessile.HealthDegraded, "8h0m1s behind")
 	c.pass(8 * time.Hour)
-	want(sessile.Degraded, "8h0m1s behind")
+	want(sessile.HealthDegraded, "8h0m1s behind")
 	c.set(8 * time.Hour)
-	want(sessile.OK, "")
+	want(sessile.HealthOK, "")
 }
 
 // Trouble that has just begun is no trouble of a minute because the wall clock was set ahead.
@@ -104,7 +104,7 @@ func TestHealthOfANewFailureDoesNotAgeWithTheWallClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.set(24 * time.Hour)
-	if got := s.Health(); got.State != sessile.Degraded {
+	if got := s.Health(); got.State != sessile.HealthDegraded {
 		t.Errorf("%v, %q", got.State, got.Reason)
 	}
 	h.set(func() { h.apply = nil })

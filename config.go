@@ -20,9 +20,9 @@ const (
 	// NoMaxLifetime switches the absolute lifetime off.
 	NoMaxLifetime time.Duration = -1
 	// Never switches the periodic clean-up off.
-	Never time.Duration = -1
-	// Unlimited switches the limit of sessions per user off.
-	Unlimited = -1
+	NoCleanup time.Duration = -1
+	// NoSessionLimit switches the limit of sessions per user off.
+	NoSessionLimit = -1
 )
 
 // LimitPolicy says what becomes of a login over the limit of sessions per user.
@@ -30,10 +30,10 @@ type LimitPolicy string
 
 // The policies.
 const (
-	// EvictOldest ends the user's least recently active sessions.
-	EvictOldest LimitPolicy = "evict_oldest"
-	// RefuseNew refuses the login with [ErrLimitReached].
-	RefuseNew LimitPolicy = "refuse_new"
+	// LimitEvictOldest ends the user's least recently active sessions.
+	LimitEvictOldest LimitPolicy = "evict_oldest"
+	// LimitRefuseNew refuses the login with [ErrLimitReached].
+	LimitRefuseNew LimitPolicy = "refuse_new"
 )
 
 // Config tunes a [Store]. The zero value works: every field that is zero has the
@@ -60,9 +60,9 @@ type Config struct {
 	// RotateGrace is how long the previous token stays good after a periodic rotation, once the new one was seen. Default 30 s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`
 
-	// MaxSessionsPerUser bounds a user's active sessions. Default 10; or Unlimited.
+	// MaxSessionsPerUser bounds a user's active sessions. Default 10; or NoSessionLimit.
 	MaxSessionsPerUser int `yaml:"max_sessions_per_user"`
-	// OnLimit says what a login over that limit does, "evict_oldest" or "refuse_new". Default EvictOldest.
+	// OnLimit says what a login over that limit does, "evict_oldest" or "refuse_new". Default LimitEvictOldest.
 	OnLimit LimitPolicy `yaml:"on_limit"`
 	// MaxGuests bounds the sessions without a user, all together; the least recently active go first. Default 100,000.
 	MaxGuests int `yaml:"max_guests"`
@@ -81,7 +81,7 @@ type Config struct {
 	// MaxPendingBytes bounds their data. Default 64 MiB.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
 
-	// CleanupInterval is the time between sweeps of ended sessions. Default 15 min; or Never, as anything negative is.
+	// CleanupInterval is the time between sweeps of ended sessions. Default 15 min; or NoCleanup, as anything negative is.
 	CleanupInterval time.Duration `yaml:"cleanup_interval"`
 	// MaxDataBytes bounds the JSON of one session. Default 64 KiB.
 	MaxDataBytes int `yaml:"max_data_bytes"`
@@ -109,7 +109,7 @@ func (c Config) withDefaults() Config {
 	c.TouchInterval = cmp.Or(c.TouchInterval, min(5*time.Minute, max(c.TTL/2, 0)))
 	c.RotateGrace = cmp.Or(c.RotateGrace, 30*time.Second)
 	c.MaxSessionsPerUser = cmp.Or(c.MaxSessionsPerUser, 10)
-	c.OnLimit = cmp.Or(c.OnLimit, EvictOldest)
+	c.OnLimit = cmp.Or(c.OnLimit, LimitEvictOldest)
 	c.MaxGuests = cmp.Or(c.MaxGuests, 100_000)
 	c.CacheSize = cmp.Or(c.CacheSize, 100_000)
 	c.CacheBytes = cmp.Or(c.CacheBytes, 256<<20)
@@ -117,7 +117,7 @@ func (c Config) withDefaults() Config {
 	c.BatchSize = cmp.Or(c.BatchSize, 4096)
 	c.MaxPending = cmp.Or(c.MaxPending, 1<<16)
 	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, 64<<20)
-	c.CleanupInterval = max(cmp.Or(c.CleanupInterval, 15*time.Minute), Never)
+	c.CleanupInterval = max(cmp.Or(c.CleanupInterval, 15*time.Minute), NoCleanup)
 	c.MaxDataBytes = cmp.Or(c.MaxDataBytes, 64<<10)
 	c.CloseTimeout = cmp.Or(c.CloseTimeout, 30*time.Second)
 	if c.entropy == nil {
@@ -167,9 +167,9 @@ func (c Config) validate() error {
 	}
 	f.between("touch_interval", c.TouchInterval, 0, max(c.TTL, 0))
 	f.between("rotate_grace", c.RotateGrace, time.Second, time.Hour)
-	f.check(c.MaxSessionsPerUser > 0 || c.MaxSessionsPerUser == Unlimited, "max_sessions_per_user",
-		"%d is neither positive nor Unlimited (-1)", c.MaxSessionsPerUser)
-	f.check(c.OnLimit == EvictOldest || c.OnLimit == RefuseNew, "on_limit", "%q is neither %q nor %q", c.OnLimit, EvictOldest, RefuseNew)
+	f.check(c.MaxSessionsPerUser > 0 || c.MaxSessionsPerUser == NoSessionLimit, "max_sessions_per_user",
+		"%d is neither positive nor NoSessionLimit (-1)", c.MaxSessionsPerUser)
+	f.check(c.OnLimit == LimitEvictOldest || c.OnLimit == LimitRefuseNew, "on_limit", "%q is neither %q nor %q", c.OnLimit, LimitEvictOldest, LimitRefuseNew)
 	f.check(c.MaxGuests > 0, "max_guests", "%d is not positive", c.MaxGuests)
 	f.check(c.CacheSize > 0 && c.CacheSize <= 1<<28, "cache_size", "%d is not between 1 and %d", c.CacheSize, 1<<28)
 	f.check(c.CacheBytes > 0, "cache_bytes", "%d is not positive", c.CacheBytes)
@@ -178,7 +178,7 @@ func (c Config) validate() error {
 	f.check(c.MaxPending > 0 && c.MaxPending <= 1<<28, "max_pending", "%d is not between 1 and %d", c.MaxPending, 1<<28)
 	f.check(c.MaxPendingBytes > 0 && c.MaxPendingBytes >= int64(c.MaxDataBytes), "max_pending_bytes",
 		"%d is not positive, or less than max_data_bytes", c.MaxPendingBytes)
-	if c.CleanupInterval != Never {
+	if c.CleanupInterval != NoCleanup {
 		f.between("cleanup_interval", c.CleanupInterval, time.Second, maxLifetime)
 	}
 	f.check(c.MaxDataBytes >= 2 && c.MaxDataBytes <= 16<<20, "max_data_bytes", "%d is not between 2 and %d", c.MaxDataBytes, 16<<20)

@@ -20,7 +20,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 	want := []any{
 		got.Path, "sessile.db", got.TTL, 30 * 24 * time.Hour, got.MaxLifetime, 90 * 24 * time.Hour,
 		got.TouchInterval, 5 * time.Minute, got.RotateGrace, 30 * time.Second,
-		got.MaxSessionsPerUser, 10, got.OnLimit, sessile.EvictOldest, got.MaxGuests, 100_000,
+		got.MaxSessionsPerUser, 10, got.OnLimit, sessile.LimitEvictOldest, got.MaxGuests, 100_000,
 		got.CacheSize, 100_000, got.CacheBytes, int64(256 << 20),
 		got.BatchInterval, 100 * time.Millisecond, got.BatchSize, 4096, got.MaxPending, 1 << 16, got.MaxPendingBytes, int64(64 << 20),
 		got.CleanupInterval, 15 * time.Minute, got.MaxDataBytes, 64 << 10, got.CloseTimeout, 30 * time.Second,
@@ -38,7 +38,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 func TestConfigKeepsWhatIsSet(t *testing.T) {
 	set := sessile.Config{
 		Path: "x.db", CreateDirs: true, TTL: time.Hour, MaxLifetime: 2 * time.Hour, TouchInterval: time.Second, RotateGrace: time.Minute,
-		MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
+		MaxSessionsPerUser: 1, OnLimit: sessile.LimitRefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
 		BatchSize: 1, MaxPending: 1, MaxPendingBytes: 1 << 20, CleanupInterval: time.Hour, MaxDataBytes: 2, CloseTimeout: time.Second,
 	}
 	if err := sessile.FaultsOf(set); err != nil {
@@ -57,14 +57,14 @@ func TestConfigKeepsWhatIsSet(t *testing.T) {
 }
 
 func TestConfigAcceptsWhatIsSwitchedOffByName(t *testing.T) { // S28
-	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never}
+	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
 	if err := sessile.FaultsOf(off); err != nil {
 		t.Error(err)
 	}
-	if got := sessile.DefaultsOf(off); got.MaxLifetime != sessile.NoMaxLifetime || got.MaxSessionsPerUser != sessile.Unlimited || got.CleanupInterval != sessile.Never {
+	if got := sessile.DefaultsOf(off); got.MaxLifetime != sessile.NoMaxLifetime || got.MaxSessionsPerUser != sessile.NoSessionLimit || got.CleanupInterval != sessile.NoCleanup {
 		t.Errorf("%v %v %v", got.MaxLifetime, got.MaxSessionsPerUser, got.CleanupInterval)
 	}
-	if got := sessile.DefaultsOf(sessile.Config{CleanupInterval: -time.Hour}).CleanupInterval; got != sessile.Never {
+	if got := sessile.DefaultsOf(sessile.Config{CleanupInterval: -time.Hour}).CleanupInterval; got != sessile.NoCleanup {
 		t.Errorf("a negative clean-up interval is %v, want Never", got)
 	}
 }

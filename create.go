@@ -62,7 +62,7 @@ func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) 
 // time that the token can be had. data is anything that encodes to a JSON
 // object; nil is {}. In the same transaction the user's least recently active
 // sessions beyond Config.MaxSessionsPerUser are evicted, never the new one; with
-// [RefuseNew] the result is [ErrLimitReached] instead.
+// [LimitRefuseNew] the result is [ErrLimitReached] instead.
 //
 // It is on disk (fsync) when Create returns nil. After an error nothing was
 // handed out, and no session is left behind.
@@ -113,7 +113,7 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	if n.MaxLifetime == 0 {
 		defaults |= persist.DefaultLifetime
 	}
-	limit := persist.Limit{Refuse: s.cfg.OnLimit == RefuseNew}
+	limit := persist.Limit{Refuse: s.cfg.OnLimit == LimitRefuseNew}
 	if s.cfg.MaxSessionsPerUser > 0 {
 		limit.Max = s.cfg.MaxSessionsPerUser
 	}

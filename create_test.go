@@ -18,7 +18,7 @@ func TestCreateDoesNotCountTheReplacedSessionTowardTheLimit(t *testing.T) { // s
 	for _, l := range []struct {
 		most int
 		when sessile.LimitPolicy
-	}{{3, sessile.EvictOldest}, {3, sessile.RefuseNew}, {1, sessile.EvictOldest}, {1, sessile.RefuseNew}} {
+	}{{3, sessile.LimitEvictOldest}, {3, sessile.LimitRefuseNew}, {1, sessile.LimitEvictOldest}, {1, sessile.LimitRefuseNew}} {
 		suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser, c.OnLimit = l.most, l.when }, func(f *fixture) {
 			var toks []sessile.Token
 			var last sessile.Session

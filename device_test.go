@@ -53,7 +53,7 @@ func userAgents() []string {
 
 func TestDeviceHasAReadableName(t *testing.T) {
 	for _, d := range devices {
-		if m := sessile.NewMeta("", d.userAgent, "", ""); m.DeviceName != d.name || m.DeviceType != d.kind {
+		if m := sessile.NewMeta("", d.userAgent, ""); m.DeviceName != d.name || m.DeviceType != d.kind {
 			t.Errorf("%q is %q, %q; want %q, %q", d.userAgent, m.DeviceName, m.DeviceType, d.name, d.kind)
 		}
 	}

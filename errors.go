@@ -16,7 +16,7 @@ var (
 	ErrExpired = actor.ErrExpired
 	// ErrConflict: an id or token collided, or another node changed the session.
 	ErrConflict = actor.ErrConflict
-	// ErrLimitReached: the user has as many sessions as allowed, and the policy is [RefuseNew].
+	// ErrLimitReached: the user has as many sessions as allowed, and the policy is [LimitRefuseNew].
 	ErrLimitReached = actor.ErrLimitReached
 	// ErrInGrace: a rotation with a grace came while an earlier one has its grace
 	// still; nothing was done.
@@ -42,9 +42,9 @@ var (
 	ErrUnavailable = persist.ErrUnavailable
 	// ErrUnknown: the disk may have done it or not.
 	ErrUnknown = persist.ErrUnknown
-	// ErrReplaced: the session file was removed, replaced or overwritten while it was open:
+	// ErrFileReplaced: the session file was removed, replaced or overwritten while it was open:
 	// what is written now would be lost. It is an ErrUnavailable, or an ErrUnknown, too.
-	ErrReplaced = persist.ErrReplaced
+	ErrFileReplaced = persist.ErrFileReplaced
 	// ErrCorrupt: the session is stored but cannot be read.
 	ErrCorrupt = persist.ErrCorrupt
 )

@@ -68,11 +68,11 @@ func (h *hooked) set(f func()) { h.mu.Lock(); f(); h.mu.Unlock() }
 func hookedStore(t *testing.T, cfg sessile.Config) (*sessile.Store, *hooked) {
 	t.Helper()
 	h := &hooked{Backend: persisttest.NewMemory()}
-	cfg.CleanupInterval = sessile.Never
+	cfg.CleanupInterval = sessile.NoCleanup
 	if cfg.CloseTimeout == 0 {
 		cfg.CloseTimeout = 200 * time.Millisecond
 	}
-	s, err := sessile.New(context.Background(), h, cfg)
+	s, err := sessile.New(h, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,8 +260,8 @@ func TestReadThatReachesTheDiskAfterCloseReturns(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &hooked{Backend: db}
-	s, err := sessile.New(context.Background(), h, sessile.Config{
-		CacheSize: 1, CleanupInterval: sessile.Never, CloseTimeout: 50 * time.Millisecond,
+	s, err := sessile.New(h, sessile.Config{
+		CacheSize: 1, CleanupInterval: sessile.NoCleanup, CloseTimeout: 50 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +358,7 @@ func TestSyncWaitsForAnItemThatTheDiskRefused(t *testing.T) {
 	h.set(func() {
 		h.apply = func(b *persist.Batch) (persist.Result, error) {
 			if len(b.Writes) == 1 && n.Add(1) <= 3 { // one item alone cannot be done, three times
-				return persist.Result{Writes: []persist.Outcome{{Status: persist.Failed, Err: errors.New("damaged page")}}}, nil
+				return persist.Result{Writes: []persist.Outcome{{Status: persist.StatusFailed, Err: errors.New("damaged page")}}}, nil
 			}
 			return h.Backend.Apply(context.Background(), b)
 		}
@@ -376,7 +376,7 @@ func TestSyncWaitsForAnItemThatTheDiskRefused(t *testing.T) {
 // one session that cannot be deleted ends every sweep.
 func TestCleanupContinuesPastARowThatCannotBeDeleted(t *testing.T) {
 	clk := newClock()
-	s, h := hookedStore(t, sessile.WithClock(sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, clk.now))
+	s, h := hookedStore(t, sessile.WithClock(sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}, clk.now))
 	bad, _ := mk(t, s, "u")
 	for i := range 600 {
 		mk(t, s, fmt.Sprint("u", i%7))
@@ -397,7 +397,7 @@ func TestCleanupContinuesPastARowThatCannotBeDeleted(t *testing.T) {
 			res, err := h.Backend.Apply(context.Background(), &rest)
 			if at >= 0 && err == nil {
 				ops := append([]persist.Outcome{}, res.Ops[:at]...)
-				ops = append(ops, persist.Outcome{Status: persist.Failed, Err: persist.ErrCorrupt})
+				ops = append(ops, persist.Outcome{Status: persist.StatusFailed, Err: persist.ErrCorrupt})
 				res.Ops = append(ops, res.Ops[at:]...)
 			}
 			return res, err
@@ -530,7 +530,7 @@ func TestClosePausesBetweenRetriesOfAStuckDelete(t *testing.T) {
 	h.set(func() {
 		h.apply = func(b *persist.Batch) (persist.Result, error) {
 			n.Add(1)
-			return persist.Result{Ops: []persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}}, nil
+			return persist.Result{Ops: []persist.Outcome{{Status: persist.StatusFailed, Err: persist.ErrCorrupt}}}, nil
 		}
 	})
 	_ = s.Destroy(context.Background(), x.ID())
@@ -543,7 +543,7 @@ func TestClosePausesBetweenRetriesOfAStuckDelete(t *testing.T) {
 
 // a create whose answer meets the end of its context leaves a session behind.
 func TestCreateThatIsCancelledLeavesNoSession(t *testing.T) {
-	s, h := hookedStore(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited})
+	s, h := hookedStore(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit})
 	var mu sync.Mutex
 	var cancel context.CancelFunc
 	h.set(func() {
@@ -619,7 +619,7 @@ func TestDestroyBeforeTheCreateSettlesHolds(t *testing.T) {
 // Close waits for a commit that stalls, far beyond CloseTimeout: Apply gets a context that never ends.
 func TestCloseReturnsWhileACommitStalls(t *testing.T) {
 	h := &stalling{hooked: &hooked{Backend: persisttest.NewMemory()}, release: make(chan struct{})}
-	s, err := sessile.New(context.Background(), h, sessile.Config{CloseTimeout: 50 * time.Millisecond, CleanupInterval: sessile.Never})
+	s, err := sessile.New(h, sessile.Config{CloseTimeout: 50 * time.Millisecond, CleanupInterval: sessile.NoCleanup})
 	if err != nil {
 		t.Fatal(err)
 	}

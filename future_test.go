@@ -37,7 +37,7 @@ func (r *restarts) again() *sessile.Store {
 	if r.disk == nil {
 		r.s, err = sessile.Open(r.Context(), cfg)
 	} else {
-		r.s, err = sessile.New(r.Context(), r.disk, cfg)
+		r.s, err = sessile.New(r.disk, cfg)
 	}
 	if err != nil {
 		r.Fatal(err)
@@ -47,7 +47,7 @@ func (r *restarts) again() *sessile.Store {
 
 func newRestarts(t *testing.T, cfg sessile.Config) *restarts {
 	t.Helper()
-	cfg.CleanupInterval = sessile.Never
+	cfg.CleanupInterval = sessile.NoCleanup
 	r := &restarts{T: t, clock: new(twoClocks), cfg: cfg, disk: persisttest.NewMemory()}
 	t.Cleanup(func() { _ = r.s.Close() })
 	r.again()
@@ -196,7 +196,7 @@ func TestClockIgnoresASmallStepBackOverARestart(t *testing.T) {
 	if got, err := s.ReadByToken(t.Context(), tok); err != nil || !got.AuthenticatedAt().Equal(x.CreatedAt()) {
 		t.Errorf("authenticated at %v: %v", got.AuthenticatedAt(), err)
 	}
-	if h := s.Health(); h.State != sessile.OK {
+	if h := s.Health(); h.State != sessile.HealthOK {
 		t.Errorf("%v", h)
 	}
 }

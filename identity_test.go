@@ -36,13 +36,13 @@ func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 				defer s.Close()
 				ann, tok := login(t, s, "ann")
 				bob, _ := login(t, s, "bob")
-				if h := s.Health(); h.State != sessile.OK {
+				if h := s.Health(); h.State != sessile.HealthOK {
 					t.Fatalf("%v, %s", h.State, h.Reason)
 				}
 				if err := c.take(path); err != nil {
 					t.Fatal(err)
 				}
-				if h := s.Health(); h.State != sessile.Failed || h.Reason == "" {
+				if h := s.Health(); h.State != sessile.HealthFailed || h.Reason == "" {
 					t.Errorf("%v, %q", h.State, h.Reason)
 				}
 				nothingIsAcknowledged(t, s, ann, bob)
@@ -50,7 +50,7 @@ func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 					t.Errorf("what was destroyed: %v", err)
 				}
 				if c.back == nil {
-					if err := s.Close(); !errors.Is(err, sessile.ErrReplaced) {
+					if err := s.Close(); !errors.Is(err, sessile.ErrFileReplaced) {
 						t.Errorf("Close: %v", err)
 					}
 					return
@@ -63,7 +63,7 @@ func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 					t.Error(err)
 				}
 				login(t, s, "cem")
-				if h := s.Health(); h.State != sessile.OK {
+				if h := s.Health(); h.State != sessile.HealthOK {
 					t.Errorf("%v, %q", h.State, h.Reason)
 				}
 				if err := s.Close(); err != nil {
@@ -77,7 +77,7 @@ func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 // nothingIsAcknowledged fails if a call says that something is on disk.
 func nothingIsAcknowledged(t *testing.T, s *sessile.Store, ann, bob sessile.Session) {
 	t.Helper()
-	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrReplaced) {
+	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrFileReplaced) {
 		t.Errorf("Sync of nothing: %v", err)
 	}
 	if err := s.Destroy(t.Context(), ann.ID()); !errors.Is(err, sessile.ErrNotDurable) {
@@ -92,10 +92,10 @@ func nothingIsAcknowledged(t *testing.T, s *sessile.Store, ann, bob sessile.Sess
 	if err := s.FlushDurable(t.Context(), bob.ID(), nil, s.Now(), s.Now().Add(time.Hour)); !errors.Is(err, sessile.ErrUnavailable) {
 		t.Errorf("FlushDurable: %v", err)
 	}
-	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrReplaced) {
+	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrFileReplaced) {
 		t.Errorf("Sync: %v", err)
 	}
-	if err := s.Backup(t.Context(), filepath.Join(t.TempDir(), "copy.db")); !errors.Is(err, sessile.ErrReplaced) {
+	if err := s.Backup(t.Context(), filepath.Join(t.TempDir(), "copy.db")); !errors.Is(err, sessile.ErrFileReplaced) {
 		t.Errorf("Backup: %v", err)
 	}
 }

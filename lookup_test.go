@@ -42,7 +42,7 @@ func same(f *fixture, a, b sessile.Session) {
 func TestLookupFindsWhatReadByTokenFinds(t *testing.T) {
 	suite(t, func(f *fixture) {
 		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{
-			UserID: "ann", Meta: sessile.NewMeta("192.0.2.1", "Firefox", "en", ""), Data: map[string]int{"n": 1},
+			UserID: "ann", Meta: sessile.NewMeta("192.0.2.1", "Firefox", "en"), Data: map[string]int{"n": 1},
 		})
 		f.must(err)
 		f.clock.advance(time.Hour)

@@ -24,7 +24,7 @@ func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 
 // Sync returns nil when everything that was acknowledged before the call is on
 // disk (fsync). It waits through failures of the disk, until ctx ends, but not for a
-// session file that was taken away ([ErrReplaced]).
+// session file that was taken away ([ErrFileReplaced]).
 func (s *Store) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed

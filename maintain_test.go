@@ -62,11 +62,11 @@ func TestStatsAndHealthReportTheState(t *testing.T) { // D20
 			f.Fatalf("%+v", st)
 		}
 		h := f.store.Health()
-		if h.State != sessile.OK || h.Reason != "" || h.FileBytes == 0 {
+		if h.State != sessile.HealthOK || h.Reason != "" || h.FileBytes == 0 {
 			f.Fatalf("%+v", h)
 		}
 		f.must(f.store.Close())
-		if h := f.store.Health(); h.State != sessile.Failed {
+		if h := f.store.Health(); h.State != sessile.HealthFailed {
 			f.Fatalf("health after Close is %v", h.State)
 		}
 	})

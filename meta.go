@@ -43,13 +43,10 @@ func (m Meta) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String())
 // LogValue is String.
 func (m Meta) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// NewMeta makes a Meta from a client's address and headers. The fingerprint is
-// meant to survive a browser update and a change of network: it is a SHA-256
-// over the browser family, the operating system, the device type and the first
-// language, and over the version of this scheme. acceptEncoding is not part of
-// it, since it changes with browser versions.
-func NewMeta(ip, userAgent, acceptLanguage, acceptEncoding string) Meta {
-	_ = acceptEncoding
+// NewMeta makes a Meta from a client's address and its User-Agent and Accept-Language
+// headers. The fingerprint is a SHA-256 over the browser family, the operating system, the
+// device type and the first language. It survives a browser update and a change of network.
+func NewMeta(ip, userAgent, acceptLanguage string) Meta {
 	d := parseDevice(clip(userAgent, maxUserAgent))
 	return Meta{
 		IPAddress: ip, UserAgent: userAgent, DeviceName: d.name(), DeviceType: d.kind,

@@ -20,7 +20,7 @@ const (
 )
 
 func TestNewMetaKeepsWhatTheClientSent(t *testing.T) {
-	m := sessile.NewMeta("192.0.2.1", firefox140, "de-DE,de;q=0.5", "gzip, br")
+	m := sessile.NewMeta("192.0.2.1", firefox140, "de-DE,de;q=0.5")
 	if m.IPAddress != "192.0.2.1" || m.UserAgent != firefox140 || m.DeviceName != "Firefox on Windows" || m.DeviceType != "desktop" {
 		t.Errorf("%+v", m)
 	}
@@ -30,15 +30,14 @@ func TestNewMetaKeepsWhatTheClientSent(t *testing.T) {
 }
 
 func fingerprint(userAgent, language string) string {
-	return sessile.NewMeta("192.0.2.1", userAgent, language, "gzip").Fingerprint
+	return sessile.NewMeta("192.0.2.1", userAgent, language).Fingerprint
 }
 
 func TestFingerprintSurvivesUpdatesAndNetworks(t *testing.T) { // S41
 	want := fingerprint(firefox140, "de-DE,de;q=0.8,en;q=0.5")
 	for name, got := range map[string]string{
 		"a browser update":          fingerprint(firefox141, "de-DE,de;q=0.8,en;q=0.5"),
-		"another network":           sessile.NewMeta("2001:db8::1", firefox140, "de-DE", "gzip").Fingerprint,
-		"another encoding":          sessile.NewMeta("192.0.2.1", firefox140, "de", "gzip, br, zstd").Fingerprint,
+		"another network":           sessile.NewMeta("2001:db8::1", firefox140, "de-DE").Fingerprint,
 		"the language's region":     fingerprint(firefox140, "de-AT"),
 		"spelling of the language":  fingerprint(firefox140, " DE-de ;q=0.9, fr"),
 		"less preferred languages":  fingerprint(firefox140, "de, fr;q=0.1"),
@@ -106,7 +105,7 @@ func FuzzUserAgent(f *testing.F) { // S41
 		f.Add(s, "de-DE,de;q=0.5")
 	}
 	f.Fuzz(func(t *testing.T, userAgent, language string) {
-		m := sessile.NewMeta("192.0.2.1", userAgent, language, "")
+		m := sessile.NewMeta("192.0.2.1", userAgent, language)
 		expectClean(t, m.UserAgent, 512)
 		expectClean(t, m.DeviceName, 128)
 		if m.DeviceName == "" || strings.TrimSpace(m.DeviceName) == "" {
@@ -120,7 +119,7 @@ func FuzzUserAgent(f *testing.F) { // S41
 		if sessile.CleanMeta(m) != m {
 			t.Fatalf("%+v is not clean", m)
 		}
-		if again := sessile.NewMeta("", m.UserAgent, language, ""); again.Fingerprint != m.Fingerprint || again.DeviceName != m.DeviceName {
+		if again := sessile.NewMeta("", m.UserAgent, language); again.Fingerprint != m.Fingerprint || again.DeviceName != m.DeviceName {
 			t.Fatalf("what is kept of %q is another device", userAgent)
 		}
 	})
@@ -129,6 +128,6 @@ func FuzzUserAgent(f *testing.F) { // S41
 func BenchmarkNewMeta(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		sessile.NewMeta("192.0.2.1", chrome138, "de-DE,de;q=0.5", "gzip")
+		sessile.NewMeta("192.0.2.1", chrome138, "de-DE,de;q=0.5")
 	}
 }

@@ -34,7 +34,7 @@ func (s *Store) Stats() Stats {
 		Created: t.Created, Destroyed: t.Destroyed, Evicted: t.Evicted, Expired: t.Expired, Rotated: t.Rotated,
 		Touches: t.Touches, TouchesDropped: t.TouchesDropped, Flushes: t.Flushes,
 		Batches: t.Batches, BatchItems: t.BatchItems, BatchFailures: t.BatchFailures,
-		Conflicts: t.Conflicts, Quarantined: t.Quarantined, Overloaded: t.Overloaded, Evictions: t.Evictions,
+		Conflicts: t.Conflicts, Quarantined: t.Quarantined, Overloaded: t.Overloaded, CacheEvictions: t.CacheEvictions,
 		Hot: t.Hot, HotBytes: t.HotBytes, Pending: t.Pending, PendingBytes: t.PendingBytes,
 		Tombstones: t.Tombstones, Loads: t.Loads, Watched: t.Watched, Waiting: t.Waiting,
 		OldestPending: time.Duration(t.OldestPending) * time.Microsecond,
@@ -55,16 +55,16 @@ func (s *Store) Health() Health {
 	}
 	switch {
 	case err != nil || s.closed.Load():
-		h.State, h.Reason = Failed, "closed"
+		h.State, h.Reason = HealthFailed, "closed"
 	case info.Failed != nil:
-		h.State, h.Reason = Failed, info.Failed.Error()
+		h.State, h.Reason = HealthFailed, info.Failed.Error()
 	case t.FailingSince > 0 && s.clock.tick()-t.FailingSince > failedAfter.Microseconds(),
 		h.OldestPending > failedAfter+slowPending*s.cfg.BatchInterval: // a commit hangs
-		h.State, h.Reason = Failed, "nothing has been written for more than a minute"
+		h.State, h.Reason = HealthFailed, "nothing has been written for more than a minute"
 	default:
 		h.Reason = s.degraded(t, h.OldestPending, info)
 		if h.Reason != "" {
-			h.State = Degraded
+			h.State = HealthDegraded
 		}
 	}
 	return h
@@ -111,19 +111,19 @@ func (s *Store) observe(e actor.Event) {
 	}
 	out := Event{SessionID: ID(e.ID), UserID: e.UserID, At: fromMicros(e.At), Reason: e.Reason}
 	switch e.Kind {
-	case actor.Created:
+	case actor.EventCreated:
 		out.Kind = EventCreated
-	case actor.Rotated:
+	case actor.EventRotated:
 		out.Kind = EventRotated
-	case actor.Destroyed:
+	case actor.EventDestroyed:
 		out.Kind = EventDestroyed
-	case actor.Expired:
+	case actor.EventExpired:
 		out.Kind = EventExpired
-	case actor.Evicted:
+	case actor.EventEvicted:
 		out.Kind = EventEvicted
-	case actor.LimitReached:
+	case actor.EventLimitReached:
 		out.Kind = EventLimitReached
-	case actor.Quarantined:
+	case actor.EventQuarantined:
 		out.Kind = EventQuarantined
 		s.log.Error("a change could not be stored and was given up", zap.Stringer("session", out.SessionID), zap.Error(e.Err))
 	default:
@@ -137,21 +137,21 @@ func (s *Store) observe(e actor.Event) {
 func (s *Store) observeHealth(e actor.Event, out Event) {
 	out.Kind = EventHealth
 	switch e.Kind {
-	case actor.WriteFailed:
+	case actor.EventWriteFailed:
 		out.Reason = "writes fail and are retried"
 		s.log.Error("writing sessions failed; it is retried", zap.Error(e.Err))
-	case actor.Recovered:
+	case actor.EventRecovered:
 		out.Reason = "writes succeed again"
 		s.log.Info("writing sessions succeeds again")
-	case actor.CacheReset:
+	case actor.EventCacheReset:
 		s.log.Warn("sessions in memory were dropped", zap.String("reason", e.Reason))
-	case actor.Overloaded:
+	case actor.EventOverloaded:
 		out.Reason = overloaded
 		s.log.Warn(overloaded)
-	case actor.Relieved:
+	case actor.EventRelieved:
 		out.Reason = "no call is refused any more"
 		s.log.Info(out.Reason)
-	case actor.SweepFailed:
+	case actor.EventSweepFailed:
 		out.Reason = "expired sessions could not be deleted"
 		s.log.Warn("cleaning up expired sessions failed; the next sweep tries again", zap.Error(e.Err))
 	}

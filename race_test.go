@@ -77,7 +77,7 @@ func openGated(t *testing.T, cfg sessile.Config) (*sessile.Store, *gated) {
 	}
 	g := &gated{DB: db}
 	cfg.CacheSize = max(cfg.CacheSize, 1)
-	s, err := sessile.New(t.Context(), g, cfg)
+	s, err := sessile.New(g, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestDestroyThatCannotBeWrittenIsRefusedAndRetried(t *testing.T) {
 	if _, _, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrUnknown) {
 		t.Fatalf("create on a broken disk: %v", err)
 	}
-	if h := s.Health(); h.State == sessile.OK {
+	if h := s.Health(); h.State == sessile.HealthOK {
 		t.Fatalf("health is %v", h)
 	}
 	mu.Lock()
@@ -208,7 +208,7 @@ func TestDestroyThatCannotBeWrittenIsRefusedAndRetried(t *testing.T) {
 	if _, err := g.ByID(t.Context(), persist.ID(x.ID())); !errors.Is(err, persist.ErrNotFound) {
 		t.Fatalf("the deletion was not written: %v", err)
 	}
-	if h := s.Health(); h.State != sessile.OK {
+	if h := s.Health(); h.State != sessile.HealthOK {
 		t.Fatalf("health is %v: %s", h.State, h.Reason)
 	}
 }
@@ -276,7 +276,7 @@ func TestContextEndsEveryCallWhileTheDiskStalls(t *testing.T) {
 func TestConcurrentClientsKeepEveryPromise(t *testing.T) {
 	const goroutines, steps, users = 1000, 10, 50
 	path := filepath.Join(t.TempDir(), "s.db")
-	cfg := sessile.Config{Path: path, CacheSize: 200, MaxSessionsPerUser: sessile.Unlimited, BatchInterval: 2 * time.Millisecond}
+	cfg := sessile.Config{Path: path, CacheSize: 200, MaxSessionsPerUser: sessile.NoSessionLimit, BatchInterval: 2 * time.Millisecond}
 	s, err := sessile.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -18,14 +18,14 @@ type Stats struct {
 	TouchesDropped uint64 // too many changes waited for the disk
 	Flushes        uint64 // flushes and updates
 
-	Batches       uint64 // commits begun
-	BatchItems    uint64
-	BatchFailures uint64
-	Conflicts     uint64 // writes whose base had changed
-	Quarantined   uint64 // changes that could not be stored and were given up
-	Overloaded    uint64 // calls refused at a bound
-	EventsDropped uint64
-	Evictions     uint64 // from memory, to make room
+	Batches        uint64 // commits begun
+	BatchItems     uint64
+	BatchFailures  uint64
+	Conflicts      uint64 // writes whose base had changed
+	Quarantined    uint64 // changes that could not be stored and were given up
+	Overloaded     uint64 // calls refused at a bound
+	EventsDropped  uint64
+	CacheEvictions uint64 // from memory, to make room
 
 	Hot           int // sessions in memory
 	HotBytes      int // and their size, estimated
@@ -43,14 +43,14 @@ type HealthState uint8
 
 // The states.
 const (
-	OK       HealthState = iota // everything is as it should be
-	Degraded                    // it works, but writes are late or something needs a look
-	Failed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
+	HealthOK       HealthState = iota // everything is as it should be
+	HealthDegraded                    // it works, but writes are late or something needs a look
+	HealthFailed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
 )
 
 // String returns "ok", "degraded" or "failed".
 func (h HealthState) String() string {
-	return [...]string{OK: "ok", Degraded: "degraded", Failed: "failed"}[min(h, Failed)]
+	return [...]string{HealthOK: "ok", HealthDegraded: "degraded", HealthFailed: "failed"}[min(h, HealthFailed)]
 }
 
 // Health tells whether a store can keep its promises.

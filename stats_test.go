@@ -10,13 +10,13 @@ import (
 
 func TestHealthStatesHaveNames(t *testing.T) {
 	for state, want := range map[sessile.HealthState]string{
-		sessile.OK: "ok", sessile.Degraded: "degraded", sessile.Failed: "failed", 200: "failed", // never better than it may be
+		sessile.HealthOK: "ok", sessile.HealthDegraded: "degraded", sessile.HealthFailed: "failed", 200: "failed", // never better than it may be
 	} {
 		if got := fmt.Sprint(state); got != want {
 			t.Errorf("state %d is %q, want %q", uint8(state), got, want)
 		}
 	}
-	if (sessile.Health{}).State != sessile.OK {
+	if (sessile.Health{}).State != sessile.HealthOK {
 		t.Error("a health without a fault is not OK")
 	}
 }

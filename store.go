@@ -51,7 +51,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening session store %s: %w", cfg.Path, err)
 	}
-	s, err := New(ctx, backend, cfg)
+	s, err := New(backend, cfg)
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
@@ -68,7 +68,7 @@ func openFile(ctx context.Context, cfg Config) (persist.Backend, error) {
 
 // New starts a store over a backend of the caller's, which the store closes in
 // its Close. If New fails the backend is still the caller's. It links no SQLite.
-func New(_ context.Context, backend persist.Backend, cfg Config) (*Store, error) {
+func New(backend persist.Backend, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err

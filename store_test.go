@@ -73,7 +73,7 @@ func suiteWith(t *testing.T, adjust func(*sessile.Config), test func(f *fixture)
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, cfg: c.config, reopen: c.reopen, clock: newClock()}
 			f.cfg.Path = filepath.Join(t.TempDir(), "s.db")
-			f.cfg.CleanupInterval = sessile.Never
+			f.cfg.CleanupInterval = sessile.NoCleanup
 			adjust(&f.cfg)
 			f.cfg = sessile.WithClock(f.cfg, f.clock.now)
 			f.open()
@@ -148,7 +148,7 @@ func (f *fixture) ids(list []sessile.Session) (ids []sessile.ID) {
 
 func TestCreateReturnsASessionThatItsTokenOpens(t *testing.T) {
 	suite(t, func(f *fixture) {
-		meta := sessile.NewMeta("192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "de-DE,de", "gzip")
+		meta := sessile.NewMeta("192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "de-DE,de")
 		s, tok, err := f.s().Create(f.Context(), meta, "ann", map[string]any{"cart": []int{1, 2}})
 		f.must(err)
 		got := f.alive(tok)
@@ -324,7 +324,7 @@ func TestLimitNeverEvictsTheNewSession(t *testing.T) { // a fault of the origina
 }
 
 func TestLimitDoesNotCountExpiredSessions(t *testing.T) {
-	suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser = 2; c.OnLimit = sessile.RefuseNew }, func(f *fixture) {
+	suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser = 2; c.OnLimit = sessile.LimitRefuseNew }, func(f *fixture) {
 		for range 2 {
 			_, _, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Minute})
 			f.must(err)

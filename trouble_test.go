@@ -46,7 +46,7 @@ func TestReadByTokenOfUnknownTokensLeavesNothing(t *testing.T) {
 		}
 		took := time.Since(began) / time.Duration(c.atLeast)
 		after := s.Stats()
-		if after.Hot != before.Hot || after.Created != before.Created || after.Tombstones != 0 || after.Loads != 0 || after.Evictions != 0 {
+		if after.Hot != before.Hot || after.Created != before.Created || after.Tombstones != 0 || after.Loads != 0 || after.CacheEvictions != 0 {
 			t.Errorf("%s: %+v", name, after)
 		}
 		if n := uint64(c.atLeast); after.UnknownTokens-before.UnknownTokens != n || after.ColdReads-before.ColdReads != n*c.onDisk {
@@ -68,7 +68,7 @@ func TestReadByTokenOfUnknownTokensLeavesNothing(t *testing.T) {
 func TestClockThatJumpsRevivesNothing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		clock := newClock()
-		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.Never}, clock.now)
+		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.NoCleanup}, clock.now)
 		s, _ := hookedStore(t, cfg)
 		x, tok, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
 		if err != nil {

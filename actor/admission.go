@@ -54,9 +54,9 @@ func (c *core) noteRoom() {
 	}
 	if now := c.refusing(); now != c.overloaded {
 		c.overloaded = now
-		k := Relieved
+		k := EventRelieved
 		if now {
-			k = Overloaded
+			k = EventOverloaded
 		}
 		c.event(Event{Kind: k})
 	}

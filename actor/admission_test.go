@@ -328,7 +328,7 @@ func nthID(n int) (id persist.ID) {
 // applied is what a commit without trouble says.
 func applied(b *persist.Batch) (r persist.Result) {
 	for range b.Writes {
-		r.Writes = append(r.Writes, persist.Outcome{Status: persist.Applied})
+		r.Writes = append(r.Writes, persist.Outcome{Status: persist.StatusApplied})
 	}
 	return r
 }

@@ -90,7 +90,7 @@ func (a *Actor) sweep(ctx context.Context) {
 		select {
 		case <-tick.C:
 			if _, err := a.Sweep(ctx); err != nil && ctx.Err() == nil {
-				a.Emit(Event{Kind: SweepFailed, Err: err, At: a.cfg.Now()})
+				a.Emit(Event{Kind: EventSweepFailed, Err: err, At: a.cfg.Now()})
 			}
 		case <-ctx.Done():
 			return

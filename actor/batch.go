@@ -92,7 +92,7 @@ func (m committed) handle(c *core) {
 		return
 	}
 	if c.retry.n > 0 {
-		c.event(Event{Kind: Recovered})
+		c.event(Event{Kind: EventRecovered})
 	}
 	c.retry = backoff{}
 	c.bulk.learn(c.tick-b.began, b.bulk)

@@ -63,7 +63,7 @@ func TestCleanupLeavesEverySecondCommitToOthers(t *testing.T) {
 		login := g.createReq("v")
 		g.do(login)
 		g.settle()
-		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.Create)
+		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.OpCreate)
 		g.ok(g.settle(), login)
 	}
 	g.carries(1, 0, 0)

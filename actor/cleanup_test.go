@@ -61,7 +61,7 @@ func TestCleanupKeepsSessionsThatWereExtended(t *testing.T) {
 	g.carries(2, 0, 0)
 	out := g.settle()
 	equal(t, "expired", g.ok(out, r).n, 1)
-	equal(t, "Expired", happened(out, Expired), 1)
+	equal(t, "Expired", happened(out, EventExpired), 1)
 	r = g.expireReq([]persist.Ref{kept.Ref()})
 	equal(t, "expired", g.ok(g.do(r), r).n, 0)
 	g.do(g.destroy(kept.ID)) // its deletion is on its way already
@@ -81,7 +81,7 @@ func TestCleanupDoesNotChangeTheResultsOfACallerThatLeft(t *testing.T) {
 	g.do(abandon{call: &r.call})
 	out := g.settle()
 	equal(t, "results", r.n, 0)
-	equal(t, "Expired", happened(out, Expired), 1)
+	equal(t, "Expired", happened(out, EventExpired), 1)
 }
 
 // TestCleanupContinuesPastASessionThatCannotBeDeleted (D11, D28): the first failure is told.
@@ -99,7 +99,7 @@ func TestCleanupContinuesPastASessionThatCannotBeDeleted(t *testing.T) {
 			}),
 			After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
 				if len(faults) > 0 {
-					c.Result.Ops = append([]persist.Outcome{{Status: persist.Failed, Err: faults[0]}}, c.Result.Ops...)
+					c.Result.Ops = append([]persist.Outcome{{Status: persist.StatusFailed, Err: faults[0]}}, c.Result.Ops...)
 					faults = faults[1:]
 				}
 			}),
@@ -152,7 +152,7 @@ func TestCleanupRunsEveryCleanupInterval(t *testing.T) {
 	inBubble(t, func(c *Config) {
 		c.CleanupInterval = time.Minute
 		c.Observe = func(e Event) {
-			if e.Kind == SweepFailed {
+			if e.Kind == EventSweepFailed {
 				told = append(told, e.Err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestCleanupThatCloseEndsIsNotAFailure(t *testing.T) {
 	inBubble(t, func(c *Config) {
 		c.CleanupInterval = time.Minute
 		c.Observe = func(e Event) {
-			if e.Kind == SweepFailed {
+			if e.Kind == EventSweepFailed {
 				told++
 			}
 		}

@@ -153,7 +153,7 @@ type Stats struct {
 	Rotated, Touches, TouchesDropped, Flushes uint64
 	Batches, BatchItems, BatchFailures        uint64
 	Conflicts, Quarantined, Overloaded        uint64
-	Evictions                                 uint64 // from memory
+	CacheEvictions                            uint64 // from memory
 	Hot, HotBytes, Pending, PendingBytes      int
 	Tombstones, Loads, Watched, Waiting       int
 	OldestPending                             int64 // age of the oldest unwritten change, microseconds

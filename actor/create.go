@@ -65,7 +65,7 @@ type createOp struct {
 }
 
 func (p *createOp) encode() persist.Op {
-	return persist.Op{Kind: persist.Create, Record: p.record, Limit: p.limit, Replaces: p.replaces}
+	return persist.Op{Kind: persist.OpCreate, Record: p.record, Limit: p.limit, Replaces: p.replaces}
 }
 
 // prepare takes the user's changes along where the create may evict: the backend chooses the
@@ -97,17 +97,17 @@ func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 			c.replaced(x)
 			continue
 		}
-		c.over(x, Event{Kind: Evicted})
+		c.over(x, Event{Kind: EventEvicted})
 		c.stats.Evicted++
 	}
 	switch o.Status {
-	case persist.Applied:
+	case persist.StatusApplied:
 		p.replacedBefore(c)
 		p.created(c, b, o.Key)
-	case persist.Full:
-		c.event(Event{Kind: LimitReached, UserID: p.record.UserID})
+	case persist.StatusFull:
+		c.event(Event{Kind: EventLimitReached, UserID: p.record.UserID})
 		c.failAll(&p.waiters, ErrLimitReached)
-	case persist.Conflict:
+	case persist.StatusConflict:
 		c.failAll(&p.waiters, ErrConflict)
 	default:
 		c.failAll(&p.waiters, unavailable(o.Err))
@@ -137,13 +137,13 @@ func (p *createOp) created(c *core, b *batch, key int64) {
 		c.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
 	}
 	c.stats.Created++
-	c.event(Event{Kind: Created, ID: rec.ID, UserID: rec.UserID})
+	c.event(Event{Kind: EventCreated, ID: rec.ID, UserID: rec.UserID})
 	c.answer(p.first, v)
 }
 
 // replaced forgets a session that a create has replaced.
 func (c *core) replaced(x persist.Removed) {
-	c.over(x, Event{Kind: Destroyed, Reason: "replaced by a login"})
+	c.over(x, Event{Kind: EventDestroyed, Reason: "replaced by a login"})
 	c.stats.Destroyed++
 }
 
@@ -219,7 +219,7 @@ func (c *core) forgetUser(user string) {
 
 // writeWatched marks a watched session of the user for the disk. It is pinned and nobody
 // reads it again, so its own write is the only question that the disk is asked: a row that is
-// gone answers it with persist.Gone, and the watch ends.
+// gone answers it with persist.StatusGone, and the watch ends.
 func (c *core) writeWatched(e *entry, user string) {
 	id := persist.ID(e.ID())
 	if c.watched.byID[id] != nil && e.User() == user && c.dirty[id] == nil {

@@ -117,19 +117,19 @@ type destroyOp struct {
 	unknown   bool // it may have been done before
 }
 
-func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.Destroy, Ref: p.ref} }
+func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.OpDestroy, Ref: p.ref} }
 
 // settle answers, or, if the disk refuses this one deletion, tries it again for ever:
 // the session stays refused.
 func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
-	if o.Status != persist.Applied && o.Status != persist.Gone {
+	if o.Status != persist.StatusApplied && o.Status != persist.StatusGone {
 		c.failAll(&p.waiters, notDurable(o.Err))
 		c.postpone(p, o.Err)
 		return
 	}
 	c.tombstones.commitSession(p.tombstone)
 	for _, x := range p.removed(o) {
-		c.over(x, Event{Kind: Destroyed})
+		c.over(x, Event{Kind: EventDestroyed})
 		c.stats.Destroyed++
 	}
 	c.answerAll(&p.waiters, nil)
@@ -144,7 +144,7 @@ func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 // told its end.
 func (p *destroyOp) removed(o persist.Outcome) []persist.Removed {
 	t := p.tombstone
-	if o.Status != persist.Gone || !p.unknown || t.token == nil || t.told {
+	if o.Status != persist.StatusGone || !p.unknown || t.token == nil || t.told {
 		return o.Removed
 	}
 	return []persist.Removed{{ID: t.id, Hash: t.token.hash, UserID: t.owner}}

@@ -80,12 +80,12 @@ func TestDestroyOfUnknownOutcomeIsReportedOnceWhenItsRetryFindsNothing(t *testin
 				id, want = g.create("u").ID, 1
 			}
 			g.do(g.destroy(id))
-			equal(t, "told while it is unknown", happened(g.unknown(done), Destroyed), 0)
+			equal(t, "told while it is unknown", happened(g.unknown(done), EventDestroyed), 0)
 			g.pass(retryMost.Microseconds())
 			out := g.settle()
-			equal(t, "told", happened(out, Destroyed), want)
+			equal(t, "told", happened(out, EventDestroyed), want)
 			for _, e := range out.events {
-				if e.Kind == Destroyed {
+				if e.Kind == EventDestroyed {
 					equal(t, "session", e.ID, id)
 					equal(t, "user", e.UserID, "u")
 				}
@@ -106,9 +106,9 @@ func TestDestroyOfUnknownOutcomeIsNotReportedAfterAnEviction(t *testing.T) {
 	login := g.createReq("u")
 	login.limit.Max = 1
 	g.do(login)
-	equal(t, "evicted", happened(g.settle(), Evicted), 1)
+	equal(t, "evicted", happened(g.settle(), EventEvicted), 1)
 	g.pass(retryMost.Microseconds())
-	equal(t, "told again", happened(g.settle(), Destroyed), 0)
+	equal(t, "told again", happened(g.settle(), EventDestroyed), 0)
 	equal(t, "counted", g.stats().Destroyed, 0)
 }
 

@@ -151,13 +151,13 @@ func (p *destroyUserOp) prepare(c *core, _ *batch) bool {
 }
 
 func (p *destroyUserOp) encode() persist.Op {
-	return persist.Op{Kind: persist.DestroyUser, User: p.user, Except: p.except, Through: p.tombstone.through, Max: p.most}
+	return persist.Op{Kind: persist.OpDestroyUser, User: p.user, Except: p.except, Through: p.tombstone.through, Max: p.most}
 }
 
 // settle has the next piece leave, or answers, when memory has none of the sessions any
 // more, and all of their ends have been told. What the disk refuses is tried again for ever.
 func (p *destroyUserOp) settle(c *core, _ *batch, o persist.Outcome) {
-	if p.tombstone.stuck = o.Status != persist.Applied && o.Status != persist.Gone; p.tombstone.stuck {
+	if p.tombstone.stuck = o.Status != persist.StatusApplied && o.Status != persist.StatusGone; p.tombstone.stuck {
 		p.failed(c, o.Err)
 		c.postpone(p, o.Err)
 		return
@@ -187,7 +187,7 @@ func (p *destroyUserOp) goOn(c *core) {
 func (p *destroyUserOp) told(c *core, ended *[]persist.Removed) bool {
 	n := min(len(*ended), sliceSize)
 	for _, x := range (*ended)[:n] {
-		c.over(x, Event{Kind: Destroyed})
+		c.over(x, Event{Kind: EventDestroyed})
 	}
 	c.pruneTombstones()
 	*ended = (*ended)[n:]

@@ -110,14 +110,14 @@ func TestDestroyUserOfManyCommitsInPieces(t *testing.T) {
 		out := g.settle()
 		g.waits(out, x)
 		equal(t, "left on disk", g.stored("u"), left)
-		events += happened(out, Destroyed)
+		events += happened(out, EventDestroyed)
 	}
 	for _, rec := range l {
 		equal(t, "opens", g.opens(rec.Hash), false)
 	}
 	out := g.settle()
 	equal(t, "ended", g.ok(out, x).n, 5)
-	equal(t, "events", events+happened(out, Destroyed), 5)
+	equal(t, "events", events+happened(out, EventDestroyed), 5)
 	equal(t, "counted", g.stats().Destroyed, 5)
 	equal(t, "left on disk", g.stored("u"), 0)
 	equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
@@ -212,7 +212,7 @@ func TestDestroyUserLeavesWholeForALoginWithALimit(t *testing.T) {
 		g.settle()
 		g.waits(g.do(wakeUp{}), login)
 		b := g.carries(2, 0, 0)
-		equal(t, "the rest goes first, and whole", b.Ops[0].Kind == persist.DestroyUser && b.Ops[0].Max == 0, true)
+		equal(t, "the rest goes first, and whole", b.Ops[0].Kind == persist.OpDestroyUser && b.Ops[0].Max == 0, true)
 		out := g.settle()
 		g.ok(out, login)
 		equal(t, "ended", g.ok(out, x).n, 9)
@@ -310,7 +310,7 @@ func TestLogOutInPiecesLeavesEverySecondCommitToOthers(t *testing.T) {
 		g.carries(1, 0, 0) // a piece
 		g.do(login)
 		g.settle()
-		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.Create)
+		equal(t, "a login alone", g.carries(1, 0, 0).Ops[0].Kind, persist.OpCreate)
 		g.ok(g.settle(), login)
 	}
 }

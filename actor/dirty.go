@@ -119,17 +119,17 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 		return // its session ended meanwhile
 	}
 	switch o.Status {
-	case persist.Applied:
+	case persist.StatusApplied:
 		d.tries = 0
 		if d.flight.data {
 			d.base = d.flight.next
 		}
 		d.acked(c)
-	case persist.Conflict:
+	case persist.StatusConflict:
 		d.conflicted(c, o.Version)
-	case persist.Gone:
+	case persist.StatusGone:
 		e := d.entry
-		c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: Destroyed})
+		c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 	default:
 		d.failed(c, o.Err)
 	}
@@ -180,7 +180,7 @@ func (d *dirty) failed(c *core, err error) {
 	}
 	c.failSyncs(d.flight.first, err)
 	c.stats.Quarantined++
-	c.event(Event{Kind: Quarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
+	c.event(Event{Kind: EventQuarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
 	c.drop(d.entry, err)
 }
 

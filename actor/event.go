@@ -7,19 +7,19 @@ type EventKind uint8
 
 // The events of an actor.
 const (
-	Created EventKind = iota + 1
-	Rotated
-	Destroyed
-	Expired
-	Evicted
-	LimitReached
-	Quarantined // a change could not be stored and was given up
-	WriteFailed // a batch could not be committed; it will be retried
-	Recovered   // batches are committed again
-	CacheReset  // the backend asked to trust nothing cached
-	SweepFailed // expired sessions could not be deleted; the next sweep tries again
-	Overloaded  // calls are refused for want of room
-	Relieved    // none has been for a second
+	EventCreated EventKind = iota + 1
+	EventRotated
+	EventDestroyed
+	EventExpired
+	EventEvicted
+	EventLimitReached
+	EventQuarantined // a change could not be stored and was given up
+	EventWriteFailed // a batch could not be committed; it will be retried
+	EventRecovered   // batches are committed again
+	EventCacheReset  // the backend asked to trust nothing cached
+	EventSweepFailed // expired sessions could not be deleted; the next sweep tries again
+	EventOverloaded  // calls are refused for want of room
+	EventRelieved    // none has been for a second
 )
 
 // Event tells what happened to a session, or to the store when ID is zero. It is told after

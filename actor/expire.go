@@ -71,14 +71,14 @@ type expireOp struct {
 	command *expireCommand
 }
 
-func (p *expireOp) encode() persist.Op { return persist.Op{Kind: persist.Expire, Ref: p.ref} }
+func (p *expireOp) encode() persist.Op { return persist.Op{Kind: persist.OpExpire, Ref: p.ref} }
 
 func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
 	for _, x := range o.Removed {
-		c.over(x, Event{Kind: Expired})
+		c.over(x, Event{Kind: EventExpired})
 		c.stats.Expired++
 	}
-	if o.Status == persist.Conflict && !p.command.answered {
+	if o.Status == persist.StatusConflict && !p.command.answered {
 		p.command.active = append(p.command.active, p.ref)
 	}
 	p.done(c, len(o.Removed), o.Err)

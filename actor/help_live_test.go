@@ -119,7 +119,7 @@ func (l *live) refuseOps() {
 	l.disk.Set(persisttest.Hooks{
 		Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) { n, c.Batch = len(c.Batch.Ops), new(persist.Batch) }),
 		After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
-			c.Result.Ops = slices.Repeat([]persist.Outcome{{Status: persist.Failed, Err: persist.ErrCorrupt}}, n)
+			c.Result.Ops = slices.Repeat([]persist.Outcome{{Status: persist.StatusFailed, Err: persist.ErrCorrupt}}, n)
 		}),
 	})
 }

@@ -103,7 +103,7 @@ func (g *harness) refuses(err error) *effects {
 	no := func(n int) []persist.Outcome {
 		l := make([]persist.Outcome, n)
 		for i := range l {
-			l[i] = persist.Outcome{Status: persist.Failed, Err: err}
+			l[i] = persist.Outcome{Status: persist.StatusFailed, Err: err}
 		}
 		return l
 	}
@@ -116,7 +116,7 @@ func (g *harness) status(l ...persist.Status) *effects {
 	var res persist.Result
 	for _, s := range l {
 		o := persist.Outcome{Status: s}
-		if s == persist.Failed {
+		if s == persist.StatusFailed {
 			o.Err = persist.ErrCorrupt
 		}
 		res.Ops = append(res.Ops, o)

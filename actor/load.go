@@ -158,7 +158,7 @@ func (c *core) loadFailed(l *load, m *loaded) {
 		c.stats.UnknownTokens++
 	}
 	if gone && !known && l.kind == byID && c.watched.byID[l.id] != nil {
-		c.over(persist.Removed{ID: l.id}, Event{Kind: Destroyed, Reason: "it is not in the store any more"})
+		c.over(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
 	}
 	if known {
 		l.leader.self.run(c)

@@ -72,7 +72,7 @@ func TestLookAfterARestPrecedesTheFirstRead(t *testing.T) {
 		gone, other := l.newSession("u"), l.newSession("v")
 		<-time.After(time.Hour)
 		ref := persist.Ref{ID: gone.ID}
-		_, err := b.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Destroy, Ref: ref}}})
+		_, err := b.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: ref}}})
 		equal(t, "destroyed by others", err, nil)
 		b.wrote.Store(true)
 		_, err = l.Read(l.Context(), gone.ID)

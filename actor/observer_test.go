@@ -52,7 +52,7 @@ func TestEventsOfABurstAllReachAFastObserver(t *testing.T) {
 	var ended atomic.Int64
 	inBubble(t, func(c *Config) {
 		c.Observe = func(e Event) {
-			if e.Kind == Destroyed {
+			if e.Kind == EventDestroyed {
 				ended.Add(1)
 			}
 		}
@@ -62,7 +62,7 @@ func TestEventsOfABurstAllReachAFastObserver(t *testing.T) {
 			rec := l.record("u")
 			rec.ID = nthID(i)
 			binary.BigEndian.PutUint32(rec.Hash[4:], uint32(i))
-			b.Ops = append(b.Ops, persist.Op{Kind: persist.Create, Record: rec})
+			b.Ops = append(b.Ops, persist.Op{Kind: persist.OpCreate, Record: rec})
 		}
 		_, err := l.disk.Apply(l.Context(), &b)
 		l.is(err, nil)
@@ -81,7 +81,7 @@ func TestEventsBeyondTheirBytesAreDroppedByKind(t *testing.T) {
 	o := newObserver(nil, quiet)
 	l := make([]Event, 1000)
 	for i := range l {
-		l[i] = Event{Kind: EventKind(i%2) + Destroyed}
+		l[i] = Event{Kind: EventKind(i%2) + EventDestroyed}
 	}
 	room := eventRoom + eventBytes/eventSize
 	for range room/len(l) + 10 {
@@ -91,7 +91,7 @@ func TestEventsBeyondTheirBytesAreDroppedByKind(t *testing.T) {
 		t.Errorf("%d bytes wait", o.bytes)
 	}
 	sent := (room/len(l) + 10) * len(l)
-	if dropped := o.dropped[Destroyed].Load() + o.dropped[Expired].Load(); int(dropped) != sent-room || o.dropped[Expired].Load() == 0 {
+	if dropped := o.dropped[EventDestroyed].Load() + o.dropped[EventExpired].Load(); int(dropped) != sent-room || o.dropped[EventExpired].Load() == 0 {
 		t.Errorf("%d dropped of %d, room is for %d", dropped, sent, room)
 	}
 }
@@ -111,7 +111,7 @@ func TestObserverThatEndsItsGoroutineLosesOnlyItsEvent(t *testing.T) {
 		}
 		synctest.Wait()
 		equal(t, "events", seen, 4)
-		equal(t, "dropped", l.EventsDroppedOf(Created), 2)
+		equal(t, "dropped", l.EventsDroppedOf(EventCreated), 2)
 		l.is(l.Close(), nil)
 	})
 }

@@ -26,7 +26,7 @@ func (m reset) handle(c *core) {
 	if !c.exclusive {
 		c.lease = 0
 	}
-	c.event(Event{Kind: CacheReset, Reason: m.reason})
+	c.event(Event{Kind: EventCacheReset, Reason: m.reason})
 }
 
 // handle drops what another node has changed, its unwritten changes too: theirs is on disk,
@@ -35,11 +35,11 @@ func (m reset) handle(c *core) {
 func (m invalidate) handle(c *core) {
 	for _, ev := range m.events {
 		switch ev.Kind {
-		case persist.SessionChanged:
+		case persist.EventSessionChanged:
 			if e := c.hot.ByID(ev.ID); e != nil {
 				c.drop(e, ErrConflict)
 			}
-		case persist.UserChanged:
+		case persist.EventUserChanged:
 			for e := range c.hot.ByUser(ev.UserID) {
 				if e.ID() != ev.Except {
 					c.drop(e, ErrConflict)

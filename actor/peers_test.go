@@ -33,8 +33,8 @@ func TestInvalidationDropsWhatAnotherNodeChanged(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, micro(1e9) })
 	changed, kept, out, other := g.create("u"), g.create("v"), g.create("v"), g.create("w")
 	g.do(invalidate{[]persist.Event{
-		{Kind: persist.SessionChanged, ID: changed.ID}, {Kind: persist.SessionChanged, ID: persist.ID{99}},
-		{Kind: persist.UserChanged, UserID: "v", Except: kept.ID},
+		{Kind: persist.EventSessionChanged, ID: changed.ID}, {Kind: persist.EventSessionChanged, ID: persist.ID{99}},
+		{Kind: persist.EventUserChanged, UserID: "v", Except: kept.ID},
 	}})
 	for rec, there := range map[*persist.Record]bool{changed: false, kept: true, out: false, other: true} {
 		equal(t, rec.UserID, g.c.hot.ByID(rec.ID) != nil, there)
@@ -71,11 +71,11 @@ func TestInvalidationBeforeACreateSettlesIsKept(t *testing.T) {
 	c := g.createReq("u")
 	g.send(c)
 	done := g.commit()
-	_, err := g.disk.Apply(context.Background(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.DestroyUser, User: persist.UserKey{ID: "u"}}}})
+	_, err := g.disk.Apply(context.Background(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "u"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.send(invalidate{[]persist.Event{{Kind: persist.UserChanged, UserID: "u"}}}) // delivered before the other's Apply returned
+	g.send(invalidate{[]persist.Event{{Kind: persist.EventUserChanged, UserID: "u"}}}) // delivered before the other's Apply returned
 	g.send(done)
 	for range 10 {
 		g.now += 1_000_000
@@ -98,7 +98,7 @@ func TestReadBeforeAnInvalidationAnswersAndIsNotKept(t *testing.T) {
 			r = g.readID(rec.ID)
 		}
 		l := g.answer(g.do(r), r).load
-		g.do(invalidate{[]persist.Event{{Kind: persist.SessionChanged, ID: rec.ID}}})
+		g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
 		old, _ := g.disk.ByID(t.Context(), rec.ID)
 		offer := &loaded{load: l, record: old}
 		g.okay(g.answer(g.do(offer), r))
@@ -156,7 +156,7 @@ func TestWatchThatFailsResetsTheCache(t *testing.T) {
 			cfg.Now = func() int64 { return time.Now().UnixMicro() }
 			cfg.Tick = cfg.Now
 			cfg.Observe = func(e Event) {
-				if e.Kind == CacheReset {
+				if e.Kind == EventCacheReset {
 					resets++
 				}
 			}

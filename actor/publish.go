@@ -107,7 +107,7 @@ type observer struct {
 	bytes   int64   // of waiting
 	quiet   <-chan struct{}
 	ended   chan struct{} // closed when everything has been handed over
-	dropped [Relieved + 1]atomic.Uint64
+	dropped [EventRelieved + 1]atomic.Uint64
 }
 
 func newObserver(observe func(Event), quiet <-chan struct{}) observer {
@@ -135,7 +135,7 @@ func (a *Actor) EventsDropped() (n uint64) {
 // EventsDroppedOf is how many of those were of one kind.
 func (a *Actor) EventsDroppedOf(k EventKind) uint64 { return a.observer.dropped[k].Load() }
 
-func (o *observer) drop(k EventKind) { o.dropped[min(k, Relieved)].Add(1) }
+func (o *observer) drop(k EventKind) { o.dropped[min(k, EventRelieved)].Add(1) }
 
 func (e *Event) size() int64 { return eventSize + int64(len(e.UserID)+len(e.Reason)) }
 

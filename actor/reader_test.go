@@ -59,7 +59,7 @@ func TestReadOfDamagedDataFailsForThatSessionOnly(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		good, bad := l.newSession("u"), l.record("u")
 		bad.Data = []byte("{")
-		_, err := l.disk.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.Create, Record: bad}}})
+		_, err := l.disk.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpCreate, Record: bad}}})
 		l.is(err, nil)
 		for range 2 {
 			_, err = l.Find(l.Context(), persist.TokenKey{Hash: bad.Hash})

@@ -36,8 +36,8 @@ func TestReplaceKeepsTheOldSessionUntilTheNewOneIsAcknowledged(t *testing.T) {
 	out := g.settle()
 	g.ok(out, r)
 	equal(t, "watchers told", len(out.ended), 1)
-	equal(t, "Destroyed", happened(out, Destroyed), 1)
-	equal(t, "Evicted", happened(out, Evicted), 0)
+	equal(t, "Destroyed", happened(out, EventDestroyed), 1)
+	equal(t, "Evicted", happened(out, EventEvicted), 0)
 	equal(t, "reason", out.events[0].Reason, "replaced by a login")
 	equal(t, "the old one is in memory", g.c.hot.ByID(old.ID) != nil, false)
 	equal(t, "the old one opens", g.opens(old.Hash), false)
@@ -168,7 +168,7 @@ func TestReplaceOfASessionThatIsBeingDestroyedEndsItOnce(t *testing.T) {
 	out := g.settle()
 	g.ok(out, r)
 	g.ok(out, d)
-	equal(t, "Destroyed", happened(out, Destroyed), 1)
+	equal(t, "Destroyed", happened(out, EventDestroyed), 1)
 	equal(t, "the new one opens", g.opens(r.record.Hash), true)
 }
 

@@ -44,9 +44,9 @@ func (c *core) failBatch(b *batch, err error) {
 	c.stats.LastError, c.stats.LastErrorAt = err, c.now
 	if c.retry.n == 0 {
 		c.stats.FailingSince = max(c.tick, 1)
-		c.event(Event{Kind: WriteFailed, Err: err})
+		c.event(Event{Kind: EventWriteFailed, Err: err})
 	}
-	if errors.Is(err, persist.ErrReplaced) { // who waits for the disk might wait for ever
+	if errors.Is(err, persist.ErrFileReplaced) { // who waits for the disk might wait for ever
 		c.failSyncs(0, err)
 	}
 	c.retry.at = c.tick + c.delay(c.retry.n)

@@ -89,20 +89,20 @@ func TestRetryReportsAFailingDiskOnceAndItsRecovery(t *testing.T) {
 	g.do(g.update(g.create("u").ID, "1"))
 	g.pass(interval)
 	began := g.now
-	equal(t, "WriteFailed", happened(g.fails(persist.ErrUnavailable), WriteFailed), 1)
+	equal(t, "WriteFailed", happened(g.fails(persist.ErrUnavailable), EventWriteFailed), 1)
 	g.pass(1_000_000)
-	equal(t, "WriteFailed again", happened(g.fails(persist.ErrUnknown), WriteFailed), 0)
+	equal(t, "WriteFailed again", happened(g.fails(persist.ErrUnknown), EventWriteFailed), 0)
 	s := g.stats()
 	equal(t, "failures", s.BatchFailures, 2)
 	equal(t, "failing since", s.FailingSince, began)
 	equal(t, "last error at", s.LastErrorAt, g.now)
 	equal(t, "last error", errors.Is(s.LastError, persist.ErrUnknown), true)
 	g.pass(1_000_000)
-	equal(t, "Recovered", happened(g.settle(), Recovered), 1)
+	equal(t, "Recovered", happened(g.settle(), EventRecovered), 1)
 	equal(t, "failing since", g.stats().FailingSince, 0)
 	g.do(g.update(persist.ID{1, 1}, "2"))
 	g.pass(interval)
-	equal(t, "Recovered again", happened(g.settle(), Recovered), 0)
+	equal(t, "Recovered again", happened(g.settle(), EventRecovered), 0)
 }
 
 // TestRetryDoesNotReviveOlderChanges (D12): what is written in the end is what is current then.
@@ -147,8 +147,8 @@ func TestRetryKeepsTheOrderOfTheBatch(t *testing.T) {
 
 // TestRetryTreatsAResultOfTheWrongLengthAsUnknown: nothing of it is believed.
 func TestRetryTreatsAResultOfTheWrongLengthAsUnknown(t *testing.T) {
-	one := []persist.Outcome{{Status: persist.Applied}}
-	two := []persist.Outcome{{Status: persist.Applied}, {Status: persist.Applied}}
+	one := []persist.Outcome{{Status: persist.StatusApplied}}
+	two := []persist.Outcome{{Status: persist.StatusApplied}, {Status: persist.StatusApplied}}
 	for _, res := range []persist.Result{
 		{}, {Ops: one, Writes: one}, {Ops: one, Touches: one}, {Writes: one, Touches: one},
 		{Ops: two, Writes: one, Touches: one}, {Ops: one, Writes: two, Touches: one}, {Ops: one, Writes: one, Touches: two},

@@ -88,7 +88,7 @@ type rotateOp struct {
 }
 
 func (p *rotateOp) encode() persist.Op {
-	return persist.Op{Kind: persist.Rotate, Ref: p.ref, From: p.from, Lost: p.lost, To: p.to, Until: p.until, AuthAt: p.authAt}
+	return persist.Op{Kind: persist.OpRotate, Ref: p.ref, From: p.from, Lost: p.lost, To: p.to, Until: p.until, AuthAt: p.authAt}
 }
 
 // prepare decides what a rotation replaces: the current token, or the one that the rotation
@@ -135,21 +135,21 @@ func (p *rotateOp) prepare(c *core, _ *batch) bool {
 // disk refuses says little: the first try may have been done. So it is tried again, and so is
 // one whose token is yet to be made by a rotation before it.
 func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
-	if p.tries > 0 && (o.Status == persist.Failed || o.Status == persist.Conflict && c.precedes(p)) {
+	if p.tries > 0 && (o.Status == persist.StatusFailed || o.Status == persist.StatusConflict && c.precedes(p)) {
 		c.postpone(p, o.Err) // it may have been done before, or must wait for the one before it
 		return
 	}
 	defer p.end(c)
 	p.commitDead(c)
-	if o.Status == persist.Applied {
+	if o.Status == persist.StatusApplied {
 		c.overtake(p)
 	}
 	e, live := p.entry, p.entry != nil && c.hot.ByID(p.ref.ID) == p.entry
 	switch {
 	case e == nil: // a retry of what nobody waits for
-	case o.Status == persist.Applied && live:
+	case o.Status == persist.StatusApplied && live:
 		p.rotated(c, b)
-	case o.Status == persist.Applied || o.Status == persist.Gone:
+	case o.Status == persist.StatusApplied || o.Status == persist.StatusGone:
 		if live {
 			c.drop(e, persist.ErrNotFound)
 		}
@@ -158,7 +158,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		c.tombstones.commitOne(k)
 		c.tombstones.addVersion(p.ref.ID)
 		c.failAll(&p.waiters, persist.ErrNotFound)
-	case o.Status == persist.Conflict:
+	case o.Status == persist.StatusConflict:
 		if live && (!c.exclusive || p.dead != nil) {
 			c.drop(e, ErrConflict) // another node has rotated it, or memory has said too much
 		}
@@ -176,7 +176,7 @@ func (p *rotateOp) rotated(c *core, b *batch) {
 	}
 	v := p.give(c, b.items.Now)
 	c.stats.Rotated++
-	c.event(Event{Kind: Rotated, ID: v.ID, UserID: v.UserID})
+	c.event(Event{Kind: EventRotated, ID: v.ID, UserID: v.UserID})
 	c.answerAll(&p.waiters, v)
 }
 

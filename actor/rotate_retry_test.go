@@ -13,7 +13,7 @@ func TestRotateToATokenInUseIsAConflict(t *testing.T) {
 		rec := g.create("u")
 		r := g.rotate(rec.ID, 1)
 		g.do(r)
-		g.refused(g.status(persist.Conflict), r, ErrConflict)
+		g.refused(g.status(persist.StatusConflict), r, ErrConflict)
 		equal(t, "in memory", g.c.hot.ByID(rec.ID) != nil, g.c.exclusive)
 	}
 }
@@ -24,7 +24,7 @@ func TestRotateThatTheDiskRefusesKeepsTheOldToken(t *testing.T) {
 	rec := g.create("u")
 	r := g.rotate(rec.ID, 1)
 	g.do(r)
-	g.refused(g.status(persist.Failed), r, persist.ErrUnavailable)
+	g.refused(g.status(persist.StatusFailed), r, persist.ErrUnavailable)
 	g.okay(g.find(rec.Hash))
 	equal(t, "idle", g.c.idle(), true)
 }
@@ -38,7 +38,7 @@ func TestRotateIsRefusedUntilTheOutcomeOfTheOneBeforeIsKnown(t *testing.T) {
 	g.do(g.destroy(persist.ID{9})) // will be refused by itself, and is no rotation
 	g.pass(1_000_000)
 	g.carries(2, 0, 0)
-	g.status(persist.Failed, persist.Failed)
+	g.status(persist.StatusFailed, persist.StatusFailed)
 	r, free := g.rotate(rec.ID, 2), g.rotate(other.ID, 3)
 	g.refused(g.do(r), r, persist.ErrUnavailable)
 	g.waits(g.do(free), free)
@@ -51,7 +51,7 @@ func TestRotateDoesNotWaitForAStuckDestroy(t *testing.T) {
 	g := newHarness(t, nil)
 	rec, other := g.create("u"), g.create("v")
 	g.do(g.destroy(rec.ID))
-	g.status(persist.Failed)
+	g.status(persist.StatusFailed)
 	r := g.rotate(other.ID, 1)
 	g.rotated(r)
 	equal(t, "unsettled", g.c.retryDelayed(rec.ID), false)
@@ -107,10 +107,10 @@ func TestRotateRetryWaitsForTheOneBeforeIt(t *testing.T) {
 	g.carries(2, 0, 0)
 	g.fails(persist.ErrUnknown)
 	g.pass(1_000_000)
-	g.status(persist.Failed, persist.Conflict)
+	g.status(persist.StatusFailed, persist.StatusConflict)
 	equal(t, "wait", len(g.c.ops.delayed), 2)
 	g.pass(1_000_000)
-	g.status(persist.Failed, persist.Applied) // as a disk would that had done both
+	g.status(persist.StatusFailed, persist.StatusApplied) // as a disk would that had done both
 	equal(t, "wait", len(g.c.ops.delayed), 0)
 	equal(t, "idle", g.c.idle(), true)
 }
@@ -171,7 +171,7 @@ func TestRotateEndsTheRetryOfTheOneThatItReplaces(t *testing.T) {
 		t.Fatalf("%+v, %v", g.batch, done.err)
 	}
 	retried := g.commit()
-	retried.result.Ops[0] = persist.Outcome{Status: persist.Failed, Err: persist.ErrUnavailable}
+	retried.result.Ops[0] = persist.Outcome{Status: persist.StatusFailed, Err: persist.ErrUnavailable}
 	if a := g.send(retried); len(a) != 1 || a[0].err != nil {
 		t.Fatal(a)
 	}
@@ -204,7 +204,7 @@ func TestRotateRetriesInTheOrderOfAcceptance(t *testing.T) {
 			g.refused(g.fails(persist.ErrUnknown), second, persist.ErrUnknown)
 			g.pass(10 * interval)
 			g.carries(2, 0, 0)
-			g.status(persist.Failed, persist.Conflict)
+			g.status(persist.StatusFailed, persist.StatusConflict)
 			for i, p := range g.c.rotations[rec.ID] {
 				g.c.ops.delayed.set(p, g.c.tick+c.at[i]*interval)
 			}

@@ -56,13 +56,13 @@ type seenOp struct {
 }
 
 func (p *seenOp) encode() persist.Op {
-	return persist.Op{Kind: persist.Seen, Ref: p.ref, To: p.to, Until: p.until}
+	return persist.Op{Kind: persist.OpSeen, Ref: p.ref, To: p.to, Until: p.until}
 }
 
 // settle lets the session go. Whatever the outcome, but a failure, the disk now has this end,
 // a sooner one, or another token.
 func (p *seenOp) settle(c *core, _ *batch, o persist.Outcome) {
-	if o.Status == persist.Failed {
+	if o.Status == persist.StatusFailed {
 		c.postpone(p, o.Err)
 		return
 	}

@@ -288,7 +288,7 @@ func (m *sim) act() {
 func (m *sim) write() {
 	if x := m.pick(); x != nil && m.rng.IntN(2) == 0 {
 		x.doomed = true
-		m.quietly(persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: x.id}})
+		m.quietly(persist.Op{Kind: persist.OpDestroy, Ref: persist.Ref{ID: x.id}})
 	}
 }
 
@@ -423,14 +423,14 @@ func (m *sim) applyAll(b *persist.Batch) (persist.Result, error) {
 		}
 	case "upsert": // a destroyed session is inserted again by a late save (A1, A2)
 		for _, op := range b.Ops {
-			if op.Kind == persist.Destroy && m.created[op.Ref.ID] != nil {
-				m.quietly(persist.Op{Kind: persist.Create, Record: m.created[op.Ref.ID]})
+			if op.Kind == persist.OpDestroy && m.created[op.Ref.ID] != nil {
+				m.quietly(persist.Op{Kind: persist.OpCreate, Record: m.created[op.Ref.ID]})
 			}
 		}
 	case "early acknowledgement": // what is acknowledged is not there
 		for i, op := range b.Ops {
-			if op.Kind == persist.Create && res.Ops[i].Status == persist.Applied {
-				m.quietly(persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: op.Record.ID}})
+			if op.Kind == persist.OpCreate && res.Ops[i].Status == persist.StatusApplied {
+				m.quietly(persist.Op{Kind: persist.OpDestroy, Ref: persist.Ref{ID: op.Record.ID}})
 			}
 		}
 	}
@@ -456,7 +456,7 @@ func (m *sim) applyButOne(b *persist.Batch) (persist.Result, error) {
 	if err != nil {
 		return res, err
 	}
-	failed := persist.Outcome{Status: persist.Failed, Err: persist.ErrCorrupt}
+	failed := persist.Outcome{Status: persist.StatusFailed, Err: persist.ErrCorrupt}
 	ops := append([]persist.Outcome(nil), res.Ops[:bad]...)
 	res.Ops = append(append(ops, failed), res.Ops[bad:]...)
 	return res, nil

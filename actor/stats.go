@@ -30,7 +30,7 @@ func (x *statsCommand) run(c *core) {
 // flight: health checks come often, and the loop serves others meanwhile.
 func (c *core) snapshot() Stats {
 	t := c.stats
-	t.Hot, t.HotBytes, t.Evictions = c.hot.Len(), int(c.hot.Bytes()), c.hot.Evictions()
+	t.Hot, t.HotBytes, t.CacheEvictions = c.hot.Len(), int(c.hot.Bytes()), c.hot.Evictions()
 	t.Pending, t.PendingBytes = len(c.dirty)+c.ops.len(), int(c.bytes)
 	if c.inFlight != nil {
 		t.Pending += len(c.inFlight.ops)

@@ -64,7 +64,7 @@ func TestDestroyUserOfManySessionsIsCutIntoSteps(t *testing.T) {
 	t.Logf("out of memory in %d steps, the median %v, the longest %v", len(took), took[len(took)/2], took[len(took)-1])
 	equal(t, "sessions of the largest step", most, 2*sliceSize) // the first one
 	var out persist.Outcome
-	out.Status = persist.Applied
+	out.Status = persist.StatusApplied
 	for i := range sessions {
 		out.Removed = append(out.Removed, persist.Removed{ID: nthID(i), UserID: "u"})
 	}
@@ -83,8 +83,8 @@ func TestDestroyUserOfManySessionsIsCutIntoSteps(t *testing.T) {
 func TestDestroyUserIsAnsweredWhenItsSessionsAreRefused(t *testing.T) {
 	const sessions = 3*sliceSize + 1
 	for name, end := range map[string]func(*harness) *effects{
-		"done":    func(g *harness) *effects { return g.status(persist.Applied) },
-		"refused": func(g *harness) *effects { return g.status(persist.Failed) },
+		"done":    func(g *harness) *effects { return g.status(persist.StatusApplied) },
+		"refused": func(g *harness) *effects { return g.status(persist.StatusFailed) },
 		"failed":  func(g *harness) *effects { return g.fails(persist.ErrUnavailable) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -125,12 +125,12 @@ func TestUpdateThatTheDiskRefusesIsDroppedAfterFiveTries(t *testing.T) {
 	for range 4 {
 		out := g.refuses(persist.ErrCorrupt)
 		g.waits(out, barrier)
-		equal(t, "Quarantined", happened(out, Quarantined), 0)
+		equal(t, "Quarantined", happened(out, EventQuarantined), 0)
 		g.carries(0, 1, 0)
 	}
 	out := g.refuses(persist.ErrCorrupt)
 	g.refused(out, barrier, persist.ErrCorrupt)
-	equal(t, "Quarantined", happened(out, Quarantined), 1)
+	equal(t, "Quarantined", happened(out, EventQuarantined), 1)
 	s := g.stats()
 	equal(t, "quarantined", s.Quarantined, 1)
 	equal(t, "in memory", s.Hot, 0)

@@ -146,7 +146,7 @@ func TestDoneReadsItsSessionAgainAfterAReset(t *testing.T) {
 				g.do(g.update(rec.ID, "1"))
 			}
 			if c.gone {
-				_, err := g.disk.Apply(t.Context(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.Destroy, Ref: persist.Ref{ID: rec.ID}}}})
+				_, err := g.disk.Apply(t.Context(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: persist.Ref{ID: rec.ID}}}})
 				equal(t, "destroyed by others", err, nil)
 			}
 			out := g.do(reset{"another program has written"})

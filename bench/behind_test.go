@@ -31,7 +31,7 @@ func short() sessile.Meta { return sessile.Meta{UserAgent: "Firefox"} }
 // browser is one as they are, its user agent 111 bytes.
 func browser() sessile.Meta {
 	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-	return sessile.NewMeta("203.0.113.195", agent, "de-DE,de;q=0.9", "gzip, br")
+	return sessile.NewMeta("203.0.113.195", agent, "de-DE,de;q=0.9")
 }
 
 // fill creates sessions, many at a time.

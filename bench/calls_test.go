@@ -18,7 +18,7 @@ const callSessions = 10_000
 func callStore(b *testing.B, hot int) (*sessile.Store, []sessile.ID, []sessile.Token) {
 	b.Helper()
 	store, err := sessile.Open(context.Background(), sessile.Config{
-		Path: filepath.Join(b.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited, CacheSize: hot,
+		Path: filepath.Join(b.TempDir(), "s.db"), MaxSessionsPerUser: sessile.NoSessionLimit, CacheSize: hot,
 	})
 	if err != nil {
 		b.Fatal(err)

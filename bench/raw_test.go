@@ -19,7 +19,7 @@ import (
 // openStore opens a store with room for so many sessions in memory.
 func openStore(tb testing.TB, path string, sessions int, change func(*sessile.Config)) *sessile.Store {
 	tb.Helper()
-	cfg := sessile.Config{Path: path, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never}
+	cfg := sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
 	roomFor(&cfg, sessions)
 	if change != nil {
 		change(&cfg)

@@ -28,7 +28,7 @@ func roomFor(cfg *sessile.Config, sessions int) {
 
 func newSessile(tb testing.TB, o options) client {
 	tb.Helper()
-	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.Unlimited}
+	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.NoSessionLimit}
 	roomFor(&cfg, o.sessions)
 	if o.hot > 0 {
 		cfg.CacheSize = o.hot

@@ -94,7 +94,7 @@ func TestCVE_2026_48058_TheCookieIsSecure(t *testing.T) { // A27, S11
 }
 
 func TestCVE_2026_53603_TokensAreNotStored(t *testing.T) { // A27, S4
-	setting{cfg: sessile.Config{MaxSessionsPerUser: sessile.Unlimited}}.holds(t, func(s *site) error {
+	setting{cfg: sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}}.holds(t, func(s *site) error {
 		tokens := make([]string, 50)
 		for i := range tokens {
 			tokens[i] = s.logIn("alice")

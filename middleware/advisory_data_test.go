@@ -69,7 +69,7 @@ func TestCVE_2021_32923_ARenewalNearTheEndIsNoEternalLife(t *testing.T) { // A19
 }
 
 func TestCVE_2025_64708_ExpiryNeedsNoCleaner(t *testing.T) { // A20, S26
-	o := setting{bubble: true, cfg: sessile.Config{TTL: time.Hour, CleanupInterval: sessile.Never}}
+	o := setting{bubble: true, cfg: sessile.Config{TTL: time.Hour, CleanupInterval: sessile.NoCleanup}}
 	o.holds(t, func(s *site) error {
 		early, late := s.logIn("alice"), s.logIn("alice")
 		wait(59 * time.Minute)

@@ -48,7 +48,7 @@ func TestPR_4469_ATokenInTheURL(t *testing.T) { // A4 (gofiber), S9
 }
 
 func TestCVE_2024_52801_GuessableTokens(t *testing.T) { // A6, S1, S3
-	setting{cfg: sessile.Config{MaxSessionsPerUser: sessile.Unlimited}}.holds(t, func(s *site) error {
+	setting{cfg: sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}}.holds(t, func(s *site) error {
 		tokens := make([]string, 20)
 		for i := range tokens {
 			tokens[i] = s.logIn("alice")

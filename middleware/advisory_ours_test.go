@@ -71,13 +71,13 @@ func (l *ours) get(r *http.Request, key string) string {
 
 func (l *ours) set(r *http.Request, key, value string) error {
 	if value == "" {
-		return l.note(middleware.FromRequest(r).Remove(key))
+		return l.note(middleware.FromRequest(r).Delete(key))
 	}
 	return l.note(middleware.FromRequest(r).Set(key, value))
 }
 
 func (l *ours) devices(r *http.Request) (ids []string) {
-	list, err := middleware.FromRequest(r).Sessions(r.Context())
+	list, err := middleware.FromRequest(r).Devices(r.Context())
 	_ = l.note(err)
 	for _, d := range list {
 		ids = append(ids, d.ID.String())
@@ -121,7 +121,7 @@ func (l *ours) restart() error {
 		return err
 	}
 	l.disk.Backend = db
-	if l.store, err = sessile.New(l.Context(), l.disk, cfg); err != nil {
+	if l.store, err = sessile.New(l.disk, cfg); err != nil {
 		return err
 	}
 	l.m, err = middleware.New(l.store, l.opts)

@@ -128,7 +128,7 @@ func TestLogoutAndLoginEndMoreSessionsThanARequestLooksAt(t *testing.T) {
 
 // A request with a megabyte of good cookies costs a bounded number of lookups.
 func TestLogoutEndsABoundedNumberOfSessions(t *testing.T) {
-	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}, middleware.Options{})
 	var values []string
 	for range 185 {
 		_, token, err := f.store.Create(t.Context(), sessile.Meta{}, "mallory", nil)

@@ -15,7 +15,7 @@ func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handl
 	return map[string]func(context.Context, *middleware.Handle) error{
 		"Check": func(ctx context.Context, h *middleware.Handle) error { return h.Check(ctx) },
 		"Sessions": func(ctx context.Context, h *middleware.Handle) error {
-			_, err := h.Sessions(ctx)
+			_, err := h.Devices(ctx)
 			return err
 		},
 		"Revoke": func(ctx context.Context, h *middleware.Handle) error { return h.Revoke(ctx, other) },
@@ -97,7 +97,7 @@ func TestCheckAsksForTheSessionNotForTheToken(t *testing.T) {
 		for range 3 {
 			b.do(rotate(f))
 			f.must(h.Check(r.Context()))
-			_, err := h.Sessions(r.Context())
+			_, err := h.Devices(r.Context())
 			f.must(err)
 		}
 		f.must(f.store.Destroy(r.Context(), b.session().ID()))
@@ -157,7 +157,7 @@ func TestLoginThatFailsOverAnEndedSessionLeavesNothing(t *testing.T) {
 	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("cart", 1))
 		f.must(f.store.Destroy(r.Context(), b.session().ID()))
-		f.wantErr(h.AuthenticateWith(r.Context(), "alice", "no object"), sessile.ErrInvalidData)
+		f.wantErr(h.Login(r.Context(), middleware.Login{UserID: "alice", Data: "no object"}), sessile.ErrInvalidData)
 	})
 	f.want(golden(t, resp), "")
 	f.want(resp.StatusCode, http.StatusOK)

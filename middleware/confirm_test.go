@@ -54,7 +54,7 @@ func (f *fixture) race(confirm bool) int {
 				if confirm {
 					l.Confirm = func(context.Context) error { return a.check("old") }
 				}
-				if err := h.AuthenticateLogin(r.Context(), l); err != nil {
+				if err := h.Login(r.Context(), l); err != nil {
 					f.wantErr(err, errWrongPassword)
 					f.want(h.IsAuthenticated(), false)
 				}
@@ -72,7 +72,7 @@ func (f *fixture) race(confirm bool) int {
 }
 
 func TestConfirmLetsNoLoginSurviveAChangeOfPassword(t *testing.T) { // ASVS 7.4.3
-	cfg := sessile.Config{MaxSessionsPerUser: sessile.Unlimited}
+	cfg := sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}
 	f := setUp(t, cfg, middleware.Options{})
 	f.want(f.race(true), 0)
 	if n := setUp(t, cfg, middleware.Options{}).race(false); n < 30 {
@@ -92,7 +92,7 @@ func TestLoginThatIsNotConfirmedLeavesNothing(t *testing.T) {
 				defer func() { _ = recover() }()
 				resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 					f.must(h.Set("k", 1))
-					err := h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "bob", Confirm: confirm})
+					err := h.Login(r.Context(), middleware.Login{UserID: "bob", Confirm: confirm})
 					f.wantErr(err, errWrongPassword)
 					user, _ := h.UserID()
 					f.want(user, "alice")
@@ -109,7 +109,7 @@ func TestConfirmSeesTheSessionThatItConfirms(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		f.must(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "alice", Confirm: func(context.Context) error {
+		f.must(h.Login(r.Context(), middleware.Login{UserID: "alice", Confirm: func(context.Context) error {
 			f.want(f.alive("alice"), 1)
 			return nil
 		}}))
@@ -122,7 +122,7 @@ func TestLoginThatIsNotConfirmedIsDestroyedWithoutItsClient(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	f.browser().do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-		f.wantErr(h.AuthenticateLogin(ctx, middleware.Login{UserID: "alice", Confirm: func(ctx context.Context) error {
+		f.wantErr(h.Login(ctx, middleware.Login{UserID: "alice", Confirm: func(ctx context.Context) error {
 			cancel()
 			return ctx.Err()
 		}}), context.Canceled)

@@ -92,7 +92,7 @@ func TestCookieMaxAgeIsWhatIsLeftAndAtMost400Days(t *testing.T) { // S14
 			bubble(t, func(t *testing.T) {
 				f := setUp(t, sessile.Config{}, middleware.Options{})
 				resp := f.browser().do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-					f.must(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "alice", TTL: tt.ttl, MaxLifetime: tt.life}))
+					f.must(h.Login(r.Context(), middleware.Login{UserID: "alice", TTL: tt.ttl, MaxLifetime: tt.life}))
 				})
 				f.want(resp.Cookies()[0].MaxAge, tt.want)
 			})
@@ -210,9 +210,9 @@ func TestVaryIsSetByEveryAccessor(t *testing.T) { // A13: "every accessor"
 			_, _, _ = middleware.Pop[int](h, "k")
 		},
 		"Flashes":  func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _ = h.Flashes() },
-		"Remove":   func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
+		"Remove":   func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Delete("k")) },
 		"Done":     func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { h.Done(r.Context()) },
-		"Sessions": func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { _, _ = h.Sessions(r.Context()) },
+		"Sessions": func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { _, _ = h.Devices(r.Context()) },
 		"Logout":   func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
 		"Save":     func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
 	} {

@@ -82,7 +82,7 @@ func (h *Handle) Set(key string, v any) error {
 }
 
 // Remove removes a key, under the rules of Set. A key that is not there is no error.
-func (h *Handle) Remove(key string) error {
+func (h *Handle) Delete(key string) error {
 	h.enter()
 	defer h.mu.Unlock()
 	return h.put(change{key: key})

@@ -38,7 +38,7 @@ func fillUp(t *testing.T, b *browser, key string) {
 	t.Helper()
 	resp := b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 		b.f.must(h.Set("beside", 1))
-		b.f.must(h.Remove("a"))
+		b.f.must(h.Delete("a"))
 		for n := 200; h.Set(key, strings.Repeat("x", n)) != nil; n-- {
 			if n == 0 {
 				t.Fatal("nothing fits")

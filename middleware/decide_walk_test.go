@@ -35,7 +35,7 @@ func (w *walk) step(ctx context.Context, h *Handle) {
 	case 2:
 		_ = h.Logout(ctx)
 	case 3:
-		_ = h.AuthenticateLogin(ctx, Login{UserID: []string{"alice", "bob"}[w.rng.IntN(2)], TTL: time.Hour})
+		_ = h.Login(ctx, Login{UserID: []string{"alice", "bob"}[w.rng.IntN(2)], TTL: time.Hour})
 	case 4:
 		_ = h.Rotate(ctx)
 	case 5:

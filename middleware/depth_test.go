@@ -33,7 +33,7 @@ func TestSetAcceptsOnlyADepthThatCanBeRead(t *testing.T) {
 			return h.Authenticate(ctx, "alice")
 		},
 		"a login's data": func(ctx context.Context, h *middleware.Handle, depth int) error {
-			return h.AuthenticateWith(ctx, "alice", map[string]any{"tree": nested(depth - 1)})
+			return h.Login(ctx, middleware.Login{UserID: "alice", Data: map[string]any{"tree": nested(depth - 1)}})
 		},
 	} {
 		for who, b := range map[string]func(f *fixture) *browser{

@@ -23,7 +23,7 @@ type Device struct {
 
 // Sessions returns the user's devices, the most recently active first. If the
 // session has ended meanwhile, it is [sessile.ErrNotFound].
-func (h *Handle) Sessions(ctx context.Context) ([]Device, error) {
+func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 	h.enter()
 	defer h.mu.Unlock()
 	if err := h.needsUser(); err != nil {

@@ -46,7 +46,7 @@
 // [RequireUser] and [RequireFresh] decide when the head of a request has come. Its body
 // may take minutes, a websocket stays for hours, and the session may be ended
 // meanwhile. What acts on more than the session itself asks the store again when it acts:
-// [Handle.Sessions], [Handle.Revoke], [Handle.LogoutAll] and [Handle.LogoutOthers] do
+// [Handle.Devices], [Handle.Revoke], [Handle.LogoutAll] and [Handle.LogoutOthers] do
 // so by themselves. Before anything else that matters, read the body first and call
 // [Handle.Check] then; before a change of password, [Handle.Reauthenticated], which also
 // asks whether the token is still the session's, and gives the session another:

@@ -103,7 +103,7 @@ func ExampleHandle_Authenticate() {
 }
 
 // "Remember me" is a lifetime of the login's own.
-func ExampleHandle_AuthenticateLogin() {
+func ExampleHandle_Login() {
 	sessions, done := sessionsFor(middleware.Options{CarryOver: []string{"cart"}, Guests: true})
 	defer done()
 
@@ -115,7 +115,7 @@ func ExampleHandle_AuthenticateLogin() {
 	})
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		h := middleware.FromRequest(r)
-		err := h.AuthenticateLogin(r.Context(), middleware.Login{
+		err := h.Login(r.Context(), middleware.Login{
 			UserID: "alice", Data: map[string]string{"role": "admin"}, TTL: 365 * 24 * time.Hour, MaxLifetime: sessile.NoMaxLifetime,
 		})
 		cart, _, _ := middleware.Get[[]string](h, "cart") // the guest's, which came along
@@ -172,7 +172,7 @@ func ExampleHandle_AddFlash() {
 }
 
 // A page of devices: list them, log out the others.
-func ExampleHandle_Sessions() {
+func ExampleHandle_Devices() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
 
@@ -181,7 +181,7 @@ func ExampleHandle_Sessions() {
 		_ = middleware.FromRequest(r).Authenticate(r.Context(), "alice")
 	})
 	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
-		devices, err := middleware.FromRequest(r).Sessions(r.Context())
+		devices, err := middleware.FromRequest(r).Devices(r.Context())
 		for _, d := range devices {
 			fmt.Fprintln(w, d.DeviceName, d.Current)
 		}

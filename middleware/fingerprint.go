@@ -74,5 +74,5 @@ func (h *Handle) mismatch(s sessile.Session) {
 func (h *Handle) meta() sessile.Meta {
 	header := h.req.Header
 	return sessile.NewMeta(h.m.proxies.clientIP(h.req),
-		header.Get("User-Agent"), header.Get("Accept-Language"), header.Get("Accept-Encoding"))
+		header.Get("User-Agent"), header.Get("Accept-Language"))
 }

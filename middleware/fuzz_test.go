@@ -47,7 +47,7 @@ func newTarget(f *testing.F, opts middleware.Options) *target {
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(f.TempDir(), "s.db")})
 	must(err)
 	g := &target{disk: &disk{Backend: db}}
-	g.store, err = sessile.New(ctx, g.disk, sessile.Config{CacheSize: 1, BatchInterval: time.Millisecond, MaxDataBytes: 4 << 10})
+	g.store, err = sessile.New(g.disk, sessile.Config{CacheSize: 1, BatchInterval: time.Millisecond, MaxDataBytes: 4 << 10})
 	must(err)
 	f.Cleanup(func() { must(g.store.Close()) })
 	for range 3 {
@@ -194,7 +194,7 @@ func FuzzValue(f *testing.F) { // R9, A8, S45, S46: what is accepted comes back 
 		}
 		g.do(t, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 			for k := range accepted {
-				if err := h.Remove(k); err != nil {
+				if err := h.Delete(k); err != nil {
 					t.Error(err)
 				}
 			}

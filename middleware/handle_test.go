@@ -20,7 +20,7 @@ func methods(ctx context.Context, h *middleware.Handle) map[string]error {
 	errs := make(map[string]error)
 	note := func(name string, err error) { errs[name] = err }
 	note("Authenticate", h.Authenticate(ctx, "alice"))
-	note("AuthenticateWith", h.AuthenticateWith(ctx, "alice", nil))
+	note("Login", h.Login(ctx, middleware.Login{UserID: "alice"}))
 	return others(ctx, h, note, errs)
 }
 
@@ -31,7 +31,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	_, _, err = middleware.Pop[int](h, "k")
 	note("Pop", err)
 	note("Set", h.Set("k", 1))
-	note("Remove", h.Remove("k"))
+	note("Remove", h.Delete("k"))
 	note("AddFlash", h.AddFlash("info", "hello"))
 	_, err = h.Flashes()
 	note("Flashes", err)
@@ -41,7 +41,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	note("Check", h.Check(ctx))
 	note("Rotate", h.Rotate(ctx))
 	note("Reauthenticated", h.Reauthenticated(ctx))
-	_, err = h.Sessions(ctx)
+	_, err = h.Devices(ctx)
 	note("Sessions", err)
 	_, err = h.LogoutOthers(ctx)
 	note("LogoutOthers", err)
@@ -116,7 +116,7 @@ func TestGuestIsNotAUserInListsAndGuards(t *testing.T) {
 	b := f.browser()
 	b.do(set(f, "k", 1))
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		_, err := h.Sessions(r.Context())
+		_, err := h.Devices(r.Context())
 		f.wantErr(err, middleware.ErrNoSession)
 		_, err = h.LogoutOthers(r.Context())
 		f.wantErr(err, middleware.ErrNoSession)
@@ -156,7 +156,7 @@ func TestSetIsReadInTheSameRequestAndTheNext(t *testing.T) {
 		f.must(h.Set("n", 7))
 		f.must(h.Set("p", point{1, 2}))
 		f.must(h.Set("s", "<&>\u2028\ufffd"))
-		f.must(h.Remove("gone"))
+		f.must(h.Delete("gone"))
 		read(h)
 	})
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { read(h) })
@@ -224,7 +224,7 @@ func TestSetRefusesValuesThatCannotBeStored(t *testing.T) { // S45, S49
 			f.want(valueOf[string](b, "k"), strings.Repeat("y", 60))
 			b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 				f.wantErr(h.Set("l", strings.Repeat("x", 60)), sessile.ErrDataTooLarge)
-				f.must(h.Remove("k"))
+				f.must(h.Delete("k"))
 				f.must(h.Set("l", strings.Repeat("x", 60)))
 			})
 			f.want(valueOf[string](b, "l"), strings.Repeat("x", 60))
@@ -250,7 +250,7 @@ func TestHandleIsSafeForConcurrentUse(t *testing.T) { // run with -race
 				if i%4 == 0 {
 					f.must(h.Rotate(r.Context()))
 				}
-				_, err = h.Sessions(r.Context())
+				_, err = h.Devices(r.Context())
 				f.must(err)
 			})
 		}

@@ -35,33 +35,27 @@ type Login struct {
 	Confirm func(context.Context) error `json:"-" xml:"-" yaml:"-"`
 }
 
-// Authenticate logs userID in: a new session with a new id and token, whatever
-// the client held before (OWASP: session fixation). Every session that the client's
-// cookies open is ended. Keys named in Options.CarryOver come along from the one that
-// counted, pending changes of them included, unless it was another user's; if it has
-// ended meanwhile, only the pending changes do. What is set after Authenticate goes
-// into the new session.
-//
-// A session of the same user is replaced in one transaction: it does not count toward
-// the store's MaxSessionsPerUser, and it is good until the new one exists. Any other
-// session is ended after that.
-//
-// It is on disk (fsync) when Authenticate returns nil. After an error the request
-// has the session that it had. After [sessile.ErrUnknown] and after an error of
-// Login.Confirm a session of the same user may have ended. If the response never begins,
-// cannot be committed, or comes too late for an http.TimeoutHandler around the middleware,
-// the new session is destroyed too.
+// Authenticate logs a user in. The session is new, with a new ID and token, whatever the
+// client held before (OWASP: session fixation). [Handle.Login] does the same with choices.
 func (h *Handle) Authenticate(ctx context.Context, userID string) error {
-	return h.AuthenticateLogin(ctx, Login{UserID: userID})
+	return h.Login(ctx, Login{UserID: userID})
 }
 
-// AuthenticateWith is [Handle.Authenticate] with data for the new session.
-func (h *Handle) AuthenticateWith(ctx context.Context, userID string, data any) error {
-	return h.AuthenticateLogin(ctx, Login{UserID: userID, Data: data})
-}
-
-// AuthenticateLogin is [Handle.Authenticate] with choices.
-func (h *Handle) AuthenticateLogin(ctx context.Context, l Login) error {
+// Login logs a user in, with a new session. It ends every session that the client's cookies
+// open. The keys of Options.CarryOver come along from the session that counted, pending
+// changes included, unless that is another user's; if it has ended meanwhile, only the
+// pending changes come along. What is set after Login goes into the new session.
+//
+// A session of the same user is replaced in one transaction. So it does not count toward the
+// store's MaxSessionsPerUser, and it is good until the new one exists. Every other session
+// ends after that.
+//
+// The new session is on disk (fsync) when Login returns nil. After an error the request keeps
+// its session, with two exceptions: after [sessile.ErrUnknown] and after an error of
+// Login.Confirm a session of the same user may have ended. The new session is destroyed if
+// the response never begins, cannot be committed, or comes too late for an
+// http.TimeoutHandler around the middleware.
+func (h *Handle) Login(ctx context.Context, l Login) error {
 	h.enter()
 	defer h.mu.Unlock()
 	if err := h.changeable(); err != nil {

@@ -46,8 +46,8 @@ func TestLoginCarriesOverTheNamedKeys(t *testing.T) { // carried over at login b
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("pending", true)) // before the login, by name: comes along
 		f.must(h.Set("lost", true))    // before the login, not named
-		f.must(h.Remove("gone"))
-		f.must(h.AuthenticateLogin(r.Context(), middleware.Login{
+		f.must(h.Delete("gone"))
+		f.must(h.Login(r.Context(), middleware.Login{
 			UserID: "alice", CarryOver: []string{"wish", "over"}, Data: map[string]any{"over": "login"},
 		}))
 		_, ok, err := middleware.Get[bool](h, "lost")
@@ -66,7 +66,7 @@ func TestLoginCarriesNothingOverFromAnotherUser(t *testing.T) {
 	b.do(set(f, "cart", "alice's"))
 	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("cart", "hers too"))
-		f.must(h.AuthenticateWith(r.Context(), "bob", map[string]int{"n": 1}))
+		f.must(h.Login(r.Context(), middleware.Login{UserID: "bob", Data: map[string]int{"n": 1}}))
 	})
 	f.want(b.user(), "bob")
 	f.want(string(b.session().Data().JSON()), `{"n":1}`)
@@ -81,7 +81,7 @@ func TestLoginWithoutDataKeepsWhatIsCarriedOver(t *testing.T) {
 		b := f.browser()
 		b.do(set(f, "cart", name))
 		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			f.must(h.AuthenticateWith(r.Context(), "alice", data))
+			f.must(h.Login(r.Context(), middleware.Login{UserID: "alice", Data: data}))
 		})
 		f.want(valueOf[string](b, "cart"), name)
 	}
@@ -102,16 +102,16 @@ func TestLoginCarriesOverFlashMessagesIfNamed(t *testing.T) {
 }
 
 func TestLoginThatFailsKeepsTheSession(t *testing.T) { // modo destroys the old session before the new one exists
-	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew}, middleware.Options{})
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.LimitRefuseNew}, middleware.Options{})
 	elsewhere, b := f.login("bob"), f.login("alice")
 	before := b.cookie
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.must(h.Set("k", 1))
 		f.wantErr(h.Authenticate(r.Context(), ""), sessile.ErrInvalidUserID)
 		f.wantErr(h.Authenticate(r.Context(), "bob"), sessile.ErrLimitReached)
-		f.wantErr(h.AuthenticateWith(r.Context(), "carol", "no object"), sessile.ErrInvalidData)
-		f.wantErr(h.AuthenticateWith(r.Context(), "carol", map[string]string{"k": "\xff"}), sessile.ErrInvalidData)
-		f.wantErr(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "carol", TTL: -1}), sessile.ErrInvalidTime)
+		f.wantErr(h.Login(r.Context(), middleware.Login{UserID: "carol", Data: "no object"}), sessile.ErrInvalidData)
+		f.wantErr(h.Login(r.Context(), middleware.Login{UserID: "carol", Data: map[string]string{"k": "\xff"}}), sessile.ErrInvalidData)
+		f.wantErr(h.Login(r.Context(), middleware.Login{UserID: "carol", TTL: -1}), sessile.ErrInvalidTime)
 		user, _ := h.UserID()
 		f.want(user, "alice")
 	})
@@ -126,7 +126,7 @@ func TestLoginChoosesItsLifetimes(t *testing.T) { // remember me
 		f := setUp(t, sessile.Config{TTL: time.Minute, MaxLifetime: 2 * time.Minute}, middleware.Options{})
 		short, long := f.login("alice"), f.browser()
 		long.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			f.must(h.AuthenticateLogin(r.Context(), middleware.Login{UserID: "alice", TTL: time.Hour, MaxLifetime: sessile.NoMaxLifetime}))
+			f.must(h.Login(r.Context(), middleware.Login{UserID: "alice", TTL: time.Hour, MaxLifetime: sessile.NoMaxLifetime}))
 		})
 		wait(time.Minute)
 		f.want(short.user(), "")
@@ -141,10 +141,10 @@ func TestGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 	for name, do := range map[string]action{
 		"a visit":   nothing,
 		"a look":    look,
-		"a removal": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Remove("k")) },
+		"a removal": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Delete("k")) },
 		"set and removed": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 			f.must(h.Set("k", 1))
-			f.must(h.Remove("k"))
+			f.must(h.Delete("k"))
 		},
 		"a save":           func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
 		"a logout":         func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
@@ -287,7 +287,7 @@ func TestSessionsListsTheDevicesOfTheUser(t *testing.T) { // S36; modo lists fin
 	var list []middleware.Device
 	phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		var err error
-		list, err = h.Sessions(r.Context())
+		list, err = h.Devices(r.Context())
 		f.must(err)
 	})
 	if len(list) != 2 {
@@ -401,7 +401,7 @@ func TestLoginBesideParallelRequestsLogsNobodyOut(t *testing.T) { // two paralle
 }
 
 func TestLoginAndLogoutInParallelLeaveNothingBehind(t *testing.T) {
-	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}, middleware.Options{})
 	b := f.login("alice")
 	var wg sync.WaitGroup
 	for i := range 16 {

@@ -42,7 +42,7 @@ func setUp(t *testing.T, cfg sessile.Config, opts middleware.Options) *fixture {
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: cfg.Path})
 	f.must(err)
 	f.disk.Backend = db
-	f.store, err = sessile.New(t.Context(), f.disk, cfg)
+	f.store, err = sessile.New(f.disk, cfg)
 	f.must(err)
 	t.Cleanup(func() {
 		f.disk.heal()

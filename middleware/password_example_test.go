@@ -42,7 +42,7 @@ func ExampleLogin_changeOfPassword() {
 		user, password := r.FormValue("user"), r.FormValue("password")
 		err := users.check(user, password)
 		if err == nil {
-			err = middleware.FromRequest(r).AuthenticateLogin(r.Context(), middleware.Login{
+			err = middleware.FromRequest(r).Login(r.Context(), middleware.Login{
 				UserID: user,
 				// Once more, now that the session exists: the password may have changed meanwhile.
 				Confirm: func(context.Context) error { return users.check(user, password) },

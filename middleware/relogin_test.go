@@ -12,7 +12,7 @@ import (
 )
 
 func TestReloginEndsNoOtherDevice(t *testing.T) { // spring-security#7117
-	for _, on := range []sessile.LimitPolicy{sessile.EvictOldest, sessile.RefuseNew} {
+	for _, on := range []sessile.LimitPolicy{sessile.LimitEvictOldest, sessile.LimitRefuseNew} {
 		f := setUp(t, sessile.Config{MaxSessionsPerUser: 3, OnLimit: on}, middleware.Options{})
 		a, b, c := f.login("alice"), f.login("alice"), f.login("alice")
 		old := c.twin()
@@ -29,7 +29,7 @@ func TestReloginEndsNoOtherDevice(t *testing.T) { // spring-security#7117
 }
 
 func TestReloginAtALimitOfOneIsAllowed(t *testing.T) {
-	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.RefuseNew}, middleware.Options{CarryOver: []string{"cart"}})
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.LimitRefuseNew}, middleware.Options{CarryOver: []string{"cart"}})
 	b := f.login("alice")
 	b.do(set(f, "cart", "full"))
 	for range 3 {
@@ -64,7 +64,7 @@ func TestReloginLeavesNoMomentWithoutASession(t *testing.T) {
 	b := f.login("alice")
 	old := b.twin()
 	look := func(batch *persist.Batch) {
-		if len(batch.Ops) > 0 && batch.Ops[0].Kind == persist.Create {
+		if len(batch.Ops) > 0 && batch.Ops[0].Kind == persist.OpCreate {
 			f.want(old.user(), "alice")
 		}
 	}
@@ -144,7 +144,7 @@ func TestReloginWhoseCallerLeavesBeforeItBeginsChangesNothing(t *testing.T) {
 
 // The session that it replaces may come behind another user's, which counts.
 func TestReloginBehindAnotherUsersCookieEndsNoOtherDevice(t *testing.T) {
-	for _, on := range []sessile.LimitPolicy{sessile.EvictOldest, sessile.RefuseNew} {
+	for _, on := range []sessile.LimitPolicy{sessile.LimitEvictOldest, sessile.LimitRefuseNew} {
 		t.Run(string(on), func(t *testing.T) {
 			f := setUp(t, sessile.Config{MaxSessionsPerUser: 2, OnLimit: on}, middleware.Options{})
 			elsewhere, b, mallory := f.login("alice"), f.login("alice"), f.login("mallory")

@@ -263,7 +263,7 @@ func tokenElsewhere(good string) map[string]hostile { // S9, A4
 }
 
 func TestSocketAnswersHostileRequests(t *testing.T) { // S7, S9, S10, A3, A4, A14, A29
-	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.Unlimited}, middleware.Options{})
+	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}, middleware.Options{})
 	w := f.listen(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		if r.URL.Path == "/login" {
 			f.must(h.Authenticate(r.Context(), "mallory"))

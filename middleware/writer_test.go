@@ -357,7 +357,7 @@ func TestSetAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to the c
 		_, _, popErr := middleware.Pop[int](h, "n")
 		f.must(popErr) // there is nothing to take
 		for name, err := range map[string]error{
-			"Set": h.Set("n", 1), "Remove": h.Remove("n"), "AddFlash": h.AddFlash("k", "v"),
+			"Set": h.Set("n", 1), "Remove": h.Delete("n"), "AddFlash": h.AddFlash("k", "v"),
 			"Authenticate": h.Authenticate(ctx, "bob"), "Rotate": h.Rotate(ctx), "Reauthenticated": h.Reauthenticated(ctx),
 		} {
 			if !errors.Is(err, middleware.ErrHeadersSent) {

@@ -18,9 +18,9 @@ var (
 	ErrNewer = errors.New("store was written by a newer version")
 	// ErrNotStore: the file is not a session store, or is damaged.
 	ErrNotStore = errors.New("not a session store")
-	// ErrReplaced: the file of the store is not the one at its path, or was overwritten:
+	// ErrFileReplaced: the file of the store is not the one at its path, or was overwritten:
 	// what is written now is lost. It comes with ErrUnavailable or ErrUnknown.
-	ErrReplaced = errors.New("the session file was removed, replaced or overwritten")
+	ErrFileReplaced = errors.New("the session file was removed, replaced or overwritten")
 	// ErrForeignWAL: the write-ahead log beside the store belongs to another file.
 	ErrForeignWAL = errors.New("the write-ahead log belongs to another file")
 	// ErrReadOnly: the store cannot be written.

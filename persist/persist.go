@@ -128,62 +128,62 @@ type OpKind uint8
 
 // The security operations.
 const (
-	// Create inserts Record and, in the same transaction, ends the session
+	// OpCreate inserts Record and, in the same transaction, ends the session
 	// Replaces, if it is of the same user (a guest replaces nothing), and then
 	// evicts that user's least recently active active sessions beyond Limit
 	// (order: last active, then id), never the new one. What is replaced does
-	// not count toward Limit; if the create is not Applied it stays. For a
+	// not count toward Limit; if the create fails it stays. For a
 	// guest (no user id) Limit bounds all guests together, expired ones too,
 	// and the least recently active go first (order: last active, then
 	// creation), exactly so, as for users. Applied again (same id and same hash) it changes nothing. An id or
-	// hash that another session has is Conflict, with nothing changed.
-	Create OpKind = iota + 1
-	// Rotate replaces token hash From by To and remembers From with Until, and
-	// AuthAt unless it is 0. It is Applied if To is already there, Gone if the
-	// session is, Conflict if its hash is neither. With Lost it replaces a
+	// hash that another session has is StatusConflict, with nothing changed.
+	OpCreate OpKind = iota + 1
+	// OpRotate replaces token hash From by To and remembers From with Until, and
+	// AuthAt unless it is 0. It is StatusApplied if To is already there, StatusGone if the
+	// session is, StatusConflict if its hash is neither. With Lost it replaces a
 	// successor that never came back: token hash Lost by To, if the session
 	// still remembers From as the token before and its Until is Unseen; From
-	// stays the token before. Otherwise that is Conflict.
-	Rotate
-	// Seen sets Rotation.Until to Until if the token hash is To and Until is
-	// sooner than what is stored: Applied, or Gone.
-	Seen
-	// Destroy deletes the session Ref: Applied, or Gone if there is none.
-	Destroy
-	// DestroyUser deletes the sessions of User but Except (zero = all): those whose key is
+	// stays the token before. Otherwise that is StatusConflict.
+	OpRotate
+	// OpSeen sets Rotation.Until to Until if the token hash is To and Until is
+	// sooner than what is stored: StatusApplied, or StatusGone.
+	OpSeen
+	// OpDestroy deletes the session Ref: StatusApplied, or StatusGone if there is none.
+	OpDestroy
+	// OpDestroyUser deletes the sessions of User but Except (zero = all): those whose key is
 	// at most Through, or all if Through is 0; of these the Max with the greatest keys, or
-	// all if Max is 0. It is Applied, also if there is none. If it leaves any for want of
+	// all if Max is 0. It is StatusApplied, also if there is none. If it leaves any for want of
 	// Max, Outcome.Through is the greatest key of those, else 0. The same operation with
 	// that as its Through goes on. So no piece deletes a session that was created after
 	// the first. Applied again, it deletes what is left by then. A negative Max or Through
 	// is Failed, with nothing changed.
-	DestroyUser
-	// Expire deletes the session Ref if it is past its end at Batch.Now:
-	// Applied; Gone if there is none; Conflict if it is still active.
-	Expire
+	OpDestroyUser
+	// OpExpire deletes the session Ref if it is past its end at Batch.Now:
+	// StatusApplied; StatusGone if there is none; StatusConflict if it is still active.
+	OpExpire
 )
 
 // Op is one security operation. Which fields count depends on Kind.
 type Op struct {
 	Kind     OpKind
-	Ref      Ref     // Rotate, Seen, Destroy, Expire
-	From     Hash    // Rotate
-	To       Hash    // Rotate, Seen
-	Lost     Hash    // Rotate: the unseen successor of From that To replaces, zero = From is the current token
-	Until    int64   // Rotate, Seen
-	AuthAt   int64   // Rotate
-	Record   *Record // Create
-	Limit    Limit   // Create
-	Replaces ID      // Create: a session that ends with it, zero = none
-	User     UserKey // DestroyUser
-	Except   ID      // DestroyUser
-	Through  int64   // DestroyUser: the greatest key of the sessions that it means, 0 = no bound
-	Max      int     // DestroyUser: how many it deletes, 0 = no bound
+	Ref      Ref     // OpRotate, OpSeen, OpDestroy, OpExpire
+	From     Hash    // OpRotate
+	To       Hash    // OpRotate, OpSeen
+	Lost     Hash    // OpRotate: the unseen successor of From that To replaces, zero = From is the current token
+	Until    int64   // OpRotate, OpSeen
+	AuthAt   int64   // OpRotate
+	Record   *Record // OpCreate
+	Limit    Limit   // OpCreate
+	Replaces ID      // OpCreate: a session that ends with it, zero = none
+	User     UserKey // OpDestroyUser
+	Except   ID      // OpDestroyUser
+	Through  int64   // OpDestroyUser: the greatest key of the sessions that it means, 0 = no bound
+	Max      int     // OpDestroyUser: how many it deletes, 0 = no bound
 }
 
-// Write replaces the data of a session and its times. It is Applied if the
-// stored version is If, or is Next already; Conflict with the stored version
-// otherwise; Gone if there is no such session. It never inserts. LastActive
+// Write replaces the data of a session and its times. It is StatusApplied if the
+// stored version is If, or is Next already; StatusConflict with the stored version
+// otherwise; StatusGone if there is no such session. It never inserts. LastActive
 // never goes back without a Retime; ExpiresAt is stored as given.
 type Write struct {
 	Ref        Ref
@@ -194,9 +194,9 @@ type Write struct {
 	ExpiresAt  int64
 }
 
-// Touch replaces the times of a session: Applied, or Gone. It never inserts.
+// Touch replaces the times of a session: StatusApplied, or StatusGone. It never inserts.
 // LastActive never goes back without a Retime: a touch older than what is stored is
-// Applied and changes nothing.
+// StatusApplied and changes nothing.
 type Touch struct {
 	Ref        Ref
 	Retime     *Retime // nil = the times that never change stay
@@ -222,11 +222,11 @@ type Status uint8
 
 // The statuses.
 const (
-	Applied  Status = iota + 1 // done, or found done already
-	Gone                       // there is no such session
-	Conflict                   // the stored version, hash, id or end forbids it
-	Full                       // Create under Limit.Refuse: the user has Max active sessions
-	Failed                     // this item alone cannot be done: Err says why; the others are unaffected
+	StatusApplied  Status = iota + 1 // done, or found done already
+	StatusGone                       // there is no such session
+	StatusConflict                   // the stored version, hash, id or end forbids it
+	StatusFull                       // OpCreate under Limit.Refuse: the user has Max active sessions
+	StatusFailed                     // this item alone cannot be done: Err says why; the others are unaffected
 )
 
 // Removed is a session that an operation ended.
@@ -239,9 +239,9 @@ type Removed struct {
 // Outcome is what became of one item.
 type Outcome struct {
 	Status  Status
-	Key     int64     // Create, Applied: the engine's handle
-	Version Version   // Write, Conflict: the stored version
-	Through int64     // DestroyUser, Applied: the greatest key of the sessions that Max has left, 0 = none is left
+	Key     int64     // OpCreate, StatusApplied: the engine's handle
+	Version Version   // Write, StatusConflict: the stored version
+	Through int64     // OpDestroyUser, StatusApplied: the greatest key of the sessions that Max has left, 0 = none is left
 	Removed []Removed // replaced and evicted by Create; destroyed by Destroy, DestroyUser, Expire
 	Err     error     // Failed
 }
@@ -275,7 +275,7 @@ type Reader interface {
 // Backend stores sessions.
 type Backend interface {
 	Reader
-	// Apply commits b atomically. When it returns nil, everything Applied is
+	// Apply commits b atomically. When it returns nil, everything that is StatusApplied is
 	// durable and published to other nodes. Its error is ErrUnavailable (surely
 	// not done), or ErrUnknown (may be done); every item may be retried.
 	// Apply is called by one goroutine at a time. It must heed ctx: when the actor's Close

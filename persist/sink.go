@@ -7,8 +7,8 @@ type EventKind uint8
 
 // The kinds of invalidation.
 const (
-	SessionChanged EventKind = iota + 1 // Event.ID
-	UserChanged                         // every session of Event.UserID but Event.Except
+	EventSessionChanged EventKind = iota + 1 // Event.ID
+	EventUserChanged                         // every session of Event.UserID but Event.Except
 )
 
 // Event is a change by another node.

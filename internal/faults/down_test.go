@@ -80,10 +80,10 @@ func (d *down) watch(total time.Duration) (degraded, failed time.Duration) {
 		if n := runtime.NumGoroutine(); n > before+4*crowd {
 			d.report("%d goroutines, there were %d", n, before)
 		}
-		if health.State != sessile.OK && degraded == 0 {
+		if health.State != sessile.HealthOK && degraded == 0 {
 			degraded = time.Since(began)
 		}
-		if health.State == sessile.Failed && failed == 0 {
+		if health.State == sessile.HealthFailed && failed == 0 {
 			failed = time.Since(began)
 		}
 	}
@@ -98,7 +98,7 @@ func (d *down) recovered(limit time.Duration) {
 	if err := d.store.Sync(ctx); err != nil {
 		d.report("it has not recovered after %v: %v", time.Since(began), err)
 	}
-	if h := d.store.Health(); h.State != sessile.OK {
+	if h := d.store.Health(); h.State != sessile.HealthOK {
 		d.report("it calls itself %v after the recovery: %s", h.State, h.Reason)
 	}
 }

@@ -63,7 +63,7 @@ func TestForeignDeleteEndsSessions(t *testing.T) {
 		default:
 			t.Error("who watches a session was not told of its end")
 		}
-		if h := s.Health(); h.State != sessile.Degraded {
+		if h := s.Health(); h.State != sessile.HealthDegraded {
 			t.Errorf("%v, %q", h.State, h.Reason)
 		}
 	})
@@ -83,7 +83,7 @@ func TestLookRestsForAMonthAndSeesForeignChangesAfterIt(t *testing.T) {
 		backend := persisttest.HookedFile{Hooked: persisttest.Hook(db, persisttest.Hooks{
 			Before: persisttest.On(persisttest.Look, func(*persisttest.Call) { looks.Add(1) }),
 		})}
-		s, err := sessile.New(t.Context(), backend, sessile.Config{TTL: 60 * 24 * time.Hour})
+		s, err := sessile.New(backend, sessile.Config{TTL: 60 * 24 * time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestLookRestsForAMonthAndSeesForeignChangesAfterIt(t *testing.T) {
 		}
 		for range 30 {
 			<-time.After(24 * time.Hour)
-			if h := s.Health(); h.State != sessile.OK {
+			if h := s.Health(); h.State != sessile.HealthOK {
 				t.Errorf("%v, %q", h.State, h.Reason)
 			}
 		}

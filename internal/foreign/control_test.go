@@ -43,7 +43,7 @@ func unchecked(db *sqlite.DB, path string, file os.FileInfo) persist.Backend {
 	applied := func(n int) []persist.Outcome {
 		all := make([]persist.Outcome, n)
 		for i := range all {
-			all[i] = persist.Outcome{Status: persist.Applied, Key: 1<<40 + int64(i)}
+			all[i] = persist.Outcome{Status: persist.StatusApplied, Key: 1<<40 + int64(i)}
 		}
 		return all
 	}
@@ -94,7 +94,7 @@ func (f *frozen) learn(c *persisttest.Call) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, op := range c.Batch.Ops {
-		if op.Kind == persist.Create && c.Err == nil && c.Result.Ops[i].Status == persist.Applied {
+		if op.Kind == persist.OpCreate && c.Err == nil && c.Result.Ops[i].Status == persist.StatusApplied {
 			f.created[op.Record.ID] = *op.Record
 		}
 	}

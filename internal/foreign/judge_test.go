@@ -79,7 +79,7 @@ func (r *round) linger(short bool) {
 		<-time.After(time.Duration(50+r.rand.IntN(500)) * time.Millisecond)
 		return
 	}
-	r.until(inTime+noise, func() bool { return r.health.look(r.store).State == sessile.Failed })
+	r.until(inTime+noise, func() bool { return r.health.look(r.store).State == sessile.HealthFailed })
 	<-time.After(time.Duration(r.rand.IntN(300)) * time.Millisecond)
 }
 

@@ -131,7 +131,7 @@ func (l *healthLog) failed() (spans []span) {
 	defer l.mu.Unlock()
 	in := false
 	for _, t := range l.turns {
-		is := t.State == sessile.Failed
+		is := t.State == sessile.HealthFailed
 		if is && !in {
 			spans = append(spans, span{from: t.at})
 		}

@@ -258,7 +258,7 @@ func (r *round) works() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()
 	h := r.health.look(r.store)
-	if h.State != sessile.OK && (!r.foreign || !strings.Contains(h.Reason, foreignWrite)) {
+	if h.State != sessile.HealthOK && (!r.foreign || !strings.Contains(h.Reason, foreignWrite)) {
 		return false
 	}
 	return r.store.Sync(ctx) == nil

@@ -24,7 +24,7 @@ func EarlyDestroys(db *sqlite.DB) persist.Backend {
 			batch := *c.Batch
 			ops, batch.Ops, deferred = batch.Ops, slices.Clone(held), nil
 			for _, op := range ops {
-				if op.Kind == persist.Destroy {
+				if op.Kind == persist.OpDestroy {
 					deferred = append(deferred, op)
 				} else {
 					batch.Ops = append(batch.Ops, op)
@@ -39,8 +39,8 @@ func EarlyDestroys(db *sqlite.DB) persist.Backend {
 			done := c.Result.Ops[len(held):]
 			c.Result.Ops = nil
 			for _, op := range ops {
-				if op.Kind == persist.Destroy {
-					c.Result.Ops = append(c.Result.Ops, persist.Outcome{Status: persist.Applied})
+				if op.Kind == persist.OpDestroy {
+					c.Result.Ops = append(c.Result.Ops, persist.Outcome{Status: persist.StatusApplied})
 					continue
 				}
 				c.Result.Ops, done = append(c.Result.Ops, done[0]), done[1:]
@@ -56,7 +56,7 @@ func GracefulRotations(db *sqlite.DB) persist.Backend {
 		batch := *c.Batch
 		batch.Ops = slices.Clone(batch.Ops)
 		for i := range batch.Ops {
-			if batch.Ops[i].Kind == persist.Rotate {
+			if batch.Ops[i].Kind == persist.OpRotate {
 				batch.Ops[i].Until = persist.Unseen
 			}
 		}

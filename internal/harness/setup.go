@@ -32,13 +32,13 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 		backend = s.Wrap(db)
 	}
 	cfg := sessile.Config{
-		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.Never,
+		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.NoCleanup,
 		BatchInterval: 50 * time.Millisecond, CloseTimeout: 3 * time.Second,
 	}
 	if s.Adjust != nil {
 		s.Adjust(&cfg)
 	}
-	store, err := sessile.New(ctx, backend, cfg)
+	store, err := sessile.New(backend, cfg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -52,7 +52,7 @@ func child(path, variant string) error {
 	}
 	store, err := sessile.Open(context.Background(), sessile.Config{
 		Path: path, BatchInterval: interval, CacheSize: 32,
-		MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
+		MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup,
 	})
 	if err != nil {
 		return err

@@ -212,7 +212,7 @@ func (l *loop) token(text string) sessile.Token {
 func (l *loop) check() {
 	ctx := context.Background()
 	store, err := sessile.Open(ctx, sessile.Config{
-		Path: l.path, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never,
+		Path: l.path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup,
 	})
 	if err != nil {
 		l.report(ledger.Violation{Kind: ledger.Corrupt, What: "opening after the end: " + err.Error()})

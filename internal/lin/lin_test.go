@@ -69,7 +69,7 @@ type recorder struct {
 // open starts a store that keeps only some of the sessions in memory.
 func (l *recorder) open(path string, broken func(*sessile.Store) store) {
 	l.t.Helper()
-	s, err := sessile.Open(l.t.Context(), sessile.Config{Path: path, CacheSize: 3, BatchInterval: time.Millisecond, CleanupInterval: sessile.Never})
+	s, err := sessile.Open(l.t.Context(), sessile.Config{Path: path, CacheSize: 3, BatchInterval: time.Millisecond, CleanupInterval: sessile.NoCleanup})
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func run(ctx context.Context) error {
 }
 
 func open(ctx context.Context) (*sessile.Store, error) {
-	return sessile.New(ctx, persisttest.NewMemory(), sessile.Config{})
+	return sessile.New(persisttest.NewMemory(), sessile.Config{})
 }
 
 func app(store *sessile.Store) (http.Handler, error) {

@@ -39,7 +39,7 @@ func (l latencies) String() string {
 func TestManySessionsLeaveRoomForOthers(t *testing.T) {
 	path, loggedOut := filepath.Join(t.TempDir(), "s.db"), *many/10
 	fillMany(t, path, *many, loggedOut)
-	s, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.Unlimited, CleanupInterval: sessile.Never})
+	s, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func fillMany(t *testing.T, path string, expired, active int) {
 		if n%11 == 10 {
 			rec.UserID, rec.TTL, rec.ExpiresAt = "many", 36_000_000_000, now+36_000_000_000
 		}
-		if b.Ops = append(b.Ops, persist.Op{Kind: persist.Create, Record: rec}); len(b.Ops) == 10_000 || n == all-1 {
+		if b.Ops = append(b.Ops, persist.Op{Kind: persist.OpCreate, Record: rec}); len(b.Ops) == 10_000 || n == all-1 {
 			if _, err := d.Apply(t.Context(), &b); err != nil {
 				t.Fatal(err)
 			}

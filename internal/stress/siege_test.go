@@ -77,7 +77,7 @@ func (s *siege) relieved() {
 			s.t.Errorf("it has not recovered: %v", err)
 		}
 	}
-	if h := s.store.Health(); h.State != sessile.OK {
+	if h := s.store.Health(); h.State != sessile.HealthOK {
 		s.t.Errorf("it calls itself %v: %s", h.State, h.Reason)
 	}
 	s.steps(false, 20)

@@ -69,7 +69,7 @@ func watchWAL(path string, total time.Duration) (most int64) {
 func openForFlood(t *testing.T) (*sessile.Store, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s.db")
-	store, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.Unlimited, BatchInterval: 20 * time.Millisecond})
+	store, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, BatchInterval: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.New
 	tb.Helper()
 	if n.Meta == (sessile.Meta{}) {
 		h := r.Header
-		n.Meta = sessile.NewMeta(m.ClientIP(r), h.Get("User-Agent"), h.Get("Accept-Language"), h.Get("Accept-Encoding"))
+		n.Meta = sessile.NewMeta(m.ClientIP(r), h.Get("User-Agent"), h.Get("Accept-Language"))
 	}
 	s, token, err := m.Store().CreateWith(tb.Context(), n)
 	if err != nil {

@@ -17,8 +17,8 @@ func batchContract() []contract {
 				Writes:  []persist.Write{writeTo(r, r.Version, 77)},
 				Touches: []persist.Touch{{Ref: s.Ref(), LastActive: now, ExpiresAt: now + hour}},
 			})
-			f.is(res.Writes[0], persist.Applied)
-			f.is(res.Ops[0], persist.Applied)
+			f.is(res.Writes[0], persist.StatusApplied)
+			f.is(res.Ops[0], persist.StatusApplied)
 			f.gone(r)
 			f.gone(s)
 		}},
@@ -26,20 +26,20 @@ func batchContract() []contract {
 			r := f.record("ann")
 			res := f.apply(persist.Batch{Ops: []persist.Op{
 				createOp(r, persist.Limit{}),
-				{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}},
+				{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}},
 			}})
-			f.is(res.Ops[0], persist.Applied)
+			f.is(res.Ops[0], persist.StatusApplied)
 			f.removed(res.Ops[1], r)
 			f.gone(r)
 		}},
 		{"creates after it has destroyed", func(f *fixture) {
 			old, r := f.create(f.record("ann")), f.record("ann")
 			res := f.apply(persist.Batch{Ops: []persist.Op{
-				{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}},
+				{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}},
 				createOp(r, persist.Limit{Max: 1, Refuse: true}),
 			}})
 			f.removed(res.Ops[0], old)
-			f.is(res.Ops[1], persist.Applied)
+			f.is(res.Ops[1], persist.StatusApplied)
 			r.Key = res.Ops[1].Key
 			f.stored(r)
 		}},
@@ -52,13 +52,13 @@ func batchContract() []contract {
 				},
 				Ops: []persist.Op{destroyOp(c.ID), createOp(c, persist.Limit{}), rotateOp(a, b.Hash), {}, destroyOp(b.ID)},
 			})
-			for i, want := range []persist.Status{persist.Conflict, persist.Gone, persist.Applied} {
+			for i, want := range []persist.Status{persist.StatusConflict, persist.StatusGone, persist.StatusApplied} {
 				f.is(res.Writes[i], want)
 			}
-			for i, want := range []persist.Status{persist.Gone, persist.Applied} {
+			for i, want := range []persist.Status{persist.StatusGone, persist.StatusApplied} {
 				f.is(res.Touches[i], want)
 			}
-			for i, want := range []persist.Status{persist.Gone, persist.Applied, persist.Conflict, persist.Failed, persist.Applied} {
+			for i, want := range []persist.Status{persist.StatusGone, persist.StatusApplied, persist.StatusConflict, persist.StatusFailed, persist.StatusApplied} {
 				f.is(res.Ops[i], want)
 			}
 		}},
@@ -78,13 +78,13 @@ func batchContract() []contract {
 			}
 			res = f.apply(b)
 			for i := range n {
-				f.is(res.Touches[i], persist.Applied)
-				f.is(res.Writes[i], persist.Applied)
+				f.is(res.Touches[i], persist.StatusApplied)
+				f.is(res.Writes[i], persist.StatusApplied)
 			}
 			if got := f.byHash(creates[0].Record.Hash).LastActive; got != now+n-1 {
 				f.Fatalf("last active at %d", got-now)
 			}
-			o := f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}})
+			o := f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}})
 			if len(o.Removed) != n {
 				f.Fatalf("%d were removed", len(o.Removed))
 			}

@@ -55,7 +55,7 @@ func faults() map[string]fault {
 		"touch upserts": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			return func(res *persist.Result) {
 				for i, o := range res.Touches {
-					if o.Status == persist.Gone {
+					if o.Status == persist.StatusGone {
 						b.revive(batch.Touches[i].Ref.ID)
 					}
 				}
@@ -64,7 +64,7 @@ func faults() map[string]fault {
 		"write upserts": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			return func(res *persist.Result) {
 				for i, o := range res.Writes {
-					if o.Status == persist.Gone {
+					if o.Status == persist.StatusGone {
 						b.revive(batch.Writes[i].Ref.ID)
 					}
 				}
@@ -97,7 +97,7 @@ func faults() map[string]fault {
 		},
 		"create overwrites": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			for _, op := range batch.Ops {
-				if op.Kind == persist.Create && op.Record != nil && op.Record.Identity != nil {
+				if op.Kind == persist.OpCreate && op.Record != nil && op.Record.Identity != nil {
 					if r := b.tokens[op.Record.Hash]; r != nil && r.ID != op.Record.ID {
 						b.remove([]*persist.Record{r})
 					}
@@ -119,7 +119,7 @@ func faults() map[string]fault {
 		},
 		"replaces before it is sure": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			for _, op := range batch.Ops {
-				if r := b.rows[op.Replaces]; op.Kind == persist.Create && r != nil {
+				if r := b.rows[op.Replaces]; op.Kind == persist.OpCreate && r != nil {
 					b.remove([]*persist.Record{r})
 				}
 			}
@@ -128,7 +128,7 @@ func faults() map[string]fault {
 		"destroys are acknowledged and not done": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			return func(*persist.Result) {
 				for _, op := range batch.Ops {
-					if op.Kind == persist.Destroy {
+					if op.Kind == persist.OpDestroy {
 						b.revive(op.Ref.ID)
 					}
 				}
@@ -161,8 +161,8 @@ func faults() map[string]fault {
 		},
 		"expire asks nothing": func(_ *broken, batch *persist.Batch) func(*persist.Result) {
 			for i := range batch.Ops {
-				if batch.Ops[i].Kind == persist.Expire {
-					batch.Ops[i].Kind = persist.Destroy
+				if batch.Ops[i].Kind == persist.OpExpire {
+					batch.Ops[i].Kind = persist.OpDestroy
 				}
 			}
 			return nil
@@ -170,7 +170,7 @@ func faults() map[string]fault {
 		"rotation leaves the old hash": func(b *broken, batch *persist.Batch) func(*persist.Result) {
 			return func(*persist.Result) {
 				for _, op := range batch.Ops {
-					if r := b.rows[op.Ref.ID]; op.Kind == persist.Rotate && r != nil && b.dead[r.ID] != nil {
+					if r := b.rows[op.Ref.ID]; op.Kind == persist.OpRotate && r != nil && b.dead[r.ID] != nil {
 						b.tokens[b.dead[r.ID].Hash] = r
 						if b.dead[r.ID].Rotation != nil {
 							b.tokens[b.dead[r.ID].Previous] = r

@@ -41,7 +41,7 @@ func createContract() []contract {
 					f.Fatalf("user %q has %d sessions", user, len(l))
 				}
 			}
-			f.removed(f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "nul"}}))
+			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "nul"}}))
 		}},
 		{"keeps any bytes as data", func(f *fixture) {
 			r := f.record("ann")
@@ -56,18 +56,18 @@ func createContract() []contract {
 					f.Fatalf("key %d again", r.Key)
 				}
 				seen[r.Key] = true
-				f.is(f.op(destroyOp(r.ID)), persist.Applied) // a key is not used again (D4)
+				f.is(f.op(destroyOp(r.ID)), persist.StatusApplied) // a key is not used again (D4)
 			}
 		}},
 		{"applied again changes nothing", func(f *fixture) {
 			r := f.create(f.record("ann"))
-			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: now + 2*hour}), persist.Applied)
+			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: now + 2*hour}), persist.StatusApplied)
 			r.LastActive, r.ExpiresAt = now, now+2*hour
 			other := f.create(f.record("ann"))
 			again := clone(r)
 			again.Key, again.Data, again.LastActive = 0, []byte("{}"), now-hour
 			o := f.op(createOp(&again, persist.Limit{Max: 1}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 			if o.Key != r.Key {
 				f.Fatalf("key %d, want %d", o.Key, r.Key)
@@ -78,8 +78,8 @@ func createContract() []contract {
 		{"applied twice in one batch is applied once", func(f *fixture) { // D9
 			r := f.record("ann")
 			res := f.apply(persist.Batch{Ops: []persist.Op{createOp(r, persist.Limit{}), createOp(r, persist.Limit{})}})
-			f.is(res.Ops[0], persist.Applied)
-			f.is(res.Ops[1], persist.Applied)
+			f.is(res.Ops[0], persist.StatusApplied)
+			f.is(res.Ops[1], persist.StatusApplied)
 			if res.Ops[0].Key != res.Ops[1].Key || len(f.list("ann")) != 1 {
 				f.Fatal("there are two")
 			}
@@ -88,7 +88,7 @@ func createContract() []contract {
 			victim := f.create(f.record("ann"))
 			r := f.record("bob")
 			r.ID = victim.ID
-			f.is(f.op(createOp(r, persist.Limit{Max: 1})), persist.Conflict)
+			f.is(f.op(createOp(r, persist.Limit{Max: 1})), persist.StatusConflict)
 			f.stored(victim)
 			f.noHash(r.Hash)
 		}},
@@ -98,7 +98,7 @@ func createContract() []contract {
 			r := f.record("bob")
 			r.Hash = victim.Hash
 			o := f.op(createOp(r, persist.Limit{Max: 1}))
-			f.is(o, persist.Conflict)
+			f.is(o, persist.StatusConflict)
 			f.removed(o)
 			f.stored(victim)
 			f.stored(bob)
@@ -109,10 +109,10 @@ func createContract() []contract {
 		{"refuses the previous hash of another session", func(f *fixture) { // I2
 			victim := f.create(f.record("ann"))
 			old := victim.Hash
-			f.is(f.op(persist.Op{Kind: persist.Rotate, Ref: victim.Ref(), From: old, To: f.newHash()}), persist.Applied)
+			f.is(f.op(persist.Op{Kind: persist.OpRotate, Ref: victim.Ref(), From: old, To: f.newHash()}), persist.StatusApplied)
 			r := f.record("bob")
 			r.Hash = old
-			f.is(f.op(createOp(r, persist.Limit{})), persist.Conflict)
+			f.is(f.op(createOp(r, persist.Limit{})), persist.StatusConflict)
 		}},
 		{"refuses a record that is none, alone", func(f *fixture) {
 			good, zero := f.record("ann"), f.record("ann")
@@ -120,10 +120,10 @@ func createContract() []contract {
 			res := f.apply(persist.Batch{Ops: []persist.Op{
 				createOp(nil, persist.Limit{}), createOp(zero, persist.Limit{}), createOp(good, persist.Limit{}), {Kind: 99},
 			}})
-			f.is(res.Ops[0], persist.Failed)
-			f.is(res.Ops[1], persist.Failed)
-			f.is(res.Ops[2], persist.Applied)
-			f.is(res.Ops[3], persist.Failed)
+			f.is(res.Ops[0], persist.StatusFailed)
+			f.is(res.Ops[1], persist.StatusFailed)
+			f.is(res.Ops[2], persist.StatusApplied)
+			f.is(res.Ops[3], persist.StatusFailed)
 			good.Key = res.Ops[2].Key
 			f.stored(good)
 		}},
@@ -133,13 +133,13 @@ func createContract() []contract {
 			f.create(r)
 			r.ExpiresAt = r.Deadline
 			f.stored(r)
-			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: r.Deadline + hour}), persist.Applied)
+			f.is(f.touch(persist.Touch{Ref: r.Ref(), LastActive: now, ExpiresAt: r.Deadline + hour}), persist.StatusApplied)
 			r.LastActive = now
 			f.stored(r)
 			next := r.Version + 1
 			f.is(f.write(persist.Write{
 				Ref: r.Ref(), If: r.Version, Next: next, Data: data("{}"), LastActive: now, ExpiresAt: persist.NoDeadline,
-			}), persist.Applied)
+			}), persist.StatusApplied)
 			r.Version, r.Data = next, []byte("{}")
 			f.stored(r)
 		}},

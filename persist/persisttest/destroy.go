@@ -10,8 +10,8 @@ func destroyContract() []contract {
 	return []contract{
 		{"deletes the session and tells which", func(f *fixture) {
 			r, other := f.create(f.record("ann")), f.create(f.record("ann"))
-			o := f.op(persist.Op{Kind: persist.Destroy, Ref: r.Ref()})
-			f.is(o, persist.Applied)
+			o := f.op(persist.Op{Kind: persist.OpDestroy, Ref: r.Ref()})
+			f.is(o, persist.StatusApplied)
 			f.removed(o, r)
 			f.gone(r)
 			f.stored(other)
@@ -22,17 +22,17 @@ func destroyContract() []contract {
 		}},
 		{"applied again is gone", func(f *fixture) {
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
-			o := f.op(persist.Op{Kind: persist.Destroy, Ref: r.Ref()})
-			f.is(o, persist.Gone)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
+			o := f.op(persist.Op{Kind: persist.OpDestroy, Ref: r.Ref()})
+			f.is(o, persist.StatusGone)
 			f.removed(o)
-			f.is(f.op(destroyOp(idOf(999))), persist.Gone)
+			f.is(f.op(destroyOp(idOf(999))), persist.StatusGone)
 		}},
 		{"ends the previous token too", func(f *fixture) { // S24
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			op.Until = persist.Unseen
-			f.is(f.op(op), persist.Applied)
+			f.is(f.op(op), persist.StatusApplied)
 			r.Hash = op.To
 			f.removed(f.op(destroyOp(r.ID)), r)
 			f.noHash(op.From)
@@ -40,7 +40,7 @@ func destroyContract() []contract {
 		}},
 		{"frees id and hash", func(f *fixture) {
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			key := r.Key
 			if f.create(r).Key == key {
 				f.Fatal("the key was used again")
@@ -52,8 +52,8 @@ func destroyContract() []contract {
 			old.ExpiresAt = now - hour
 			f.create(old)
 			bob, guest := f.create(f.record("bob")), f.create(f.record(""))
-			o := f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}})
-			f.is(o, persist.Applied)
+			o := f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}})
+			f.is(o, persist.StatusApplied)
 			f.removed(o, a, b, old)
 			f.gone(a)
 			f.gone(old)
@@ -62,24 +62,24 @@ func destroyContract() []contract {
 		}},
 		{"of a user spares the one named", func(f *fixture) { // A23
 			a, keep := f.create(f.record("ann")), f.create(f.record("ann"))
-			op := persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID}
+			op := persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID}
 			o := f.op(op)
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, a)
 			f.stored(keep)
 			o = f.op(op)
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 		}},
 		{"of a user spares nobody for a foreign id", func(f *fixture) { // S33
 			a, bob := f.create(f.record("ann")), f.create(f.record("bob"))
-			f.removed(f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}, Except: bob.ID}), a)
+			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: bob.ID}), a)
 			f.stored(bob)
 		}},
 		{"of nobody deletes nothing", func(f *fixture) { // S33
 			guest, ann := f.create(f.record("")), f.create(f.record("ann"))
-			f.removed(f.op(persist.Op{Kind: persist.DestroyUser}))
-			f.removed(f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "nobody"}}))
+			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser}))
+			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "nobody"}}))
 			f.stored(guest)
 			f.stored(ann)
 		}},
@@ -87,24 +87,24 @@ func destroyContract() []contract {
 }
 
 func expireContract() []contract {
-	expireOp := func(r *persist.Record) persist.Op { return persist.Op{Kind: persist.Expire, Ref: r.Ref()} }
+	expireOp := func(r *persist.Record) persist.Op { return persist.Op{Kind: persist.OpExpire, Ref: r.Ref()} }
 	return []contract{
 		{"deletes what is past its end, at the very instant", func(f *fixture) { // S26
 			r := f.record("ann")
 			r.ExpiresAt = now
 			f.create(r)
 			o := f.op(expireOp(r))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, r)
 			f.gone(r)
-			f.is(f.op(expireOp(r)), persist.Gone)
+			f.is(f.op(expireOp(r)), persist.StatusGone)
 		}},
 		{"spares what is active", func(f *fixture) {
 			r := f.record("ann")
 			r.ExpiresAt = now + 1
 			f.create(r)
 			o := f.op(expireOp(r))
-			f.is(o, persist.Conflict)
+			f.is(o, persist.StatusConflict)
 			f.removed(o)
 			f.stored(r)
 		}},
@@ -116,8 +116,8 @@ func expireContract() []contract {
 				Touches: []persist.Touch{{Ref: r.Ref(), LastActive: now, ExpiresAt: now + hour}},
 				Ops:     []persist.Op{expireOp(r)},
 			})
-			f.is(res.Touches[0], persist.Applied)
-			f.is(res.Ops[0], persist.Conflict)
+			f.is(res.Touches[0], persist.StatusApplied)
+			f.is(res.Ops[0], persist.StatusConflict)
 		}},
 		{"finds candidates in key order, page by page", func(f *fixture) {
 			var want []persist.Ref

@@ -53,7 +53,7 @@ func TestHookedBeforeChangesArgumentsAndAfterChangesResults(t *testing.T) {
 	h := Hook(m, Hooks{
 		Before: func(c *Call) {
 			if c.Method == Apply {
-				c.Batch = &persist.Batch{Ops: []persist.Op{{Kind: persist.Create, Record: rec}}}
+				c.Batch = &persist.Batch{Ops: []persist.Op{{Kind: persist.OpCreate, Record: rec}}}
 			}
 		},
 		After: func(c *Call) {

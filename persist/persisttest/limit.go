@@ -15,7 +15,7 @@ func limitContract() []contract {
 			f.create(b)
 			f.create(c)
 			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, b, c)
 			f.gone(b)
 			f.gone(c)
@@ -46,7 +46,7 @@ func limitContract() []contract {
 			f.removed(o)
 			f.stored(a)
 			f.stored(old)
-			f.is(f.op(createOp(f.record("bob"), persist.Limit{Max: 1, Refuse: true})), persist.Applied)
+			f.is(f.op(createOp(f.record("bob"), persist.Limit{Max: 1, Refuse: true})), persist.StatusApplied)
 		}},
 		{"does not touch other users", func(f *fixture) {
 			bob, guest, upper := f.create(f.record("bob")), f.create(f.record("")), f.create(f.record("ANN"))
@@ -60,13 +60,13 @@ func limitContract() []contract {
 			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
 			r := f.record("ann")
 			o := f.op(createOp(r, persist.Limit{Max: 2, Refuse: true}))
-			f.is(o, persist.Full)
+			f.is(o, persist.StatusFull)
 			f.removed(o)
 			f.gone(r)
 			f.stored(a)
 			f.stored(b)
-			f.is(f.op(createOp(r, persist.Limit{Max: 3, Refuse: true})), persist.Applied)
-			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.Applied) // again: there already
+			f.is(f.op(createOp(r, persist.Limit{Max: 3, Refuse: true})), persist.StatusApplied)
+			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.StatusApplied) // again: there already
 		}},
 		{"is exact within a batch", func(f *fixture) { // A17
 			var ops []persist.Op
@@ -75,7 +75,7 @@ func limitContract() []contract {
 			}
 			gone := 0
 			for _, o := range f.apply(persist.Batch{Ops: ops}).Ops {
-				f.is(o, persist.Applied)
+				f.is(o, persist.StatusApplied)
 				gone += len(o.Removed)
 			}
 			if n := len(f.list("ann")); n != 5 || gone != 45 {
@@ -88,14 +88,14 @@ func limitContract() []contract {
 		{"bounds all guests together, the least recently active go first", func(f *fixture) { // S39
 			ann := f.create(f.record("ann"))
 			first, second, third := f.create(f.record("")), f.create(f.record("")), f.create(f.record(""))
-			f.is(f.touch(persist.Touch{Ref: first.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.Applied)
+			f.is(f.touch(persist.Touch{Ref: first.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.StatusApplied)
 			first.LastActive = now
 			o := f.op(createOp(f.record(""), persist.Limit{Max: 3}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, second)
 			f.stored(third)
 			o = f.op(createOp(f.record(""), persist.Limit{Max: 1}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			if f.gone(third); len(o.Removed) != 3 {
 				f.Fatalf("%d guests were removed", len(o.Removed))
 			}
@@ -134,7 +134,7 @@ func limitContract() []contract {
 				r := f.record("")
 				r.LastActive, r.ExpiresAt = at, at+hour
 				b.Ops = []persist.Op{createOp(r, persist.Limit{Max: 8})}
-				f.is(f.apply(b).Ops[0], persist.Applied)
+				f.is(f.apply(b).Ops[0], persist.StatusApplied)
 			}
 			if _, err := f.b.ByID(context.Background(), busy.ID); err != nil {
 				f.Fatal(err)
@@ -148,7 +148,7 @@ func limitContract() []contract {
 			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), a)
 			f.is(f.touch(persist.Touch{
 				Ref: b.Ref(), LastActive: now - 2*hour, ExpiresAt: now + hour, Retime: &persist.Retime{CreatedAt: now - 2*hour, Deadline: now + 2*hour},
-			}), persist.Applied)
+			}), persist.StatusApplied)
 			o := f.op(createOp(f.record(""), persist.Limit{Max: 3}))
 			if len(o.Removed) != 1 || o.Removed[0].ID != b.ID {
 				f.Fatalf("%d guests were removed, or another one", len(o.Removed))
@@ -159,14 +159,14 @@ func limitContract() []contract {
 			for range 4 {
 				guests = append(guests, f.create(f.record("")))
 			}
-			f.is(f.op(destroyOp(guests[0].ID)), persist.Applied)
-			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.Full)
-			f.is(f.op(persist.Op{Kind: persist.Expire, Ref: guests[1].Ref()}), persist.Conflict)
-			f.is(f.op(createOp(guests[1], persist.Limit{Max: 1})), persist.Applied) // again
+			f.is(f.op(destroyOp(guests[0].ID)), persist.StatusApplied)
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.StatusFull)
+			f.is(f.op(persist.Op{Kind: persist.OpExpire, Ref: guests[1].Ref()}), persist.StatusConflict)
+			f.is(f.op(createOp(guests[1], persist.Limit{Max: 1})), persist.StatusApplied) // again
 			o := f.op(createOp(f.record(""), persist.Limit{Max: 2}))
 			f.removed(o, guests[1], guests[2])
-			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 2, Refuse: true})), persist.Full)
-			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.Applied)
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 2, Refuse: true})), persist.StatusFull)
+			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.StatusApplied)
 		}},
 		{"sees the touches of its batch", func(f *fixture) {
 			a, b := f.create(f.record("ann")), f.create(f.record("ann"))

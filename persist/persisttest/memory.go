@@ -241,20 +241,20 @@ func clone(r *persist.Record) persist.Record {
 func eventsOf(b *persist.Batch, res persist.Result) []persist.Event {
 	var events []persist.Event
 	changed := func(id persist.ID) {
-		events = append(events, persist.Event{Kind: persist.SessionChanged, ID: id})
+		events = append(events, persist.Event{Kind: persist.EventSessionChanged, ID: id})
 	}
 	for i, o := range res.Writes {
-		if o.Status == persist.Applied {
+		if o.Status == persist.StatusApplied {
 			changed(b.Writes[i].Ref.ID)
 		}
 	}
 	for i, o := range res.Ops {
 		op := &b.Ops[i]
 		switch {
-		case o.Status != persist.Applied:
-		case op.Kind == persist.DestroyUser:
-			events = append(events, persist.Event{Kind: persist.UserChanged, UserID: op.User.ID, Except: op.Except})
-		case op.Kind == persist.Rotate || op.Kind == persist.Seen:
+		case o.Status != persist.StatusApplied:
+		case op.Kind == persist.OpDestroyUser:
+			events = append(events, persist.Event{Kind: persist.EventUserChanged, UserID: op.User.ID, Except: op.Except})
+		case op.Kind == persist.OpRotate || op.Kind == persist.OpSeen:
 			changed(op.Ref.ID)
 		default:
 			for _, x := range o.Removed {

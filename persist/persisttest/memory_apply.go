@@ -21,9 +21,9 @@ func (m *Memory) write(w *persist.Write) persist.Outcome {
 	r := m.row(w.Ref)
 	switch {
 	case r == nil:
-		return persist.Outcome{Status: persist.Gone}
+		return persist.Outcome{Status: persist.StatusGone}
 	case r.Version != w.If && r.Version != w.Next:
-		return persist.Outcome{Status: persist.Conflict, Version: r.Version}
+		return persist.Outcome{Status: persist.StatusConflict, Version: r.Version}
 	}
 	r.Version = w.Next
 	r.Data = slices.Clone(w.Data())
@@ -32,13 +32,13 @@ func (m *Memory) write(w *persist.Write) persist.Outcome {
 	}
 	r.LastActive = max(r.LastActive, w.LastActive)
 	r.ExpiresAt = min(w.ExpiresAt, r.Deadline)
-	return persist.Outcome{Status: persist.Applied}
+	return persist.Outcome{Status: persist.StatusApplied}
 }
 
 func (m *Memory) touch(t *persist.Touch) persist.Outcome {
 	r := m.row(t.Ref)
 	if r == nil {
-		return persist.Outcome{Status: persist.Gone}
+		return persist.Outcome{Status: persist.StatusGone}
 	}
 	if t.Retime != nil {
 		retime(r, *t.Retime, t.LastActive, t.ExpiresAt)
@@ -46,7 +46,7 @@ func (m *Memory) touch(t *persist.Touch) persist.Outcome {
 	if t.LastActive >= r.LastActive {
 		r.LastActive, r.ExpiresAt = t.LastActive, min(t.ExpiresAt, r.Deadline)
 	}
-	return persist.Outcome{Status: persist.Applied}
+	return persist.Outcome{Status: persist.StatusApplied}
 }
 
 // retime takes the times of r back.
@@ -63,24 +63,26 @@ func retime(r *persist.Record, t persist.Retime, lastActive, expiresAt int64) {
 
 func (m *Memory) op(now int64, op *persist.Op) persist.Outcome {
 	switch op.Kind {
-	case persist.Create:
+	case persist.OpCreate:
 		return m.create(now, op)
-	case persist.Rotate:
+	case persist.OpRotate:
 		return m.rotate(now, op)
-	case persist.Seen:
+	case persist.OpSeen:
 		return m.seen(op)
-	case persist.Destroy:
+	case persist.OpDestroy:
 		return m.destroy(op)
-	case persist.DestroyUser:
+	case persist.OpDestroyUser:
 		return m.destroyUser(op)
-	case persist.Expire:
+	case persist.OpExpire:
 		return m.expire(now, op)
 	default:
 		return failed(fmt.Errorf("%w %d", errKind, op.Kind))
 	}
 }
 
-func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
+func failed(err error) persist.Outcome {
+	return persist.Outcome{Status: persist.StatusFailed, Err: err}
+}
 
 func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 	if op.Record == nil || op.Record.Identity == nil || op.Record.ID.IsZero() {
@@ -91,9 +93,9 @@ func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 	}
 	surplus := m.surplus(now, op)
 	if op.Limit.Refuse && len(surplus) > 0 {
-		return persist.Outcome{Status: persist.Full}
+		return persist.Outcome{Status: persist.StatusFull}
 	}
-	o := persist.Outcome{Status: persist.Applied, Removed: m.remove(append(m.replaced(op), surplus...))}
+	o := persist.Outcome{Status: persist.StatusApplied, Removed: m.remove(append(m.replaced(op), surplus...))}
 	n := clone(op.Record)
 	n.ExpiresAt = min(n.ExpiresAt, n.Deadline)
 	m.seq += keyStep
@@ -108,9 +110,9 @@ func (m *Memory) create(now int64, op *persist.Op) persist.Outcome {
 // known answers for a create whose id or hash is there already.
 func (m *Memory) known(n *persist.Record) (persist.Outcome, bool) {
 	if r := m.rows[n.ID]; r != nil && r.Hash == n.Hash {
-		return persist.Outcome{Status: persist.Applied, Key: r.Key}, true
+		return persist.Outcome{Status: persist.StatusApplied, Key: r.Key}, true
 	}
-	return persist.Outcome{Status: persist.Conflict}, m.rows[n.ID] != nil || m.tokens[n.Hash] != nil
+	return persist.Outcome{Status: persist.StatusConflict}, m.rows[n.ID] != nil || m.tokens[n.Hash] != nil
 }
 
 // replaced returns the session that a new one of the same user takes the place of.
@@ -142,11 +144,11 @@ func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
 	r := m.row(op.Ref)
 	switch {
 	case r == nil:
-		return persist.Outcome{Status: persist.Gone}
+		return persist.Outcome{Status: persist.StatusGone}
 	case r.Hash == op.To:
-		return persist.Outcome{Status: persist.Applied}
+		return persist.Outcome{Status: persist.StatusApplied}
 	case !replaceable(r, op) || m.tokens[op.To] != nil:
-		return persist.Outcome{Status: persist.Conflict}
+		return persist.Outcome{Status: persist.StatusConflict}
 	}
 	rot := persist.Rotation{Previous: op.From, Until: op.Until, At: now}
 	if op.AuthAt != 0 {
@@ -158,7 +160,7 @@ func (m *Memory) rotate(now int64, op *persist.Op) persist.Outcome {
 	}
 	r.Hash, r.Rotation = op.To, &rot
 	m.tokens[op.To] = r
-	return persist.Outcome{Status: persist.Applied}
+	return persist.Outcome{Status: persist.StatusApplied}
 }
 
 // replaceable reports whether a session has the token that a rotation replaces.
@@ -172,20 +174,20 @@ func replaceable(r *persist.Record, op *persist.Op) bool {
 func (m *Memory) seen(op *persist.Op) persist.Outcome {
 	r := m.row(op.Ref)
 	if r == nil {
-		return persist.Outcome{Status: persist.Gone}
+		return persist.Outcome{Status: persist.StatusGone}
 	}
 	if r.Rotation != nil && r.Hash == op.To {
 		r.Until = min(r.Until, op.Until)
 	}
-	return persist.Outcome{Status: persist.Applied}
+	return persist.Outcome{Status: persist.StatusApplied}
 }
 
 func (m *Memory) destroy(op *persist.Op) persist.Outcome {
 	r := m.row(op.Ref)
 	if r == nil {
-		return persist.Outcome{Status: persist.Gone}
+		return persist.Outcome{Status: persist.StatusGone}
 	}
-	return persist.Outcome{Status: persist.Applied, Removed: m.remove([]*persist.Record{r})}
+	return persist.Outcome{Status: persist.StatusApplied, Removed: m.remove([]*persist.Record{r})}
 }
 
 func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
@@ -195,7 +197,7 @@ func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
 	l := slices.DeleteFunc(m.ofUser(op.User.ID), func(r *persist.Record) bool {
 		return r.ID == op.Except || op.User.ID == "" || op.Through != 0 && r.Key > op.Through
 	})
-	o := persist.Outcome{Status: persist.Applied}
+	o := persist.Outcome{Status: persist.StatusApplied}
 	if n := len(l) - op.Max; op.Max > 0 && n > 0 {
 		o.Through = l[n-1].Key
 		l = l[n:]
@@ -206,7 +208,7 @@ func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
 
 func (m *Memory) expire(now int64, op *persist.Op) persist.Outcome {
 	if r := m.row(op.Ref); r != nil && active(r, now) {
-		return persist.Outcome{Status: persist.Conflict}
+		return persist.Outcome{Status: persist.StatusConflict}
 	}
 	return m.destroy(op)
 }

@@ -72,7 +72,7 @@ func (m *model) step() {
 	m.outcomes("write", a.Writes, b.Writes)
 	m.outcomes("touch", a.Touches, b.Touches)
 	for i := range min(len(a.Ops), len(b.Ops)) { // a piece of the same batch may go on at one of these
-		if r := got.Ops[i].Record; r != nil && a.Ops[i].Status == persist.Applied {
+		if r := got.Ops[i].Record; r != nil && a.Ops[i].Status == persist.StatusApplied {
 			m.keys[r.ID], m.wantKeys[a.Ops[i].Key] = a.Ops[i].Key, b.Ops[i].Key
 		}
 	}
@@ -231,10 +231,10 @@ func (m *model) op() persist.Op {
 	kind := persist.OpKind(rapid.IntRange(1, 6).Draw(m.T, "kind"))
 	user := rapid.SampledFrom(users).Draw(m.T, "user")
 	switch kind {
-	case persist.Create:
+	case persist.OpCreate:
 		limit := persist.Limit{Max: rapid.IntRange(0, 3).Draw(m.T, "max"), Refuse: rapid.Bool().Draw(m.T, "refuse")}
 		return replaceOp(m.newRecord(user), limit, m.ref().ID)
-	case persist.DestroyUser:
+	case persist.OpDestroyUser:
 		op := persist.Op{Kind: kind, User: persist.UserKey{ID: user}, Except: m.ref().ID, Max: rapid.IntRange(0, 3).Draw(m.T, "piece")}
 		if rapid.Bool().Draw(m.T, "bounded") {
 			op.Through = m.keys[m.ref().ID]
@@ -248,10 +248,10 @@ func (m *model) op() persist.Op {
 		op.Until = persist.Unseen
 	}
 	if r, err := m.want.ByID(context.Background(), op.Ref.ID); err == nil && rapid.Bool().Draw(m.T, "current") {
-		if op.From = r.Hash; kind == persist.Seen {
+		if op.From = r.Hash; kind == persist.OpSeen {
 			op.To = r.Hash
 		}
-		if kind == persist.Rotate && r.Rotation != nil && rapid.Bool().Draw(m.T, "lost") {
+		if kind == persist.OpRotate && r.Rotation != nil && rapid.Bool().Draw(m.T, "lost") {
 			op.From, op.Lost = r.Previous, r.Hash
 		}
 	}

@@ -113,10 +113,10 @@ func (f *fixture) apply(b persist.Batch) persist.Result {
 			len(res.Ops), len(res.Writes), len(res.Touches), len(b.Ops), len(b.Writes), len(b.Touches))
 	}
 	for _, o := range slices.Concat(res.Ops, res.Writes, res.Touches) {
-		if o.Status < persist.Applied || o.Status > persist.Failed {
+		if o.Status < persist.StatusApplied || o.Status > persist.StatusFailed {
 			f.Fatalf("an outcome has status %d", o.Status)
 		}
-		if (o.Status == persist.Failed) != (o.Err != nil) {
+		if (o.Status == persist.StatusFailed) != (o.Err != nil) {
 			f.Fatalf("status %d with error %v", o.Status, o.Err)
 		}
 	}
@@ -140,20 +140,20 @@ func (f *fixture) touch(t persist.Touch) persist.Outcome {
 }
 
 func createOp(r *persist.Record, l persist.Limit) persist.Op {
-	return persist.Op{Kind: persist.Create, Record: r, Limit: l}
+	return persist.Op{Kind: persist.OpCreate, Record: r, Limit: l}
 }
 
 // create stores a session without a limit and notes its key in r.
 func (f *fixture) create(r *persist.Record) *persist.Record {
 	f.Helper()
 	o := f.op(createOp(r, persist.Limit{}))
-	f.is(o, persist.Applied)
+	f.is(o, persist.StatusApplied)
 	r.Key = o.Key
 	return r
 }
 
 func destroyOp(id persist.ID) persist.Op {
-	return persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: id}}
+	return persist.Op{Kind: persist.OpDestroy, Ref: persist.Ref{ID: id}}
 }
 
 // is checks a status.

@@ -4,7 +4,7 @@ import "github.com/sessile/sessile/persist"
 
 // piece is a piece of a log-out of ann: of those up to through, the n greatest keys.
 func piece(n int, through int64, except persist.ID) persist.Op {
-	return persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}, Max: n, Through: through, Except: except}
+	return persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Max: n, Through: through, Except: except}
 }
 
 // anns creates n sessions of ann, and others between them.
@@ -23,7 +23,7 @@ func pieceContract() []contract {
 		{"ends the greatest keys, and tells where to go on", func(f *fixture) {
 			l := f.anns(5)
 			o := f.op(piece(2, 0, persist.ID{}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, l[3], l[4])
 			f.through(o, l[2].Key)
 			f.stored(l[2])
@@ -62,7 +62,7 @@ func pieceContract() []contract {
 				o := persist.Outcome{}
 				for more := true; more; more = o.Through != 0 {
 					o = f.op(piece(1, o.Through, l[keep].ID))
-					f.is(o, persist.Applied)
+					f.is(o, persist.StatusApplied)
 					for _, x := range o.Removed {
 						gone = append(gone, x.ID)
 					}
@@ -71,7 +71,7 @@ func pieceContract() []contract {
 					f.Fatalf("%d sessions were removed, want 2", len(gone))
 				}
 				f.stored(l[keep])
-				f.is(f.op(destroyOp(l[keep].ID)), persist.Applied)
+				f.is(f.op(destroyOp(l[keep].ID)), persist.StatusApplied)
 			}
 		}},
 		{"leaves nothing if the session to keep is all that is left", func(f *fixture) {
@@ -88,7 +88,7 @@ func pieceContract() []contract {
 			f.removed(o, l[0], l[1])
 			f.through(o, 0)
 			o = f.op(piece(2, first.Through, persist.ID{}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 			f.through(o, 0)
 		}},
@@ -114,21 +114,21 @@ func pieceContract() []contract {
 			f.create(f.record("bob")) // else the bound may be 0, which is none
 			l := f.anns(2)
 			o := f.op(piece(5, l[0].Key-1, persist.ID{}))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 			f.through(o, 0)
 			f.stored(l[0])
 		}},
 		{"with negative bounds fails and ends nothing", func(f *fixture) {
 			l := f.anns(2)
-			f.is(f.op(piece(-1, 0, persist.ID{})), persist.Failed)
-			f.is(f.op(piece(0, -1, persist.ID{})), persist.Failed)
+			f.is(f.op(piece(-1, 0, persist.ID{})), persist.StatusFailed)
+			f.is(f.op(piece(0, -1, persist.ID{})), persist.StatusFailed)
 			f.stored(l[0])
 			f.stored(l[1])
 		}},
 		{"of nobody ends no guest", func(f *fixture) {
 			guest := f.create(f.record(""))
-			o := f.op(persist.Op{Kind: persist.DestroyUser, Max: 1})
+			o := f.op(persist.Op{Kind: persist.OpDestroyUser, Max: 1})
 			f.removed(o)
 			f.through(o, 0)
 			f.stored(guest)

@@ -156,13 +156,13 @@ func readWhileApplying(f *fixture) {
 	for i := range 50 {
 		op := rotateOp(r, f.newHash())
 		op.Until = persist.Unseen
-		f.is(f.op(op), persist.Applied)
+		f.is(f.op(op), persist.StatusApplied)
 		r.Hash = op.To
 		mu.Lock()
 		known = append(known, op.To)
 		mu.Unlock()
 		other := f.create(f.record("ann"))
-		f.is(f.op(destroyOp(other.ID)), persist.Applied)
+		f.is(f.op(destroyOp(other.ID)), persist.StatusApplied)
 		f.gone(other)
 		if i > 0 {
 			f.noHash(known[i-1])

@@ -5,7 +5,7 @@ import (
 )
 
 func replaceOp(r *persist.Record, l persist.Limit, id persist.ID) persist.Op {
-	return persist.Op{Kind: persist.Create, Record: r, Limit: l, Replaces: id}
+	return persist.Op{Kind: persist.OpCreate, Record: r, Limit: l, Replaces: id}
 }
 
 func replaceContract() []contract {
@@ -13,7 +13,7 @@ func replaceContract() []contract {
 		{"ends the session with the create", func(f *fixture) {
 			other, old, r := f.create(f.record("ann")), f.create(f.record("ann")), f.record("ann")
 			o := f.op(replaceOp(r, persist.Limit{}, old.ID))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, old)
 			f.gone(old)
 			f.stored(other)
@@ -25,13 +25,13 @@ func replaceContract() []contract {
 				user := map[bool]string{false: "ann", true: "bob"}[refuse]
 				a, b := f.create(f.record(user)), f.create(f.record(user))
 				o := f.op(replaceOp(f.record(user), persist.Limit{Max: 2, Refuse: refuse}, b.ID))
-				f.is(o, persist.Applied)
+				f.is(o, persist.StatusApplied)
 				f.removed(o, b)
 				f.stored(a)
 			}
 			only := f.create(f.record("eve"))
 			o := f.op(replaceOp(f.record("eve"), persist.Limit{Max: 1, Refuse: true}, only.ID))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, only)
 		}},
 		{"evicts beside it what is beyond the limit", func(f *fixture) {
@@ -45,18 +45,18 @@ func replaceContract() []contract {
 			old.ExpiresAt = now
 			f.create(old)
 			o := f.op(replaceOp(f.record("ann"), persist.Limit{Max: 2, Refuse: true}, old.ID))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o, old)
 			f.stored(live)
 		}},
 		{"a create that is refused ends nothing", func(f *fixture) {
 			a, old := f.create(f.record("ann")), f.create(f.record("ann"))
 			o := f.op(replaceOp(f.record("ann"), persist.Limit{Max: 1, Refuse: true}, old.ID))
-			f.is(o, persist.Full)
+			f.is(o, persist.StatusFull)
 			f.removed(o)
 			taken := f.record("ann")
 			taken.Hash = a.Hash
-			f.is(f.op(replaceOp(taken, persist.Limit{}, old.ID)), persist.Conflict)
+			f.is(f.op(replaceOp(taken, persist.Limit{}, old.ID)), persist.StatusConflict)
 			f.stored(a)
 			f.stored(old)
 		}},
@@ -66,7 +66,7 @@ func replaceContract() []contract {
 			r.Key = f.op(op).Key
 			other := f.create(f.record("ann"))
 			o := f.op(op)
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 			op.Replaces = other.ID // whatever it says
 			f.removed(f.op(op))
@@ -77,10 +77,10 @@ func replaceContract() []contract {
 			bob, guest, upper := f.create(f.record("bob")), f.create(f.record("")), f.create(f.record("ANN"))
 			for _, id := range []persist.ID{bob.ID, guest.ID, upper.ID, idOf(1 << 40)} {
 				o := f.op(replaceOp(f.record("ann"), persist.Limit{}, id))
-				f.is(o, persist.Applied)
+				f.is(o, persist.StatusApplied)
 				f.removed(o)
 			}
-			f.is(f.op(replaceOp(f.record("ann"), persist.Limit{Max: 4, Refuse: true}, bob.ID)), persist.Full) // it never counted
+			f.is(f.op(replaceOp(f.record("ann"), persist.Limit{Max: 4, Refuse: true}, bob.ID)), persist.StatusFull) // it never counted
 			f.stored(bob)
 			f.stored(guest)
 			f.stored(upper)
@@ -88,10 +88,10 @@ func replaceContract() []contract {
 		{"a guest replaces nothing", func(f *fixture) {
 			guest := f.create(f.record(""))
 			o := f.op(replaceOp(f.record(""), persist.Limit{Max: 2}, guest.ID))
-			f.is(o, persist.Applied)
+			f.is(o, persist.StatusApplied)
 			f.removed(o)
 			f.stored(guest)
-			f.is(f.op(replaceOp(f.record(""), persist.Limit{Max: 2, Refuse: true}, guest.ID)), persist.Full)
+			f.is(f.op(replaceOp(f.record(""), persist.Limit{Max: 2, Refuse: true}, guest.ID)), persist.StatusFull)
 		}},
 		{"of two in one batch the second finds it gone", func(f *fixture) { // parallel logins of one browser
 			old := f.create(f.record("ann"))
@@ -110,9 +110,9 @@ func replaceContract() []contract {
 				Writes: []persist.Write{writeTo(old, old.Version, 77)},
 				Ops:    []persist.Op{replaceOp(f.record("ann"), persist.Limit{}, old.ID), rotateOp(old, f.newHash())},
 			})
-			f.is(res.Writes[0], persist.Applied)
+			f.is(res.Writes[0], persist.StatusApplied)
 			f.removed(res.Ops[0], old)
-			f.is(res.Ops[1], persist.Gone)
+			f.is(res.Ops[1], persist.StatusGone)
 			f.gone(old)
 		}},
 	}

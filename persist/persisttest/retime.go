@@ -26,8 +26,8 @@ func retimeContract() []contract {
 				if byID {
 					x.Ref.Key = 0
 				}
-				f.is(f.touch(x), persist.Applied)
-				f.is(f.touch(x), persist.Applied)
+				f.is(f.touch(x), persist.StatusApplied)
+				f.is(f.touch(x), persist.StatusApplied)
 				takenBack(r)
 				f.stored(r)
 				f.stored(other)
@@ -37,7 +37,7 @@ func retimeContract() []contract {
 			r := f.future()
 			w := writeTo(r, r.Version, 77)
 			w.Retime, w.LastActive, w.ExpiresAt = back, now+1, now+hour
-			f.is(f.write(w), persist.Applied)
+			f.is(f.write(w), persist.StatusApplied)
 			takenBack(r)
 			r.Version, r.Data = 77, w.Data()
 			f.stored(r)
@@ -46,13 +46,13 @@ func retimeContract() []contract {
 			r := f.future()
 			w := writeTo(r, r.Version+1, 77)
 			w.Retime = back
-			f.is(f.write(w), persist.Conflict)
+			f.is(f.write(w), persist.StatusConflict)
 			f.stored(r)
 		}},
 		{"leaves no end after the deadline", func(f *fixture) { // I6
 			r := f.future()
 			x := persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + 100*hour}
-			f.is(f.touch(x), persist.Applied)
+			f.is(f.touch(x), persist.StatusApplied)
 			takenBack(r)
 			r.ExpiresAt = r.Deadline
 			f.stored(r)
@@ -65,7 +65,7 @@ func retimeContract() []contract {
 			late := *back
 			late.RotatedAt, late.Until = now+30*hour, now+30*hour
 			for _, x := range []*persist.Record{r, r2} {
-				f.is(f.touch(persist.Touch{Ref: x.Ref(), Retime: &late, LastActive: now + 1, ExpiresAt: now + hour}), persist.Applied)
+				f.is(f.touch(persist.Touch{Ref: x.Ref(), Retime: &late, LastActive: now + 1, ExpiresAt: now + hour}), persist.StatusApplied)
 				got := f.byHash(x.Hash)
 				if *got.Rotation != *x.Rotation {
 					f.Fatalf("%+v, want %+v", got.Rotation, x.Rotation)
@@ -74,17 +74,17 @@ func retimeContract() []contract {
 		}},
 		{"leaves a session alone that was never rotated", func(f *fixture) {
 			r := f.create(f.record("ann"))
-			f.is(f.touch(persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + hour}), persist.Applied)
+			f.is(f.touch(persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + hour}), persist.StatusApplied)
 			r.CreatedAt, r.Deadline, r.AuthAt = back.CreatedAt, back.Deadline, back.AuthAt
 			r.LastActive, r.ExpiresAt = now+1, now+hour
 			f.stored(r)
 		}},
 		{"never inserts", func(f *fixture) { // A2, D3
 			r := f.future()
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			for _, key := range []int64{r.Key, 0} {
 				ref := persist.Ref{ID: r.ID, Key: key}
-				f.is(f.touch(persist.Touch{Ref: ref, Retime: back, LastActive: now, ExpiresAt: now + hour}), persist.Gone)
+				f.is(f.touch(persist.Touch{Ref: ref, Retime: back, LastActive: now, ExpiresAt: now + hour}), persist.StatusGone)
 			}
 			f.gone(r)
 		}},

@@ -21,7 +21,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 		{"the other node reads what was acknowledged", func(f *fixture, heard *listener) {
 			r := f.create(f.record("ann"))
 			(&fixture{T: f.T, b: heard.b}).stored(r)
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			(&fixture{T: f.T, b: heard.b}).gone(r)
 		}},
 		{"a watch begins with a reset, and is then fresh", func(f *fixture, heard *listener) {
@@ -32,7 +32,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 		}},
 		{"a destroyed session is told", func(f *fixture, heard *listener) { // S30
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
 		{"an evicted session is told", func(f *fixture, heard *listener) {
@@ -49,23 +49,23 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 			r := f.record("ann")
 			r.ExpiresAt = now
 			f.create(r)
-			f.is(f.op(persist.Op{Kind: persist.Expire, Ref: r.Ref()}), persist.Applied)
+			f.is(f.op(persist.Op{Kind: persist.OpExpire, Ref: r.Ref()}), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
 		{"a rotated session is told", func(f *fixture, heard *listener) {
 			r := f.create(f.record("ann"))
-			f.is(f.op(rotateOp(r, f.newHash())), persist.Applied)
+			f.is(f.op(rotateOp(r, f.newHash())), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
 		{"a write is told", func(f *fixture, heard *listener) { // A31
 			r := f.create(f.record("ann"))
-			f.is(f.write(writeTo(r, r.Version, 77)), persist.Applied)
+			f.is(f.write(writeTo(r, r.Version, 77)), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
 		{"the end of a user's sessions is told", func(f *fixture, heard *listener) {
 			keep := f.create(f.record("ann"))
-			f.op(persist.Op{Kind: persist.DestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID})
-			want := persist.Event{Kind: persist.UserChanged, UserID: "ann", Except: keep.ID}
+			f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID})
+			want := persist.Event{Kind: persist.EventUserChanged, UserID: "ann", Except: keep.ID}
 			heard.until(f, "the event", func() bool { return slices.Contains(heard.events, want) })
 		}},
 	} {
@@ -136,6 +136,6 @@ func (l *listener) until(f *fixture, what string, told func() bool) {
 
 func (l *listener) session(f *fixture, id persist.ID) {
 	f.Helper()
-	want := persist.Event{Kind: persist.SessionChanged, ID: id}
+	want := persist.Event{Kind: persist.EventSessionChanged, ID: id}
 	l.until(f, "the event", func() bool { return slices.Contains(l.events, want) })
 }

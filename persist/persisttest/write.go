@@ -20,15 +20,15 @@ func writeContract() []contract {
 				if byID {
 					w.Ref.Key = 0
 				}
-				f.is(f.write(w), persist.Applied)
+				f.is(f.write(w), persist.StatusApplied)
 				r.Data, r.Version, r.LastActive, r.ExpiresAt = []byte(`{"w":1}`), 77, now, now+2*hour
 				f.stored(r)
 			}
 		}},
 		{"compares versions for equality only", func(f *fixture) { // D3
 			r := f.create(f.record("ann"))
-			f.is(f.write(writeTo(r, r.Version, 1<<63)), persist.Applied)
-			f.is(f.write(writeTo(r, 1<<63, 3)), persist.Applied)
+			f.is(f.write(writeTo(r, r.Version, 1<<63)), persist.StatusApplied)
+			f.is(f.write(writeTo(r, 1<<63, 3)), persist.StatusApplied)
 			if got := f.list("ann")[0].Version; got != 3 {
 				f.Fatalf("version %d", got)
 			}
@@ -36,7 +36,7 @@ func writeContract() []contract {
 		{"conflicts with another version, and says which", func(f *fixture) { // S44, I5
 			r := f.create(f.record("ann"))
 			o := f.write(writeTo(r, r.Version+1, r.Version+2))
-			f.is(o, persist.Conflict)
+			f.is(o, persist.StatusConflict)
 			if o.Version != r.Version {
 				f.Fatalf("version %d, want %d", o.Version, r.Version)
 			}
@@ -45,19 +45,19 @@ func writeContract() []contract {
 		{"applied again is applied", func(f *fixture) { // D9
 			r := f.create(f.record("ann"))
 			w := writeTo(r, r.Version, 77)
-			f.is(f.write(w), persist.Applied)
-			f.is(f.write(w), persist.Applied)
+			f.is(f.write(w), persist.StatusApplied)
+			f.is(f.write(w), persist.StatusApplied)
 			r.Data, r.Version, r.LastActive, r.ExpiresAt = []byte(`{"w":1}`), 77, now, now+2*hour
 			f.stored(r)
 		}},
 		{"never inserts", func(f *fixture) { // A1, A2, D3
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
-			f.is(f.write(writeTo(r, r.Version, 77)), persist.Gone)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
+			f.is(f.write(writeTo(r, r.Version, 77)), persist.StatusGone)
 			w := writeTo(r, r.Version, 77)
 			w.Ref.Key = 0
-			f.is(f.write(w), persist.Gone)
-			f.is(f.write(writeTo(f.record("ann"), 1, 2)), persist.Gone)
+			f.is(f.write(w), persist.StatusGone)
+			f.is(f.write(writeTo(f.record("ann"), 1, 2)), persist.StatusGone)
 			f.gone(r)
 			if n := len(f.list("ann")); n != 0 {
 				f.Fatalf("%d sessions", n)
@@ -67,7 +67,7 @@ func writeContract() []contract {
 			r := f.create(f.record("ann"))
 			w := writeTo(r, r.Version, 77)
 			w.LastActive, w.ExpiresAt = r.LastActive-hour, now-5
-			f.is(f.write(w), persist.Applied)
+			f.is(f.write(w), persist.StatusApplied)
 			r.Data, r.Version, r.ExpiresAt = []byte(`{"w":1}`), 77, now-5
 			f.stored(r)
 		}},
@@ -87,7 +87,7 @@ func writeContract() []contract {
 			r := f.create(f.record("ann"))
 			w := writeTo(r, r.Version, 77)
 			w.Data = func() []byte { return make([]byte, 1<<20) }
-			f.is(f.write(w), persist.Applied)
+			f.is(f.write(w), persist.StatusApplied)
 			if n := len(f.byHash(r.Hash).Data); n != 1<<20 {
 				f.Fatalf("%d bytes", n)
 			}
@@ -107,15 +107,15 @@ func touchContract() []contract {
 				if byID {
 					x.Ref.Key = 0
 				}
-				f.is(f.touch(x), persist.Applied)
+				f.is(f.touch(x), persist.StatusApplied)
 				r.LastActive, r.ExpiresAt = now+5, now+5+hour
 				f.stored(r)
 			}
 		}},
 		{"older than what is stored changes nothing", func(f *fixture) { // S29
 			r := f.create(f.record("ann"))
-			f.is(f.touch(touch(r, now+5)), persist.Applied)
-			f.is(f.touch(touch(r, now+4)), persist.Applied)
+			f.is(f.touch(touch(r, now+5)), persist.StatusApplied)
+			f.is(f.touch(touch(r, now+4)), persist.StatusApplied)
 			r.LastActive, r.ExpiresAt = now+5, now+5+hour
 			f.stored(r)
 		}},
@@ -123,31 +123,31 @@ func touchContract() []contract {
 			r := f.create(f.record("ann"))
 			x := touch(r, r.LastActive)
 			x.ExpiresAt = now + 3
-			f.is(f.touch(x), persist.Applied)
+			f.is(f.touch(x), persist.StatusApplied)
 			r.ExpiresAt = now + 3
 			f.stored(r)
 		}},
 		{"never inserts", func(f *fixture) { // A2, D3
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
-			f.is(f.touch(touch(r, now)), persist.Gone)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
+			f.is(f.touch(touch(r, now)), persist.StatusGone)
 			x := touch(r, now)
 			x.Ref.Key = 0
-			f.is(f.touch(x), persist.Gone)
-			f.is(f.touch(touch(f.record("ann"), now)), persist.Gone)
+			f.is(f.touch(x), persist.StatusGone)
+			f.is(f.touch(touch(f.record("ann"), now)), persist.StatusGone)
 			f.gone(r)
 		}},
 		{"of a destroyed session touches no other", func(f *fixture) { // D4
 			r := f.create(f.record("ann"))
-			f.is(f.op(destroyOp(r.ID)), persist.Applied)
+			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			other := f.create(f.record("ann"))
-			f.is(f.touch(touch(r, now+5)), persist.Gone)
+			f.is(f.touch(touch(r, now+5)), persist.StatusGone)
 			f.stored(other)
 		}},
 		{"leaves the version alone", func(f *fixture) {
 			r := f.create(f.record("ann"))
-			f.is(f.touch(touch(r, now)), persist.Applied)
-			f.is(f.write(writeTo(r, r.Version, 77)), persist.Applied)
+			f.is(f.touch(touch(r, now)), persist.StatusApplied)
+			f.is(f.write(writeTo(r, r.Version, 77)), persist.StatusApplied)
 		}},
 	}
 }

@@ -88,7 +88,7 @@ func TestApplyThatFailedIsNotDoneAfterALaterAcknowledgement(t *testing.T) { // D
 			t.Fatal("its frames are not in the WAL: this shows nothing")
 		}
 		disk.from(nil)
-		if out, err := apply(d, destroy(2)); err != nil || out[0].Status != persist.Gone {
+		if out, err := apply(d, destroy(2)); err != nil || out[0].Status != persist.StatusGone {
 			t.Fatalf("Apply: %+v, %v", out, err)
 		}
 		if exists(t, open(t, copyOf(t, path)), 2) {

@@ -38,7 +38,7 @@ func fill(tb testing.TB, d *sqlite.DB, n int) []int64 {
 	for len(keys) < n {
 		b := persist.Batch{Now: benchNow}
 		for i := len(keys); i < min(len(keys)+10_000, n); i++ {
-			b.Ops = append(b.Ops, persist.Op{Kind: persist.Create, Record: sample(i)})
+			b.Ops = append(b.Ops, persist.Op{Kind: persist.OpCreate, Record: sample(i)})
 		}
 		res, err := d.Apply(context.Background(), &b)
 		if err != nil {
@@ -78,7 +78,7 @@ func BenchmarkCreateCommit(b *testing.B) {
 	fill(b, d, 100_000)
 	n := 100_000
 	for b.Loop() {
-		op := persist.Op{Kind: persist.Create, Record: sample(n), Limit: persist.Limit{Max: 10}}
+		op := persist.Op{Kind: persist.OpCreate, Record: sample(n), Limit: persist.Limit{Max: 10}}
 		if _, err := d.Apply(context.Background(), &persist.Batch{Now: benchNow, Ops: []persist.Op{op}}); err != nil {
 			b.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func BenchmarkGuestCreateCommit(b *testing.B) {
 			for len(keys) < most {
 				batch := persist.Batch{Now: benchNow}
 				for range 10_000 {
-					batch.Ops = append(batch.Ops, persist.Op{Kind: persist.Create, Record: guest(len(keys) + len(batch.Ops))})
+					batch.Ops = append(batch.Ops, persist.Op{Kind: persist.OpCreate, Record: guest(len(keys) + len(batch.Ops))})
 				}
 				res, err := d.Apply(context.Background(), &batch)
 				if err != nil {
@@ -192,12 +192,12 @@ func BenchmarkGuestCreateCommit(b *testing.B) {
 				}
 				rec := guest(n)
 				rec.LastActive = at
-				batch.Ops = append(batch.Ops, persist.Op{Kind: persist.Create, Record: rec, Limit: persist.Limit{Max: most}})
+				batch.Ops = append(batch.Ops, persist.Op{Kind: persist.OpCreate, Record: rec, Limit: persist.Limit{Max: most}})
 				res, err := d.Apply(context.Background(), &batch)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if o := res.Ops[0]; o.Status != persist.Applied || len(o.Removed) != 1 {
+				if o := res.Ops[0]; o.Status != persist.StatusApplied || len(o.Removed) != 1 {
 					b.Fatalf("status %d, %d removed: %v", o.Status, len(o.Removed), o.Err)
 				}
 				keys = append(keys, res.Ops[0].Key)

@@ -73,7 +73,7 @@ func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// reachable is persist.ErrReplaced if a connection that is opened by the path would not
+// reachable is persist.ErrFileReplaced if a connection that is opened by the path would not
 // have the files that the others have.
 func (d *DB) reachable() error {
 	if err := d.present(); err != nil {

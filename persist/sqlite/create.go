@@ -20,7 +20,7 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 	}
 	if l.Max > 0 && l.Refuse {
 		if full, err := t.full(r.UserID, op.Replaces, l.Max); err != nil || full {
-			return persist.Outcome{Status: persist.Full}, err
+			return persist.Outcome{Status: persist.StatusFull}, err
 		}
 	}
 	replaced, err := t.replace(r.UserID, op.Replaces)
@@ -31,7 +31,7 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 	if err != nil {
 		return persist.Outcome{}, err
 	}
-	o := persist.Outcome{Status: persist.Applied, Key: key, Removed: replaced}
+	o := persist.Outcome{Status: persist.StatusApplied, Key: key, Removed: replaced}
 	if r.UserID == "" {
 		t.guests++
 	}
@@ -61,9 +61,9 @@ func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) 
 	err = query(t.c, `SELECT key, token_hash FROM session WHERE id = ?`).blob(r.ID[:]).rows(func(s *sqlite.Stmt) error {
 		var h persist.Hash
 		s.ColumnBytes(1, h[:])
-		o = persist.Outcome{Status: persist.Conflict}
+		o = persist.Outcome{Status: persist.StatusConflict}
 		if h == r.Hash {
-			o = persist.Outcome{Status: persist.Applied, Key: s.ColumnInt64(0)}
+			o = persist.Outcome{Status: persist.StatusApplied, Key: s.ColumnInt64(0)}
 		}
 		return nil
 	})
@@ -71,7 +71,7 @@ func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) 
 		return o, err
 	}
 	if used, err := t.used(r.Hash); err != nil || used {
-		return persist.Outcome{Status: persist.Conflict}, err
+		return persist.Outcome{Status: persist.StatusConflict}, err
 	}
 	return o, nil
 }

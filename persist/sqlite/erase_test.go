@@ -76,7 +76,7 @@ func applyAll(t *testing.T, d *sqlite.DB, b *persist.Batch) {
 	res, err := d.Apply(context.Background(), b)
 	ok(t, err)
 	for i, o := range append(res.Ops, res.Writes...) {
-		if o.Status != persist.Applied {
+		if o.Status != persist.StatusApplied {
 			t.Fatalf("item %d has status %d, %v", i, o.Status, o.Err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// present is persist.ErrReplaced unless the file that is open is the one at the path
+// present is persist.ErrFileReplaced unless the file that is open is the one at the path
 // and has not been overwritten. It costs a stat for each name.
 func (d *DB) present() error {
 	if lost := d.lost.Load(); lost != nil {
@@ -199,7 +199,7 @@ func (d *DB) untouched() bool {
 
 // replacedOf is err if it says that the file is not ours.
 func replacedOf(err error) error {
-	if errors.Is(err, persist.ErrReplaced) {
+	if errors.Is(err, persist.ErrFileReplaced) {
 		return err
 	}
 	return nil

@@ -39,7 +39,7 @@ func (g *guestRig) id(n byte) persist.ID { return persist.ID{15: n} }
 
 func (g *guestRig) create(n byte, user string, most int) persist.Op {
 	at := int64(n) * hour
-	return persist.Op{Kind: persist.Create, Limit: persist.Limit{Max: most}, Record: &persist.Record{
+	return persist.Op{Kind: persist.OpCreate, Limit: persist.Limit{Max: most}, Record: &persist.Record{
 		Identity: &persist.Identity{ID: g.id(n), UserID: user, CreatedAt: at, Deadline: persist.NoDeadline, TTL: hour},
 		Hash:     persist.Hash{1, n}, Data: []byte("{}"), LastActive: at, ExpiresAt: persist.NoDeadline,
 	}}
@@ -96,7 +96,7 @@ func TestGuestsAreEvictedInTheOrderOfActivity(t *testing.T) {
 	}
 	g.want(g.apply([]byte{1}, g.create(5, "", 4))[0], 2)
 	g.want(g.apply([]byte{3, 4}, g.create(6, "", 4))[0], 5) // their entries are outdated
-	g.want(g.apply(nil, persist.Op{Kind: persist.Destroy, Ref: persist.Ref{ID: g.id(6)}}, g.create(7, "", 4))[1])
+	g.want(g.apply(nil, persist.Op{Kind: persist.OpDestroy, Ref: persist.Ref{ID: g.id(6)}}, g.create(7, "", 4))[1])
 	g.want(g.apply(nil, g.create(8, "", 4))[0], 7)
 	g.want(g.apply(nil, g.create(9, "", 1))[0], 8, 1, 3, 4) // 6 has ended, and its entry is skipped
 }
@@ -109,7 +109,7 @@ func TestGuestsEvictedInARolledBackBatchAreEvictedAgain(t *testing.T) {
 	g.apply(nil, g.create(1, "", 2), g.create(2, "", 2), g.create(9, "ann", 0))
 	g.raw(`DELETE FROM activity WHERE key = (SELECT key FROM session WHERE user_id = 'ann')`)
 	g.want(g.apply(nil, g.create(3, "", 2))[0], 1)
-	broken := persist.Op{Kind: persist.Expire, Ref: persist.Ref{ID: g.id(9)}}
+	broken := persist.Op{Kind: persist.OpExpire, Ref: persist.Ref{ID: g.id(9)}}
 	g.want(g.apply(nil, g.create(4, "", 2), broken)[0], 2)
 	g.want(g.apply(nil, g.create(5, "", 2))[0], 3)
 }
@@ -136,7 +136,7 @@ func TestGuestsOrderIsBounded(t *testing.T) {
 			binary.BigEndian.PutUint64(id[:], uint64(100*n+i)+1)
 			copy(op.Record.ID[:], id[:])
 			copy(op.Record.Hash[:], id[:])
-			b.Ops = append(b.Ops, op, persist.Op{Kind: persist.Destroy, Ref: op.Record.Ref()})
+			b.Ops = append(b.Ops, op, persist.Op{Kind: persist.OpDestroy, Ref: op.Record.Ref()})
 		}
 		if _, err := g.d.Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)

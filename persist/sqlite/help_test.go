@@ -90,10 +90,10 @@ func apply(d persist.Backend, ops ...persist.Op) ([]persist.Outcome, error) {
 	return res.Ops, err
 }
 
-func create(n int) persist.Op { return persist.Op{Kind: persist.Create, Record: sample(n)} }
+func create(n int) persist.Op { return persist.Op{Kind: persist.OpCreate, Record: sample(n)} }
 
 func destroy(n int) persist.Op {
-	return persist.Op{Kind: persist.Destroy, Ref: sample(n).Ref()}
+	return persist.Op{Kind: persist.OpDestroy, Ref: sample(n).Ref()}
 }
 
 func must(t *testing.T, d persist.Backend, ops ...persist.Op) {
@@ -103,7 +103,7 @@ func must(t *testing.T, d persist.Backend, ops ...persist.Op) {
 		t.Fatalf("Apply: %v", err)
 	}
 	for i, o := range out {
-		if o.Status != persist.Applied {
+		if o.Status != persist.StatusApplied {
 			t.Fatalf("operation %d has status %d, error %v", i, o.Status, o.Err)
 		}
 	}

@@ -104,7 +104,7 @@ func (i *identity) close() error {
 	return errors.Join(errs...)
 }
 
-// atPath is persist.ErrReplaced unless the file is the one at its path. A link there that
+// atPath is persist.ErrFileReplaced unless the file is the one at its path. A link there that
 // leads to the file does not do: SQLite follows it, and takes the WAL from beside its target.
 func (i *identity) atPath() error {
 	for n, name := range i.names {
@@ -115,11 +115,11 @@ func (i *identity) atPath() error {
 		info, err := look(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("%w: nothing is at its path", persist.ErrReplaced)
+			return fmt.Errorf("%w: nothing is at its path", persist.ErrFileReplaced)
 		case err != nil:
-			return fmt.Errorf("%w: what is at its path cannot be looked at: %w", persist.ErrReplaced, err)
+			return fmt.Errorf("%w: what is at its path cannot be looked at: %w", persist.ErrFileReplaced, err)
 		case !os.SameFile(info, i.info):
-			return fmt.Errorf("%w: another file is at its path", persist.ErrReplaced)
+			return fmt.Errorf("%w: another file is at its path", persist.ErrFileReplaced)
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func isAt(name string, ours os.FileInfo) bool {
 	return info != nil && os.SameFile(info, ours)
 }
 
-var errBeside = fmt.Errorf("%w: its write-ahead log, or the index of that, was removed or replaced", persist.ErrReplaced)
+var errBeside = fmt.Errorf("%w: its write-ahead log, or the index of that, was removed or replaced", persist.ErrFileReplaced)
 
 // touched reports whether a file is not as we left it. Windows may tell the time of a
 // write long after it.

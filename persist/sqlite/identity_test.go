@@ -19,10 +19,10 @@ import (
 func refusesAll(t *testing.T, d *sqlite.DB) {
 	t.Helper()
 	_, err := apply(d, destroy(1))
-	if !errors.Is(err, persist.ErrReplaced) || !errors.Is(err, persist.ErrUnavailable) && !errors.Is(err, persist.ErrUnknown) {
+	if !errors.Is(err, persist.ErrFileReplaced) || !errors.Is(err, persist.ErrUnavailable) && !errors.Is(err, persist.ErrUnknown) {
 		t.Errorf("Apply: %v", err)
 	}
-	if err := d.Inspect().Failed; !errors.Is(err, persist.ErrReplaced) {
+	if err := d.Inspect().Failed; !errors.Is(err, persist.ErrFileReplaced) {
 		t.Errorf("Inspect: %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) {
 				t.Errorf("told %q", told)
 			}
 			if c.back == nil {
-				if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+				if err := d.Close(); !errors.Is(err, persist.ErrFileReplaced) {
 					t.Errorf("Close: %v", err)
 				}
 				return
@@ -194,7 +194,7 @@ func TestIdentityOfAnOverwrittenFileIsLost(t *testing.T) {
 			if d.Look(&told); len(told) == 0 {
 				t.Error("nothing was told")
 			}
-			if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+			if err := d.Close(); !errors.Is(err, persist.ErrFileReplaced) {
 				t.Errorf("Close: %v", err)
 			}
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, spoiled) {
@@ -244,10 +244,10 @@ func TestIdentityRefusesACommitDuringWhichTheFileIsMoved(t *testing.T) {
 				}
 				return v
 			})
-			if _, err := apply(d, destroy(1)); !taken || !errors.Is(err, persist.ErrReplaced) || !errors.Is(err, persist.ErrUnknown) {
+			if _, err := apply(d, destroy(1)); !taken || !errors.Is(err, persist.ErrFileReplaced) || !errors.Is(err, persist.ErrUnknown) {
 				t.Errorf("taken %t, Apply: %v", taken, err)
 			}
-			if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+			if err := d.Close(); !errors.Is(err, persist.ErrFileReplaced) {
 				t.Errorf("Close: %v", err)
 			}
 		})
@@ -273,10 +273,10 @@ func TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
 		}
 		return v
 	})
-	if _, err := apply(d, create(3)); !taken || !errors.Is(err, persist.ErrReplaced) || !errors.Is(err, persist.ErrUnknown) {
+	if _, err := apply(d, create(3)); !taken || !errors.Is(err, persist.ErrFileReplaced) || !errors.Is(err, persist.ErrUnknown) {
 		t.Errorf("taken %t, Apply: %v", taken, err)
 	}
-	if err := d.Close(); !errors.Is(err, persist.ErrReplaced) {
+	if err := d.Close(); !errors.Is(err, persist.ErrFileReplaced) {
 		t.Errorf("Close: %v", err)
 	}
 }

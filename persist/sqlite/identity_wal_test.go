@@ -144,7 +144,7 @@ func TestIdentityRefusesAWALThatComesBack(t *testing.T) {
 				return v
 			})
 			for n := range 3 {
-				if _, err := apply(d, create(10+n)); err != nil && !errors.Is(err, persist.ErrReplaced) {
+				if _, err := apply(d, create(10+n)); err != nil && !errors.Is(err, persist.ErrFileReplaced) {
 					t.Errorf("Apply: %v", err)
 				}
 			}

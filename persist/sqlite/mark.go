@@ -235,9 +235,9 @@ func youngest(page, epoch []byte) (own []byte) {
 }
 
 var (
-	errOverwritten = fmt.Errorf("%w: the file was overwritten", persist.ErrReplaced)
-	errShortened   = fmt.Errorf("%w: the file was cut short", persist.ErrReplaced)
-	errLogChanged  = fmt.Errorf("%w: the write-ahead log was overwritten or cut short", persist.ErrReplaced)
+	errOverwritten = fmt.Errorf("%w: the file was overwritten", persist.ErrFileReplaced)
+	errShortened   = fmt.Errorf("%w: the file was cut short", persist.ErrFileReplaced)
+	errLogChanged  = fmt.Errorf("%w: the write-ahead log was overwritten or cut short", persist.ErrFileReplaced)
 )
 
 // final reports an error after which the file is not ours any more, whatever happens.

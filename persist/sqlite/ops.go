@@ -21,17 +21,17 @@ var (
 // for speed, which the fsync that follows makes vain here.
 func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 	switch o.Kind {
-	case persist.Create:
+	case persist.OpCreate:
 		return t.create(o)
-	case persist.Rotate:
+	case persist.OpRotate:
 		return t.rotate(o)
-	case persist.Seen:
+	case persist.OpSeen:
 		return t.seen(o)
-	case persist.Destroy:
+	case persist.OpDestroy:
 		return t.destroy(o.Ref.ID)
-	case persist.DestroyUser:
+	case persist.OpDestroyUser:
 		return t.destroyUser(o)
-	case persist.Expire:
+	case persist.OpExpire:
 		return t.expire(o.Ref.ID)
 	default:
 		return failed(fmt.Errorf("%w: %d", errKind, o.Kind)), nil
@@ -42,9 +42,9 @@ func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 func (t *transaction) destroy(id persist.ID) (persist.Outcome, error) {
 	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE id = ? RETURNING key, id, token_hash, user_id`).blob(id[:]))
 	if err != nil || len(gone) == 0 {
-		return persist.Outcome{Status: persist.Gone}, err
+		return persist.Outcome{Status: persist.StatusGone}, err
 	}
-	return persist.Outcome{Status: persist.Applied, Removed: gone}, nil
+	return persist.Outcome{Status: persist.StatusApplied, Removed: gone}, nil
 }
 
 // destroyUser deletes a user's sessions, or a piece of them. Guests are nobody's.
@@ -56,7 +56,7 @@ func (t *transaction) destroyUser(o *persist.Op) (persist.Outcome, error) {
 	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE key IN (
 		SELECT key FROM session WHERE user_id = ?1 AND user_id <> '' AND id <> ?2 AND key <= ?3 ORDER BY key DESC LIMIT ?4)
 		RETURNING key, id, token_hash, user_id`).text(o.User.ID).blob(o.Except[:]).int(through).int(limit))
-	out := persist.Outcome{Status: persist.Applied, Removed: gone}
+	out := persist.Outcome{Status: persist.StatusApplied, Removed: gone}
 	if err != nil || o.Max == 0 || len(gone) < o.Max {
 		return out, err
 	}
@@ -96,19 +96,19 @@ func (t *transaction) remove(q bound) ([]persist.Removed, error) {
 
 // expire deletes a session if its end has come by what is on disk now.
 func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
-	o := persist.Outcome{Status: persist.Gone}
+	o := persist.Outcome{Status: persist.StatusGone}
 	err := query(t.c, `SELECT (SELECT expires_at FROM activity a WHERE a.key = s.key) FROM session s WHERE s.id = ?`).
 		blob(id[:]).rows(func(s *sqlite.Stmt) error {
 		if s.ColumnIsNull(0) {
 			return fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 		}
-		o.Status = persist.Conflict
+		o.Status = persist.StatusConflict
 		if s.ColumnInt64(0) <= t.b.Now {
-			o.Status = persist.Applied
+			o.Status = persist.StatusApplied
 		}
 		return nil
 	})
-	if err != nil || o.Status != persist.Applied {
+	if err != nil || o.Status != persist.StatusApplied {
 		return o, err
 	}
 	return t.destroy(id)
@@ -117,7 +117,7 @@ func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
 // rotate gives a session a new token hash. One that another session has, or that
 // any session had, is no new one (A30, I2).
 func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
-	out := persist.Outcome{Status: persist.Gone}
+	out := persist.Outcome{Status: persist.StatusGone}
 	current := o.From
 	if o.Lost != (persist.Hash{}) {
 		current = o.Lost
@@ -129,11 +129,11 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 		s.ColumnBytes(1, previous[:])
 		switch {
 		case h == o.To:
-			out.Status = persist.Applied // by an attempt whose outcome was unknown
+			out.Status = persist.StatusApplied // by an attempt whose outcome was unknown
 		case h == current && (current == o.From || previous == o.From && s.ColumnInt64(2) == persist.Unseen):
 			out.Status = 0
 		default:
-			out.Status = persist.Conflict
+			out.Status = persist.StatusConflict
 		}
 		return nil
 	})
@@ -141,7 +141,7 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 		return out, err
 	}
 	if used, err := t.used(o.To); err != nil || used {
-		return persist.Outcome{Status: persist.Conflict}, err
+		return persist.Outcome{Status: persist.StatusConflict}, err
 	}
 	n, err := query(t.c, `UPDATE session SET token_hash = ?1, previous_hash = ?2, rotated_until = ?3, rotated_at = ?4,
 		auth_at = iif(?5 = 0, auth_at, ?5) WHERE id = ?6 AND token_hash = ?7`).
@@ -149,7 +149,7 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 	if err == nil && n != 1 {
 		err = fmt.Errorf("%w: %d rows were rotated, not 1", persist.ErrCorrupt, n)
 	}
-	return persist.Outcome{Status: persist.Applied}, err
+	return persist.Outcome{Status: persist.StatusApplied}, err
 }
 
 // used reports whether a hash is some session's, or was before its last rotation.
@@ -171,7 +171,7 @@ func (t *transaction) seen(o *persist.Op) (persist.Outcome, error) {
 	n, err := query(t.c, `UPDATE session SET rotated_until = iif(token_hash = ?, min(rotated_until, ?), rotated_until) WHERE id = ?`).
 		blob(o.To[:]).int(o.Until).blob(o.Ref.ID[:]).change()
 	if err != nil || n == 0 {
-		return persist.Outcome{Status: persist.Gone}, err
+		return persist.Outcome{Status: persist.StatusGone}, err
 	}
-	return persist.Outcome{Status: persist.Applied}, nil
+	return persist.Outcome{Status: persist.StatusApplied}, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// ready is persist.ErrReplaced unless a commit can go to the file at the path.
+// ready is persist.ErrFileReplaced unless a commit can go to the file at the path.
 func (d *DB) ready() error {
 	err := d.reachable()
 	if errors.Is(err, errBeside) {

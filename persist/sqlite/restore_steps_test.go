@@ -17,7 +17,7 @@ func TestRestoreThatIsKilledIsFinishedByOpen(t *testing.T) {
 		path := filepath.Join(dir, "s.db")
 		session := func(n byte) persist.Op {
 			id := &persist.Identity{ID: persist.ID{n}, UserID: "ann", CreatedAt: 1, Deadline: 100, TTL: 50}
-			return persist.Op{Kind: persist.Create, Record: &persist.Record{
+			return persist.Op{Kind: persist.OpCreate, Record: &persist.Record{
 				Identity: id, Hash: persist.Hash{n}, Version: 1, Data: []byte("{}"), LastActive: 1, ExpiresAt: 100,
 			}}
 		}
@@ -26,7 +26,7 @@ func TestRestoreThatIsKilledIsFinishedByOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		apply := func(op persist.Op) {
-			if res, err := d.Apply(context.Background(), &persist.Batch{Now: 1, Ops: []persist.Op{op}}); err != nil || res.Ops[0].Status != persist.Applied {
+			if res, err := d.Apply(context.Background(), &persist.Batch{Now: 1, Ops: []persist.Op{op}}); err != nil || res.Ops[0].Status != persist.StatusApplied {
 				t.Fatalf("%+v, %v", res, err)
 			}
 		}

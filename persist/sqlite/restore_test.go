@@ -83,7 +83,7 @@ func TestRestoreReportsWhatItChanges(t *testing.T) {
 	d := open(t, path)
 	rotated := create(3).Record
 	must(t, d, create(5), create(6), destroy(1), persist.Op{
-		Kind: persist.Rotate, Ref: rotated.Ref(), From: rotated.Hash, To: persist.Hash{9},
+		Kind: persist.OpRotate, Ref: rotated.Ref(), From: rotated.Hash, To: persist.Hash{9},
 	})
 	killed := copyOf(t, path)
 	r, err := sqlite.Restore(context.Background(), backups["Backup"], killed, benchNow)

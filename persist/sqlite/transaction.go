@@ -216,7 +216,9 @@ func (t *transaction) item(out *persist.Outcome, apply func() (persist.Outcome, 
 	return t.exec(`RELEASE item`)
 }
 
-func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
+func failed(err error) persist.Outcome {
+	return persist.Outcome{Status: persist.StatusFailed, Err: err}
+}
 
 // exec runs a statement without parameters and rows.
 func (t *transaction) exec(sql string) error {

@@ -43,7 +43,7 @@ func (d *DB) Look(s persist.Sink) (again bool) {
 	return more || failed != nil || d.warned.Load() > 0
 }
 
-// look is persist.ErrReplaced if what is written now would be lost.
+// look is persist.ErrFileReplaced if what is written now would be lost.
 func (d *DB) look() error {
 	err := d.present()
 	if err == nil && d.mu.TryLock() { // else a batch is under way, which looks by itself

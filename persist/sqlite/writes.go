@@ -34,14 +34,14 @@ func (t *transaction) write(k keyed) (persist.Outcome, error) {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 	}
-	return persist.Outcome{Status: persist.Applied}, err
+	return persist.Outcome{Status: persist.StatusApplied}, err
 }
 
 // conflict tells a session of another version from one that is gone.
 func (t *transaction) conflict(id persist.ID) (persist.Outcome, error) {
-	o := persist.Outcome{Status: persist.Gone}
+	o := persist.Outcome{Status: persist.StatusGone}
 	err := query(t.c, `SELECT version FROM session WHERE id = ?`).blob(id[:]).rows(func(s *sqlite.Stmt) error {
-		o = persist.Outcome{Status: persist.Conflict, Version: persist.Version(s.ColumnInt64(0))}
+		o = persist.Outcome{Status: persist.StatusConflict, Version: persist.Version(s.ColumnInt64(0))}
 		return nil
 	})
 	return o, err
@@ -57,11 +57,11 @@ func (t *transaction) touch(k keyed) (persist.Outcome, error) {
 	n, err := query(t.c, `UPDATE activity SET last_active = ?1, expires_at = min(?2, deadline) WHERE key = ?3 AND last_active <= ?1`).
 		int(w.LastActive).int(w.ExpiresAt).int(k.key).change()
 	if err != nil || n > 0 {
-		return persist.Outcome{Status: persist.Applied}, err
+		return persist.Outcome{Status: persist.StatusApplied}, err
 	}
-	o := persist.Outcome{Status: persist.Gone}
+	o := persist.Outcome{Status: persist.StatusGone}
 	err = query(t.c, `SELECT 1 FROM activity WHERE key = ?`).int(k.key).rows(func(*sqlite.Stmt) error {
-		o.Status = persist.Applied // it is older than what is stored
+		o.Status = persist.StatusApplied // it is older than what is stored
 		return nil
 	})
 	return o, err
@@ -73,7 +73,7 @@ func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt
 		rotated_until = iif(rotated_until = ?5, rotated_until, min(rotated_until, ?4)) WHERE key = ?6`).
 		int(r.CreatedAt).int(r.AuthAt).int(r.RotatedAt).int(r.Until).int(persist.Unseen).int(key).change()
 	if err != nil || n == 0 {
-		return persist.Outcome{Status: persist.Gone}, err
+		return persist.Outcome{Status: persist.StatusGone}, err
 	}
 	n, err = query(t.c, `UPDATE activity SET last_active = ?1, expires_at = min(?2, ?3), deadline = ?3 WHERE key = ?4`).
 		int(lastActive).int(expiresAt).int(r.Deadline).int(key).change()
@@ -81,5 +81,5 @@ func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt
 		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 	}
 	t.db.idle.note(guest{lastActive, key}, t.guests) // if it is one
-	return persist.Outcome{Status: persist.Applied}, err
+	return persist.Outcome{Status: persist.StatusApplied}, err
 }

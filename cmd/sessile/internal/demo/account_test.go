@@ -38,7 +38,7 @@ func TestPasswordChangeOfAnEndedSessionChangesNothing(t *testing.T) { // ASVS 7.
 
 // A login that began with the old password does not survive its change.
 func TestLoginUnderWayEndsWithAChangedPassword(t *testing.T) { // ASVS 7.4.3
-	s := newSite(t, func(c *settings.Settings) { c.Store.MaxSessionsPerUser = sessile.Unlimited })
+	s := newSite(t, func(c *settings.Settings) { c.Store.MaxSessionsPerUser = sessile.NoSessionLimit })
 	owner := s.browser().login("alice")
 	const logins = 60
 	devices := make([]*browser, logins)

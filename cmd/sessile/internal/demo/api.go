@@ -96,7 +96,7 @@ func (a *App) apiSessions(w http.ResponseWriter, r *http.Request, h *middleware.
 	if _, err := member(h); err != nil {
 		return err
 	}
-	all, err := h.Sessions(r.Context())
+	all, err := h.Devices(r.Context())
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (a *App) apiStats(w http.ResponseWriter, _ *http.Request, h *middleware.Han
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	health, status := a.store.Health(), http.StatusOK
-	if health.State == sessile.Failed {
+	if health.State == sessile.HealthFailed {
 		status = http.StatusServiceUnavailable
 	}
 	a.json(w, status, map[string]string{"state": health.State.String(), "reason": health.Reason})

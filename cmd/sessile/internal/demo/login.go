@@ -68,7 +68,7 @@ func (a *App) begin(r *http.Request, h *middleware.Handle, proof users.Proof, re
 	if remember {
 		login.TTL, login.MaxLifetime = a.settings.RememberFor, 3*a.settings.RememberFor
 	}
-	return h.AuthenticateLogin(r.Context(), login)
+	return h.Login(r.Context(), login)
 }
 
 func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {

@@ -68,7 +68,7 @@ func (a *App) rotate(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 type devicesBody struct{ Devices []middleware.Device }
 
 func (a *App) devices(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
-	all, err := h.Sessions(r.Context())
+	all, err := h.Devices(r.Context())
 	if err != nil {
 		return err
 	}

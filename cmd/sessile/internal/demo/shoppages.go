@@ -40,7 +40,7 @@ func (a *App) addToCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 
 func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	if _, ok := h.Current(); ok {
-		if err := h.Remove(keyCart); err != nil {
+		if err := h.Delete(keyCart); err != nil {
 			return err
 		}
 		return a.changed(w, r, h, "/", "The cart is empty.")

@@ -119,7 +119,7 @@ func TestWhatCanBeOffIsOffByEveryWordForItFromEverySource(t *testing.T) {
 			s, warnings, err := load(t, sources.file, sources.environ, sources.args...)
 			got := s.Store
 			if err != nil || len(warnings) > 0 || got.MaxLifetime != sessile.NoMaxLifetime ||
-				got.CleanupInterval != sessile.Never || got.MaxSessionsPerUser != sessile.Unlimited {
+				got.CleanupInterval != sessile.NoCleanup || got.MaxSessionsPerUser != sessile.NoSessionLimit {
 				t.Errorf("%s, %s: %v, %v, %d; %v", source, word, got.MaxLifetime, got.CleanupInterval, got.MaxSessionsPerUser, err)
 			}
 		}

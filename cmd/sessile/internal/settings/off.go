@@ -48,7 +48,7 @@ func switchOff(k *koanf.Koanf, keys []key) error {
 			continue
 		}
 		if isOff(v) {
-			faults = append(faults, k.Set(s.name, int64(sessile.Never))) // all three names are -1
+			faults = append(faults, k.Set(s.name, int64(sessile.NoCleanup))) // all three names are -1
 			continue
 		}
 		if why := s.faultOf(v); why != "" {
