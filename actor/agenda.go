@@ -3,7 +3,8 @@ package actor
 // scheduled is what an agenda holds.
 type scheduled interface{ when() *moment }
 
-// moment is when something is due, and where it is in its agenda.
+// moment is when something is due, and where it is in its agenda. What is in an agenda embeds
+// one: so it can be moved and taken out without being looked for.
 type moment struct {
 	at    int64
 	place int // from 1; 0 = it is in none

@@ -91,8 +91,10 @@ type core struct {
 	stats        Stats
 }
 
-// chore is a part of a command over many sessions that is done in steps, so that
-// others get their turn. It does up to sliceSize sessions, and returns whether it is done.
+// chore is a part of a command over many sessions that is done in steps, so that others get
+// their turn. It does up to sliceSize sessions, and returns whether it is done. Chores are
+// done in the order in which they came: one that answers stands behind those that take
+// sessions out of memory.
 type chore func(c *core) (done bool)
 
 // effects is what a step decided, beside the entries of hot that have changed. The shell
@@ -117,6 +119,8 @@ type reply struct {
 	load *load
 }
 
+// newCore is a core that knows nothing. Where nobody else writes, memory is trusted from the
+// start: what is not in it is read.
 func newCore(cfg Config, hot *cache.Set[View]) *core {
 	c := &core{
 		cfg:        cfg,

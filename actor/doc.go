@@ -50,27 +50,19 @@
 //	acked           on disk, as the disk has told
 //	admission       who finds room, who waits for it and who is refused
 //	alias           the token before, by which the index finds a session too, in its grace
-//	batch           what one commit takes
 //	call            what all commands have: the way back to the caller
-//	command         one call of the API on its way through the loop
-//	cold            not in memory
+//	cold, hot       not in memory, in memory
 //	core            what the loop knows, and the step that decides
 //	dirty           with changes that are not on disk
 //	epoch           a number; as long as it stays the same, rows are as current as memory
 //	effects         what a step decided, for the shell to carry out
-//	found           a row that an optimistic read has brought
-//	holdsBack       the lowest change number that a Sync must not report before an operation is done
-//	hot             in memory
-//	install         put a row into memory
 //	lease           how long memory is trusted; without end where nobody else writes, 0 while that store rests
 //	load            one cold read for everybody who asks for the same
 //	locked out      what a session is that no token opens: whether its rotation was done is unknown
 //	lost successor  a token that nobody has presented for a minute; a rotation from the one before replaces it
 //	operation       what leaves as a persist.Op
 //	optimistic read a cold read that does not ask the loop, and is checked by the epoch
-//	overtake        settle before an older rotation of the same session that is delayed
 //	publish         show readers what a step decided
-//	settle          take the outcome of what was in flight
 //	shell           the Actor: what runs steps, and carries out their effects
 //	step            one message, and what it makes due; it decides, and does no I/O
 //	tick            the monotonic clock, by which things become due; now is the wall clock

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// view sends a command that is answered with a view, and waits for the answer.
+// view sends a command that is answered with a view, and waits for the answer. After that the
+// command may be another caller's.
 func (a *Actor) view(ctx context.Context, mailbox chan message, x command) (*View, error) {
 	err := a.call(ctx, mailbox, x)
 	v := x.base().view
@@ -247,13 +248,16 @@ type wakeTimer struct {
 
 const unset = -1
 
+// newWakeTimer is a timer that is not set.
 func newWakeTimer() *wakeTimer {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return &wakeTimer{t, unset}
 }
 
-// set has the timer fire when wait has passed since tick, or not at all.
+// set has the timer fire when wait has passed since tick, or not at all. wait was computed
+// from the tick of the step, so the same instant gives the same at, and the timer is left
+// alone.
 func (t *wakeTimer) set(tick int64, wait time.Duration) {
 	at := int64(unset)
 	if wait != never {

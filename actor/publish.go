@@ -95,11 +95,12 @@ const (
 	eventSize  = 200      // of an event beside its strings
 )
 
-// observer hands events over, one after the other. Nothing it does can hold up or break
-// an operation: nobody waits for it, and what it has no room for is dropped and counted.
+// observer hands events over, one after the other. Nothing it does can hold up or break an
+// operation: nobody waits for it, and what it has no room for is dropped and counted by kind.
 //
-// The loop decides in bursts, as the ends of 100,000 sessions. What the channel does not
-// take at once the loop keeps, and passes on when there is room.
+// The loop decides in bursts, as the ends of 100,000 sessions. What the channel does not take
+// at once the loop keeps, and passes on when there is room. Without that, such a burst lost
+// 73 % of its events to an observer that only counted them.
 type observer struct {
 	observe func(Event)
 	events  chan Event

@@ -75,7 +75,8 @@ func (x *readIDCommand) with(c *core, e *entry) { c.answer(&x.call, e.Value()) }
 
 func (x *readIDCommand) from(c *core, v *View, _ persist.Hash) { c.answer(&x.call, v) }
 
-// listCommand lists the sessions of a user.
+// listCommand lists the sessions of a user. Its load is not shared and installs nothing: a
+// list of many would push what others use out of memory.
 type listCommand struct {
 	call
 	user       persist.UserKey

@@ -48,6 +48,7 @@ func (c *core) snapshot() Stats {
 }
 
 // age is how long the oldest change has waited for the disk, those in flight included.
+// Operations that failed by themselves do not count: their number is told.
 func (c *core) age() int64 {
 	_, since := c.inFlight.oldest()
 	return c.tick - min(c.tick, since, c.oldest())

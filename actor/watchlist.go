@@ -76,7 +76,8 @@ func (c *core) unwatch(id persist.ID, w *watch) {
 	}
 }
 
-// expireWatched ends watched sessions whose time has come, a slice of them.
+// expireWatched ends watched sessions whose time has come, a slice of them: thousands may end
+// at once, and the next step does the others.
 func (c *core) expireWatched() {
 	for n := 0; n < sliceSize && c.watched.byEnd.due(c.now); n++ {
 		w := c.watched.byEnd[0]
