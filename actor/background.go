@@ -16,11 +16,13 @@ const sweepChunk = 64
 // longestRest is the longest pause between two chunks.
 const longestRest = 50 * time.Millisecond
 
-// Sweep deletes what has expired, in chunks, and returns how many sessions that
-// were. If somebody else has waited for the disk meanwhile, it rests between two chunks for
-// as long as the first one took: half of the disk is for others. A session whose extension is not on disk yet is left alone (D8). One that
-// cannot be deleted does not hold up the others. One whose times lie in the future is
-// read, so that they are taken back (see Config.read).
+// Sweep deletes what has expired, in chunks, and returns how many sessions that were.
+//
+// If somebody else has waited for the disk meanwhile, it rests between two chunks for as long
+// as the first one took: half of the disk is for others. A session whose extension is not on
+// disk yet is left alone. One that cannot be deleted does not hold up the others: the first
+// error is returned in the end. One whose times lie in the future is read, so that they are
+// taken back (see Config.read).
 func (a *Actor) Sweep(ctx context.Context) (int, error) {
 	total, after := 0, int64(0)
 	var first error
@@ -42,17 +44,7 @@ func (a *Actor) Sweep(ctx context.Context) (int, error) {
 		if after = next; alone {
 			continue
 		}
-		rest(ctx, min(time.Duration(a.cfg.Tick()-began)*time.Microsecond, longestRest))
-	}
-}
-
-// rest waits, but no longer than ctx.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		pause(ctx, min(time.Duration(a.cfg.Tick()-began)*time.Microsecond, longestRest))
 	}
 }
 
@@ -63,6 +55,8 @@ type chunk struct {
 	err  error
 }
 
+// expired asks the backend for a chunk, from the key after on. It counts as a read that Close
+// waits for.
 func (a *Actor) expired(ctx context.Context, after int64) (x chunk) {
 	if !a.diskReads.begin() {
 		return chunk{err: ErrClosed}
@@ -78,8 +72,9 @@ func wholesale(err error) bool {
 		errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded)
 }
 
-// sweep runs Sweep every CleanupInterval. What fails is tried again next time;
-// the disk's trouble shows in the health that the writer reports.
+// sweep runs Sweep every CleanupInterval. What fails is tried again next time: an expired
+// session is refused by its own times, whether its row is there or not. The disk's trouble
+// shows in the health that the writer reports.
 func (a *Actor) sweep(ctx context.Context) {
 	if a.cfg.CleanupInterval <= 0 {
 		return
@@ -98,7 +93,8 @@ func (a *Actor) sweep(ctx context.Context) {
 	}
 }
 
-// watchBackend listens to what others change, until ctx ends.
+// watchBackend listens to what others change, until ctx ends. If the backend stops telling,
+// memory may be outdated in anything: all of it is dropped, as by a reset.
 func (a *Actor) watchBackend(ctx context.Context) {
 	s := sink{a: a}
 	if err := a.backend.Watch(ctx, s); err != nil && ctx.Err() == nil {
@@ -106,7 +102,8 @@ func (a *Actor) watchBackend(ctx context.Context) {
 	}
 }
 
-// sink passes a backend's news to the loop.
+// sink passes a backend's news to the loop. It waits until the loop takes each: news that
+// were dropped could not be made up for.
 type sink struct{ a *Actor }
 
 func (s sink) Reset(reason string)               { s.tell(reset{reason}) }
@@ -119,7 +116,8 @@ func (s sink) tell(m message) {
 	}
 }
 
-// rereads reads watched sessions again when they must be, until ctx ends.
+// rereads reads watched sessions again when they must be, until ctx ends. Nobody else may ask
+// for them, and whoever watches one that has ended elsewhere must hear of it.
 func (a *Actor) rereads(ctx context.Context) {
 	for {
 		select {
@@ -154,7 +152,7 @@ func (a *Actor) unreadIDs(ctx context.Context) []persist.ID {
 	return ids
 }
 
-// pause waits. It is false if ctx ends before.
+// pause waits, and reports whether it did so to the end: not if ctx ends before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sessile/sessile/cache"
 	"github.com/sessile/sessile/persist"
@@ -60,7 +59,9 @@ func (x *destroyUserCommand) with(c *core, e *entry) {
 	x.start(c, e)
 }
 
-// start ends a user's sessions: in memory, on disk, dirty, being loaded and being created.
+// start ends a user's sessions: in memory, on disk, dirty, being loaded and being created. An
+// equal log-out that is yet to leave is joined: a disk that is down would let them pile up.
+// Memory is cleared for each of them, because sessions may have begun since.
 func (x *destroyUserCommand) start(c *core, keep *entry) {
 	p := c.tombstones.joinable(x.user.ID, x.except)
 	if p == nil && c.crowded() && !c.hot.Has(x.user.ID) {
@@ -202,6 +203,7 @@ func (p *destroyUserOp) answer(c *core) bool {
 	return true
 }
 
+// fail has the piece tried again whatever became of it: the sessions are refused already.
 func (p *destroyUserOp) fail(c *core, _ *batch, err error, _ bool) bool {
 	p.failed(c, err)
 	return true
@@ -210,13 +212,9 @@ func (p *destroyUserOp) fail(c *core, _ *batch, err error, _ bool) bool {
 // failed tells those who wait that the log-out is not on disk yet.
 func (p *destroyUserOp) failed(c *core, err error) {
 	p.whenCleared(c, func(c *core) bool {
-		c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, err))
+		c.failAll(&p.waiters, notDurable(err))
 		return true
 	})
-}
-
-func (p *destroyUserOp) surrender(c *core) {
-	c.failAll(&p.waiters, fmt.Errorf("%w: %w", ErrNotDurable, ErrClosed))
 }
 
 // whenCleared does a first slice at once, and what is left of it, or all of it, behind

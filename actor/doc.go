@@ -85,9 +85,10 @@
 //     an optimistic read, is used only if the epoch stayed the same. What is over does not
 //     come back.
 //  5. Operations that are ready leave, settle and are retried in the order in which they
-//     were accepted. One that the disk refused by itself is delayed and may be overtaken;
-//     rotations, which build on each other, have precedes and overtake for that. One batch
-//     is in flight at a time.
+//     were accepted. Two kinds may be overtaken: bulk, of commands over many sessions, that
+//     a batch has no room for, and what the disk refused by itself and is delayed. Rotations,
+//     which build on each other, have precedes and overtake for that. One batch is in flight
+//     at a time.
 //
 // # Read in this order
 //
@@ -95,11 +96,13 @@
 //  2. step.go: a command, its call, and one step. loop.go: how a call reaches the loop, and
 //     the loop itself. actor.go: configuration, start and end.
 //  3. update.go, a command that is answered from memory. dirty.go and queue.go: what of it
-//     is to be written. create.go, a command that waits for the disk. batch.go: operations,
-//     and how a batch leaves and settles; retry.go: if it fails. sync.go: who waits for it all.
+//     is to be written. create.go, a command that waits for the disk. operation.go and
+//     batch.go: how it leaves and settles; retry.go: if that fails. sync.go and syncs.go: who
+//     waits for all of it.
 //  4. publish.go, with package cache: what readers and the observer see, and when.
 //  5. read.go, reader.go and load.go: cold reads. tombstone.go, end.go and destroy.go: the
 //     races that a destroy wins. view.go: how a record counts.
 //  6. admission.go: who waits for room.
-//  7. rotate.go, rotate_retry.go and seen.go last.
+//  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
+//     in pieces.
 package actor

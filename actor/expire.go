@@ -7,7 +7,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// expireCommand deletes sessions that the disk has as expired.
+// expireCommand deletes sessions that the disk has as expired. Each is an operation of its
+// own: the backend looks at each row once more, because an access may have come between.
 type expireCommand struct {
 	call
 	refs   []persist.Ref
@@ -44,7 +45,8 @@ func (a *Actor) expire(ctx context.Context, refs []persist.Ref) (n int, alone bo
 	return n, alone, a.Sync(ctx) // what was taken back waits for the disk: no more of it than a chunk
 }
 
-// run queues the deletion of those that memory does not know to be active.
+// run queues the deletion of those that memory does not know to be active, or to be over
+// already. They are bulk: others come first.
 func (x *expireCommand) run(c *core) {
 	x.others = c.bulk.others
 	for _, ref := range x.refs {
@@ -64,7 +66,8 @@ func (x *expireCommand) run(c *core) {
 	}
 }
 
-// expireOp is one deletion of an expireCommand.
+// expireOp is one deletion of an expireCommand. It is not retried: the next sweep finds what
+// is left.
 type expireOp struct {
 	pending
 	ref     persist.Ref
@@ -73,6 +76,8 @@ type expireOp struct {
 
 func (p *expireOp) encode() persist.Op { return persist.Op{Kind: persist.OpExpire, Ref: p.ref} }
 
+// settle counts what was deleted. Conflict says that the row is active: its times lie in the
+// future, or the backend's clock is behind.
 func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
 	for _, x := range o.Removed {
 		c.over(x, Event{Kind: EventExpired})
@@ -89,6 +94,8 @@ func (p *expireOp) fail(c *core, _ *batch, err error, _ bool) bool {
 	return false
 }
 
+// surrender answers the command rather than waiters: there are none, because one caller waits
+// for all of its operations.
 func (p *expireOp) surrender(c *core) { c.fail(&p.command.call, ErrClosed) }
 
 // done counts a deletion as settled; the last one answers. A caller who has left looks at
