@@ -1,9 +1,11 @@
-// Package persist is the contract between the actor and what keeps sessions:
-// records, batches and the [Backend] that stores them. It owns no goroutine and
-// no cache, and knows neither policy, nor the clock, nor raw tokens: a token
-// exists here only as its [Hash]. All times are Unix microseconds, UTC.
+// Package persist defines the contract between the actor and the storage engine:
+// records, batches and the [Backend] that stores them.
 //
-// A backend is proven by the suite in persisttest, which is the real contract.
+// The package has no goroutine, no cache, no policy and no clock. It never sees a raw
+// token, only the token's [Hash]. All times are Unix microseconds in UTC.
+//
+// The suite in persisttest checks a backend against this contract. Where the two differ,
+// the suite is right.
 package persist
 
 import (
@@ -12,65 +14,67 @@ import (
 	"math"
 )
 
-// NoDeadline is the Deadline of a session without an absolute lifetime.
+// NoDeadline is the Deadline of a session that has no absolute timeout.
 const NoDeadline = math.MaxInt64
 
 // Hash is the SHA-256 of a token's raw bytes.
 type Hash [32]byte
 
-// ID is a session's public identity: the 16 bytes of its ULID.
+// ID identifies a session for its whole life: the 16 bytes of its ULID.
 type ID [16]byte
 
-// IsZero reports whether id is the zero ID, which no session has.
+// IsZero reports whether id is the zero ID. No session has that ID.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Tag is the routing tag in an ID: the first two bytes of its entropy.
+// Tag returns the routing tag of an ID: the first two bytes of its random part.
 func (id ID) Tag() uint16 { return binary.BigEndian.Uint16(id[6:8]) }
 
-// Version names one state of a session's data. It is minted by the writer;
-// a backend compares versions for equality and nothing else.
+// Version names one state of a session's data. The writer chooses it. A backend only
+// compares versions for equality.
 type Version uint64
 
-// TokenKey locates a session by its token: the hash decides, the tag only routes.
+// TokenKey locates a session by its token. Hash selects the session; Tag is only a routing hint.
 type TokenKey struct {
 	Tag  uint16
 	Hash Hash
 }
 
-// UserKey locates a user's sessions: the ID decides, the tag only routes.
+// UserKey locates the sessions of a user. ID selects the user; Tag is only a routing hint.
 type UserKey struct {
 	Tag uint16
 	ID  string
 }
 
-// Ref names one stored session. Key is the engine's own short handle for it, positive,
-// unique for the life of the store; 0 if it is not known. A session that is created after
-// another was committed has the greater key. Sessions whose keys are
-// near each other should be stored near each other: they are written together.
+// Ref names one stored session.
+//
+// Key is the backend's own short handle. It is positive and never reused, and 0 means
+// that it is unknown. A session that is created after another was committed gets a
+// greater key. Sessions with close keys should be stored close together, because they
+// are written together.
 type Ref struct {
 	ID  ID
 	Key int64
 }
 
-// Defaults says which lifetimes of a session are those of the configuration in its
-// day, and not a choice of its login's.
+// Defaults says which lifetimes of a session came from the configuration, rather than from
+// an explicit choice at login.
 type Defaults uint8
 
-// The lifetimes.
+// Each bit marks one lifetime as a configuration default.
 const (
 	DefaultTTL      Defaults = 1 << iota // Identity.TTL
 	DefaultLifetime                      // Identity.Deadline
 )
 
-// Identity is what never changes in the life of a session, token aside; but see [Retime].
+// Identity holds the fields that never change after creation, except through a [Retime].
 type Identity struct {
 	ID          ID
-	Deadline    int64 // absolute end, NoDeadline if there is none
+	Deadline    int64 // absolute end, or NoDeadline
 	Defaults    Defaults
 	UserID      string
-	Key         int64 // the engine's handle, set by the backend
+	Key         int64 // the backend's handle; the backend sets it
 	CreatedAt   int64
-	TTL         int64 // sliding lifetime that an access renews
+	TTL         int64 // sliding lifetime: each access renews it
 	IPAddress   string
 	UserAgent   string
 	DeviceName  string
@@ -78,20 +82,20 @@ type Identity struct {
 	Fingerprint string
 }
 
-// Ref returns the reference of the session.
+// Ref returns a reference to the session.
 func (i *Identity) Ref() Ref { return Ref{ID: i.ID, Key: i.Key} }
 
-// Rotation is what a session remembers of its last change of token.
+// Rotation describes a session's last token rotation.
 type Rotation struct {
-	Previous Hash  // the token hash before
-	Until    int64 // end of Previous's grace; Unseen while the new token has not come back yet; 0 for no grace
+	Previous Hash  // the token hash before the rotation
+	Until    int64 // when Previous stops being accepted; Unseen until the new token is first used; 0 for no grace
 	At       int64 // when the token was rotated
 }
 
-// Unseen is the Until of a previous token that stays good until its successor is first seen.
+// Unseen is the value of Rotation.Until while the new token has not been used yet.
 const Unseen = math.MaxInt64
 
-// Unproven is the AuthAt of a session of which nobody can say when its user has proved who they are.
+// Unproven is the AuthAt of a session whose last authentication time is not known.
 const Unproven = 1
 
 // Record is one stored session.
@@ -103,110 +107,123 @@ type Record struct {
 	Data       []byte // a JSON object; never modified once it is in a Record
 	LastActive int64
 	ExpiresAt  int64 // sliding end, never after Deadline
-	AuthAt     int64 // when the user last authenticated again, 0 if never; or Unproven
+	AuthAt     int64 // when the user last re-authenticated; 0 if never, or Unproven
 }
 
-// Retime takes the times of a session back that lie in the future, because a clock was
-// ahead or another hand wrote them. It is part of a [Write] or [Touch], whose LastActive
-// and ExpiresAt then are stored as given, also backwards.
+// Retime corrects the times of a session that lie in the future, because a clock was ahead
+// or another program wrote them. It belongs to a [Write] or [Touch]. LastActive and
+// ExpiresAt of that Write or Touch are then stored as given, even if they go backwards.
 type Retime struct {
 	CreatedAt int64
 	Deadline  int64
 	AuthAt    int64
-	RotatedAt int64 // Rotation.At is lowered to it, never raised
-	Until     int64 // Rotation.Until is lowered to it, unless it is Unseen; never raised
+	RotatedAt int64 // lowers Rotation.At to this; never raises it
+	Until     int64 // lowers Rotation.Until to this, unless it is Unseen; never raises it
 }
 
-// Limit bounds the active sessions of a user when one is created.
+// Limit bounds the active sessions of a user when a session is created.
 type Limit struct {
 	Max    int  // 0 = no limit
-	Refuse bool // refuse the new session rather than evict the least recently active ones
+	Refuse bool // refuse the new session instead of evicting the least recently active ones
 }
 
-// OpKind says what an [Op] does.
+// OpKind selects what an [Op] does.
 type OpKind uint8
 
 // The security operations.
 const (
-	// OpCreate inserts Record and, in the same transaction, ends the session
-	// Replaces, if it is of the same user (a guest replaces nothing), and then
-	// evicts that user's least recently active active sessions beyond Limit
-	// (order: last active, then id), never the new one. What is replaced does
-	// not count toward Limit; if the create fails it stays. For a
-	// guest (no user id) Limit bounds all guests together, expired ones too,
-	// and the least recently active go first (order: last active, then
-	// creation), exactly so, as for users. Applied again (same id and same hash) it changes nothing. An id or
-	// hash that another session has is StatusConflict, with nothing changed.
+	// OpCreate inserts Record. In the same transaction it deletes the session Replaces, then
+	// evicts sessions beyond Limit.
+	//
+	// Replaces is deleted only if it belongs to the same user. A guest (no user ID)
+	// replaces nothing. The replaced session does not count toward Limit. If the create is
+	// not StatusApplied, it stays.
+	//
+	// Limit evicts the user's least recently active active sessions, ties by ID, and never
+	// the new one. For a guest, Limit bounds all guests together, including expired ones.
+	// The least recently active guests go first, ties by creation order. That order is
+	// exact.
+	//
+	// Repeating a create (same ID, same hash) is StatusApplied and changes nothing. If another
+	// session has the ID or the hash, the outcome is StatusConflict and nothing changes.
 	OpCreate OpKind = iota + 1
-	// OpRotate replaces token hash From by To and remembers From with Until, and
-	// AuthAt unless it is 0. It is StatusApplied if To is already there, StatusGone if the
-	// session is, StatusConflict if its hash is neither. With Lost it replaces a
-	// successor that never came back: token hash Lost by To, if the session
-	// still remembers From as the token before and its Until is Unseen; From
-	// stays the token before. Otherwise that is StatusConflict.
+	// OpRotate replaces the token hash From with To. It stores From and Until as the
+	// session's Rotation, and AuthAt unless that is 0. The outcome is StatusApplied if To is
+	// already current, StatusGone if the session does not exist, and StatusConflict if the current
+	// hash is neither From nor To.
+	//
+	// If Lost is set, OpRotate replaces a successor that never reached the client: To
+	// replaces Lost, and From stays the previous token. This requires that the session
+	// still has From as its previous token with Until Unseen. Otherwise the outcome is
+	// StatusConflict.
 	OpRotate
-	// OpSeen sets Rotation.Until to Until if the token hash is To and Until is
-	// sooner than what is stored: StatusApplied, or StatusGone.
+	// OpSeen lowers Rotation.Until to Until if To is the current token hash. It never raises
+	// it. The outcome is StatusApplied, or StatusGone.
 	OpSeen
-	// OpDestroy deletes the session Ref: StatusApplied, or StatusGone if there is none.
+	// OpDestroy deletes the session Ref. The outcome is StatusApplied, or StatusGone if it does not exist.
 	OpDestroy
-	// OpDestroyUser deletes the sessions of User but Except (zero = all): those whose key is
-	// at most Through, or all if Through is 0; of these the Max with the greatest keys, or
-	// all if Max is 0. It is StatusApplied, also if there is none. If it leaves any for want of
-	// Max, Outcome.Through is the greatest key of those, else 0. The same operation with
-	// that as its Through goes on. So no piece deletes a session that was created after
-	// the first. Applied again, it deletes what is left by then. A negative Max or Through
-	// is Failed, with nothing changed.
+	// OpDestroyUser deletes the sessions of User, except the session Except (zero = none).
+	// The outcome is StatusApplied, even if there are none.
+	//
+	// Through and Max cut a large deletion into pieces. Only keys up to Through are
+	// deleted (0 = no bound), and of those only the Max greatest (0 = no bound). If Max
+	// leaves some, Outcome.Through is the greatest key left, otherwise 0. The same
+	// operation with that value as its Through continues. A piece therefore never deletes
+	// a session that was created after the first piece.
+	//
+	// A repeated piece deletes what is left by then. A negative Max or Through is StatusFailed
+	// and changes nothing.
 	OpDestroyUser
-	// OpExpire deletes the session Ref if it is past its end at Batch.Now:
-	// StatusApplied; StatusGone if there is none; StatusConflict if it is still active.
+	// OpExpire deletes the session Ref if it has ended by Batch.Now. The outcome is
+	// StatusApplied, StatusGone if it does not exist, or StatusConflict if it is still active.
 	OpExpire
 )
 
-// Op is one security operation. Which fields count depends on Kind.
+// Op is one security operation. Kind decides which fields it uses.
 type Op struct {
 	Kind     OpKind
 	Ref      Ref     // OpRotate, OpSeen, OpDestroy, OpExpire
 	From     Hash    // OpRotate
 	To       Hash    // OpRotate, OpSeen
-	Lost     Hash    // OpRotate: the unseen successor of From that To replaces, zero = From is the current token
+	Lost     Hash    // OpRotate: the unused successor of From that To replaces; zero if From is current
 	Until    int64   // OpRotate, OpSeen
 	AuthAt   int64   // OpRotate
 	Record   *Record // OpCreate
 	Limit    Limit   // OpCreate
-	Replaces ID      // OpCreate: a session that ends with it, zero = none
+	Replaces ID      // OpCreate: the session that the new one replaces, zero = none
 	User     UserKey // OpDestroyUser
 	Except   ID      // OpDestroyUser
-	Through  int64   // OpDestroyUser: the greatest key of the sessions that it means, 0 = no bound
-	Max      int     // OpDestroyUser: how many it deletes, 0 = no bound
+	Through  int64   // OpDestroyUser: greatest key to delete, 0 = no bound
+	Max      int     // OpDestroyUser: how many to delete, 0 = no bound
 }
 
-// Write replaces the data of a session and its times. It is StatusApplied if the
-// stored version is If, or is Next already; StatusConflict with the stored version
-// otherwise; StatusGone if there is no such session. It never inserts. LastActive
-// never goes back without a Retime; ExpiresAt is stored as given.
+// Write replaces the data and the times of a session. It never inserts.
+//
+// The outcome is StatusApplied if the stored version is If or already Next. With any other
+// version it is StatusConflict, and Outcome.Version is the stored one. It is StatusGone if the session
+// does not exist. LastActive never goes back without a Retime. ExpiresAt is stored as given.
 type Write struct {
 	Ref        Ref
-	Retime     *Retime // nil = the times that never change stay
+	Retime     *Retime // nil leaves the fixed times unchanged
 	If, Next   Version
 	Data       func() []byte // encodes on the backend's goroutine; called at most once per attempt
 	LastActive int64
 	ExpiresAt  int64
 }
 
-// Touch replaces the times of a session: StatusApplied, or StatusGone. It never inserts.
-// LastActive never goes back without a Retime: a touch older than what is stored is
-// StatusApplied and changes nothing.
+// Touch replaces the times of a session. It never inserts. The outcome is StatusApplied, or StatusGone.
+// LastActive never goes back without a Retime: a touch older than the stored one is StatusApplied
+// and changes nothing.
 type Touch struct {
 	Ref        Ref
-	Retime     *Retime // nil = the times that never change stay
+	Retime     *Retime // nil leaves the fixed times unchanged
 	LastActive int64
 	ExpiresAt  int64
 }
 
-// Batch is one atomic commit: Writes and Touches first, in any order and at
-// most one of each per session, then Ops in their order. So a destroy always
-// wins over a write of the same session, and an eviction sees the touches.
+// Batch is one atomic commit. The backend applies Writes and Touches first, in any order,
+// then Ops in their order. There is at most one Write and one Touch per session. A destroy
+// therefore always wins over a write of the same session, and an eviction sees the touches.
 type Batch struct {
 	Now     int64 // decides which sessions are active; see Traits.Clock
 	Ops     []Op
@@ -214,117 +231,103 @@ type Batch struct {
 	Touches []Touch
 }
 
-// Len is the number of items in the batch.
+// Len returns the number of items in the batch.
 func (b *Batch) Len() int { return len(b.Ops) + len(b.Writes) + len(b.Touches) }
 
-// Status is what became of one item of a batch.
+// Status is the result of one item of a batch.
 type Status uint8
 
 // The statuses.
 const (
-	StatusApplied  Status = iota + 1 // done, or found done already
-	StatusGone                       // there is no such session
-	StatusConflict                   // the stored version, hash, id or end forbids it
-	StatusFull                       // OpCreate under Limit.Refuse: the user has Max active sessions
-	StatusFailed                     // this item alone cannot be done: Err says why; the others are unaffected
+	StatusApplied  Status = iota + 1 // done, now or by an earlier attempt
+	StatusGone                       // the session does not exist
+	StatusConflict                   // the stored version, hash, ID or end does not allow it
+	StatusFull                       // OpCreate with Limit.Refuse: the user already has Max active sessions
+	StatusFailed                     // only this item failed: see Err; the other items are unaffected
 )
 
-// Removed is a session that an operation ended.
+// Removed is a session that an operation deleted.
 type Removed struct {
 	ID     ID
 	Hash   Hash
 	UserID string
 }
 
-// Outcome is what became of one item.
+// Outcome is the result of one item, with its details.
 type Outcome struct {
 	Status  Status
-	Key     int64     // OpCreate, StatusApplied: the engine's handle
+	Key     int64     // OpCreate, StatusApplied: the backend's handle
 	Version Version   // Write, StatusConflict: the stored version
-	Through int64     // OpDestroyUser, StatusApplied: the greatest key of the sessions that Max has left, 0 = none is left
-	Removed []Removed // replaced and evicted by Create; destroyed by Destroy, DestroyUser, Expire
-	Err     error     // Failed
+	Through int64     // OpDestroyUser, StatusApplied: greatest key that Max left, 0 = none left
+	Removed []Removed // sessions deleted: replaced or evicted by OpCreate, or by OpDestroy, OpDestroyUser, OpExpire
+	Err     error     // StatusFailed
 }
 
-// Result has one outcome per item of the batch, in its order.
+// Result holds one outcome per item of the batch, in the order of the items.
 type Result struct {
 	Ops     []Outcome
 	Writes  []Outcome
 	Touches []Outcome
 }
 
-// Listing is a user's sessions, expired ones included, in no particular order.
+// Listing holds the sessions of a user, including expired ones, in no particular order.
 type Listing struct {
 	Records    []Record
-	Unreadable int // rows that could not be read and were left out
+	Unreadable int // rows that could not be read and are missing from Records
 }
 
-// Reader reads the authoritative copy. It is safe for concurrent use; a backend
-// may gather concurrent calls into one query. Errors: ErrNotFound, ErrCorrupt for
-// a row that cannot be read, ErrUnavailable, the context's.
+// Reader reads the committed sessions. It is safe for concurrent use. A backend may combine
+// concurrent calls into one query. Errors: ErrNotFound, ErrCorrupt if the row cannot be
+// read, ErrUnavailable, and those of the context.
 type Reader interface {
-	// ByHash finds a session by its token's hash or by its previous token's.
+	// ByHash finds a session by the hash of its current or its previous token.
 	ByHash(ctx context.Context, k TokenKey) (Record, error)
 	ByID(ctx context.Context, id ID) (Record, error)
 	ByUser(ctx context.Context, u UserKey) (Listing, error)
-	// Expired returns up to limit sessions past their end at now, or last active after it, in key order, with
-	// keys greater than after. It looks at a bounded number of rows a call: next is where to go on, 0 at the end.
+	// Expired returns sessions that have ended by now, and sessions whose last activity is
+	// later than now. It returns at most limit of them, in key order, with keys greater
+	// than after. Each call looks at a bounded number of rows. next is the after of the
+	// next call, or 0 at the end.
 	Expired(ctx context.Context, now, after int64, limit int) (refs []Ref, next int64, err error)
 }
 
 // Backend stores sessions.
 type Backend interface {
 	Reader
-	// Apply commits b atomically. When it returns nil, everything that is StatusApplied is
-	// durable and published to other nodes. Its error is ErrUnavailable (surely
-	// not done), or ErrUnknown (may be done); every item may be retried.
-	// Apply is called by one goroutine at a time. It must heed ctx: when the actor's Close
-	// gives up it cancels ctx and waits until Apply has returned.
+	// Apply commits b atomically. When it returns nil, every StatusApplied item is on disk and
+	// other nodes are told about it. The error is ErrUnavailable if nothing was done, or
+	// ErrUnknown if the batch may be committed. Either way, every item may be retried.
+	//
+	// One goroutine at a time calls Apply. Apply must honour ctx: when the actor's Close
+	// gives up, it cancels ctx and waits until Apply returns.
 	Apply(ctx context.Context, b *Batch) (Result, error)
-	// Watch tells s what others change, reconnecting by itself, until ctx ends.
-	// A backend that is Exclusive reports only what should not happen.
+	// Watch reports changes by other nodes to s until ctx ends. It reconnects by itself. An
+	// Exclusive backend only reports writes that should not happen.
 	Watch(ctx context.Context, s Sink) error
 	Traits() Traits
-	// Close ends the backend. No call is under way or follows, but for reads that hang: the
-	// actor waits no longer than its CloseTimeout for those. It is idempotent.
+	// Close closes the backend. It is idempotent. No call is running and none follows,
+	// except for hung reads: the actor waits for those only up to its CloseTimeout.
 	Close() error
 }
 
-// Looker is implemented by a backend that does not hear of what others did to it, but sees
-// it when it looks: one that is Exclusive, to which nobody should do anything.
+// Looker is implemented by an Exclusive backend that is not notified of foreign writes and
+// has to check for them. Nobody else should write to it.
 type Looker interface {
-	// Look tells s what has happened since the last Look. It is called about once a second
-	// while the store is used, and after a rest before memory is trusted again; never twice
-	// at a time. It reports whether to call it again although the store is not used.
+	// Look reports to s what has happened since the last Look. The actor calls it about
+	// once a second while the store is used, and after an idle period before it trusts
+	// memory again. Calls never overlap. again asks for another call even if the store
+	// stays idle.
 	Look(s Sink) (again bool)
 }
 
-// Traits describe an engine.
+// Traits describe a backend.
 type Traits struct {
 	Engine    string // name and version
-	Exclusive bool   // nobody else writes: memory is trusted, but after a rest not before a Look
-	// StoreKey is 32 random bytes made with the store and kept in it. It keys the routing
-	// tags and the seals of tokens.
+	Exclusive bool   // nobody else writes: the actor trusts memory, but calls Look first after an idle period
+	// StoreKey is 32 random bytes that were generated with the store and are stored in it.
+	// It is the key for routing tags and token seals.
 	StoreKey []byte
-	// Clock is the latest Batch.Now that was committed by whatever process, less a second at
-	// most: it is stored with commits that happen anyway. 0 = none, or it is not known.
+	// Clock is the latest Batch.Now that any process committed. It may be up to a second
+	// behind, because it is only stored with commits that happen anyway. 0 = unknown.
 	Clock int64
 }
-
-// Backuper is implemented by a backend that can copy itself to a file.
-type Backuper interface {
-	// Backup writes a consistent, integrity-checked copy to path, which must not exist, with mode 0600.
-	Backup(ctx context.Context, path string) error
-}
-
-// Info is what a backend tells of its condition.
-type Info struct {
-	FileBytes int64
-	WALBytes  int64
-	Warning   string // why the backend is degraded, "" if it is not
-	Failed    error  // why what is written now would not be there after a restart, nil if it would
-}
-
-// Inspector is implemented by a backend that can describe its condition. Inspect does no
-// I/O beyond a few stats, unless they tell that something has changed.
-type Inspector interface{ Inspect() Info }

@@ -2,16 +2,16 @@ package persist
 
 import "time"
 
-// EventKind says what an [Event] invalidates.
+// EventKind says which sessions an [Event] invalidates.
 type EventKind uint8
 
 // The kinds of invalidation.
 const (
-	EventSessionChanged EventKind = iota + 1 // Event.ID
-	EventUserChanged                         // every session of Event.UserID but Event.Except
+	EventSessionChanged EventKind = iota + 1 // the session Event.ID
+	EventUserChanged                         // every session of Event.UserID except Event.Except
 )
 
-// Event is a change by another node.
+// Event is a change that another node made.
 type Event struct {
 	Kind   EventKind
 	ID     ID
@@ -19,13 +19,14 @@ type Event struct {
 	Except ID
 }
 
-// Sink receives what a backend's Watch learns. Its methods do not block for long
-// and may be called from any goroutine.
+// Sink receives what Watch learns. Its methods return quickly and may be called from any
+// goroutine.
 type Sink interface {
-	// Reset: anything may have been missed. Nothing cached may be trusted, and the lease is over.
+	// Reset says that changes may have been missed. Nothing cached may be trusted, and the
+	// lease is over.
 	Reset(reason string)
-	// Invalidate: these sessions changed elsewhere.
+	// Invalidate lists changes by other nodes.
 	Invalidate(events []Event)
-	// Fresh: everything that was committed more than age ago has been delivered.
+	// Fresh says that every change committed more than age ago has been delivered.
 	Fresh(age time.Duration)
 }
