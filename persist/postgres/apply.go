@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// tries is how often a transaction is tried that another node, or a broken connection, has defeated.
+const tries = 5
+
+// Apply commits b within [Config.ApplyTimeout]. When it returns nil, what is Applied is committed as synchronous_commit
+// of the server says, and the other nodes are notified. The error is persist.ErrUnknown if COMMIT was sent and no answer came, and
+// persist.ErrUnavailable before that; the touches of b may be committed in both cases. An item that the server cannot
+// store is Failed; the others are then committed one by one.
+func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.ApplyTimeout)
+	defer cancel()
+	own := *b
+	own.Writes = slices.Clone(b.Writes)
+	for i := range own.Writes { // a further try must not encode again
+		own.Writes[i].Data = sync.OnceValue(own.Writes[i].Data)
+	}
+	touches, err := d.applyTouches(ctx, &own)
+	if err != nil {
+		return persist.Result{}, err
+	}
+	res, err := d.commit(ctx, &own)
+	if ownFault(err) {
+		res, err = d.commitSingly(ctx, &own)
+	}
+	if err != nil {
+		return persist.Result{}, err
+	}
+	merge(touches, res.Touches)
+	res.Touches = touches
+	return res, nil
+}
+
+// merge fills the gaps in the outcomes of plain touches with those of the touches that were applied like writes.
+func merge(into, from []persist.Outcome) {
+	for i, o := range from {
+		if into[i].Status == 0 {
+			into[i] = o
+		}
+	}
+}
+
+// commit does the writes, the touches with a Retime and the operations of b in one transaction.
+func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, error) {
+	t := newTransaction(d, b)
+	if t.empty() {
+		return t.res, nil
+	}
+	var err error
+	for try := 1; ; try++ {
+		if err = d.attempt(ctx, t); err == nil {
+			return t.res, nil
+		}
+		if t.sent && !refused(err) {
+			return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnknown, err)
+		}
+		if try == tries || ctx.Err() != nil || !again(err) {
+			return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+		}
+		t = newTransaction(d, b)
+	}
+}
+
+// attempt runs t on a connection. When that one fails, the others are as suspicious, and the next try gets a new one.
+func (d *DB) attempt(ctx context.Context, t *transaction) error {
+	conn, err := d.writes.Acquire(ctx)
+	if err != nil {
+		distrust(d.writes, err)
+		return err
+	}
+	defer conn.Release()
+	if err = t.run(ctx, conn.Conn()); err == nil {
+		return nil
+	}
+	d.guests.forget()
+	if code(err) == "" && conn.Conn().IsClosed() {
+		err = fmt.Errorf("%w: %w", errConnection, err)
+	}
+	if !conn.Conn().IsClosed() {
+		_, _ = conn.Exec(ctx, "ROLLBACK")
+	}
+	distrust(d.writes, err)
+	return err
+}
+
+// distrust has a pool replace its connections, if err says that they may hang, or lead to a server that takes no more writes.
+func distrust(p *pgxpool.Pool, err error) {
+	if suspicious(err) {
+		p.Reset()
+	}
+}
+
+// commitSingly commits the items of b one by one, in the order of a batch, so that one that fails by itself leaves the
+// others alone.
+func (d *DB) commitSingly(ctx context.Context, b *persist.Batch) (persist.Result, error) {
+	res := newTransaction(d, b).res
+	var err error
+	for i := range b.Writes {
+		if res.Writes[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Writes: b.Writes[i : i+1]}); err != nil {
+			return res, err
+		}
+	}
+	for i := range b.Touches {
+		if b.Touches[i].Retime == nil {
+			continue
+		}
+		if res.Touches[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Touches: b.Touches[i : i+1]}); err != nil {
+			return res, err
+		}
+	}
+	for i := range b.Ops {
+		if res.Ops[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Ops: b.Ops[i : i+1]}); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// commitOne commits a batch of one item.
+func (d *DB) commitOne(ctx context.Context, b *persist.Batch) (persist.Outcome, error) {
+	res, err := d.commit(ctx, b)
+	if ownFault(err) {
+		return failed(err), nil
+	}
+	if err != nil {
+		return persist.Outcome{}, err
+	}
+	return slices.Concat(res.Writes, res.Touches, res.Ops)[0], nil
+}
+
+func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }

@@ -1,0 +1,76 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// The times of the feed. Memory is trusted for a lease after a beat was sent that came back.
+const (
+	lease     = time.Second
+	beatEvery = lease / 4
+	feedLost  = 3 * lease // nothing heard for so long, not even a beat of our own: the connection hangs
+)
+
+// beatSQL writes to the log, so that its COMMIT waits for disk and standby as a security operation does: a node that can only
+// reach a former primary gets no beat back.
+const beatSQL = `SELECT pg_notify($1, $2), pg_logical_emit_message(true, 'sessile', '')`
+
+// beats sends beats, and tells how old the feed is when one comes back. Ages are those of the monotonic clock.
+type beats struct {
+	mu   sync.Mutex
+	last uint64
+	sent map[uint64]time.Time // those that have not come back
+}
+
+// send sends one beat through the connections of the writes. One that fails does not come back, which says enough.
+func (b *beats) send(ctx context.Context, d *DB) {
+	ctx, cancel := context.WithTimeout(ctx, lease)
+	defer cancel()
+	number := binary.BigEndian.AppendUint64(nil, b.begin())
+	if _, err := d.writes.Exec(ctx, beatSQL, d.channel(), d.payload(beatKind, number)); err != nil && ctx.Err() == nil {
+		distrust(d.writes, err)
+	}
+}
+
+// begin notes the moment at which a beat is sent.
+func (b *beats) begin() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last++
+	b.sent[b.last] = time.Now() //nolint:forbidigo // an instant of the monotonic clock, for an age
+	delete(b.sent, b.last-uint64(feedLost/beatEvery))
+	return b.last
+}
+
+// back tells s how old the feed is, when a beat has come back.
+func (b *beats) back(n *notification, s persist.Sink) {
+	if len(n.fields) != 1 || len(n.fields[0]) != 8 {
+		return
+	}
+	number := binary.BigEndian.Uint64(n.fields[0])
+	b.mu.Lock()
+	at, ok := b.sent[number]
+	delete(b.sent, number)
+	b.mu.Unlock()
+	if ok {
+		s.Fresh(time.Since(at)) //nolint:forbidigo // an age, by the monotonic clock
+	}
+}
+
+// run sends a beat at once and then by the clock, until ctx ends.
+func (b *beats) run(ctx context.Context, d *DB) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		b.send(ctx, d)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}

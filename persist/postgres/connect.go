@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// defaultConnectTimeout is that of a connection string without connect_timeout. pgx would take two minutes.
+const defaultConnectTimeout = 5 * time.Second
+
+// prepare sets what every connection needs.
+func (s *settings) prepare() {
+	given := strings.Contains(s.URL, "connect_timeout") || s.Pool != nil
+	for _, c := range []*pgx.ConnConfig{s.pool.ConnConfig, s.feed} {
+		switch {
+		case s.ConnectTimeout > 0:
+			c.ConnectTimeout = s.ConnectTimeout
+		case !given || c.ConnectTimeout <= 0:
+			c.ConnectTimeout = defaultConnectTimeout
+		}
+		if c.ValidateConnect == nil { // a standby would answer with what was true a while ago
+			c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+		}
+		if c.RuntimeParams["application_name"] == "" {
+			c.RuntimeParams["application_name"] = "sessile"
+		}
+		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		if s.PreparedStatements {
+			c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+		}
+	}
+	noteUnreplicated(s.pool.ConnConfig)
+	s.pool.MinConns, s.pool.MinIdleConns = 0, 0
+	s.pool.PingTimeout = s.ApplyTimeout / 4 // a connection that hangs leaves time for another
+}
+
+// newPool opens a pool of up to n connections. It connects when it is used.
+func (s *settings) newPool(ctx context.Context, n int) (*pgxpool.Pool, error) {
+	c := s.pool.Copy()
+	c.MaxConns = int32(n)
+	return pgxpool.NewWithConfig(ctx, c)
+}
+
+// connectFeed opens the connection that listens.
+func (s *settings) connectFeed(ctx context.Context) (*pgx.Conn, error) {
+	c := s.feed.Copy()
+	if s.FeedURL == "" && s.pool.BeforeConnect != nil {
+		if err := s.pool.BeforeConnect(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, c)
+}
+
+// unreplicated marks a connection whose COMMIT did not wait for its standby.
+const unreplicated = "sessile: not replicated"
+
+// noteUnreplicated watches for the warning that a COMMIT gives when its wait for a synchronous standby was cut short. The
+// server answers with success all the same, but a failover may lose the transaction.
+func noteUnreplicated(c *pgx.ConnConfig) {
+	next := c.OnNotice
+	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
+		if n.File == "syncrep.c" { // the message is in the server's language
+			conn.CustomData()[unreplicated] = true
+		}
+		if next != nil {
+			next(conn, n)
+		}
+	}
+}
+
+var errNotReplicated = errors.New("the server stopped waiting for its synchronous standby")
+
+// replicated returns errNotReplicated if a COMMIT on conn did not wait for its standby.
+func replicated(conn *pgx.Conn) error {
+	data := conn.PgConn().CustomData()
+	if data[unreplicated] == nil {
+		return nil
+	}
+	delete(data, unreplicated)
+	return errNotReplicated
+}

@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// guests is what a node knows of the sessions without a user, to evict the least recently active. There is no index on
+// activity, because every touch would pay for it. So each node counts the guests, and keeps an order of them in memory once it
+// must evict:
+//
+//   - Whoever creates a guest holds the lock of the guests, and draws the session's key under it. So guests of other
+//     nodes are those with keys above the highest that is known, and an index finds them.
+//   - An entry's time is a lower bound of what is stored. The first one is looked up: if it was active meanwhile it goes
+//     back with the stored time, else it is the least recently active of all.
+//   - Guests that other nodes ended are still counted. The count is taken anew once others have created one guest in
+//     sixty-four, so a node evicts up to that many too early. With one node the cap is exact.
+type guests struct {
+	counted bool
+	stored  int   // guests in the database, and those that others ended since the count
+	foreign int   // of them, created by others since the count
+	last    int64 // the highest key that was counted
+	idle    guestHeap
+	seen    int64 // the highest key that is in idle, or was
+}
+
+// forget drops everything: a transaction failed, and took entries out.
+func (g *guests) forget() { *g = guests{} }
+
+// guest is an entry. Ties go by the key, that is by creation.
+type guest struct{ lastActive, key int64 }
+
+func compareGuests(a, b guest) int {
+	return cmp.Or(cmp.Compare(a.lastActive, b.lastActive), cmp.Compare(a.key, b.key))
+}
+
+type guestHeap []guest
+
+func (h guestHeap) Len() int           { return len(h) }
+func (h guestHeap) Less(i, j int) bool { return compareGuests(h[i], h[j]) < 0 }
+func (h guestHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *guestHeap) Push(x any)        { *h = append(*h, x.(guest)) } //nolint:errcheck,forcetypeassert // the heap is ours alone
+
+func (h *guestHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+const countGuestsSQL = `SELECT count(*), coalesce(max(key), 0) FROM SCHEMA.session WHERE user_id = '' AND key > $1`
+
+// count brings the number of guests up to date.
+func (g *guests) count(ctx context.Context, c *pgx.Conn, d *DB) error {
+	if g.foreign > 16+g.stored/64 {
+		g.counted = false
+	}
+	if !g.counted {
+		g.stored, g.foreign, g.last = 0, 0, 0
+	}
+	var n int
+	var last int64
+	if err := c.QueryRow(ctx, d.sql(countGuestsSQL), g.last).Scan(&n, &last); err != nil {
+		return err
+	}
+	g.stored, g.last = g.stored+n, max(g.last, last)
+	if g.counted {
+		g.foreign += n
+	}
+	g.counted = true
+	return nil
+}
+
+const newGuestsSQL = `SELECT s.key, a.last_active FROM SCHEMA.session s JOIN SCHEMA.activity a USING (key)
+	WHERE s.user_id = '' AND s.key > $1 ORDER BY s.key LIMIT 100000`
+
+// fill takes the guests into the order that came since it was last filled: a bounded number, the earliest first, so that
+// millions are taken in by many transactions.
+func (g *guests) fill(ctx context.Context, c *pgx.Conn, d *DB) error {
+	if len(g.idle) > 2*g.stored+1024 { // most have ended
+		g.idle, g.seen = nil, 0
+	}
+	rows, _ := c.Query(ctx, d.sql(newGuestsSQL), g.seen)
+	var x guest
+	_, err := pgx.ForEachRow(rows, []any{&x.key, &x.lastActive}, func() error {
+		heap.Push(&g.idle, x)
+		g.seen = x.key
+		return nil
+	})
+	return err
+}

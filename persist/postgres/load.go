@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// A transaction whose node has vanished keeps its locks no longer than the node would wait for an answer. A COMMIT waits for
+// the disk, whatever the role's default is.
+const limitsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $1, true),
+	set_config('idle_in_transaction_session_timeout', $1, true),
+	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
+
+const (
+	shareStoreSQL = `SELECT pg_advisory_xact_lock_shared($1)`
+	lockSQL       = `SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k`
+	newKeysSQL    = `SELECT nextval('SCHEMA.session_key') FROM generate_series(1, $1::int)`
+)
+
+// All sessions are locked first, then all rows of activity, both in the order of their keys.
+const loadSQL = `WITH s AS MATERIALIZED (
+	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, created_at, version
+	FROM SCHEMA.session
+	WHERE id = ANY ($1) OR token_hash = ANY ($2) OR previous_hash = ANY ($2) OR user_id = ANY ($3)
+	ORDER BY key FOR UPDATE
+), a AS MATERIALIZED (
+	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
+	WHERE key = ANY (ARRAY (SELECT key FROM s)) ORDER BY key FOR UPDATE
+)
+SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.user_id, s.created_at, s.version,
+	a.last_active, a.expires_at, a.deadline
+FROM s LEFT JOIN a USING (key) ORDER BY s.key`
+
+// load begins the transaction, locks and reads, in one round trip.
+func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
+	var q pgx.Batch
+	q.Queue("BEGIN")
+	// A little less than the node waits, so that it gets an answer.
+	limit := t.db.cfg.ApplyTimeout.Milliseconds() * 3 / 4
+	q.Queue(limitsSQL, fmt.Sprintf("%dms", max(limit, 1)))
+	if locks, ofUsers := t.need.locks(t.db.cfg.Schema); len(locks) > 0 {
+		if ofUsers {
+			q.Queue(shareStoreSQL, lockKey(t.db.cfg.Schema, "store"))
+		}
+		q.Queue(lockSQL, locks)
+	}
+	if t.need.creates > 0 {
+		q.Queue(t.db.sql(newKeysSQL), t.need.creates).Query(func(rows pgx.Rows) (err error) {
+			t.keys, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+			return err
+		})
+	}
+	if users := t.need.named(); len(t.need.ids)+len(users) > 0 {
+		q.Queue(t.db.sql(loadSQL), t.need.ids, t.need.hashes, users).Query(func(rows pgx.Rows) error {
+			return eachSession(rows, t.add)
+		})
+	}
+	return c.SendBatch(ctx, &q).Close()
+}
+
+// eachSession reads the rows of loadSQL.
+func eachSession(rows pgx.Rows, each func(*session)) error {
+	defer rows.Close()
+	for rows.Next() {
+		s, err := scanSession(rows)
+		if err != nil {
+			return err
+		}
+		each(s)
+	}
+	return rows.Err()
+}
+
+// scanSession reads a row that begins with the columns of loadSQL.
+func scanSession(rows pgx.Rows, more ...any) (*session, error) {
+	s := &session{stored: true}
+	s.Identity = &persist.Identity{}
+	var rot persist.Rotation
+	var id, hash, previous []byte
+	var version int64
+	var lastActive, expiresAt, deadline pgtype.Int8
+	err := rows.Scan(append([]any{
+		&s.Key, &id, &hash, &previous, &rot.Until, &rot.At, &s.AuthAt, &s.UserID, &s.CreatedAt, &version,
+		&lastActive, &expiresAt, &deadline,
+	}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	copy(s.ID[:], id)
+	copy(s.Hash[:], hash)
+	if previous != nil {
+		copy(rot.Previous[:], previous)
+		s.Rotation = &rot
+	}
+	s.Version, s.timesLost = persist.Version(version), !deadline.Valid
+	s.LastActive, s.ExpiresAt, s.Deadline = lastActive.Int64, expiresAt.Int64, deadline.Int64
+	return s, nil
+}
+
+// add takes a session into the working set.
+func (t *transaction) add(s *session) {
+	t.byID[s.ID], t.byHash[s.Hash] = s, s
+	if s.Rotation != nil {
+		t.byHash[s.Previous] = s
+	}
+	t.byUser[s.UserID] = append(t.byUser[s.UserID], s)
+	t.all = append(t.all, s)
+}
+
+// find returns the session that ref names, nil if there is none. A key that is not the session's own names nothing.
+func (t *transaction) find(ref persist.Ref) *session {
+	s := t.byID[ref.ID]
+	if s == nil || ref.Key != 0 && ref.Key != s.Key {
+		return nil
+	}
+	return s
+}
+
+// remove ends sessions and tells which they were.
+func (t *transaction) remove(l ...*session) []persist.Removed {
+	var gone []persist.Removed
+	for _, s := range l {
+		s.ended = true
+		if s.UserID == "" && t.guests != nil {
+			t.guests.count--
+		}
+		delete(t.byID, s.ID)
+		t.forgetHash(s, s.Hash)
+		if s.Rotation != nil {
+			t.forgetHash(s, s.Previous)
+		}
+		gone = append(gone, persist.Removed{ID: s.ID, Hash: s.Hash, UserID: s.UserID})
+	}
+	return gone
+}
+
+func (t *transaction) forgetHash(s *session, h persist.Hash) {
+	if t.byHash[h] == s {
+		delete(t.byHash, h)
+	}
+}
+
+// ofUser returns the user's sessions that have not ended.
+func (t *transaction) ofUser(user string) []*session {
+	live := t.byUser[user][:0]
+	for _, s := range t.byUser[user] {
+		if !s.ended {
+			live = append(live, s)
+		}
+	}
+	t.byUser[user] = live
+	return live
+}

@@ -1,0 +1,157 @@
+package postgrestest
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// Proxy passes connections on to a server, until it is told otherwise.
+type Proxy struct {
+	to       string
+	listener net.Listener
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	links    map[*link]bool
+	stalled  chan struct{} // closed when a stall ends; nil while there is none
+}
+
+// link is a pair of connections. Once it is frozen no byte passes, and nothing is closed.
+type link struct {
+	client, server net.Conn
+	frozen         chan struct{}
+	freeze         sync.Once
+	ended          chan struct{}
+	end            sync.Once
+}
+
+// NewProxy listens on a free port of 127.0.0.1.
+func NewProxy(to string) (*Proxy, error) {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{to: to, listener: l, links: make(map[*link]bool)}
+	p.running.Go(p.accept)
+	return p, nil
+}
+
+// Addr is where the proxy listens.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// URL leads through the proxy to the database postgres.
+func (p *Proxy) URL() string { return URL(p.Addr()) }
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := new(net.Dialer).Dial("tcp", p.to)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		l := &link{client: client, server: server, frozen: make(chan struct{}), ended: make(chan struct{})}
+		p.mu.Lock()
+		p.links[l] = true
+		p.mu.Unlock()
+		p.running.Go(func() { p.pass(l, l.server, l.client) })
+		p.running.Go(func() { p.pass(l, l.client, l.server) })
+	}
+}
+
+// pass copies bytes one way until the link ends.
+func (p *Proxy) pass(l *link, to, from net.Conn) {
+	defer p.close(l)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if err == nil {
+			p.wait(l)
+		}
+		select {
+		case <-l.frozen:
+			<-l.ended
+			return
+		default:
+		}
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// wait holds bytes back while the proxy is stalled.
+func (p *Proxy) wait(l *link) {
+	p.mu.Lock()
+	stalled := p.stalled
+	p.mu.Unlock()
+	if stalled == nil {
+		return
+	}
+	select {
+	case <-stalled:
+	case <-l.ended:
+	}
+}
+
+func (p *Proxy) close(l *link) {
+	l.end.Do(func() {
+		close(l.ended)
+		_ = l.client.Close()
+		_ = l.server.Close()
+		p.mu.Lock()
+		delete(p.links, l)
+		p.mu.Unlock()
+	})
+}
+
+func (p *Proxy) all() []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var l []*link
+	for x := range p.links {
+		l = append(l, x)
+	}
+	return l
+}
+
+// Cut closes every connection that there is.
+func (p *Proxy) Cut() {
+	for _, l := range p.all() {
+		p.close(l)
+	}
+}
+
+// Freeze lets nothing more pass on the connections that there are, and does not close them. New ones work.
+func (p *Proxy) Freeze() {
+	for _, l := range p.all() {
+		l.freeze.Do(func() { close(l.frozen) })
+	}
+}
+
+// Stall holds back every byte until the function that it returns is called.
+func (p *Proxy) Stall() (resume func()) {
+	stalled := make(chan struct{})
+	p.mu.Lock()
+	p.stalled = stalled
+	p.mu.Unlock()
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		p.stalled = nil
+		p.mu.Unlock()
+		close(stalled)
+	})
+}
+
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() {
+	_ = p.listener.Close()
+	p.Cut()
+	p.running.Wait()
+}

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package postgrestest
+
+import "os/exec"
+
+func unprivileged(string) error { return nil }
+
+func asUnprivileged(*exec.Cmd) {}

@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// applyTouches commits the touches of b that have no Retime. The outcomes of the others are left empty.
+func (d *DB) applyTouches(ctx context.Context, b *persist.Batch) ([]persist.Outcome, error) {
+	out := make([]persist.Outcome, len(b.Touches))
+	plain := make([]int, 0, len(b.Touches))
+	for i := range b.Touches {
+		if b.Touches[i].Retime == nil {
+			plain = append(plain, i)
+		}
+	}
+	if len(plain) == 0 {
+		return out, nil
+	}
+	var err error
+	for try := 1; ; try++ {
+		if err = d.tryTouches(ctx, b, plain, out); err == nil {
+			return out, nil
+		}
+		if try == tries || ctx.Err() != nil || !again(err) {
+			break
+		}
+	}
+	if refused(err) {
+		return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnavailable, err)
+	}
+	return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnknown, err)
+}
+
+// The rows are locked in the order of their keys. A touch that is older than what is stored changes nothing.
+const touchSQL = `WITH t AS (
+	SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS t (key, last_active, expires_at)
+), l AS MATERIALIZED (
+	SELECT key FROM SCHEMA.activity WHERE key = ANY ($1) ORDER BY key FOR NO KEY UPDATE
+), u AS (
+	UPDATE SCHEMA.activity a SET last_active = t.last_active, expires_at = least(t.expires_at, a.deadline)
+	FROM t JOIN l USING (key) WHERE a.key = t.key AND a.last_active <= t.last_active
+)
+SELECT key FROM l`
+
+// tryTouches is one implicit transaction, in one round trip.
+func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out []persist.Outcome) error {
+	conn, err := d.writes.Acquire(ctx)
+	if err != nil {
+		distrust(d.writes, err)
+		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+	}
+	defer conn.Release()
+	keys, err := d.touchedKeys(ctx, conn.Conn(), b, plain)
+	if err != nil {
+		distrust(d.writes, err)
+		return err
+	}
+	lastActive, expiresAt := make([]int64, len(plain)), make([]int64, len(plain))
+	for n, i := range plain {
+		lastActive[n], expiresAt[n] = b.Touches[i].LastActive, b.Touches[i].ExpiresAt
+	}
+	there := make(map[int64]bool, len(plain))
+	var q pgx.Batch
+	q.Queue(d.sql(touchSQL), keys, lastActive, expiresAt).Query(func(rows pgx.Rows) error {
+		var key int64
+		_, err := pgx.ForEachRow(rows, []any{&key}, func() error { there[key] = true; return nil })
+		return err
+	})
+	clock := d.queueClock(&q, b.Now)
+	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
+		distrust(d.writes, err)
+		return err
+	}
+	clock()
+	for n, i := range plain {
+		out[i].Status = persist.Gone
+		if there[keys[n]] {
+			out[i].Status = persist.Applied
+		}
+	}
+	return nil
+}
+
+const keysSQL = `SELECT id, key FROM SCHEMA.session WHERE id = ANY ($1)`
+
+// touchedKeys returns the keys of the sessions that are touched, 0 for one that is not there. Those that the caller does
+// not know are looked up.
+func (d *DB) touchedKeys(ctx context.Context, c *pgx.Conn, b *persist.Batch, plain []int) ([]int64, error) {
+	keys := make([]int64, len(plain))
+	var unknown [][]byte
+	for n, i := range plain {
+		ref := &b.Touches[i].Ref
+		if keys[n] = ref.Key; ref.Key == 0 {
+			unknown = append(unknown, ref.ID[:])
+		}
+	}
+	if unknown == nil {
+		return keys, nil
+	}
+	rows, _ := c.Query(ctx, d.sql(keysSQL), unknown)
+	found := make(map[persist.ID]int64, len(unknown))
+	var id []byte
+	var key int64
+	_, err := pgx.ForEachRow(rows, []any{&id, &key}, func() error { found[persist.ID(id)] = key; return nil })
+	for n, i := range plain {
+		if keys[n] == 0 {
+			keys[n] = found[b.Touches[i].Ref.ID]
+		}
+	}
+	return keys, err
+}
+
+const clockSQL = `UPDATE SCHEMA.store SET clock = $1 WHERE clock < $1`
+
+// queueClock adds the time of a batch to q, where the stored one is a second behind. The function that it returns is
+// called once q is committed.
+func (d *DB) queueClock(q *pgx.Batch, now int64) func() {
+	const second = 1_000_000
+	if now < d.clock.Load()+second {
+		return func() {}
+	}
+	q.Queue(d.sql(clockSQL), now)
+	return func() { d.clock.Store(now) }
+}

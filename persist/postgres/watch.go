@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessile/sessile/persist"
+)
+
+// Pauses before the feed connects again.
+const (
+	leastPause = 50 * time.Millisecond
+	mostPause  = 2 * time.Second
+)
+
+// Watch listens to the other nodes until ctx ends, and connects again by itself. It says Reset when it begins to listen
+// and when it has lost the connection. Its own node's changes are not told.
+func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
+	pause := leastPause
+	for {
+		heard, err := d.listen(ctx, s)
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.Reset(fmt.Sprintf("the feed of changes is lost: %v", err))
+		if heard {
+			pause = leastPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = min(2*pause, mostPause)
+	}
+}
+
+// listen tells s what the feed says until the connection fails. heard reports whether it has said anything.
+func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool, err error) {
+	c, err := d.openFeed(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer closeFeed(ctx, c)
+	s.Reset("listening to the other nodes")
+	b := &beats{sent: make(map[uint64]time.Time)}
+	beating, stop := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { b.run(beating, d) })
+	defer done.Wait()
+	defer stop()
+	for {
+		payload, err := nextPayload(ctx, c)
+		if err != nil {
+			return heard, err
+		}
+		heard = true
+		d.hear(payload, b, s)
+	}
+}
+
+// openFeed connects and listens.
+func (d *DB) openFeed(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.feed.ConnectTimeout)
+	defer cancel()
+	c, err := d.cfg.connectFeed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Exec(ctx, "LISTEN "+pgx.Identifier{d.channel()}.Sanitize()); err != nil {
+		closeFeed(ctx, c)
+		return nil, err
+	}
+	return c, nil
+}
+
+// closeFeed closes a connection that may hang.
+func closeFeed(ctx context.Context, c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
+	defer cancel()
+	_ = c.Close(ctx)
+}
+
+var errSilent = fmt.Errorf("nothing was heard for %v", feedLost)
+
+func nextPayload(ctx context.Context, c *pgx.Conn) (string, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, feedLost, errSilent)
+	defer cancel()
+	n, err := c.WaitForNotification(wait)
+	if err != nil {
+		if ctx.Err() == nil && errors.Is(context.Cause(wait), errSilent) {
+			return "", errSilent
+		}
+		return "", err
+	}
+	return n.Payload, nil
+}
+
+// hear passes on what was notified. What cannot be read may mean anything.
+func (d *DB) hear(payload string, b *beats, s persist.Sink) {
+	n, err := parseNotification(payload)
+	if err == nil && n.node == d.node {
+		if n.kind == beatKind {
+			b.back(&n, s)
+		}
+		return
+	}
+	var events []persist.Event
+	if err == nil {
+		events, err = n.events()
+	}
+	switch {
+	case err != nil:
+		s.Reset(err.Error())
+	case len(events) > 0:
+		s.Invalidate(events)
+	}
+}
+
+// checkFeed sees that a beat of the writes comes back on a connection of the feed.
+func (d *DB) checkFeed(ctx context.Context) error {
+	c, err := d.openFeed(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting the feed: %w", err)
+	}
+	defer closeFeed(ctx, c)
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.feed.ConnectTimeout)
+	defer cancel()
+	if _, err := d.writes.Exec(ctx, beatSQL, d.channel(), d.payload(beatKind)); err != nil {
+		return fmt.Errorf("writing to the feed: %w", err)
+	}
+	for {
+		n, err := c.WaitForNotification(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: the feed does not hear what is written: its URL must lead to the same database without a pooler in transaction mode: %w",
+				persist.ErrNotStore, err)
+		}
+		if n.Payload == d.payload(beatKind) {
+			return nil
+		}
+	}
+}
