@@ -71,8 +71,8 @@ type Identity struct {
 	ID          ID
 	Deadline    int64 // absolute end, or NoDeadline
 	Defaults    Defaults
-	UserID      string
-	Key         int64 // the backend's handle; the backend sets it
+	UserID      string // valid UTF-8. A backend may refuse one that contains NUL: the create is StatusFailed.
+	Key         int64  // the backend's handle; the backend sets it
 	CreatedAt   int64
 	TTL         int64 // sliding lifetime: each access renews it
 	IPAddress   string

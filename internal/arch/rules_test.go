@@ -121,6 +121,7 @@ func nested() map[string][]string {
 		"bench":      {".", "middleware", "persist/sqlite"},
 		"cmd":        {".", "middleware", "persist/sqlite"},
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
+		"persist":    {".", "persist", "persist/persisttest"},          // other people's databases
 		"tools":      nil,
 	}
 }

@@ -31,7 +31,7 @@ func createContract() []contract {
 		}},
 		{"keeps any text as it is", func(f *fixture) {
 			for _, user := range []string{
-				"ünïcödé 用户 🙂", "nul\x00inside", `quote ' " ; -- DROP TABLE session`, "../../etc/passwd", " space ", "%_?",
+				"ünïcödé 用户 🙂", `quote ' " ; -- DROP TABLE session`, "../../etc/passwd", " space ", "%_?",
 				strings.Repeat("long ", 200),
 			} {
 				r := f.record(user)
@@ -41,7 +41,20 @@ func createContract() []contract {
 					f.Fatalf("user %q has %d sessions", user, len(l))
 				}
 			}
-			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "nul"}}))
+		}},
+		{"keeps a user id with NUL as it is, or refuses it alone", func(f *fixture) {
+			ann, r := f.create(f.record("nul")), f.record("nul\x00inside")
+			res := f.apply(persist.Batch{Ops: []persist.Op{createOp(r, persist.Limit{Max: 1}), createOp(f.record("bob"), persist.Limit{})}})
+			f.is(res.Ops[1], persist.StatusApplied)
+			if r.Key = res.Ops[0].Key; res.Ops[0].Status == persist.StatusApplied {
+				f.stored(r)
+				f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: r.UserID}}), r)
+			} else {
+				f.is(res.Ops[0], persist.StatusFailed)
+				f.gone(r)
+				f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: r.UserID}}))
+			}
+			f.stored(ann)
 		}},
 		{"keeps any bytes as data", func(f *fixture) {
 			r := f.record("ann")

@@ -87,11 +87,16 @@ func (d *DB) attempt(ctx context.Context, t *transaction) error {
 		return nil
 	}
 	d.guests.forget()
-	if code(err) == "" && conn.Conn().IsClosed() {
-		err = fmt.Errorf("%w: %w", errConnection, err)
-	}
 	if !conn.Conn().IsClosed() {
 		_, _ = conn.Exec(ctx, "ROLLBACK")
+	}
+	return d.failedOn(conn, err)
+}
+
+// failedOn marks err if the connection is closed for it, and draws the conclusion for the others.
+func (d *DB) failedOn(conn *pgxpool.Conn, err error) error {
+	if err != nil && code(err) == "" && conn.Conn().IsClosed() {
+		err = fmt.Errorf("%w: %w", errConnection, err)
 	}
 	distrust(d.writes, err)
 	return err

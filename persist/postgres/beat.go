@@ -9,11 +9,11 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// The times of the feed. Memory is trusted for a lease after a beat was sent that came back.
+// The times of the feed, in leases. The actor trusts memory for a lease after a beat was sent that came back.
 const (
-	lease     = time.Second
-	beatEvery = lease / 4
-	feedLost  = 3 * lease // nothing heard for so long, not even a beat of our own: the connection hangs
+	defaultLease  = time.Second
+	beatsPerLease = 4
+	leasesToLose  = 3 // nothing was heard for so long, not even a beat of our own: the connection hangs
 )
 
 // beatSQL writes to the log, so that its COMMIT waits for disk and standby as a security operation does: a node that can only
@@ -29,7 +29,7 @@ type beats struct {
 
 // send sends one beat through the connections of the writes. One that fails does not come back, which says enough.
 func (b *beats) send(ctx context.Context, d *DB) {
-	ctx, cancel := context.WithTimeout(ctx, lease)
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.lease)
 	defer cancel()
 	number := binary.BigEndian.AppendUint64(nil, b.begin())
 	if _, err := d.writes.Exec(ctx, beatSQL, d.channel(), d.payload(beatKind, number)); err != nil && ctx.Err() == nil {
@@ -43,7 +43,7 @@ func (b *beats) begin() uint64 {
 	defer b.mu.Unlock()
 	b.last++
 	b.sent[b.last] = time.Now() //nolint:forbidigo // an instant of the monotonic clock, for an age
-	delete(b.sent, b.last-uint64(feedLost/beatEvery))
+	delete(b.sent, b.last-beatsPerLease*leasesToLose)
 	return b.last
 }
 
@@ -64,7 +64,7 @@ func (b *beats) back(n *notification, s persist.Sink) {
 
 // run sends a beat at once and then by the clock, until ctx ends.
 func (b *beats) run(ctx context.Context, d *DB) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(d.cfg.lease / beatsPerLease)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		b.send(ctx, d)

@@ -44,6 +44,8 @@ type Config struct {
 	// PreparedStatements keeps named statements on the server, which saves planning. PgBouncer in transaction mode needs
 	// version 1.21 with max_prepared_statements for them. Default off: statements are unnamed, and any pooler will do.
 	PreparedStatements bool
+
+	lease time.Duration // tests: how long memory is trusted
 }
 
 // Bounds of a Config.
@@ -61,6 +63,7 @@ func (c Config) withDefaults() Config {
 	c.WriteConns = cmp.Or(c.WriteConns, 4)
 	c.ApplyTimeout = cmp.Or(c.ApplyTimeout, 2*time.Second)
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, 2*time.Second)
+	c.lease = cmp.Or(c.lease, defaultLease)
 	return c
 }
 

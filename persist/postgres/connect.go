@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -36,8 +37,35 @@ func (s *settings) prepare() {
 		}
 	}
 	noteUnreplicated(s.pool.ConnConfig)
+	closeSoon(s.pool.ConnConfig)
 	s.pool.MinConns, s.pool.MinIdleConns = 0, 0
 	s.pool.PingTimeout = s.ApplyTimeout / 4 // a connection that hangs leaves time for another
+}
+
+// closing is how long pgx waits for the end of a connection that hangs. It would take 15 s, in which the connection keeps
+// its place in the pool, and Close waits.
+const closing = time.Second
+
+// soonClosed is a connection whose deadlines are near. pgx sets one only when it closes a connection.
+type soonClosed struct{ net.Conn }
+
+// SetDeadline takes t, but no later than closing from now.
+func (c soonClosed) SetDeadline(t time.Time) error {
+	if most := time.Now().Add(closing); t.After(most) { //nolint:forbidigo // deadlines of connections are instants
+		t = most
+	}
+	return c.Conn.SetDeadline(t)
+}
+
+func closeSoon(c *pgx.ConnConfig) {
+	dial := c.DialFunc
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return soonClosed{conn}, nil
+	}
 }
 
 // newPool opens a pool of up to n connections. It connects when it is used.

@@ -55,7 +55,7 @@ const countGuestsSQL = `SELECT count(*), coalesce(max(key), 0) FROM SCHEMA.sessi
 
 // count brings the number of guests up to date.
 func (g *guests) count(ctx context.Context, c *pgx.Conn, d *DB) error {
-	if g.foreign > 16+g.stored/64 {
+	if g.foreign > g.stored/64 {
 		g.counted = false
 	}
 	if !g.counted {

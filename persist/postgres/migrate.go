@@ -103,16 +103,18 @@ func (s *settings) bringUpToDate(ctx context.Context, c *pgx.Conn) error {
 	return nil
 }
 
+// The catalogue is read as a table: to_regclass may answer from a cache that does not know yet what another node has just
+// committed.
 const (
-	thereSQL   = `SELECT to_regnamespace($1) IS NOT NULL`
-	tableSQL   = `SELECT to_regclass('SCHEMA.migration') IS NOT NULL`
+	thereSQL   = `SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)`
+	tableSQL   = `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'migration')`
 	versionSQL = `SELECT coalesce(max(version), 0) FROM SCHEMA.migration`
 )
 
 // version is that of the schema, 0 if there is none.
 func (s *settings) version(ctx context.Context, c *pgx.Conn) (version int, err error) {
 	var there bool
-	if err := c.QueryRow(ctx, s.sql(tableSQL)).Scan(&there); err != nil || !there {
+	if err := c.QueryRow(ctx, tableSQL, s.Schema).Scan(&there); err != nil || !there {
 		return 0, err
 	}
 	err = c.QueryRow(ctx, s.sql(versionSQL)).Scan(&version)

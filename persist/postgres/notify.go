@@ -16,10 +16,14 @@ const (
 	sessionsKind = "S" // ids
 	userKind     = "U" // user, except
 	beatKind     = "B" // number
+	resetKind    = "R" // anything may have changed
 )
 
-// idsPerNotification bounds a payload: 6,400 bytes of base64. PostgreSQL takes less than 8,000.
-const idsPerNotification = 300
+// A payload has less than 8,000 bytes. 300 ids are 6,400 of base64.
+const (
+	idsPerNotification = 300
+	mostPayload        = 7999
+)
 
 // errPayload is what a node that is newer, or somebody else, has sent.
 var errPayload = errors.New("unreadable notification")
@@ -47,7 +51,11 @@ func (t *transaction) payloads() []string {
 	}
 	for i := range t.b.Ops {
 		if o := &t.b.Ops[i]; o.Kind == persist.DestroyUser && o.User.ID != "" {
-			all = append(all, t.db.payload(userKind, []byte(o.User.ID), o.Except[:]))
+			p := t.db.payload(userKind, []byte(o.User.ID), o.Except[:])
+			if len(p) > mostPayload { // a very long user id
+				p = t.db.payload(resetKind)
+			}
+			all = append(all, p)
 		}
 	}
 	return all

@@ -47,17 +47,17 @@ const touchSQL = `WITH t AS (
 )
 SELECT key FROM l`
 
-// tryTouches is one implicit transaction, in one round trip.
-func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out []persist.Outcome) error {
+// tryTouches is one implicit transaction, in one round trip. It may be tried again whatever has become of it.
+func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out []persist.Outcome) (err error) {
 	conn, err := d.writes.Acquire(ctx)
 	if err != nil {
 		distrust(d.writes, err)
 		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 	}
 	defer conn.Release()
+	defer func() { err = d.failedOn(conn, err) }()
 	keys, err := d.touchedKeys(ctx, conn.Conn(), b, plain)
 	if err != nil {
-		distrust(d.writes, err)
 		return err
 	}
 	lastActive, expiresAt := make([]int64, len(plain)), make([]int64, len(plain))
@@ -73,7 +73,6 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 	})
 	clock := d.queueClock(&q, b.Now)
 	if err := conn.SendBatch(ctx, &q).Close(); err != nil {
-		distrust(d.writes, err)
 		return err
 	}
 	clock()

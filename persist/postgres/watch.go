@@ -55,7 +55,7 @@ func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool, err error)
 	defer done.Wait()
 	defer stop()
 	for {
-		payload, err := nextPayload(ctx, c)
+		payload, err := nextPayload(ctx, c, leasesToLose*d.cfg.lease)
 		if err != nil {
 			return heard, err
 		}
@@ -81,15 +81,16 @@ func (d *DB) openFeed(ctx context.Context) (*pgx.Conn, error) {
 
 // closeFeed closes a connection that may hang.
 func closeFeed(ctx context.Context, c *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultLease)
 	defer cancel()
 	_ = c.Close(ctx)
 }
 
-var errSilent = fmt.Errorf("nothing was heard for %v", feedLost)
+var errSilent = errors.New("nothing was heard for three leases")
 
-func nextPayload(ctx context.Context, c *pgx.Conn) (string, error) {
-	wait, cancel := context.WithTimeoutCause(ctx, feedLost, errSilent)
+// nextPayload waits for a notification, for so long that a beat must have come.
+func nextPayload(ctx context.Context, c *pgx.Conn, most time.Duration) (string, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, most, errSilent)
 	defer cancel()
 	n, err := c.WaitForNotification(wait)
 	if err != nil {

@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -14,6 +15,13 @@ type Proxy struct {
 	mu       sync.Mutex
 	links    map[*link]bool
 	stalled  chan struct{} // closed when a stall ends; nil while there is none
+	trap     *trap
+}
+
+// trap freezes the next connection whose client sends a text.
+type trap struct {
+	text    []byte
+	forward bool // the server gets the text, and its answer is lost
 }
 
 // link is a pair of connections. Once it is frozen no byte passes, and nothing is closed.
@@ -71,8 +79,12 @@ func (p *Proxy) pass(l *link, to, from net.Conn) {
 		if err == nil {
 			p.wait(l)
 		}
+		forward := from == l.client && p.sprung(l, buf[:n])
 		select {
 		case <-l.frozen:
+			if forward {
+				_, _ = to.Write(buf[:n])
+			}
 			<-l.ended
 			return
 		default:
@@ -84,6 +96,27 @@ func (p *Proxy) pass(l *link, to, from net.Conn) {
 			return
 		}
 	}
+}
+
+// sprung freezes l if its client has sent the text of the trap, and reports whether the server gets it.
+func (p *Proxy) sprung(l *link, request []byte) (forward bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.trap
+	if t == nil || !bytes.Contains(request, t.text) {
+		return false
+	}
+	p.trap = nil
+	l.freeze.Do(func() { close(l.frozen) })
+	return t.forward
+}
+
+// FreezeAt freezes the next connection whose client sends text. With forward the server gets what was sent, and only its
+// answer is lost.
+func (p *Proxy) FreezeAt(text string, forward bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trap = &trap{[]byte(text), forward}
 }
 
 // wait holds bytes back while the proxy is stalled.

@@ -1,0 +1,251 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/postgres"
+)
+
+// two returns two nodes of one store.
+func two(t testing.TB) (cfg postgres.Config, nodes [2]*postgres.DB) {
+	cfg = fresh(t)
+	return cfg, [2]*postgres.DB{open(t, cfg), open(t, cfg)}
+}
+
+// ask reads one number from the shared server.
+func ask(t testing.TB, query string, args ...any) (n int) {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), shared.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if err := c.QueryRow(context.Background(), query, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Two nodes touch, write, rotate and destroy the same sessions in random orders. No batch fails, and the server sees no deadlock.
+func TestBatchesOfTwoNodesDoNotDeadlock(t *testing.T) {
+	const deadlocks = `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`
+	before := ask(t, deadlocks)
+	_, nodes := two(t)
+	sessions := append(create(t, nodes[0], "ann", 60), create(t, nodes[0], "bob", 60)...)
+	var all sync.WaitGroup
+	for i, d := range nodes {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 7))
+			for range 40 {
+				b := persist.Batch{Now: now}
+				for n, at := range random.Perm(len(sessions))[:80] {
+					switch r := sessions[at]; n % 4 {
+					case 0, 1:
+						b.Touches = append(b.Touches, touchOf(r, now+int64(random.IntN(1000))))
+					case 2:
+						b.Writes = append(b.Writes, writeOf(r))
+					default:
+						b.Ops = append(b.Ops, persist.Op{Kind: persist.Rotate, Ref: r.Ref(), From: r.Hash, To: record("").Hash})
+					}
+				}
+				b.Ops = append(b.Ops, createOp(record([]string{"ann", "bob"}[random.IntN(2)]), 40), createOp(record(""), 5))
+				if _, err := d.Apply(context.Background(), &b); err != nil {
+					t.Errorf("node %d: %v", i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := ask(t, deadlocks) - before; n > 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// Logins of one user, and guests, on two nodes at once never leave more sessions than the limit allows.
+func TestLimitsAreExactAcrossNodes(t *testing.T) {
+	cfg, nodes := two(t)
+	var all sync.WaitGroup
+	for _, d := range nodes {
+		all.Go(func() {
+			for range 60 {
+				res := apply(t, d, persist.Batch{Ops: []persist.Op{createOp(record("ann"), 5), createOp(record(""), 20)}})
+				for _, o := range res.Ops {
+					if o.Status != persist.Applied {
+						t.Errorf("status %d (%v)", o.Status, o.Err)
+					}
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		if n := ask(t, `SELECT count(*) FROM `+cfg.Schema+`.session WHERE user_id = 'ann'`); n > 5 {
+			t.Fatalf("%d sessions, the limit is 5", n)
+		}
+		if n := ask(t, `SELECT count(*) FROM `+cfg.Schema+`.session WHERE user_id = ''`); n > 20 {
+			t.Fatalf("%d guests, the cap is 20", n)
+		}
+	}
+	if n := ask(t, `SELECT count(*) FROM `+cfg.Schema+`.session WHERE user_id = 'ann'`); n != 5 {
+		t.Errorf("%d sessions are left", n)
+	}
+	if n := ask(t, `SELECT count(*) FROM `+cfg.Schema+`.session WHERE user_id = ''`); n < 19 {
+		t.Errorf("only %d guests are left", n)
+	}
+}
+
+// More users than the table of locks has room for.
+func TestBatchOfManyUsersKeepsTheLimits(t *testing.T) {
+	cfg, nodes := two(t)
+	var all sync.WaitGroup
+	for _, d := range nodes {
+		all.Go(func() {
+			var b persist.Batch
+			for n := range 3000 {
+				b.Ops = append(b.Ops, createOp(record("user"+string(rune('a'+n%26))+string(rune('a'+n/26%26))), 2))
+			}
+			apply(t, d, b)
+		})
+	}
+	all.Wait()
+	if n := ask(t, `SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM `+cfg.Schema+`.session GROUP BY user_id) AS c`); n != 2 {
+		t.Fatalf("%d sessions of one user, the limit is 2", n)
+	}
+}
+
+func TestGuestsOfAnotherNodeAreEvictedInTheirOrder(t *testing.T) {
+	_, nodes := two(t)
+	guests := create(t, nodes[0], "", 3)
+	apply(t, nodes[1], persist.Batch{Touches: []persist.Touch{touchOf(guests[0], now+1)}})
+	res := apply(t, nodes[1], persist.Batch{Ops: []persist.Op{createOp(record(""), 3)}})
+	if r := res.Ops[0].Removed; len(r) != 1 || r[0].ID != guests[1].ID {
+		t.Fatalf("removed %v", r)
+	}
+	create(t, nodes[0], "", 2) // without a limit: now there are five
+	res = apply(t, nodes[1], persist.Batch{Ops: []persist.Op{createOp(record(""), 3)}})
+	if r := res.Ops[0].Removed; len(r) != 3 || r[0].ID != guests[2].ID {
+		t.Fatalf("removed %v", r)
+	}
+}
+
+// What the server refuses for one item fails that item alone: here by a constraint, as of an operator.
+func TestItemThatTheServerRefusesFailsAlone(t *testing.T) {
+	cfg := fresh(t)
+	d := open(t, cfg)
+	r := create(t, d, "ann", 2)
+	shared.Exec(t, `ALTER TABLE `+cfg.Schema+`.session ADD CHECK (user_agent <> 'poison')`, `ALTER TABLE `+cfg.Schema+`.session ADD CHECK (data <> 'poison')`)
+	bad, good := record("bob"), record("bob")
+	bad.UserAgent = "poison"
+	w := writeOf(r[0])
+	w.Data = func() []byte { return []byte("poison") }
+	res := apply(t, d, persist.Batch{
+		Writes:  []persist.Write{w, writeOf(r[1])},
+		Touches: []persist.Touch{touchOf(r[0], now+5), {Ref: record("").Ref(), Retime: &persist.Retime{}}},
+		Ops:     []persist.Op{createOp(bad, 0), createOp(good, 0)},
+	})
+	for i, o := range []persist.Outcome{res.Writes[0], res.Ops[0]} {
+		if o.Status != persist.Failed || o.Err == nil {
+			t.Errorf("bad item %d: status %d (%v)", i, o.Status, o.Err)
+		}
+	}
+	for i, o := range []persist.Outcome{res.Writes[1], res.Ops[1], res.Touches[0]} {
+		if o.Status != persist.Applied {
+			t.Errorf("good item %d: status %d (%v)", i, o.Status, o.Err)
+		}
+	}
+	if res.Touches[1].Status != persist.Gone {
+		t.Errorf("the touch of no session: status %d", res.Touches[1].Status)
+	}
+	if _, err := find(t, d, good); err != nil {
+		t.Error(err)
+	}
+}
+
+// Another transaction holds the row: Apply ends in time, nothing is done, and the next batch works.
+func TestApplyGivesUpOnALockInTime(t *testing.T) {
+	cfg := fresh(t)
+	cfg.ApplyTimeout = 300 * time.Millisecond
+	d := open(t, cfg)
+	r := create(t, d, "ann", 1)[0]
+	c, err := pgx.Connect(context.Background(), cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	tx, err := c.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(context.Background(), `SELECT FROM `+cfg.Schema+`.session FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Apply(context.Background(), &persist.Batch{Now: now, Ops: []persist.Op{destroyOp(r)}}); !errors.Is(err, persist.ErrUnavailable) {
+		t.Fatalf("Apply: %v", err)
+	}
+	if err := tx.Rollback(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if o := apply(t, d, persist.Batch{Ops: []persist.Op{destroyOp(r)}}).Ops[0]; o.Status != persist.Applied {
+		t.Fatalf("status %d", o.Status)
+	}
+}
+
+// The commit is there, but the standby that must confirm it is not: a failover would lose it.
+func TestCommitWithoutItsStandbyIsUnknown(t *testing.T) {
+	s := server(t)
+	cfg := postgres.Config{URL: s.URL(), ApplyTimeout: 400 * time.Millisecond}
+	d := open(t, cfg)
+	r := create(t, d, "ann", 1)[0]
+	if err := s.Exec(context.Background(), `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Apply(context.Background(), &persist.Batch{Now: now, Ops: []persist.Op{destroyOp(r)}})
+	if !errors.Is(err, persist.ErrUnknown) {
+		t.Fatalf("Apply: %v", err)
+	}
+}
+
+func TestDestroyEndsASessionWhoseTimesAreLost(t *testing.T) {
+	cfg := fresh(t)
+	d := open(t, cfg)
+	r := create(t, d, "ann", 1)[0]
+	shared.Exec(t, `DELETE FROM `+cfg.Schema+`.activity`)
+	res := apply(t, d, persist.Batch{
+		Writes: []persist.Write{writeOf(r)}, Touches: []persist.Touch{touchOf(r, now)},
+		Ops: []persist.Op{{Kind: persist.Expire, Ref: r.Ref()}, destroyOp(r)},
+	})
+	if res.Writes[0].Status != persist.Failed || res.Ops[0].Status != persist.Failed || res.Ops[1].Status != persist.Applied {
+		t.Fatalf("%+v", res)
+	}
+	if _, err := find(t, d, r); !errors.Is(err, persist.ErrNotFound) {
+		t.Fatalf("ByHash: %v", err)
+	}
+}
+
+// The operator has made commits asynchronous for the role. Those of operations are durable all the same.
+func TestCommitIsDurableWhateverTheRoleSays(t *testing.T) {
+	cfg := fresh(t)
+	cfg.URL += "&synchronous_commit=off"
+	d := open(t, cfg)
+	shared.Exec(t, `CREATE FUNCTION `+cfg.Schema+`.note() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN NEW.user_agent := current_setting('synchronous_commit'); RETURN NEW; END $$`,
+		`CREATE TRIGGER note BEFORE INSERT ON `+cfg.Schema+`.session FOR EACH ROW EXECUTE FUNCTION `+cfg.Schema+`.note()`)
+	r := create(t, d, "ann", 1)[0]
+	if got, err := find(t, d, r); err != nil || got.UserAgent != "on" {
+		t.Fatalf("synchronous_commit was %q (%v)", got.UserAgent, err)
+	}
+}
