@@ -13,10 +13,10 @@ import (
 )
 
 //go:embed sql/0001.sql
-var createSchema string //nolint:gochecknoglobals // an embedded file must be a variable
+var createSchema string
 
 //go:embed sql/role.sql
-var grantRole string //nolint:gochecknoglobals // an embedded file must be a variable
+var grantRole string
 
 // migrations are the steps from an empty schema to the newest. A step that was released never changes; a new one is
 // appended.

@@ -21,30 +21,29 @@ const (
 // Watch listens to the other nodes until ctx ends, and connects again by itself. It says Reset when it begins to listen
 // and when it has lost the connection. Its own node's changes are not told.
 func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
-	pause := leastPause
-	for {
-		heard, err := d.listen(ctx, s)
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.Reset(fmt.Sprintf("the feed of changes is lost: %v", err))
-		if heard {
+	for pause := leastPause; ctx.Err() == nil; pause = min(2*pause, mostPause) {
+		if d.listen(ctx, s) {
 			pause = leastPause
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil
 		}
-		pause = min(2*pause, mostPause)
 	}
+	return nil
 }
 
-// listen tells s what the feed says until the connection fails. heard reports whether it has said anything.
-func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool, err error) {
+// listen tells s what the feed says, until the connection fails or ctx ends. heard reports whether it has said anything.
+func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool) {
+	lost := func(err error) bool {
+		if ctx.Err() == nil {
+			s.Reset(fmt.Sprintf("the feed of changes is lost: %v", err))
+		}
+		return heard
+	}
 	c, err := d.openFeed(ctx)
 	if err != nil {
-		return false, err
+		return lost(err)
 	}
 	defer closeFeed(ctx, c)
 	s.Reset("listening to the other nodes")
@@ -57,7 +56,7 @@ func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool, err error)
 	for {
 		payload, err := nextPayload(ctx, c, leasesToLose*d.cfg.lease)
 		if err != nil {
-			return heard, err
+			return lost(err)
 		}
 		heard = true
 		d.hear(payload, b, s)

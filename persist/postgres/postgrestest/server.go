@@ -29,7 +29,7 @@ type Server struct {
 	port     int
 	settings []string
 	cmd      *exec.Cmd
-	ended    chan error // closed after the server has ended
+	ended    chan struct{} // closed when the server has ended
 }
 
 // Start makes a data directory and starts a server on it. settings are such as "max_connections=10". The caller ends it with Stop.
@@ -124,9 +124,9 @@ func (s *Server) launch() error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	s.ended = make(chan error, 1)
-	go func(cmd *exec.Cmd, ended chan error) {
-		ended <- cmd.Wait()
+	s.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		_ = cmd.Wait() // the log says why
 		close(ended)
 	}(s.cmd, s.ended)
 	return nil
