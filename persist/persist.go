@@ -71,7 +71,7 @@ type Identity struct {
 	ID          ID
 	Deadline    int64 // absolute end, or NoDeadline
 	Defaults    Defaults
-	UserID      string // valid UTF-8. A backend may refuse one that contains NUL: the create is StatusFailed.
+	UserID      string // valid UTF-8. A backend may refuse one that contains NUL: the create is StatusFailed
 	Key         int64  // the backend's handle; the backend sets it
 	CreatedAt   int64
 	TTL         int64 // sliding lifetime: each access renews it

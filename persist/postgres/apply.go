@@ -147,4 +147,6 @@ func (d *DB) commitOne(ctx context.Context, b *persist.Batch) (persist.Outcome, 
 	return slices.Concat(res.Writes, res.Touches, res.Ops)[0], nil
 }
 
-func failed(err error) persist.Outcome { return persist.Outcome{Status: persist.Failed, Err: err} }
+func failed(err error) persist.Outcome {
+	return persist.Outcome{Status: persist.StatusFailed, Err: err}
+}

@@ -53,7 +53,7 @@ func TestBatchesOfTwoNodesDoNotDeadlock(t *testing.T) {
 					case 2:
 						b.Writes = append(b.Writes, writeOf(r))
 					default:
-						b.Ops = append(b.Ops, persist.Op{Kind: persist.Rotate, Ref: r.Ref(), From: r.Hash, To: record("").Hash})
+						b.Ops = append(b.Ops, persist.Op{Kind: persist.OpRotate, Ref: r.Ref(), From: r.Hash, To: record("").Hash})
 					}
 				}
 				b.Ops = append(b.Ops, createOp(record([]string{"ann", "bob"}[random.IntN(2)]), 40), createOp(record(""), 5))
@@ -78,7 +78,7 @@ func TestLimitsAreExactAcrossNodes(t *testing.T) {
 			for range 60 {
 				res := apply(t, d, persist.Batch{Ops: []persist.Op{createOp(record("ann"), 5), createOp(record(""), 20)}})
 				for _, o := range res.Ops {
-					if o.Status != persist.Applied {
+					if o.Status != persist.StatusApplied {
 						t.Errorf("status %d (%v)", o.Status, o.Err)
 					}
 				}
@@ -158,16 +158,16 @@ func TestItemThatTheServerRefusesFailsAlone(t *testing.T) {
 		Ops:     []persist.Op{createOp(bad, 0), createOp(good, 0)},
 	})
 	for i, o := range []persist.Outcome{res.Writes[0], res.Ops[0]} {
-		if o.Status != persist.Failed || o.Err == nil {
+		if o.Status != persist.StatusFailed || o.Err == nil {
 			t.Errorf("bad item %d: status %d (%v)", i, o.Status, o.Err)
 		}
 	}
 	for i, o := range []persist.Outcome{res.Writes[1], res.Ops[1], res.Touches[0]} {
-		if o.Status != persist.Applied {
+		if o.Status != persist.StatusApplied {
 			t.Errorf("good item %d: status %d (%v)", i, o.Status, o.Err)
 		}
 	}
-	if res.Touches[1].Status != persist.Gone {
+	if res.Touches[1].Status != persist.StatusGone {
 		t.Errorf("the touch of no session: status %d", res.Touches[1].Status)
 	}
 	if _, err := find(t, d, good); err != nil {
@@ -199,7 +199,7 @@ func TestApplyGivesUpOnALockInTime(t *testing.T) {
 	if err := tx.Rollback(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if o := apply(t, d, persist.Batch{Ops: []persist.Op{destroyOp(r)}}).Ops[0]; o.Status != persist.Applied {
+	if o := apply(t, d, persist.Batch{Ops: []persist.Op{destroyOp(r)}}).Ops[0]; o.Status != persist.StatusApplied {
 		t.Fatalf("status %d", o.Status)
 	}
 }
@@ -226,9 +226,9 @@ func TestDestroyEndsASessionWhoseTimesAreLost(t *testing.T) {
 	shared.Exec(t, `DELETE FROM `+cfg.Schema+`.activity`)
 	res := apply(t, d, persist.Batch{
 		Writes: []persist.Write{writeOf(r)}, Touches: []persist.Touch{touchOf(r, now)},
-		Ops: []persist.Op{{Kind: persist.Expire, Ref: r.Ref()}, destroyOp(r)},
+		Ops: []persist.Op{{Kind: persist.OpExpire, Ref: r.Ref()}, destroyOp(r)},
 	})
-	if res.Writes[0].Status != persist.Failed || res.Ops[0].Status != persist.Failed || res.Ops[1].Status != persist.Applied {
+	if res.Writes[0].Status != persist.StatusFailed || res.Ops[0].Status != persist.StatusFailed || res.Ops[1].Status != persist.StatusApplied {
 		t.Fatalf("%+v", res)
 	}
 	if _, err := find(t, d, r); !errors.Is(err, persist.ErrNotFound) {

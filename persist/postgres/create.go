@@ -28,16 +28,16 @@ func (t *transaction) create(o *persist.Op) persist.Outcome {
 	}
 	n := o.Record
 	if s := t.byID[n.ID]; s != nil && s.Hash == n.Hash {
-		return persist.Outcome{Status: persist.Applied, Key: s.Key}
+		return persist.Outcome{Status: persist.StatusApplied, Key: s.Key}
 	}
 	if t.byID[n.ID] != nil || t.byHash[n.Hash] != nil {
-		return status(persist.Conflict)
+		return status(persist.StatusConflict)
 	}
 	surplus := t.surplus(o)
 	if o.Limit.Refuse && len(surplus) > 0 {
-		return status(persist.Full)
+		return status(persist.StatusFull)
 	}
-	out := persist.Outcome{Status: persist.Applied, Key: t.keys[0], Removed: t.remove(append(t.replaced(o), surplus...)...)}
+	out := persist.Outcome{Status: persist.StatusApplied, Key: t.keys[0], Removed: t.remove(append(t.replaced(o), surplus...)...)}
 	for _, x := range out.Removed {
 		t.changed = append(t.changed, x.ID)
 	}

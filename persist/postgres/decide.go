@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -11,6 +13,7 @@ import (
 var (
 	errKind   = errors.New("unknown kind of operation")
 	errRecord = errors.New("a create needs a record with an id")
+	errBounds = errors.New("negative bounds of a piece")
 	errText   = errors.New("PostgreSQL stores only valid UTF-8 without NUL")
 	errTimes  = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 )
@@ -25,11 +28,11 @@ func (t *transaction) write(w *persist.Write) persist.Outcome {
 	s := t.find(w.Ref)
 	switch {
 	case s == nil:
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	case s.timesLost:
 		return failed(errTimes)
 	case s.Version != w.If && s.Version != w.Next:
-		return persist.Outcome{Status: persist.Conflict, Version: s.Version}
+		return persist.Outcome{Status: persist.StatusConflict, Version: s.Version}
 	}
 	s.Version, s.Data, s.newData = w.Next, w.Data(), true
 	if w.Retime != nil {
@@ -37,7 +40,7 @@ func (t *transaction) write(w *persist.Write) persist.Outcome {
 	}
 	s.LastActive, s.ExpiresAt, s.newTimes = max(s.LastActive, w.LastActive), min(w.ExpiresAt, s.Deadline), true
 	t.changed = append(t.changed, s.ID)
-	return status(persist.Applied)
+	return status(persist.StatusApplied)
 }
 
 // retouch applies a touch that has a Retime.
@@ -45,12 +48,12 @@ func (t *transaction) retouch(x *persist.Touch) persist.Outcome {
 	s := t.find(x.Ref)
 	switch {
 	case s == nil:
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	case s.timesLost:
 		return failed(errTimes)
 	}
 	s.retime(x.Retime, x.LastActive, x.ExpiresAt)
-	return status(persist.Applied)
+	return status(persist.StatusApplied)
 }
 
 // retime takes the times of s back.
@@ -69,17 +72,17 @@ func (s *session) retime(r *persist.Retime, lastActive, expiresAt int64) {
 // op decides one security operation. What it ends or changes is told to other nodes.
 func (t *transaction) op(o *persist.Op) persist.Outcome {
 	switch o.Kind {
-	case persist.Create:
+	case persist.OpCreate:
 		return t.create(o)
-	case persist.Rotate:
+	case persist.OpRotate:
 		return t.rotate(o)
-	case persist.Seen:
+	case persist.OpSeen:
 		return t.seen(o)
-	case persist.Destroy:
+	case persist.OpDestroy:
 		return t.destroy(t.find(o.Ref))
-	case persist.DestroyUser:
+	case persist.OpDestroyUser:
 		return t.destroyUser(o)
-	case persist.Expire:
+	case persist.OpExpire:
 		return t.expire(t.find(o.Ref))
 	default:
 		return failed(fmt.Errorf("%w: %d", errKind, o.Kind))
@@ -88,34 +91,40 @@ func (t *transaction) op(o *persist.Op) persist.Outcome {
 
 func (t *transaction) destroy(s *session) persist.Outcome {
 	if s == nil {
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	}
 	t.changed = append(t.changed, s.ID)
-	return persist.Outcome{Status: persist.Applied, Removed: t.remove(s)}
+	return persist.Outcome{Status: persist.StatusApplied, Removed: t.remove(s)}
 }
 
-// destroyUser ends the user's sessions but one. Guests are nobody's.
+// destroyUser ends the user's sessions but one, or a piece of them. Guests are nobody's.
 func (t *transaction) destroyUser(o *persist.Op) persist.Outcome {
-	out := status(persist.Applied)
+	if o.Max < 0 || o.Through < 0 {
+		return failed(errBounds)
+	}
+	out := status(persist.StatusApplied)
 	if o.User.ID == "" {
 		return out
 	}
-	for _, s := range t.ofUser(o.User.ID) {
-		if s.ID != o.Except {
-			out.Removed = append(out.Removed, t.remove(s)...)
-		}
+	l := slices.DeleteFunc(slices.Clone(t.ofUser(o.User.ID)), func(s *session) bool {
+		return s.ID == o.Except || o.Through != 0 && s.Key > o.Through
+	})
+	slices.SortFunc(l, func(a, b *session) int { return cmp.Compare(a.Key, b.Key) })
+	if n := len(l) - o.Max; o.Max > 0 && n > 0 {
+		out.Through, l = l[n-1].Key, l[n:]
 	}
+	out.Removed = t.remove(l...)
 	return out
 }
 
 func (t *transaction) expire(s *session) persist.Outcome {
 	switch {
 	case s == nil:
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	case s.timesLost:
 		return failed(errTimes)
 	case s.active(t.b.Now):
-		return status(persist.Conflict)
+		return status(persist.StatusConflict)
 	}
 	return t.destroy(s)
 }
@@ -125,11 +134,11 @@ func (t *transaction) rotate(o *persist.Op) persist.Outcome {
 	s := t.find(o.Ref)
 	switch {
 	case s == nil:
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	case s.Hash == o.To: // by a try whose outcome was unknown
-		return status(persist.Applied)
+		return status(persist.StatusApplied)
 	case !s.replaceable(o) || t.byHash[o.To] != nil:
-		return status(persist.Conflict)
+		return status(persist.StatusConflict)
 	}
 	t.forgetHash(s, s.Hash)
 	if s.Rotation != nil {
@@ -141,7 +150,7 @@ func (t *transaction) rotate(o *persist.Op) persist.Outcome {
 	}
 	t.byHash[o.To], t.byHash[o.From] = s, s
 	t.changed = append(t.changed, s.ID)
-	return status(persist.Applied)
+	return status(persist.StatusApplied)
 }
 
 // replaceable reports whether s has the token that a rotation replaces.
@@ -156,11 +165,11 @@ func (s *session) replaceable(o *persist.Op) bool {
 func (t *transaction) seen(o *persist.Op) persist.Outcome {
 	s := t.find(o.Ref)
 	if s == nil {
-		return status(persist.Gone)
+		return status(persist.StatusGone)
 	}
 	if s.Rotation != nil && s.Hash == o.To && o.Until < s.Until {
 		s.Until, s.newToken = o.Until, true
 		t.changed = append(t.changed, s.ID)
 	}
-	return status(persist.Applied)
+	return status(persist.StatusApplied)
 }

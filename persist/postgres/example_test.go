@@ -19,7 +19,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, err := sessile.New(ctx, db, sessile.Config{})
+	store, err := sessile.New(db, sessile.Config{})
 	if err != nil {
 		log.Fatal(errors.Join(err, db.Close()))
 	}

@@ -41,7 +41,7 @@ func (t *transaction) loadGuests(ctx context.Context, c *pgx.Conn) error {
 	creates, least := 0, 0
 	for i := range t.b.Ops {
 		o := &t.b.Ops[i]
-		if o.Kind != persist.Create || checkRecord(o.Record) != nil || o.Record.UserID != "" {
+		if o.Kind != persist.OpCreate || checkRecord(o.Record) != nil || o.Record.UserID != "" {
 			continue
 		}
 		if creates++; o.Limit.Max > 0 && (least == 0 || o.Limit.Max < least) {

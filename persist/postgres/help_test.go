@@ -34,10 +34,12 @@ func record(user string) *persist.Record {
 }
 
 func createOp(r *persist.Record, most int) persist.Op {
-	return persist.Op{Kind: persist.Create, Record: r, Limit: persist.Limit{Max: most}}
+	return persist.Op{Kind: persist.OpCreate, Record: r, Limit: persist.Limit{Max: most}}
 }
 
-func destroyOp(r *persist.Record) persist.Op { return persist.Op{Kind: persist.Destroy, Ref: r.Ref()} }
+func destroyOp(r *persist.Record) persist.Op {
+	return persist.Op{Kind: persist.OpDestroy, Ref: r.Ref()}
+}
 
 func touchOf(r *persist.Record, at int64) persist.Touch {
 	return persist.Touch{Ref: r.Ref(), LastActive: at, ExpiresAt: at + hour}
@@ -70,7 +72,7 @@ func create(t testing.TB, d persist.Backend, user string, n int) []*persist.Reco
 		b.Ops = append(b.Ops, createOp(l[len(l)-1], 0))
 	}
 	for i, o := range apply(t, d, b).Ops {
-		if o.Status != persist.Applied {
+		if o.Status != persist.StatusApplied {
 			t.Fatalf("create: status %d (%v)", o.Status, o.Err)
 		}
 		l[i].Key = o.Key

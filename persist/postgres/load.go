@@ -26,7 +26,11 @@ const (
 const loadSQL = `WITH s AS MATERIALIZED (
 	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, created_at, version
 	FROM SCHEMA.session
-	WHERE id = ANY ($1) OR token_hash = ANY ($2) OR previous_hash = ANY ($2) OR user_id = ANY ($3)
+	WHERE id = ANY ($1) OR token_hash = ANY ($2) OR previous_hash = ANY ($2) OR user_id = ANY ($3) OR key = ANY (ARRAY (
+		SELECT piece.key FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS p (user_id, through, most), LATERAL (
+			SELECT key FROM SCHEMA.session s WHERE s.user_id = p.user_id AND s.key <= p.through ORDER BY key DESC LIMIT p.most
+		) AS piece
+	))
 	ORDER BY key FOR UPDATE
 ), a AS MATERIALIZED (
 	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
@@ -55,8 +59,8 @@ func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
 			return err
 		})
 	}
-	if users := t.need.named(); len(t.need.ids)+len(users) > 0 {
-		q.Queue(t.db.sql(loadSQL), t.need.ids, t.need.hashes, users).Query(func(rows pgx.Rows) error {
+	if users, p := t.need.named(), t.need.piece(); len(t.need.ids)+len(users)+len(p.users) > 0 {
+		q.Queue(t.db.sql(loadSQL), t.need.ids, t.need.hashes, users, p.users, p.through, p.most).Query(func(rows pgx.Rows) error {
 			return eachSession(rows, t.add)
 		})
 	}

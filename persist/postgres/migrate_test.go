@@ -112,13 +112,13 @@ func everything(t *testing.T, d persist.Backend) {
 		Writes:  []persist.Write{writeOf(r[0])},
 		Ops: []persist.Op{
 			createOp(record("ann"), 3), createOp(record(""), 2), destroyOp(guest[2]),
-			{Kind: persist.Rotate, Ref: r[1].Ref(), From: r[1].Hash, To: record("").Hash},
-			{Kind: persist.Seen, Ref: r[1].Ref(), To: r[1].Hash},
-			{Kind: persist.Expire, Ref: r[1].Ref()}, {Kind: persist.DestroyUser, User: persist.UserKey{ID: "bob"}},
+			{Kind: persist.OpRotate, Ref: r[1].Ref(), From: r[1].Hash, To: record("").Hash},
+			{Kind: persist.OpSeen, Ref: r[1].Ref(), To: r[1].Hash},
+			{Kind: persist.OpExpire, Ref: r[1].Ref()}, {Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "bob"}},
 		},
 	})
 	for i, o := range append(append(res.Ops, res.Writes...), res.Touches...) {
-		if o.Status == 0 || o.Status == persist.Failed {
+		if o.Status == 0 || o.Status == persist.StatusFailed {
 			t.Errorf("item %d: status %d (%v)", i, o.Status, o.Err)
 		}
 	}

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"hash/fnv"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +17,7 @@ type needs struct {
 	ids     [][]byte
 	hashes  [][]byte
 	users   map[string]bool // whose sessions are all read; the empty one, for guests, is locked only
+	pieces  []*persist.Op   // that end some sessions of a user
 	creates int             // keys for new sessions
 	retimes int
 }
@@ -34,22 +37,54 @@ func needsOf(b *persist.Batch) needs {
 	for i := range b.Ops {
 		n.op(&b.Ops[i])
 	}
+	n.pieces = slices.DeleteFunc(n.pieces, func(o *persist.Op) bool { return n.users[o.User.ID] })
 	return n
 }
 
 func (n *needs) op(o *persist.Op) {
 	switch o.Kind {
-	case persist.Create:
+	case persist.OpCreate:
 		n.create(o)
-	case persist.DestroyUser:
-		if o.User.ID != "" && storable(o.User.ID) {
-			n.users[o.User.ID] = true
-		}
-	case persist.Rotate:
+	case persist.OpDestroyUser:
+		n.destroyUser(o)
+	case persist.OpRotate:
 		n.ids, n.hashes = append(n.ids, o.Ref.ID[:]), append(n.hashes, o.To[:])
 	default:
 		n.ids = append(n.ids, o.Ref.ID[:])
 	}
+}
+
+func (n *needs) destroyUser(o *persist.Op) {
+	switch {
+	case o.User.ID == "" || !storable(o.User.ID) || o.Max < 0 || o.Through < 0:
+	case o.Max > 0:
+		n.pieces = append(n.pieces, o)
+	default:
+		n.users[o.User.ID] = true
+	}
+}
+
+// piece is the rows that are read for the pieces: for each the user's sessions with the greatest keys.
+type piece struct {
+	users   []string
+	through []int64
+	most    []int64
+}
+
+// piece returns enough rows for every piece: its own, the one that it leaves, the one that it spares, and those that other items of the
+// batch may end before its turn.
+func (n *needs) piece() piece {
+	var p piece
+	spare := int64(len(n.ids) + 2)
+	for _, o := range n.pieces {
+		spare += int64(o.Max)
+	}
+	for _, o := range n.pieces {
+		p.users = append(p.users, o.User.ID)
+		p.through = append(p.through, cmp.Or(o.Through, math.MaxInt64))
+		p.most = append(p.most, spare)
+	}
+	return p
 }
 
 func (n *needs) create(o *persist.Op) {
@@ -81,10 +116,14 @@ const maxLocks = 512
 // locks returns the keys of the advisory locks in the order in which all transactions take them, and whether
 // they are those of users, beside which the lock of the store is shared.
 func (n *needs) locks(schema string) (keys []int64, ofUsers bool) {
-	if len(n.users) > maxLocks {
+	users := maps.Clone(n.users)
+	for _, o := range n.pieces {
+		users[o.User.ID] = true
+	}
+	if len(users) > maxLocks {
 		return []int64{lockKey(schema, "store")}, false
 	}
-	for u := range n.users {
+	for u := range users {
 		keys = append(keys, lockKey(schema, "user", u))
 	}
 	slices.Sort(keys)

@@ -50,7 +50,7 @@ func (t *transaction) payloads() []string {
 		all = append(all, t.db.payload(sessionsKind, ids))
 	}
 	for i := range t.b.Ops {
-		if o := &t.b.Ops[i]; o.Kind == persist.DestroyUser && o.User.ID != "" {
+		if o := &t.b.Ops[i]; o.Kind == persist.OpDestroyUser && o.User.ID != "" {
 			p := t.db.payload(userKind, []byte(o.User.ID), o.Except[:])
 			if len(p) > mostPayload { // a very long user id
 				p = t.db.payload(resetKind)
@@ -99,11 +99,11 @@ func (n *notification) events() ([]persist.Event, error) {
 	case n.kind == sessionsKind && len(n.fields) == 1 && len(n.fields[0])%len(persist.ID{}) == 0:
 		var l []persist.Event
 		for raw := n.fields[0]; len(raw) > 0; raw = raw[len(persist.ID{}):] {
-			l = append(l, persist.Event{Kind: persist.SessionChanged, ID: persist.ID(raw[:len(persist.ID{})])})
+			l = append(l, persist.Event{Kind: persist.EventSessionChanged, ID: persist.ID(raw[:len(persist.ID{})])})
 		}
 		return l, nil
 	case n.kind == userKind && len(n.fields) == 2 && len(n.fields[1]) == len(persist.ID{}):
-		return []persist.Event{{Kind: persist.UserChanged, UserID: string(n.fields[0]), Except: persist.ID(n.fields[1])}}, nil
+		return []persist.Event{{Kind: persist.EventUserChanged, UserID: string(n.fields[0]), Except: persist.ID(n.fields[1])}}, nil
 	default:
 		return nil, errPayload
 	}

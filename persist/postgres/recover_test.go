@@ -51,7 +51,7 @@ func TestBatchIsUnknownOnlyAfterCommitWasSent(t *testing.T) {
 			for try := 0; err != nil && try < 20; try++ { // until the server has ended what it holds
 				res, err = d.Apply(context.Background(), &b)
 			}
-			if err != nil || res.Ops[0].Status != persist.Applied {
+			if err != nil || res.Ops[0].Status != persist.StatusApplied {
 				t.Fatalf("again: %v", err)
 			}
 			if got, err := find(t, d, r); err != nil || got.Key != res.Ops[0].Key {
@@ -174,7 +174,7 @@ func work(t *testing.T, d *postgres.DB, op persist.Op, failed *atomic.Bool) bool
 		}
 		return false
 	}
-	return res.Ops[0].Status == persist.Applied
+	return res.Ops[0].Status == persist.StatusApplied
 }
 
 func TestTooManyConnectionsAreUnavailableUntilThereIsRoom(t *testing.T) {

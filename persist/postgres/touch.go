@@ -77,9 +77,9 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 	}
 	clock()
 	for n, i := range plain {
-		out[i].Status = persist.Gone
+		out[i].Status = persist.StatusGone
 		if there[keys[n]] {
-			out[i].Status = persist.Applied
+			out[i].Status = persist.StatusApplied
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func TestFeedDoesNotTellANodeItsOwnChanges(t *testing.T) {
 	mine, theirs := create(t, nodes[0], "ann", 1)[0], create(t, nodes[1], "ann", 1)[0]
 	apply(t, nodes[0], persist.Batch{Ops: []persist.Op{destroyOp(mine)}})
 	apply(t, nodes[1], persist.Batch{Ops: []persist.Op{destroyOp(theirs)}})
-	want := persist.Event{Kind: persist.SessionChanged, ID: theirs.ID}
+	want := persist.Event{Kind: persist.EventSessionChanged, ID: theirs.ID}
 	heard.until(t, "the other node's change", func() bool { return slices.Contains(heard.events, want) })
 	heard.untilFresh(t)
 	heard.mu.Lock()
@@ -136,7 +136,7 @@ func TestFeedResetsForAUserWhoseIDFitsIntoNoNotification(t *testing.T) {
 	_, nodes := two(t)
 	heard := watch(t, nodes[1])
 	heard.untilFresh(t)
-	apply(t, nodes[0], persist.Batch{Ops: []persist.Op{{Kind: persist.DestroyUser, User: persist.UserKey{ID: strings.Repeat("u", 7000)}}}})
+	apply(t, nodes[0], persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: strings.Repeat("u", 7000)}}}})
 	heard.until(t, "Reset", func() bool { return len(heard.resets) == 2 })
 }
 
