@@ -103,3 +103,24 @@ func TestCloseLetsACleanupEnd(t *testing.T) {
 	g.carries(7, 0, 0)
 	equal(t, "expired", g.ok(g.settle(), x).n, 9)
 }
+
+// TestBulkGoesOnWhereThereIsLessRoom than when a piece was cut: two log-outs, and the disk
+// becomes slower.
+func TestBulkGoesOnWhereThereIsLessRoom(t *testing.T) {
+	g, _ := inPieces(t, 9)
+	for range 9 {
+		g.create("v")
+	}
+	x, y := g.wipe("u"), g.wipe("v")
+	g.do(x)
+	g.do(y)
+	g.settle()
+	g.settle() // the first pieces; now y waits
+	g.c.bulk.rows, g.c.bulk.most = 1, 1
+	for range 20 {
+		if g.batch != nil {
+			g.settle()
+		}
+	}
+	equal(t, "answered", x.answered && y.answered && x.n == 9 && y.n == 9, true)
+}

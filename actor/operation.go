@@ -131,11 +131,11 @@ func (q *opqueue) takeAround(n, room int) (l []operation) {
 	var left []operation
 	for _, op := range q.ready {
 		k := op.state().bulk
-		if len(l) == n || k > room {
+		if len(l) == n || k > 0 && room == 0 {
 			left = append(left, op)
 			continue
 		}
-		room -= k
+		room -= min(k, room) // it may be less than when k was chosen
 		q.taken(op)
 		l = append(l, op)
 	}
