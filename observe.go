@@ -35,6 +35,7 @@ func (s *Store) Stats() Stats {
 		Touches: t.Touches, TouchesDropped: t.TouchesDropped, Flushes: t.Flushes,
 		Batches: t.Batches, BatchItems: t.BatchItems, BatchFailures: t.BatchFailures,
 		Conflicts: t.Conflicts, Quarantined: t.Quarantined, Overloaded: t.Overloaded, CacheEvictions: t.CacheEvictions,
+		CommitSeconds: newHistogram(t.CommitTimes, actor.FirstCommitTime, 1e6), BatchSizes: newHistogram(t.BatchSizes, actor.FirstBatchSize, 1),
 		Hot: t.Hot, HotBytes: t.HotBytes, Pending: t.Pending, PendingBytes: t.PendingBytes,
 		Tombstones: t.Tombstones, Loads: t.Loads, Watched: t.Watched, Waiting: t.Waiting,
 		OldestPending: time.Duration(t.OldestPending) * time.Microsecond,

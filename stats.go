@@ -27,6 +27,9 @@ type Stats struct {
 	EventsDropped  uint64
 	CacheEvictions uint64 // from memory, to make room
 
+	CommitSeconds Histogram // how long the successful commits took
+	BatchSizes    Histogram // how many items each of them had
+
 	Hot           int // sessions in memory
 	HotBytes      int // and their size, estimated
 	Pending       int // changes that are not on disk

@@ -22,8 +22,21 @@ func TestHealthStatesHaveNames(t *testing.T) {
 }
 
 func TestStatsAreNumbersOnly(t *testing.T) { // S4: no token in a metric
-	for f := range reflect.TypeFor[sessile.Stats]().Fields() {
-		if !f.Type.ConvertibleTo(reflect.TypeFor[float64]()) {
+	numbersOnly(t, reflect.TypeFor[sessile.Stats]())
+}
+
+// numbersOnly checks the fields of a struct, and those of the structs and arrays in it.
+func numbersOnly(t *testing.T, s reflect.Type) {
+	t.Helper()
+	for f := range s.Fields() {
+		of := f.Type
+		if of.Kind() == reflect.Array {
+			of = of.Elem()
+		}
+		switch {
+		case of.Kind() == reflect.Struct:
+			numbersOnly(t, of)
+		case !of.ConvertibleTo(reflect.TypeFor[float64]()):
 			t.Errorf("%s is a %s", f.Name, f.Type)
 		}
 	}

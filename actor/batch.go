@@ -96,6 +96,8 @@ func (m committed) handle(c *core) {
 		c.event(Event{Kind: EventRecovered})
 	}
 	c.retry = backoff{}
+	c.stats.CommitTimes.add(c.tick-b.began, FirstCommitTime)
+	c.stats.BatchSizes.add(int64(b.items.Len()), FirstBatchSize)
 	c.bulk.learn(c.tick-b.began, b.bulk)
 	for i, d := range b.writes {
 		d.settle(c, m.result.Writes[i])

@@ -157,7 +157,8 @@ type Stats struct {
 	Rotated, Touches, TouchesDropped, Flushes uint64
 	Batches, BatchItems, BatchFailures        uint64
 	Conflicts, Quarantined, Overloaded        uint64
-	CacheEvictions                            uint64 // from memory
+	CacheEvictions                            uint64    // from memory
+	CommitTimes, BatchSizes                   Histogram // of successful commits; microseconds, items
 	Hot, HotBytes, Pending, PendingBytes      int
 	Tombstones, Loads, Watched, Waiting       int
 	OldestPending                             int64 // age of the oldest unwritten change, microseconds
