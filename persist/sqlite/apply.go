@@ -8,11 +8,12 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Apply commits b in one transaction with synchronous=FULL: when it returns nil,
-// what is Applied is on disk. An item that fails by itself, on a damaged page for
-// example, is left out and Failed; the others are committed. An error is
-// persist.ErrUnavailable if nothing was done, and persist.ErrUnknown if the COMMIT
-// itself failed: what a failed fsync has left is known after the next start only.
+// Apply commits b in one transaction with synchronous=FULL. When it returns nil, every
+// Applied item is on disk. An item that fails on its own, for example on a damaged page,
+// is left out and Failed; the others are committed.
+//
+// The error is persist.ErrUnavailable if nothing was done, or persist.ErrUnknown if the
+// COMMIT itself failed: only the next start shows what a failed fsync left on disk.
 func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

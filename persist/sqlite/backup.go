@@ -15,11 +15,13 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Backup writes a copy to path, which must not exist: consistent under load,
-// checked, with mode 0600, and on disk when Backup returns. It appears at path
-// only when it is whole. Without what was deleted: that is not copied. One backup
-// runs at a time. What SQLite cannot read or write is persist.ErrUnavailable. If ctx
-// ends while the disk hangs, Backup returns, and gives up when the disk goes on.
+// Backup writes a copy of the store to path, which must not exist. The copy is consistent
+// under load, integrity-checked, has mode 0600, and is on disk when Backup returns. It
+// appears at path only once it is complete. It contains no deleted data.
+//
+// One backup runs at a time. If SQLite cannot read or write, the error is
+// persist.ErrUnavailable. If ctx ends while the disk hangs, Backup returns at once, and the
+// copy is abandoned when the disk responds.
 func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("backing up: %w", err)
@@ -33,7 +35,7 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { // it ends when the disk does what it was asked; Close waits for it
+	go func() { // ends when the disk responds; Close waits for it
 		err := d.copyTo(ctx, path)
 		d.endBackup()
 		done <- err
@@ -42,7 +44,7 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
-		} else if codeOf(err) != sqlite.ResultError { // else it is the file system's: a directory that is not there, for example
+		} else if codeOf(err) != sqlite.ResultError { // else the file system failed: for example, the directory does not exist
 			err = fmt.Errorf("%w: %w", persist.ErrUnavailable, damaged(err))
 		}
 		err = fmt.Errorf("backing up to %s: %w", path, err)
@@ -51,10 +53,10 @@ func (d *DB) Backup(ctx context.Context, path string) (err error) {
 	return err
 }
 
-// leave is how long a call that has been given up may take to clean up while its caller waits.
+// leave is how long a cancelled call may take to clean up before its caller stops waiting.
 const leave = 100 * time.Millisecond
 
-// within waits for what done gives, but not much longer than ctx lasts.
+// within waits for the result on done, but not much longer than ctx lasts.
 func within(ctx context.Context, done <-chan error) error {
 	select {
 	case err := <-done:
@@ -89,15 +91,15 @@ func (d *DB) endBackup() {
 
 var errClosed = errors.New("the file has been closed")
 
-// stopBackup ends the backup under way: its snapshot keeps the WAL from being
-// emptied, and Close wants it empty.
+// stopBackup cancels the running backup. A backup's snapshot keeps the WAL from being
+// emptied, and Close empties it.
 func (d *DB) stopBackup(why error) {
 	if cancel := d.backup.Load(); cancel != nil {
 		(*cancel)(fmt.Errorf("%w: the backup was stopped: %w", persist.ErrUnavailable, why))
 	}
 }
 
-// copyTo makes the copy under another name in the same directory.
+// copyTo writes the copy under a temporary name in the same directory, then links it to path.
 func (d *DB) copyTo(ctx context.Context, path string) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
 	if err != nil {
@@ -120,25 +122,25 @@ func (d *DB) copyTo(ctx context.Context, path string) (err error) {
 	if err := errors.Join(err, c.Close()); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil { // nobody waits for it any more
+	if err := ctx.Err(); err != nil { // the caller has gone
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil { // unlike a rename it replaces nothing
+	if err := os.Link(f.Name(), path); err != nil { // unlike a rename, a link never replaces a file
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// makeCopy copies what c sees to a file that is empty. The copy has a mark of its own, and
-// says when it was made if it is a backup. It is checked, and on disk.
+// makeCopy copies what c sees to an empty file. The copy gets its own mark, and the time
+// made if it is a backup. It is integrity-checked and on disk when makeCopy returns.
 func makeCopy(ctx context.Context, c *sqlite.Conn, to Config, made time.Time) error {
 	if err := os.Chmod(to.Path, 0o600); err != nil {
 		return err
 	}
 	c.SetInterrupt(ctx.Done())
 	defer c.SetInterrupt(nil)
-	// The copy is to give free pages back, whatever its original does. That is noted before
-	// a connection that cannot write finds that it cannot change the original.
+	// The copy must be able to shrink, whether or not the original can. SQLite records the
+	// setting before a read-only connection fails to apply it to the original.
 	if err := (pragma{"auto_vacuum", "INCREMENTAL", ""}).set(c); err != nil && codeOf(err) != sqlite.ResultReadOnly {
 		return err
 	}
@@ -157,7 +159,7 @@ func makeCopy(ctx context.Context, c *sqlite.Conn, to Config, made time.Time) er
 	return errors.Join(err, copied.Close())
 }
 
-// markCopy gives a copy its marks. Its commit is what syncs the whole file.
+// markCopy gives a copy its marks. Its commit syncs the whole file.
 func markCopy(c *sqlite.Conn, made time.Time) (err error) {
 	for _, p := range []pragma{{"journal_mode", "MEMORY", "memory"}, {"synchronous", "FULL", "2"}} {
 		if err := p.set(c); err != nil {
@@ -179,7 +181,7 @@ func markCopy(c *sqlite.Conn, made time.Time) (err error) {
 	return setMeta(c, "backup", binary.BigEndian.AppendUint64(nil, uint64(made.UnixMicro())))
 }
 
-// backupMade is when a backup was made, in microseconds, 0 if c sees none or nobody knows.
+// backupMade returns when the backup that c sees was made, in microseconds; 0 if unknown.
 func backupMade(c *sqlite.Conn) (made int64, err error) {
 	err = query(c, `SELECT value FROM meta WHERE name = 'backup'`).rows(func(s *sqlite.Stmt) error {
 		if v := bytesOf(s, 0); len(v) == 8 {
@@ -198,7 +200,7 @@ func checkIntegrity(c *sqlite.Conn) error {
 	return err
 }
 
-// syncDir makes a new name in a directory survive a power cut.
+// syncDir makes a new directory entry survive a power cut.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// checkBeside refuses what SQLite, or we, would write to in place of a file of our
-// own: a link in a directory that others can write to leads anywhere.
+// checkBeside refuses to open if a -wal, -shm or -journal file is not ours. In a directory
+// that others can write to, such a file may be a link to anywhere, and SQLite would follow it.
 func (i *identity) checkBeside() error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 		if err := besideIsPlain(i.names[0]+suffix, i.info); err != nil {
@@ -40,7 +40,7 @@ func besideIsPlain(name string, db os.FileInfo) error {
 	return fmt.Errorf("%w: %s cannot be used: %s", persist.ErrReadOnly, name, why)
 }
 
-// makePrivate gives the file and those beside it the mode 0600.
+// makePrivate sets mode 0600 on the database and on the files beside it.
 func (i *identity) makePrivate() error {
 	if err := private(i.file); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (i *identity) makePrivate() error {
 	return nil
 }
 
-// private gives an open file the mode 0600.
+// private sets mode 0600 on an open file.
 func private(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == 0o600 {

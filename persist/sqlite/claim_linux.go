@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	ofdSetLock = 37      // F_OFD_SETLK: the lock is the open file's, not the process's
-	claimed    = 1 << 62 // a byte that no database has, and that SQLite does not lock
+	ofdSetLock = 37      // F_OFD_SETLK: the open file owns the lock, not the process
+	claimed    = 1 << 62 // a byte beyond the end of any database, which SQLite does not lock
 )
 
-// claim locks one byte far behind the end of the database itself. Unlike the lock file
-// it cannot be removed, and it is the same under every name of the file. Other programs
-// that use SQLite are not in its way. It ends with the process at the latest.
+// claim locks one byte far beyond the end of the database file. Unlike the lock file, this
+// lock cannot be deleted, and it is the same under every name of the file. It does not
+// hinder other programs that use SQLite. The kernel releases it when the process ends.
 func claim(f *os.File) error {
 	err := setClaim(f, syscall.F_WRLCK)
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("%w (under another name, or without its lock file)", persist.ErrLocked)
 	}
-	return nil // a file system without such locks has the lock file
+	return nil // on a file system without such locks, only the lock file protects
 }
 
-// unclaim frees the lock although another file descriptor may lead to the open file: a
-// program that the process is starting has all of them until it runs.
-func unclaim(f *os.File) { _ = setClaim(f, syscall.F_UNLCK) } // it fails where claim does nothing
+// unclaim releases the lock explicitly. Closing the file is not enough: a child process
+// that is just being started still shares every open file until it execs.
+func unclaim(f *os.File) { _ = setClaim(f, syscall.F_UNLCK) } // fails only where claim did nothing
 
 func setClaim(f *os.File, kind int16) error {
 	return syscall.FcntlFlock(f.Fd(), ofdSetLock, &syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: claimed, Len: 1})

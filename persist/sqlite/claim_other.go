@@ -4,8 +4,8 @@ package sqlite
 
 import "os"
 
-// claim does nothing: the lock file alone keeps a second store out. A lock on the
-// database itself would be in SQLite's way.
+// claim does nothing here. Only the lock file keeps a second store out, because a lock on
+// the database itself would hinder SQLite.
 func claim(*os.File) error { return nil }
 
 func unclaim(*os.File) {}

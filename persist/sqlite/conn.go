@@ -21,23 +21,23 @@ func connect(cfg Config, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SetBusyTimeout(cfg.BusyTimeout) // the driver's own default is to wait for ever
+	c.SetBusyTimeout(cfg.BusyTimeout) // the driver would wait forever by default
 	return c, nil
 }
 
-// connectWriter opens a connection that can promise that a commit is on disk.
+// connectWriter opens the connection that commits durably.
 func (d *DB) connectWriter() (*sqlite.Conn, error) {
 	var settings []pragma
-	if size(d.cfg.Path) == 0 { // a file that has tables stays as it is, and the attempt would be a commit
+	if size(d.cfg.Path) == 0 { // only a new file: on one with tables it has no effect, and trying is a commit
 		settings = append(settings, pragma{"auto_vacuum", "INCREMENTAL", "2"})
 	}
 	return d.connectWith(append(settings,
 		pragma{"journal_mode", "WAL", "wal"},
 		pragma{"synchronous", "FULL", "2"},
-		pragma{"secure_delete", "ON", "1"}, // zeroes what is deleted, on free pages, too
+		pragma{"secure_delete", "ON", "1"}, // zeroes deleted content, also on free pages
 		pragma{"journal_size_limit", "67108864", "67108864"},
-		pragma{"wal_autocheckpoint", "0", "0"},   // see tidy
-		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity of a million sessions
+		pragma{"wal_autocheckpoint", "0", "0"},   // tidy makes the checkpoints
+		pragma{"cache_size", "-32768", "-32768"}, // 32 MiB hold the activity rows of a million sessions
 	)...)
 }
 
@@ -49,8 +49,8 @@ func (d *DB) connectReader() (*sqlite.Conn, error) {
 	)
 }
 
-// connectWith opens a connection to the file that Open opened. A file that has
-// taken its place meanwhile is not ours to touch.
+// connectWith opens a connection to the file that Open opened. It refuses if another file
+// has taken its place.
 func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
 	if err := d.reachable(); err != nil {
 		return nil, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
@@ -73,8 +73,8 @@ func (d *DB) connectWith(settings ...pragma) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// reachable is persist.ErrFileReplaced if a connection that is opened by the path would not
-// have the files that the others have.
+// reachable returns persist.ErrFileReplaced if a new connection by path would open other files
+// than the existing connections have.
 func (d *DB) reachable() error {
 	if err := d.present(); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (d *DB) reachable() error {
 	return d.id.beside()
 }
 
-// pragma is a setting, and what it reads as once it is in force (D2), "" if that may differ.
+// pragma is a setting and the value that reading it back must give; "" skips that check.
 type pragma struct{ name, value, want string }
 
 func (p pragma) set(c *sqlite.Conn) error {
@@ -99,13 +99,13 @@ func (p pragma) set(c *sqlite.Conn) error {
 	if err != nil {
 		return fmt.Errorf("reading %s back: %w", p.name, err)
 	}
-	if got != p.want && p.name != "mmap_size" { // a build without mmap has no answer
+	if got != p.want && p.name != "mmap_size" { // a build without mmap returns nothing
 		return fmt.Errorf("%s is %q, must be %q", p.name, got, p.want)
 	}
 	return nil
 }
 
-// queryText runs a query that has one value, "" if it has no row.
+// queryText runs a query with one text value and returns it, or "" if there is no row.
 func queryText(c *sqlite.Conn, q string) (v string, err error) {
 	err = sqlitex.ExecuteTransient(c, q, &sqlitex.ExecOptions{
 		ResultFunc: func(s *sqlite.Stmt) error { v = s.ColumnText(0); return nil },
@@ -113,7 +113,7 @@ func queryText(c *sqlite.Conn, q string) (v string, err error) {
 	return v, err
 }
 
-// queryInt runs a query that has one number, 0 if it has no row.
+// queryInt runs a query with one integer value and returns it, or 0 if there is no row.
 func queryInt(c *sqlite.Conn, q string) (n int64, err error) {
 	err = sqlitex.ExecuteTransient(c, q, &sqlitex.ExecOptions{
 		ResultFunc: func(s *sqlite.Stmt) error { n = s.ColumnInt64(0); return nil },

@@ -8,8 +8,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// create ends the session that the new one replaces, inserts the new one and evicts
-// others beyond the limit, in this order so that the new one is never among them.
+// create deletes the replaced session, inserts the new one, then evicts beyond the limit.
+// This order keeps the new session out of the eviction.
 func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 	r, l := op.Record, op.Limit
 	if r == nil || r.Identity == nil || r.ID.IsZero() {
@@ -46,7 +46,7 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 	return o, err
 }
 
-// replace ends a session that a new one of the same user takes the place of.
+// replace deletes the session that the new one replaces, if it is the same user's.
 func (t *transaction) replace(user string, id persist.ID) ([]persist.Removed, error) {
 	if id.IsZero() || user == "" {
 		return nil, nil
@@ -55,8 +55,9 @@ func (t *transaction) replace(user string, id persist.ID) ([]persist.Removed, er
 		RETURNING key, id, token_hash, user_id`).blob(id[:]).text(user))
 }
 
-// created tells what is there under a new session's id or hash: itself, from an
-// attempt whose outcome was unknown, or another (S23, A30). Nothing is status 0.
+// created looks for a row with the new session's ID or hash. Status Applied means that an
+// earlier attempt with an unknown outcome inserted this very session. Conflict means that
+// another session has the ID or the hash. Status 0 means that both are free.
 func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) {
 	err = query(t.c, `SELECT key, token_hash FROM session WHERE id = ?`).blob(r.ID[:]).rows(func(s *sqlite.Stmt) error {
 		var h persist.Hash
@@ -76,7 +77,7 @@ func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) 
 	return o, nil
 }
 
-// insert adds a session. A plain INSERT: whatever is there stays there.
+// insert adds a session with a plain INSERT, which never overwrites a row.
 func (t *transaction) insert(r *persist.Record) (int64, error) {
 	rot := cmp.Or(r.Rotation, &persist.Rotation{})
 	var previous []byte
@@ -98,8 +99,8 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 	return key, err
 }
 
-// full reports whether a user has as many active sessions as allowed, beside the one
-// that is replaced.
+// full reports whether a user already has the maximum of active sessions. The session that
+// is being replaced does not count.
 func (t *transaction) full(user string, replaced persist.ID, most int) (bool, error) {
 	if user == "" {
 		return t.guests >= most, nil
@@ -112,8 +113,8 @@ func (t *transaction) full(user string, replaced persist.ID, most int) (bool, er
 	return n >= most, err
 }
 
-// evict ends the least recently active active sessions of a user beyond the
-// limit, but not the new one.
+// evict deletes the user's least recently active active sessions beyond the limit, never
+// the new one.
 func (t *transaction) evict(user string, newest int64, most int) ([]persist.Removed, error) {
 	if user != "" {
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (

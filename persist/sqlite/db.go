@@ -1,19 +1,19 @@
-// Package sqlite keeps sessions in one SQLite file. It owns the SQL, the schema,
-// its migrations, the connections and the lock file, and refuses to know
-// caching, policy and the clock: every time is an argument. A [DB] is safe for
-// concurrent use, but for Apply, which one goroutine at a time may call.
+// Package sqlite stores sessions in one SQLite file. It owns the SQL, the schema and its
+// migrations, the connections and the lock file. It has no cache, no policy and no clock:
+// callers pass every time. A [DB] is safe for concurrent use, except that only one
+// goroutine at a time may call Apply.
 //
-// One connection writes, with synchronous=FULL: when Apply returns nil the batch
-// survives a power cut. After any I/O error another connection takes its place, and
-// the WAL is emptied or committed to anew before anything more is acknowledged: a
-// failed fsync says nothing about what the kernel still holds. No commit goes without
-// its fsync. [measured: with NORMAL for touches, 102 of 150 runs with one failed fsync
-// lost an acknowledged revocation; with FULL for all none did]
+// One connection writes, with synchronous=FULL. When Apply returns nil, the batch survives
+// a power cut. A failed fsync leaves it unknown what the kernel still holds. So after any
+// I/O error a new connection replaces the writer, and nothing is acknowledged until the WAL
+// was emptied or a new commit was synced. No commit skips its fsync. [measured: with NORMAL
+// for touches, 102 of 150 runs with one failed fsync lost an acknowledged revocation; with
+// FULL for all, none did]
 //
-// What is at the path must be the file that was opened, as this process has left it: see
-// identity.
+// The file at the path must be the file that Open opened, with the content that this
+// process left there. See identity.
 //
-// It carries no compatibility promise.
+// The package makes no compatibility promise.
 package sqlite
 
 import (
@@ -30,64 +30,65 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Config says how to open a DB.
+// Config configures a DB.
 type Config struct {
-	Path        string        // of the file
-	CreateDirs  bool          // makes its directory, with mode 0700, if it is missing; else that is an error
-	Readers     int           // connections that read, default 4
-	BusyTimeout time.Duration // how long a lock of another program is waited for, default and at most 1 s
-	VFS         string        // name of the SQLite VFS, for tests; empty = SQLite's own
+	Path        string        // path of the database file
+	CreateDirs  bool          // create a missing directory with mode 0700; without it a missing directory is an error
+	Readers     int           // number of read connections, default 4
+	BusyTimeout time.Duration // how long to wait for another program's lock; default and maximum 1 s
+	VFS         string        // SQLite VFS name, for tests; "" = SQLite's default
 
-	given string // the path before links were followed
+	given string // the absolute path before links were resolved
 }
 
-// DB is an open session file: a [persist.Backend], [persist.Backuper] and
+// DB is an open session file. It implements [persist.Backend], [persist.Backuper] and
 // [persist.Inspector].
 type DB struct {
 	cfg     Config
 	lock    *lock
 	key     []byte
-	id      *identity             // what is also guarded by mu: how the files were left
-	lost    atomic.Pointer[error] // why the file is not ours any more, for good
+	id      *identity             // how this process left the files; that part is guarded by mu
+	lost    atomic.Pointer[error] // why the file is permanently no longer ours
 	readers *readers
-	guard   *sqlite.Conn // reads only; see closeConnections
+	guard   *sqlite.Conn // never writes; see closeConnections
 
-	reopening atomic.Bool // every connection must be opened anew
+	reopening atomic.Bool // every connection must be reopened
 
-	mu       sync.Mutex // guards what follows, between Apply and Watch
+	mu       sync.Mutex // guards the fields below, between Apply and Watch
 	writer   *sqlite.Conn
 	over     bool   // Close has closed everything
-	broken   bool   // an I/O error: the writer must be replaced
-	shrinks  bool   // the file can give free pages back
-	others   bool   // another program has committed since the files were examined
-	unsynced bool   // the WAL may hold commits of which no fsync is known
-	unbacked bool   // a checkpoint failed: what is noted as written back may not be on disk
-	guests   int    // sessions without a user, as committed
-	idle     guests // and in which order they are evicted
-	seen     int64  // the writer's data_version: only the commits of others change it
-	roomy    int64  // bytes of WAL from which on the next truncation is tried
+	broken   bool   // an I/O error happened: the writer must be replaced
+	shrinks  bool   // the file can return free pages to the file system
+	others   bool   // another program has committed since the last examine
+	unsynced bool   // the WAL may hold commits that were never synced
+	unbacked bool   // a checkpoint failed: frames marked as checkpointed may not be on disk
+	guests   int    // committed sessions without a user
+	idle     guests // the eviction order of guests
+	seen     int64  // the writer's data_version, which changes only with foreign commits
+	roomy    int64  // WAL size in bytes at which the next truncation is tried
 
-	clock   atomic.Int64          // the latest Batch.Now on disk, less clockStep at most; written by Apply
-	foreign atomic.Bool           // another program has written; taken by Look
-	warned  atomic.Int32          // so many looks still tell of it
+	clock   atomic.Int64          // latest Batch.Now on disk, up to clockStep behind; written by Apply
+	foreign atomic.Bool           // another program has written; consumed by Look
+	warned  atomic.Int32          // how many more looks report it
 	failed  atomic.Pointer[error] // what the last look found
 	warning atomic.Pointer[string]
-	backup  atomic.Pointer[context.CancelCauseFunc] // of the Backup under way
-	backups sync.Mutex                              // guards closed, and the beginning of a Backup
+	backup  atomic.Pointer[context.CancelCauseFunc] // cancels the running Backup
+	backups sync.Mutex                              // guards closed and the start of a Backup
 	closed  bool
-	copies  sync.WaitGroup // the Backup under way
+	copies  sync.WaitGroup // the running Backup
 	once    sync.Once
-	err     error // of Close
+	err     error // result of Close
 }
 
-// Traits tells the engine's version, the store's key, and the time of its latest commit.
+// Traits returns the engine's version, the store key, and the time of the latest commit.
 func (d *DB) Traits() persist.Traits {
 	return persist.Traits{
 		Engine: "SQLite " + sqlite.Version, Exclusive: true, StoreKey: slices.Clone(d.key), Clock: d.clock.Load(),
 	}
 }
 
-// Inspect tells the sizes of the file and of its WAL, and what others have done to them.
+// Inspect returns the sizes of the file and its WAL. It reports foreign writes as a
+// warning, and a removed, replaced or overwritten file as a failure.
 func (d *DB) Inspect() persist.Info {
 	i := persist.Info{FileBytes: size(d.cfg.Path), WALBytes: size(d.cfg.Path + "-wal"), Failed: d.look()}
 	if w := d.warning.Load(); w != nil {
@@ -99,7 +100,7 @@ func (d *DB) Inspect() persist.Info {
 	return i
 }
 
-// size of a file in bytes, 0 if there is none.
+// size returns the size of a file in bytes, or 0 if it does not exist.
 func size(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -108,9 +109,8 @@ func size(path string) int64 {
 	return info.Size()
 }
 
-// Close ends a backup that is under way, empties the WAL into the file, closes every
-// connection and frees the lock. It is idempotent, and always returns every failure of
-// the first call.
+// Close cancels a running backup, empties the WAL into the file, closes every connection
+// and releases the lock. It is idempotent: every call returns all failures of the first.
 func (d *DB) Close() error {
 	d.once.Do(func() { d.err = d.close() })
 	return d.err
@@ -125,7 +125,7 @@ func (d *DB) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
-	if d.readers != nil { // Open came through
+	if d.readers != nil { // Open succeeded
 		errs = append(errs, replacedOf(d.verify()))
 	}
 	errs = append(errs, d.closeConnections())
@@ -138,10 +138,11 @@ func (d *DB) close() error {
 	return errors.Join(errs...)
 }
 
-// closeConnections empties the WAL into the file and closes every connection. The one
-// that is closed last would do so once more, and delete the WAL. The guard cannot, so
-// it is the last where that must not happen: a file that is not ours any more is not
-// written, and see repair for a checkpoint that has failed.
+// closeConnections empties the WAL into the file and closes every connection.
+//
+// SQLite makes the last connection to close write a checkpoint and delete the WAL. The
+// guard cannot write, so it is closed last when that must not happen: if the file is no
+// longer ours, or if a checkpoint has failed (see repair).
 func (d *DB) closeConnections() error {
 	var errs []error
 	shut := func(c *sqlite.Conn) {
@@ -153,7 +154,7 @@ func (d *DB) closeConnections() error {
 	if d.readers != nil {
 		errs = append(errs, d.readers.close())
 	}
-	if d.writer != nil && d.readers != nil && !lost { // there may be something to empty
+	if d.writer != nil && d.readers != nil && !lost { // the WAL may hold commits
 		err := d.repair()
 		if err == nil {
 			err = d.empty()

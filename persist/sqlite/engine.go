@@ -6,12 +6,12 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// init registers the engine, so that a program opens session files by importing this
-// package. The root cannot import it instead: Go links every package that is imported,
-// used or not, and a program over another backend would carry SQLite.
+// init registers the engine, so that importing this package is enough to open session
+// files. The root package cannot import it: Go links every imported package, and a program
+// with another backend would then contain SQLite.
 func init() { persist.RegisterEngine(engine{}) } //nolint:gochecknoinits // see docs/decisions/engines.md
 
-// engine is the [persist.Engine] of SQLite files.
+// engine implements [persist.Engine] for SQLite files.
 type engine struct{}
 
 func (engine) CheckPath(path string) error { return CheckPath(path) }

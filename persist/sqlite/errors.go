@@ -10,12 +10,12 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// codeOf is the primary result code in err, ResultOK for nil, and ResultError for
-// what does not come from SQLite.
+// codeOf returns the primary result code of err: ResultOK for nil, and ResultError for an
+// error that does not come from SQLite.
 func codeOf(err error) sqlite.ResultCode { return sqlite.ErrCode(err).ToPrimary() }
 
-// ownFault reports whether err is one item's own fault, so that the rest of its
-// batch can go on without it. Everything else is the disk's, or ours.
+// ownFault reports whether only the one item failed, so that the rest of its batch can be
+// committed. Every other error is the disk's fault or our own.
 func ownFault(err error) bool {
 	own := []sqlite.ResultCode{
 		sqlite.ResultConstraint, sqlite.ResultCorrupt, sqlite.ResultTooBig, sqlite.ResultMismatch,
@@ -23,7 +23,7 @@ func ownFault(err error) bool {
 	return errors.Is(err, persist.ErrCorrupt) || slices.Contains(own, codeOf(err))
 }
 
-// damaged adds persist.ErrCorrupt to what SQLite says of a page that it cannot read.
+// damaged adds persist.ErrCorrupt to SQLite's error for a page that it cannot read.
 func damaged(err error) error {
 	if codeOf(err) == sqlite.ResultCorrupt && !errors.Is(err, persist.ErrCorrupt) {
 		return fmt.Errorf("%w: %w", persist.ErrCorrupt, err)
@@ -31,13 +31,13 @@ func damaged(err error) error {
 	return err
 }
 
-// harmless reports whether a connection is as good after err as it was before:
-// somebody else had a lock, or the caller's context ended.
+// harmless reports whether a connection is still usable after err: another program held a
+// lock, or the caller's context ended.
 func harmless(err error) bool {
 	return slices.Contains([]sqlite.ResultCode{sqlite.ResultOK, sqlite.ResultBusy, sqlite.ResultInterrupt}, codeOf(err))
 }
 
-// openError says in the words of the contract why a store does not open.
+// openError translates an error of Open into one of the contract's errors.
 func openError(err error) error {
 	for _, known := range []error{
 		persist.ErrLocked, persist.ErrNewer, persist.ErrForeignWAL, persist.ErrNotStore, persist.ErrReadOnly, persist.ErrUnavailable,
@@ -58,5 +58,5 @@ func openError(err error) error {
 	}
 }
 
-// errEnough ends a query early.
+// errEnough stops a query early.
 var errEnough = errors.New("enough rows")

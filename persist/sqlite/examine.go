@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// present is persist.ErrFileReplaced unless the file that is open is the one at the path
-// and has not been overwritten. It costs a stat for each name.
+// present returns persist.ErrFileReplaced unless the open file is the one at the path and was
+// not overwritten. It costs one stat per name of the file.
 func (d *DB) present() error {
 	if lost := d.lost.Load(); lost != nil {
 		return *lost
@@ -19,7 +19,7 @@ func (d *DB) present() error {
 	return d.id.atPath()
 }
 
-// lose notes that the file is not ours any more, for good.
+// lose records that the file is permanently no longer ours, if err says so.
 func (d *DB) lose(err error) error {
 	if final(err) {
 		d.lost.CompareAndSwap(nil, &err)
@@ -27,9 +27,9 @@ func (d *DB) lose(err error) error {
 	return err
 }
 
-// left notes how an action of this process, which may have failed, has left the files:
-// whatever is different later is the work of others. What others did while it went on
-// must show in the content.
+// left records the state of the files after an action of this process, which may have
+// failed. Any later difference is the work of others. What others did during the action
+// has to show in the content.
 func (d *DB) left(failed bool) error {
 	main, wal, err := d.id.stat()
 	if main == nil {
@@ -37,10 +37,10 @@ func (d *DB) left(failed bool) error {
 	}
 	if touched(d.id.main, main) {
 		if seen, err := queryInt(d.writer, dataVersion); err == nil && seen != d.seen {
-			return nil // another program has committed meanwhile: examine judges what it has left
+			return nil // another program committed meanwhile; examine checks the result
 		}
 		all := d.allBack()
-		// Both, because the connection may not even be able to count the pages.
+		// Both checks run, because the connection may fail to count the pages.
 		if err := errors.Join(d.checkSize(d.writer, main), d.id.mark.settle(d.id.file, all, failed)); err != nil {
 			return d.lose(err)
 		}
@@ -56,8 +56,8 @@ func (d *DB) noteWAL(wal os.FileInfo) {
 	}
 }
 
-// examine looks for what others have done to the files. The transaction of c keeps
-// other writers out. It reports whether anything cached may be outdated.
+// examine checks what other programs did to the files. The transaction on c keeps other
+// writers out. foreign reports whether cached data may be stale.
 func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 	seen := d.seen
 	err = query(c, dataVersion).rows(func(s *sqlite.Stmt) error { seen = s.ColumnInt64(0); return nil })
@@ -79,7 +79,7 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 		}
 	}
 	if touched(d.id.main, main) {
-		foreign = true // a checkpoint of another program, for example
+		foreign = true // for example a checkpoint by another program
 		if err := d.id.mark.findRoot(c); err != nil {
 			return false, err
 		}
@@ -97,8 +97,8 @@ func (d *DB) examine(c *sqlite.Conn) (foreign bool, err error) {
 	return foreign, nil
 }
 
-// checkSize judges the size of a database file that was written to. It may have fewer
-// pages than the database while the others are in the WAL only, but it loses none.
+// checkSize checks the size of a database file that was written to. While pages are only
+// in the WAL, the file may have fewer pages than the database, but it never shrinks.
 func (d *DB) checkSize(c *sqlite.Conn, now os.FileInfo) error {
 	pages, err := queryInt(c, `PRAGMA page_count`)
 	if err != nil || now.Size() >= pages*d.id.mark.page {
@@ -110,8 +110,8 @@ func (d *DB) checkSize(c *sqlite.Conn, now os.FileInfo) error {
 	return errShortened
 }
 
-// allBack reports whether the file has everything that the WAL has, so that it must be
-// whole by itself. Like countedFrames it asks another connection.
+// allBack reports whether the whole WAL is in the file, so that the file alone must be
+// complete. Like countedFrames, it asks another connection than the writer.
 func (d *DB) allBack() bool {
 	if d.guard == nil {
 		return false
@@ -120,8 +120,8 @@ func (d *DB) allBack() bool {
 	return err == nil && frames == done
 }
 
-// checkWAL judges a WAL that was written to: it must hold the frames that its index
-// counts, and if nobody has committed it must be the one that we know.
+// checkWAL checks a WAL that was written to. It must contain the frames that its index
+// counts. If nobody has committed, it must be the WAL that we know.
 func (d *DB) checkWAL(committed bool) error {
 	counted, err := d.countedFrames()
 	if err != nil || counted <= 0 {
@@ -137,15 +137,15 @@ func (d *DB) checkWAL(committed bool) error {
 	return err
 }
 
-// countedFrames is how many frames of the WAL are committed, by its index. Another
-// connection must be asked than the one in a transaction.
+// countedFrames returns how many frames of the WAL are committed, according to its index.
+// It asks the guard, because the writer is in a transaction.
 func (d *DB) countedFrames() (n int64, err error) {
 	n, _, err = progress(d.guard)
 	return n, err
 }
 
-// checkLength is errLogChanged if the WAL is shorter than its index says. No statement
-// could read from it.
+// checkLength returns errLogChanged if the WAL is shorter than its index says. It runs
+// before any statement, because no statement could read such a WAL.
 func (d *DB) checkLength() error {
 	if d.id.wal == nil || d.guard == nil || size(d.id.names[0]+"-wal") >= d.id.wal.Size() {
 		return nil
@@ -156,14 +156,14 @@ func (d *DB) checkLength() error {
 	}
 	short := size(d.id.names[0]+"-wal") < walHeaderBytes+before*(frameHeaderBytes+d.id.mark.page)
 	after, err := d.countedFrames()
-	if err == nil && short && before > 0 && before == after { // else another program has emptied it
+	if err == nil && short && before > 0 && before == after { // otherwise another program has emptied the WAL
 		err = d.lose(errLogChanged)
 	}
 	return err
 }
 
-// lookAtFiles examines the files if they are not as we left them, or if another program
-// has committed.
+// lookAtFiles examines the files if they changed since our last action, or if another
+// program has committed.
 func (d *DB) lookAtFiles() (err error) {
 	if d.untouched() {
 		return nil
@@ -186,7 +186,7 @@ func (d *DB) lookAtFiles() (err error) {
 	return err
 }
 
-// untouched reports whether everything is as we left it.
+// untouched reports whether the files are as we left them.
 func (d *DB) untouched() bool {
 	seen := int64(-1)
 	err := query(d.writer, dataVersion).rows(func(s *sqlite.Stmt) error { seen = s.ColumnInt64(0); return nil })
@@ -197,7 +197,7 @@ func (d *DB) untouched() bool {
 	return err == nil && !touched(d.id.main, main) && !touched(d.id.wal, wal)
 }
 
-// replacedOf is err if it says that the file is not ours.
+// replacedOf returns err if it is persist.ErrFileReplaced, and nil otherwise.
 func replacedOf(err error) error {
 	if errors.Is(err, persist.ErrFileReplaced) {
 		return err

@@ -9,11 +9,12 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// lookFactor bounds how many rows Expired looks at for each that it may return.
+// lookFactor bounds how many rows Expired looks at per session that it may return.
 const lookFactor = 10
 
-// Expired finds sessions whose end has come, and those whose last activity lies in the future. It walks the narrow table in the
-// order of its keys and reads the wide one only for what it returns.
+// Expired returns sessions that have ended by now, and sessions whose last activity lies in
+// the future. It scans the narrow table in key order, and reads the wide table only for the
+// sessions that it returns.
 func (d *DB) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
 	if limit <= 0 {
 		return nil, 0, nil
@@ -36,7 +37,7 @@ func expired(c *sqlite.Conn, now, after int64, limit int) (refs []persist.Ref, n
 	q := query(c, `SELECT key, expires_at, last_active FROM activity WHERE key > ? ORDER BY key LIMIT ?`).
 		int(after).int(int64(limit)*lookFactor + 1)
 	err = q.rows(func(s *sqlite.Stmt) error {
-		if last() { // there is more
+		if last() { // there is at least one more row
 			next = after
 			return errEnough
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// prepareFile makes sure that there is a file that is ours and can be written,
-// with mode 0600 whatever the umask: SQLite gives the same to its WAL (S51).
-// Until it is sure it reads only. It returns the connection that looked, if any.
+// prepareFile makes sure that the file is ours and writable, with mode 0600 whatever the
+// umask. SQLite gives the WAL the same mode. Until prepareFile is sure, it only reads. It
+// returns the connection that it read with, if any.
 func (d *DB) prepareFile() (*sqlite.Conn, error) {
 	if err := d.lookAtFile(); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (d *DB) prepareFile() (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// lookAtFile opens or creates the file, claims it and judges its first bytes.
+// lookAtFile opens or creates the file, claims it and checks its first bytes.
 func (d *DB) lookAtFile() (err error) {
 	if d.id, err = openIdentity(d.cfg.Path, d.cfg.given); err != nil {
 		return err
@@ -45,26 +45,26 @@ func (d *DB) lookAtFile() (err error) {
 	}
 	err = checkHeader(d.id.file, d.id.info.Size())
 	if errors.Is(err, persist.ErrNotStore) && d.recoverable() {
-		return nil // lookInside judges what SQLite makes of it
+		return nil // lookInside checks it after SQLite has recovered it
 	}
 	return err
 }
 
-// recoverable reports whether SQLite may have its reasons not to find a header: a
-// power cut can leave anything of a page that was being written, and the page is
-// in the WAL then, or a journal takes the file back.
+// recoverable reports whether SQLite may be able to repair a broken header. A power cut can
+// leave any content in a page that was being written. The page is then in the WAL, or a
+// rollback journal restores it.
 func (d *DB) recoverable() bool {
 	return size(d.cfg.Path+"-wal") > 0 || unfinished(d.cfg.Path)
 }
 
-// headerBytes is the length of the header of an SQLite file. Its fields are at
-// the offsets that https://sqlite.org/fileformat2.html gives.
+// headerBytes is the length of the header of an SQLite file. The field offsets are from
+// https://sqlite.org/fileformat2.html.
 const headerBytes = 100
 
-// magic is how the header begins.
+// magic is the start of the header.
 const magic = "SQLite format 3\x00"
 
-// checkHeader judges the bytes of a file before SQLite sees it.
+// checkHeader checks the header of a file before SQLite opens it.
 func checkHeader(f io.ReaderAt, size int64) error {
 	if size == 0 {
 		return nil
@@ -82,8 +82,8 @@ func checkHeader(f io.ReaderAt, size int64) error {
 	return checkMarks(int64(int32(binary.BigEndian.Uint32(h[68:]))), int64(binary.BigEndian.Uint32(h[60:])))
 }
 
-// checkMarks judges an application id and a schema version. A database without
-// either may be new: lookInside tells.
+// checkMarks checks an application ID and a schema version. A database with neither may be
+// new; lookInside finds out.
 func checkMarks(app, version int64) error {
 	switch {
 	case app != applicationID && app != 0:
@@ -97,8 +97,8 @@ func checkMarks(app, version int64) error {
 	}
 }
 
-// lookInside reads a database that is not empty through a connection that
-// cannot write: what is only in its WAL yet counts, and stays there.
+// lookInside reads a non-empty database through a connection that cannot write. It sees
+// content that is only in the WAL, and leaves it there.
 func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 	if d.id.info.Size() == 0 && size(d.cfg.Path+"-wal") == 0 {
 		return nil, nil
@@ -117,9 +117,9 @@ func (d *DB) lookInside() (_ *sqlite.Conn, err error) {
 	return c, nil
 }
 
-// unfinished reports whether a rollback journal takes its database back to
-// nothing, or to one page, which has no table: the first Open was killed before it came
-// to use a WAL. A connection that cannot write cannot follow such a journal.
+// unfinished reports whether a rollback journal would truncate the database to nothing, or
+// to one page without tables. That happens if the first Open was killed before it switched
+// to a WAL. A connection that cannot write cannot roll such a journal back.
 func unfinished(path string) bool {
 	f, err := os.Open(path + "-journal")
 	if err != nil {
@@ -130,13 +130,13 @@ func unfinished(path string) bool {
 	if _, err := io.ReadFull(f, h[:]); err != nil {
 		return false
 	}
-	if string(h[:len(journalMagic)]) != journalMagic { // torn: the database stays as it is
+	if string(h[:len(journalMagic)]) != journalMagic { // torn: SQLite ignores it
 		return blank(path)
 	}
 	return binary.BigEndian.Uint32(h[16:]) <= 1
 }
 
-// blank reports whether a database is as one without tables is before it has a WAL.
+// blank reports whether a database has no tables and no WAL mode yet.
 func blank(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -149,15 +149,15 @@ func blank(path string) bool {
 
 const (
 	journalMagic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
-	newPage      = 4096 // bytes of a page in a new file
+	newPage      = 4096 // page size of a new file, bytes
 )
 
-// startOver empties a file that its journal would take back to nothing. SQLite would do
-// the same, but for the header: it would take it back to one without a WAL, and use the
-// WAL that is there all the same.
+// startOver empties a file that its journal would truncate to nothing. SQLite would do
+// almost the same. But it would restore a header without WAL mode, and still use the WAL
+// that exists.
 func (d *DB) startOver() error {
 	if n, err := frames(d.cfg.Path + "-wal"); err == nil && n > 0 {
-		return nil // that was not us
+		return nil // the WAL has commits, so it is not our unfinished creation
 	}
 	if err := errors.Join(d.id.file.Truncate(0), d.id.file.Sync()); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (d *DB) startOver() error {
 	return syncDir(filepath.Dir(d.cfg.Path))
 }
 
-// checkContent judges a database by what is in it: nothing at all, or a store.
+// checkContent accepts a database only if it is empty or a session store.
 func checkContent(c *sqlite.Conn) error {
 	app, err := queryInt(c, `PRAGMA application_id`)
 	if err != nil {

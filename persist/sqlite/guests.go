@@ -8,23 +8,25 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// guests orders the sessions without a user by their last activity, for evictions. There
-// is no index on that: every touch would pay for it. So the order is in memory, and lazy:
-// an entry's time is a lower bound of what is stored. An eviction looks the first one up.
-// If it was active meanwhile it goes back with the time that is stored, else it is the
-// least recently active of all. So a touch costs nothing, and an eviction one look for
-// itself and at most one for each time that a guest was active.
+// guests keeps the eviction order of sessions without a user: by last activity.
 //
-// The bound holds because last_active never goes back, but for a retime, which notes the
-// guest anew. An entry too many does no harm: of guests that have ended, of those noted
-// twice, of those that a transaction noted which was rolled back. An entry too few would:
-// what a transaction takes out comes back if it is rolled back.
+// The database has no index on that time, because every touch would have to update it.
+// The order is in memory instead, and lazy. The time in an entry is a lower bound of the
+// stored time. An eviction takes the first entry and reads its stored time. If the guest
+// was active since, the entry goes back with the stored time. Otherwise that guest is the
+// least recently active one. So a touch costs nothing. An eviction costs one lookup, plus
+// at most one for each time that a guest was active.
+//
+// The lower bound holds because last_active only goes back in a retime, which adds a new
+// entry. Extra entries do no harm: for ended guests, duplicates, or guests of a transaction
+// that was rolled back. A missing entry would do harm, so a rollback puts back what the
+// transaction took.
 type guests struct {
 	entries guestHeap
-	loaded  bool // from the first eviction on
+	loaded  bool // true after the first eviction
 }
 
-// guest is one entry. Ties go by the key, that is by creation.
+// guest is one entry. Ties are broken by key, which is creation order.
 type guest struct{ lastActive, key int64 }
 
 type guestHeap []guest
@@ -40,7 +42,7 @@ func (h guestHeap) Less(i, j int) bool {
 
 func (h guestHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-func (h *guestHeap) Push(x any) { *h = append(*h, x.(guest)) } //nolint:errcheck,forcetypeassert // the heap is ours alone
+func (h *guestHeap) Push(x any) { *h = append(*h, x.(guest)) } // only we use the heap
 
 func (h *guestHeap) Pop() any {
 	last := len(*h) - 1
@@ -49,8 +51,8 @@ func (h *guestHeap) Pop() any {
 	return x
 }
 
-// note adds an entry. When there are many more than guests it forgets them all, and the
-// next eviction reads them again.
+// note adds an entry. If there are far more entries than guests, it drops them all, and
+// the next eviction reads them from the database.
 func (g *guests) note(x guest, stored int) {
 	switch {
 	case !g.loaded:
@@ -61,10 +63,10 @@ func (g *guests) note(x guest, stored int) {
 	}
 }
 
-// forget drops everything: nobody knows any more what is stored.
+// forget drops all entries, because the stored guests are no longer known.
 func (g *guests) forget() { *g = guests{} }
 
-// loadGuests reads the order of the guests but the newest, once.
+// loadGuests reads the order of all guests except the newest, unless it is loaded already.
 func (t *transaction) loadGuests(newest int64) error {
 	g := &t.db.idle
 	if g.loaded {
@@ -85,8 +87,8 @@ func (t *transaction) loadGuests(newest int64) error {
 	return nil
 }
 
-// evictGuests ends the n least recently active guests, but not the newest one. Where
-// damage keeps their order from being read, it ends the oldest.
+// evictGuests deletes the n least recently active guests, but never the newest one. If
+// damage makes their order unreadable, it deletes the oldest guests.
 func (t *transaction) evictGuests(newest int64, n int) ([]persist.Removed, error) {
 	if err := t.loadGuests(newest); ownFault(err) {
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
@@ -97,7 +99,7 @@ func (t *transaction) evictGuests(newest int64, n int) ([]persist.Removed, error
 	}
 	var all []persist.Removed
 	for g := &t.db.idle; len(all) < n && len(g.entries) > 0; {
-		x := heap.Pop(&g.entries).(guest) //nolint:errcheck,forcetypeassert // the heap is ours alone
+		x := heap.Pop(&g.entries).(guest) // only we use the heap
 		t.taken = append(t.taken, x)
 		stored, there, err := t.guestActive(x.key)
 		if err != nil {
@@ -118,8 +120,8 @@ func (t *transaction) evictGuests(newest int64, n int) ([]persist.Removed, error
 	return all, nil
 }
 
-// guestActive is when a guest was last active, and whether there is such a guest. One
-// whose times are lost was never active.
+// guestActive returns when a guest was last active, and whether it exists. If its times are
+// lost, at is 0.
 func (t *transaction) guestActive(key int64) (at int64, there bool, err error) {
 	err = query(t.c, `SELECT (SELECT last_active FROM activity a WHERE a.key = s.key) FROM session s WHERE key = ? AND user_id = ''`).
 		int(key).rows(func(s *sqlite.Stmt) error {
@@ -129,8 +131,8 @@ func (t *transaction) guestActive(key int64) (at int64, there bool, err error) {
 	return at, there, err
 }
 
-// putBack notes again the guests that were taken out and are there still: all of them
-// from the first n on, because what has ended them is rolled back.
+// putBack restores the entries that the transaction took, from the n-th on. It is called
+// when their evictions are rolled back.
 func (t *transaction) putBack(n int) {
 	for _, x := range t.taken[n:] {
 		t.db.idle.note(x, t.guests)

@@ -13,30 +13,30 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// identity is the file that Open opened, and how this process has left it and its
-// WAL. What is at the path must be this file, or what is written is lost at the next
+// identity identifies the file that Open opened, and records the state in which this process
+// left it and its WAL. If another file is at the path, new writes would be lost at the next
 // start.
 type identity struct {
-	names []string    // the path, and as it was given if that leads there by links
-	file  *os.File    // opened before SQLite's connections and closed after them: to close it drops their locks
-	info  os.FileInfo // of file
-	kept  []*os.File  // closed with it, for the same reason
+	names []string    // the resolved path, and the given path if it leads there by links
+	file  *os.File    // opened before SQLite's connections and closed after them: closing it drops their locks
+	info  os.FileInfo // of file, at Open
+	kept  []*os.File  // more files to close with it, for the same reason
 
 	besides atomic.Pointer[besides]
 
-	main    os.FileInfo // how our last action has left the file
-	wal     os.FileInfo // and its WAL, nil if unknown
+	main    os.FileInfo // state of the file after our last action
+	wal     os.FileInfo // state of its WAL, nil if unknown
 	walHead [walHeaderBytes]byte
-	walFile *os.File // to read the header again, nil where that keeps others from removing the WAL
+	walFile *os.File // to reread the header; nil where an open file could not be deleted
 	mark    mark
 }
 
-// besides are the WAL and its index that the connections use, nil if unknown.
+// besides are the WAL and the index that the connections use, nil if unknown.
 type besides struct{ wal, shm os.FileInfo }
 
-// opened are the files that this process has open, under whatever name. POSIX locks
-// are the process's: to open and close a file a second time would drop those that the
-// first store holds.
+// opened lists the files that this process has open, under any name. POSIX locks belong to
+// the process: opening and closing a file a second time would drop the locks of the store
+// that opened it first.
 //
 //nolint:gochecknoglobals // so are the locks
 var opened struct {
@@ -44,7 +44,7 @@ var opened struct {
 	files []os.FileInfo
 }
 
-// openIdentity opens or creates the file at path, and claims it.
+// openIdentity opens or creates the file at path and claims it.
 func openIdentity(path, given string) (*identity, error) {
 	opened.Lock()
 	defer opened.Unlock()
@@ -70,7 +70,7 @@ func openIdentity(path, given string) (*identity, error) {
 	return i, nil
 }
 
-// openPlain opens or creates a regular file that is nobody else's.
+// openPlain opens or creates a file, and refuses anything but a regular file.
 func openPlain(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|plain, 0o600)
 	if err != nil {
@@ -104,8 +104,9 @@ func (i *identity) close() error {
 	return errors.Join(errs...)
 }
 
-// atPath is persist.ErrFileReplaced unless the file is the one at its path. A link there that
-// leads to the file does not do: SQLite follows it, and takes the WAL from beside its target.
+// atPath returns persist.ErrFileReplaced unless the open file is the one at its path. A link at
+// the path to the file is not enough: SQLite follows it and would use the WAL beside the
+// link's target.
 func (i *identity) atPath() error {
 	for n, name := range i.names {
 		look := os.Stat
@@ -125,7 +126,7 @@ func (i *identity) atPath() error {
 	return nil
 }
 
-// beside is errBeside unless the WAL and its index at the path are those that the
+// beside returns errBeside unless the WAL and the index at the path are those that the
 // connections use.
 func (i *identity) beside() error {
 	b := i.besides.Load()
@@ -145,14 +146,14 @@ func isAt(name string, ours os.FileInfo) bool {
 
 var errBeside = fmt.Errorf("%w: its write-ahead log, or the index of that, was removed or replaced", persist.ErrFileReplaced)
 
-// touched reports whether a file is not as we left it. Windows may tell the time of a
-// write long after it.
+// touched reports whether a file changed since we left it. It ignores modification times
+// on Windows, which reports them late.
 func touched(left, now os.FileInfo) bool {
 	return left == nil || now == nil || left.Size() != now.Size() ||
 		runtime.GOOS != "windows" && !left.ModTime().Equal(now.ModTime())
 }
 
-// stat looks at the file and its WAL.
+// stat returns the state of the file and of its WAL.
 func (i *identity) stat() (main, wal os.FileInfo, err error) {
 	if main, err = i.file.Stat(); err != nil {
 		return nil, nil, err
@@ -161,7 +162,7 @@ func (i *identity) stat() (main, wal os.FileInfo, err error) {
 	return main, wal, err
 }
 
-// head reads the header of the WAL.
+// head returns the header of the WAL.
 func (i *identity) head() [walHeaderBytes]byte {
 	if i.walFile != nil {
 		return headOf(i.walFile)
@@ -169,12 +170,12 @@ func (i *identity) head() [walHeaderBytes]byte {
 	return readHead(i.names[0] + "-wal")
 }
 
-// learn takes the WAL and its index for those that the connections use, which have
-// just been opened.
+// learn records the WAL and the index at the path as those of the connections. It is called
+// when the connections have just been opened.
 func (i *identity) learn() {
 	i.wal = lstat(i.names[0] + "-wal")
 	if i.walFile != nil {
-		_ = i.walFile.Close() // it was read only
+		_ = i.walFile.Close() // it was only read
 	}
 	i.walFile = keepOpen(i.names[0] + "-wal")
 	i.besides.Store(&besides{wal: i.wal, shm: lstat(i.names[0] + "-shm")})
