@@ -178,3 +178,44 @@ func TestConfigIsASectionOfAFile(t *testing.T) {
 		seen[tag] = true
 	}
 }
+
+// Lifetimes that are lowered in the configuration hold for the sessions there are, but
+// for those whose login chose its own.
+func TestConfigWithALowerLifetimeHoldsForExistingSessions(t *testing.T) {
+	const day = 24 * time.Hour
+	r := newRestarts(t, sessile.Config{TTL: 10 * day, MaxLifetime: 30 * day})
+	x, tok := login(t, r.s, "ann")
+	own, ownTok, err := r.s.CreateWith(t.Context(), sessile.NewSession{UserID: "ann", TTL: 20 * day, MaxLifetime: sessile.NoMaxLifetime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.cfg.TTL, r.cfg.MaxLifetime = 2*day, 5*day
+	s := r.again()
+	got, err := s.ReadByToken(t.Context(), tok)
+	if err != nil || got.TTL() != 2*day || !got.ExpiresAt().Equal(x.CreatedAt().Add(2*day)) || !got.Deadline().Equal(x.CreatedAt().Add(5*day)) {
+		t.Errorf("TTL %v, until %v and %v: %v", got.TTL(), got.ExpiresAt(), got.Deadline(), err)
+	}
+	for range 4 {
+		r.clock.pass(day + time.Hour)
+		got, err = s.Renew(t.Context(), x.ID())
+	}
+	if err != nil || !got.ExpiresAt().Equal(x.CreatedAt().Add(5*day)) {
+		t.Errorf("renewed until %v: %v", got.ExpiresAt(), err)
+	}
+	r.clock.pass(day)
+	s = r.again()
+	if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrExpired) {
+		t.Errorf("after the new lifetime: %v", err)
+	}
+	list, err := s.ListForUser(t.Context(), "ann")
+	if err != nil || len(list) != 1 || list[0].ID() != own.ID() || list[0].TTL() != 20*day || !list[0].Deadline().IsZero() {
+		t.Errorf("%v, %v", list, err)
+	}
+	if _, err := s.ReadByToken(t.Context(), ownTok); err != nil {
+		t.Errorf("a login that chose its own lifetimes: %v", err)
+	}
+	r.cfg.TTL, r.cfg.MaxLifetime = 20*day, 40*day
+	if got, err := r.again().Read(t.Context(), x.ID()); err != nil || got.TTL() != 10*day {
+		t.Errorf("raised again, the TTL is %v: %v", got.TTL(), err)
+	}
+}

@@ -3,10 +3,13 @@ package sessile_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/zap"
@@ -64,5 +67,35 @@ func TestEventAboutNoSessionIsLoggedWithoutOne(t *testing.T) {
 		if n := strings.Count(text.String(), string(e.Kind)); n != 5 {
 			t.Errorf("the kind is logged %d times, want 5:\n%s", n, &text)
 		}
+	}
+}
+
+// TestEventHookThatPanicsOrBlocksBreaksNothing: A10, S40.
+func TestEventHookThatPanicsOrBlocksBreaksNothing(t *testing.T) {
+	hold := make(chan struct{})
+	t.Cleanup(sync.OnceFunc(func() { close(hold) }))
+	n := 0
+	s, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), Events: func(sessile.Event) {
+		if n++; n == 2 {
+			<-hold
+		}
+		panic("a broken hook")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, tok := login(t, s, "ann")
+	if err := s.Destroy(t.Context(), x.ID()); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		login(t, s, "bob")
+	}
+	if err := readErr(t, s, tok); !errors.Is(err, sessile.ErrNotFound) {
+		t.Fatal(err)
+	}
+	hold <- struct{}{}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

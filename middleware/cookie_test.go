@@ -248,3 +248,163 @@ func TestCookieThatIsDeadIsRemovedAndAValidOneIsLeftAlone(t *testing.T) { // S17
 		}
 	})
 }
+
+// Of several requests of one browser the response of any may come last. Each of these
+// sequences took a good cookie away before its fix (A25).
+func TestCookieThatIsNewerIsNotReplacedByASlowResponse(t *testing.T) {
+	login := func(f *fixture) action {
+		return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Authenticate(r.Context(), "alice"))
+		}
+	}
+	logout := func(f *fixture) action {
+		return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) }
+	}
+	change := func(f *fixture, h *middleware.Handle) {
+		f.must(h.Update(f.Context(), new(sessile.Changes).Set("slow", 1)))
+	}
+	for name, slow := range map[string]func(f *fixture, b *browser, h *middleware.Handle){
+		"renewed, then another rotates": func(f *fixture, b *browser, h *middleware.Handle) {
+			change(f, h)
+			b.do(rotate(f))
+		},
+		"renewed, then another logs in": func(f *fixture, b *browser, h *middleware.Handle) {
+			change(f, h)
+			b.do(login(f))
+		},
+		"another logs out, then in": func(f *fixture, b *browser, h *middleware.Handle) {
+			b.do(logout(f))
+			b.do(login(f))
+			f.must(h.Set("slow", 1))
+		},
+		"another logs out and in at once": func(f *fixture, b *browser, h *middleware.Handle) {
+			b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(h.Logout(r.Context()))
+				f.must(h.Authenticate(r.Context(), "alice"))
+			})
+			f.must(h.Set("slow", 1))
+		},
+		"another logs in a minute before the end": func(f *fixture, b *browser, h *middleware.Handle) {
+			b.do(login(f))
+			wait(2 * time.Minute)
+			f.must(h.Set("slow", 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{TouchInterval: time.Minute}, middleware.Options{})
+				b := f.login("alice")
+				wait(2 * time.Minute)
+				resp := b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { slow(f, b, h) })
+				f.want(golden(t, resp), "")
+				f.want(b.take(resp).StatusCode, http.StatusOK)
+				f.want(b.user(), "alice")
+			})
+		})
+	}
+}
+
+// The same with a token that the slow request has made itself: the login, which was
+// under way, has ended its session.
+func TestCookieOfAnEndedSessionIsNotSent(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	var slow *http.Response
+	b.do(func(_ http.ResponseWriter, r *http.Request, login *middleware.Handle) {
+		slow = b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Rotate(r.Context()))
+			f.must(login.Authenticate(r.Context(), "alice"))
+		})
+	})
+	f.want(golden(t, slow), "")
+	b.take(slow)
+	f.want(b.user(), "alice")
+}
+
+func TestCookieThatIsDeadIsRemovedByAResponseThatReadsTheSession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	for name, cookie := range map[string]string{"unknown": forged(1), "malformed": "x", "revoked": ""} {
+		b := f.browser()
+		b.cookie = cookie
+		if name == "revoked" {
+			b = f.login("alice")
+			f.must(f.store.Destroy(t.Context(), b.session().ID()))
+		}
+		f.cacheable(b.do(asset))
+		f.want(golden(t, b.do(look)), removedCookie)
+	}
+}
+
+// Four values come, and three are looked at. The fourth may be good.
+func TestCookieThatNobodyLookedAtIsKept(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b := f.login("alice")
+	resp := b.serve(b.sends(append(planted(), b.cookie)...), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+		f.want(h.IsAuthenticated(), false)
+		f.wantErr(h.Set("cart", 1), middleware.ErrNoSession) // nor does a guest's replace it
+	})
+	f.want(golden(t, resp), "")
+	f.want(b.user(), "alice")
+}
+
+// Of two good cookies the first counts; it may be planted, for one path, and must not take
+// the other's place on all of them.
+func TestCookieBesideAnotherGoodOneIsNotRenewed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
+		b, mallory := f.login("alice"), f.login("mallory")
+		wait(2 * time.Hour)
+		resp := b.serve(b.sends(mallory.cookie, b.cookie), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			user, _ := h.UserID()
+			f.want(user, "mallory")
+		})
+		f.want(golden(t, resp), "")
+		// Beside a dead one it is.
+		resp = b.serve(b.sends(planted()[0], b.cookie), look)
+		f.want(golden(t, resp), sentCookie)
+		b.take(resp)
+		f.want(b.user(), "alice")
+	})
+}
+
+func TestCookieMaxAgeIsBoundedForAnAbsurdLifetime(t *testing.T) { // S14
+	const century = 100 * 365 * day
+	f := setUp(t, sessile.Config{TTL: century, MaxLifetime: century}, middleware.Options{})
+	w := f.listen(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(golden(t, w.say(get(), http.MethodGet)[0]),
+		"__Host-session=TOKEN; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax")
+}
+
+// The browser keeps our cookie back, and sends one that was planted with SameSite=None.
+func TestCookieIsNotReplacedByAForeignForm(t *testing.T) {
+	for name, c := range map[string]struct {
+		cookie string
+		act    func(f *fixture) action
+	}{
+		"dead": {planted()[0], func(*fixture) action { return look }},
+		"dead, where a guest would begin": {planted()[0], func(f *fixture) action {
+			return func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+				f.wantErr(h.Set("cart", 1), middleware.ErrNoSession)
+			}
+		}},
+		"good":          {"", func(*fixture) action { return look }},
+		"good, and set": {"", func(f *fixture) action { return set(f, "k", 1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, RotateEvery: time.Hour})
+				b, mallory := f.login("alice"), f.login("mallory")
+				if c.cookie == "" {
+					c.cookie = mallory.cookie
+				}
+				wait(2 * time.Hour) // its cookie is to be renewed, its token to be rotated
+				resp := b.serve(foreignForm.put(b.sends(c.cookie)), c.act(f))
+				f.want(golden(t, resp), "")
+				b.take(resp)
+				f.want(b.user(), "alice")
+			})
+		})
+	}
+}

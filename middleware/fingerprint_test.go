@@ -68,13 +68,3 @@ func TestFingerprintMismatchIsReportedOnceAMinute(t *testing.T) { // S41: a stre
 		f.want(f.count(sessile.EventFingerprintMismatch), 2)
 	})
 }
-
-func TestSessionsHaveDeviceNames(t *testing.T) { // for example "Firefox on Windows"
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	for agent, want := range map[string]string{firefox: "Firefox on Linux desktop", safari: "Safari on iPhone mobile", "": "Unknown device "} {
-		b := f.browser().as(agent, "")
-		b.login("alice")
-		s := b.session()
-		f.want(s.DeviceName()+" "+s.DeviceType(), want)
-	}
-}

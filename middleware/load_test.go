@@ -2,10 +2,11 @@ package middleware_test
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/sessile/sessile/persist/persisttest"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -15,13 +16,13 @@ func TestLoadThatFailsIsNotAGuest(t *testing.T) { // S48: modo takes a store err
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
-	f.disk.failReads(errors.New("the disk is on fire"))
+	f.fail(persisttest.ByHash, errors.New("the disk is on fire"))
 	entered := false
 	resp := b.do(func(http.ResponseWriter, *http.Request, *middleware.Handle) { entered = true })
 	f.want(resp.StatusCode, http.StatusServiceUnavailable)
 	f.want(entered, false)
 	f.want(len(resp.Header["Set-Cookie"]), 0)
-	f.disk.heal()
+	f.heal()
 	f.want(b.user(), "alice")
 }
 
@@ -29,7 +30,7 @@ func TestLoadThatFailsServesGuestsIfTheApplicationAllowsIt(t *testing.T) { // Al
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{AllowAnonymousOnError: true})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
-	f.disk.failReads(errors.New("the disk is on fire"))
+	f.fail(persisttest.ByHash, errors.New("the disk is on fire"))
 	resp := b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 		f.want(h.IsAuthenticated(), false)
 		if h.Err() == nil {
@@ -38,42 +39,20 @@ func TestLoadThatFailsServesGuestsIfTheApplicationAllowsIt(t *testing.T) { // Al
 	})
 	f.want(resp.StatusCode, http.StatusOK)
 	f.want(len(resp.Header["Set-Cookie"]), 0)
-	f.disk.heal()
+	f.heal()
 	f.want(b.user(), "alice")
 }
 
 func TestLoadCostsOneLookupWithoutAccess(t *testing.T) { // the issue: "no store call beyond the lookup"
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
-	before, reads := f.store.Stats(), f.disk.reads.Load()
+	before, reads := f.store.Stats(), f.reads.Load()
 	b.do(nothing)
 	after := f.store.Stats()
 	f.want(after.Hits-before.Hits, uint64(1))
-	f.want(f.disk.reads.Load()-reads, int64(0))
+	f.want(f.reads.Load()-reads, int64(0))
 	after.Hits = before.Hits
 	f.want(after, before)
-}
-
-func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // modo hides a failed flush and sends the cookie again
-	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
-	b := f.login("alice")
-	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		f.must(h.Set("a", 1))
-		// A parallel request fills the session meanwhile.
-		f.must(f.fill(r, h))
-		w.Header().Set("Content-Type", "text/secret")
-		w.WriteHeader(http.StatusAccepted)
-		if _, err := w.Write([]byte("done")); err == nil {
-			t.Error("the handler is told that all is well")
-		}
-	})
-	f.want(resp.StatusCode, http.StatusInternalServerError)
-	f.want(strings.Contains(resp.Header.Get("Content-Type"), "secret"), false)
-	body, err := io.ReadAll(resp.Body)
-	f.must(err)
-	f.want(strings.Contains(string(body), "done"), false)
-	f.want(len(resp.Header["Set-Cookie"]), 0)
-	f.want(valueOf[int](b, "a"), 0)
 }
 
 // fill leaves no room in the session of a request.

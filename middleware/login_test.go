@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
 )
@@ -135,204 +138,6 @@ func TestLoginChoosesItsLifetimes(t *testing.T) { // remember me
 	})
 }
 
-func TestGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
-	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, GuestTTL: time.Hour})
-	b := f.browser()
-	for name, do := range map[string]action{
-		"a visit":   nothing,
-		"a look":    look,
-		"a removal": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Delete("k")) },
-		"set and removed": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-			f.must(h.Set("k", 1))
-			f.must(h.Delete("k"))
-		},
-		"a save":           func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Save(r.Context())) },
-		"a logout":         func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) },
-		"a failed handler": func(http.ResponseWriter, *http.Request, *middleware.Handle) {},
-	} {
-		if got := golden(t, b.do(do)); got != "" {
-			t.Errorf("%s sets %q", name, got)
-		}
-	}
-	f.want(f.store.Stats().Created, uint64(0))
-
-	f.want(golden(t, b.do(set(f, "k", 1))), "__Host-session=TOKEN; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax")
-	f.want(valueOf[int](b, "k"), 1)
-	b.do(set(f, "l", 2)) // the same guest goes on
-	f.want(f.store.Stats().Created, uint64(1))
-	f.want(b.session().IsGuest(), true)
-	f.want(b.session().TTL(), time.Hour)
-}
-
-func TestGuestsAreBounded(t *testing.T) { // guests have a limit of their own
-	f := setUp(t, sessile.Config{MaxGuests: 3, MaxSessionsPerUser: 1}, middleware.Options{Guests: true})
-	member := f.login("alice")
-	var guests []*browser
-	for range 5 {
-		b := f.browser()
-		b.do(set(f, "k", 1))
-		guests = append(guests, b)
-	}
-	alive := 0
-	for _, b := range guests {
-		alive += valueOf[int](b, "k")
-	}
-	f.want(alive, 3)
-	f.want(member.user(), "alice")
-	list, err := f.store.ListForUser(t.Context(), "alice")
-	f.must(err)
-	f.want(len(list), 1)
-}
-
-func TestGuestSessionMayBeginAfterALogout(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
-	b := f.login("alice")
-	b.do(set(f, "private", 1))
-	old := b.cookie
-	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		f.must(h.Logout(r.Context()))
-		f.must(h.AddFlash("ok", "You are logged out."))
-	})
-	if b.cookie == old || b.cookie == "" {
-		t.Error("the message has no session of its own")
-	}
-	f.want(b.user(), "")
-	f.want(valueOf[int](b, "private"), 0)
-	f.want((&browser{f: f, cookie: old}).user(), "")
-}
-
-func TestLogoutEndsTheSessionAndRemovesTheCookie(t *testing.T) { // A21, ASVS 7.4.1
-	for name, tt := range map[string]struct {
-		opts  middleware.Options
-		clear string
-	}{
-		"plain":           {},
-		"Clear-Site-Data": {middleware.Options{ClearSiteData: `"cache", "storage"`}, `"cache", "storage"`}, // S18
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := setUp(t, sessile.Config{}, tt.opts)
-			b := f.login("alice")
-			old := b.cookie
-			resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-				f.must(h.Set("k", 1))
-				f.must(h.Logout(r.Context()))
-				f.want(h.IsAuthenticated(), false)
-				f.wantErr(h.Set("k", 1), middleware.ErrNoSession)
-				f.must(h.Logout(r.Context())) // once more is nothing
-			})
-			f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
-			f.want(resp.Header.Get("Clear-Site-Data"), tt.clear)
-			replay := &browser{f: f, cookie: old}
-			f.want(replay.user(), "")
-			f.want(replay.do(look).Header.Get("Clear-Site-Data"), "")
-		})
-	}
-}
-
-func TestLogoutAfterTheFirstByteEndsTheSession(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	b := f.login("alice")
-	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		w.WriteHeader(http.StatusOK)
-		f.must(h.Logout(r.Context()))
-	})
-	f.want(golden(t, resp), "")
-	resp = b.do(look)
-	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
-}
-
-func TestLogoutAllAndLogoutOthersEndTheSessionsOfTheUser(t *testing.T) { // ASVS 7.4.2, 7.4.3; A23
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	here, there, third, stranger := f.login("alice"), f.login("alice"), f.login("alice"), f.login("bob")
-	resp := here.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		n, err := h.LogoutOthers(r.Context())
-		f.must(err)
-		f.want(n, 2)
-	})
-	f.want(golden(t, resp), "")
-	f.want(here.user()+there.user()+third.user()+stranger.user(), "alicebob")
-
-	there.login("alice")
-	here.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		n, err := h.LogoutAll(r.Context())
-		f.must(err)
-		f.want(n, 2)
-	})
-	f.want(here.cookie, "")
-	f.want(here.user()+there.user()+stranger.user(), "bob")
-}
-
-func TestLogoutAllOfAGuestEndsOneSession(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
-	b, other := f.browser(), f.browser()
-	b.do(set(f, "k", 1))
-	other.do(set(f, "k", 1))
-	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		n, err := h.LogoutAll(r.Context())
-		f.must(err)
-		f.want(n, 1)
-	})
-	f.want(b.cookie, "")
-	f.want(valueOf[int](other, "k"), 1)
-}
-
-func TestSessionsListsTheDevicesOfTheUser(t *testing.T) { // S36; modo lists fingerprints and data, and leaves the cookie when a user revokes their own session
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	laptop, phone, stranger := f.browser(), f.browser(), f.login("bob")
-	laptop.header.Set("User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0")
-	phone.header.Set("User-Agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1")
-	laptop.login("alice")
-	phone.login("alice")
-
-	var list []middleware.Device
-	phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		var err error
-		list, err = h.Devices(r.Context())
-		f.must(err)
-	})
-	if len(list) != 2 {
-		t.Fatalf("%d devices", len(list))
-	}
-	f.want(list[0].DeviceName+"/"+list[0].DeviceType, "Safari on iPhone/mobile")
-	f.want(list[0].Current, true)
-	f.want(list[1].DeviceName+"/"+list[1].DeviceType, "Firefox on Windows/desktop")
-	f.want(list[1].Current, false)
-	f.want(list[1].IPAddress, "192.0.2.1")
-
-	foreign := stranger.session().ID()
-	phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		unknown := h.Revoke(r.Context(), sessile.ID{1, 2, 3})
-		others := h.Revoke(r.Context(), foreign) // A15: the same answer, and nothing happens
-		f.wantErr(unknown, sessile.ErrNotFound)
-		f.wantErr(others, sessile.ErrNotFound)
-		f.must(h.Revoke(r.Context(), list[1].ID))
-	})
-	f.want(laptop.user(), "")
-	f.want(stranger.user(), "bob")
-	resp := phone.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		f.must(h.Revoke(r.Context(), list[0].ID))
-	})
-	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
-}
-
-func TestDoneClosesForAStreamWhenTheSessionEnds(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	b, other := f.login("alice"), f.login("alice")
-	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		done := h.Done(r.Context())
-		select {
-		case <-done:
-			t.Error("it has ended already")
-		default:
-		}
-		other.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			_, err := h.LogoutOthers(r.Context())
-			f.must(err)
-		})
-		<-done
-	})
-}
-
 func TestLoginWithoutAResponseIsUndone(t *testing.T) { // a panicking handler commits nothing
 	for name, fail := range map[string]func(f *fixture, h *middleware.Handle){
 		"panic":     func(*fixture, *middleware.Handle) { panic("handler") },
@@ -443,4 +248,104 @@ func TestLoginOutlivesItsClient(t *testing.T) {
 			t.Errorf("a login of a client that has left: %v", err)
 		}
 	})
+}
+
+// The same with a cookie that is dead already: its removal is decided when the request
+// is looked up, and a login may come in between.
+func TestLoginOverADeadCookieIsNotUndone(t *testing.T) {
+	for name, c := range map[string]struct {
+		guests bool
+		slow   action
+	}{
+		"removed":            {false, look},
+		"removed for guests": {true, look},
+		"replaced by a guest's": {true, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			_ = h.Set("cart", 1)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{Guests: c.guests})
+			b := f.login("alice")
+			f.must(f.store.Destroy(t.Context(), b.session().ID()))
+			resp := b.serve(b.request(), func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				b.login("alice")
+				c.slow(w, r, h)
+			})
+			f.want(golden(t, resp), "")
+			b.take(resp)
+			f.want(b.user(), "alice")
+		})
+	}
+}
+
+func TestLoginAfterAFailedReadIsComplete(t *testing.T) {
+	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{AllowAnonymousOnError: true})
+	b := f.browser()
+	b.cookie = f.coldToken("alice")
+	f.fail(persisttest.ByHash, persist.ErrUnavailable)
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.wantErr(h.Err(), sessile.ErrUnavailable)
+		f.heal()
+		f.must(h.Authenticate(r.Context(), "bob"))
+		f.must(h.Err())
+		f.must(h.Set("k", 1))
+	})
+	f.want(b.user(), "bob")
+	f.want(valueOf[int](b, "k"), 1)
+}
+
+func TestLoginEndsEverySessionThatTheBrowserSent(t *testing.T) {
+	for _, second := range []string{"alice", "mallory"} {
+		t.Run(second, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			b, both := twice(f, "alice", second)
+			b.take(b.serve(both, func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(h.Authenticate(r.Context(), "alice"))
+			}))
+			f.want(b.user(), "alice")
+			f.want(f.alive("alice", "mallory"), 1)
+			b.serve(both, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.want(h.IsAuthenticated(), false) })
+		})
+	}
+}
+
+// 1. A login begins with a guest's cart. 2. A parallel request ends the guest's session.
+// 3. The login carries over: what is gone stays gone, what this request sets does not.
+func TestLoginCarriesNothingOverFromAnEndedSession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "wish", middleware.FlashKey}})
+	b := f.browser()
+	b.do(set(f, "cart", "the guest's"))
+	guest := b.session().ID()
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("wish", "this request's"))
+		f.must(f.store.Destroy(r.Context(), guest))
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(string(b.session().Data().JSON()), `{"wish":"this request's"}`)
+}
+
+// It carries over what is there by now, not what was there when the request came in.
+func TestLoginCarriesOverWhatAParallelRequestSet(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart"}})
+	b := f.browser()
+	b.do(set(f, "cart", 1))
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		b.serve(b.request(), set(f, "cart", 2))
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(valueOf[int](b, "cart"), 2)
+}
+
+// A login that fails after it has found the session ended begins no guest's instead.
+func TestLoginThatFailsOverAnEndedSessionLeavesNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{CarryOver: []string{"cart"}})
+	b := f.login("alice")
+	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("cart", 1))
+		f.must(f.store.Destroy(r.Context(), b.session().ID()))
+		f.wantErr(h.Login(r.Context(), middleware.Login{UserID: "alice", Data: "no object"}), sessile.ErrInvalidData)
+	})
+	f.want(golden(t, resp), "")
+	f.want(resp.StatusCode, http.StatusOK)
+	f.want(f.store.Stats().Created, uint64(1))
 }

@@ -116,3 +116,54 @@ func TestNewReturnsPlainNetHTTP(t *testing.T) {
 	f.want(f.m.CookieName(), "__Host-session")
 	f.want(f.m.Store(), f.store)
 }
+
+func TestNewNestsSeveralMiddlewares(t *testing.T) { // ecosystem: "one per manager so several can nest"
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	admin, err := middleware.New(f.store, middleware.Options{Cookie: middleware.Cookie{Name: "__Host-admin"}})
+	f.must(err)
+	inner := handler(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		if f.m.From(r.Context()) != h || admin.From(r.Context()) == h {
+			t.Error("the handles are mixed up")
+		}
+		f.must(f.m.From(r.Context()).Authenticate(r.Context(), "alice"))
+		f.must(admin.From(r.Context()).Authenticate(r.Context(), "root"))
+	})
+	w := httptest.NewRecorder()
+	admin.Handler(f.m.Handler(inner)).ServeHTTP(w, f.browser().request())
+	resp := w.Result()
+	f.want(len(resp.Cookies()), 2)
+	f.want(strings.Join(resp.Header.Values("Vary"), "|"), "Cookie")
+}
+
+func TestNewTwiceIsOnce(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	w := httptest.NewRecorder()
+	f.m.Handler(f.m.Handler(handler(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Authenticate(r.Context(), "alice"))
+	}))).ServeHTTP(w, f.browser().request())
+	f.want(len(w.Result().Cookies()), 1)
+}
+
+// TestOptionsAtTheirBoundsAreAccepted (S13): a browser keeps a cookie of 4096 bytes, its token of 52
+// included, with attributes of 1024.
+func TestOptionsAtTheirBoundsAreAccepted(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	for name, o := range map[string]middleware.Options{
+		"name":                 {Cookie: middleware.Cookie{Name: strings.Repeat("n", 4096-52)}},
+		"path":                 {Cookie: middleware.Cookie{Name: "s", Path: "/" + strings.Repeat("p", 1023)}},
+		"name like a prefix":   {Insecure: true, Cookie: middleware.Cookie{Name: "__Host"}},
+		"all of IPv4, in IPv6": {TrustedProxies: []string{"::ffff:0:0/96"}},
+	} {
+		if _, err := middleware.New(f.store, o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, o := range map[string]middleware.Options{
+		"name":            {Cookie: middleware.Cookie{Name: strings.Repeat("n", 4096-51)}},
+		"the prefix bare": {Insecure: true, Cookie: middleware.Cookie{Name: "__Host-"}},
+	} {
+		if _, err := middleware.New(f.store, o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

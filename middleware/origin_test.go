@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -83,49 +82,6 @@ func (c fetch) put(r *http.Request) *http.Request {
 	return r
 }
 
-// Where a browser that has our cookie would not have sent it, a guest's must not take
-// the place of the user's (scs#223).
-func TestGuestDoesNotBeginWhereTheCookieIsHeldBack(t *testing.T) {
-	const lax, strict, none = http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode
-	for name, c := range map[string]struct {
-		fetch
-		begins []http.SameSite
-	}{
-		"own form":              {fetch{"POST", "same-origin", "navigate", "document", "https://example.com"}, []http.SameSite{lax, strict, none}},
-		"typed in":              {fetch{"GET", "none", "navigate", "document", ""}, []http.SameSite{lax, strict, none}},
-		"a subdomain's form":    {fetch{"POST", "same-site", "navigate", "document", "https://a.example.com"}, []http.SameSite{lax, strict, none}},
-		"another site's link":   {fetch{"GET", "cross-site", "navigate", "document", ""}, []http.SameSite{lax, none}},
-		"another site's form":   {fetch{"POST", "cross-site", "navigate", "document", "https://evil.example"}, []http.SameSite{none}},
-		"another site's frame":  {fetch{"GET", "cross-site", "navigate", "iframe", ""}, []http.SameSite{none}},
-		"another site's image":  {fetch{"GET", "cross-site", "no-cors", "image", ""}, []http.SameSite{none}},
-		"another site's script": {fetch{"GET", "cross-site", "cors", "empty", "https://evil.example"}, []http.SameSite{none}},
-		"old, own form":         {fetch{"POST", "", "", "", "https://example.com"}, []http.SameSite{lax, strict, none}},
-		"old, another's form":   {fetch{"POST", "", "", "", "https://evil.example"}, []http.SameSite{none}},
-		"old, an opaque origin": {fetch{"POST", "", "", "", "null"}, []http.SameSite{none}},
-		"old, a link":           {fetch{"GET", "", "", "", ""}, []http.SameSite{lax, strict, none}},
-		"old, another's script": {fetch{"GET", "", "", "", "https://evil.example"}, []http.SameSite{none}},
-		"no browser":            {fetch{"POST", "", "", "", ""}, []http.SameSite{lax, strict, none}},
-	} {
-		for _, site := range []http.SameSite{lax, strict, none} {
-			f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, Cookie: middleware.Cookie{SameSite: site}})
-			var err error
-			resp := f.browser().serve(c.put(f.browser().request()), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-				err = h.Set("cart", 1)
-			})
-			begins := false
-			for _, s := range c.begins {
-				begins = begins || s == site
-			}
-			if got := golden(t, resp) != ""; got != begins || (err == nil) != begins {
-				t.Errorf("%s, SameSite %d: a guest begins: %v, error %v", name, site, got, err)
-			}
-			if !begins {
-				f.wantErr(err, middleware.ErrNoSession)
-			}
-		}
-	}
-}
-
 // foreignForm is a form that another site sends.
 var foreignForm = fetch{"POST", "cross-site", "navigate", "document", "https://evil.example"}
 
@@ -138,36 +94,4 @@ func TestLoginOfAForeignFormSendsItsCookie(t *testing.T) {
 		f.must(h.Set("k", 1))
 	}))
 	f.want(valueOf[int](b, "k"), 1)
-}
-
-// The browser keeps our cookie back, and sends one that was planted with SameSite=None.
-func TestCookieIsNotReplacedByAForeignForm(t *testing.T) {
-	for name, c := range map[string]struct {
-		cookie string
-		act    func(f *fixture) action
-	}{
-		"dead": {planted()[0], func(*fixture) action { return look }},
-		"dead, where a guest would begin": {planted()[0], func(f *fixture) action {
-			return func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-				f.wantErr(h.Set("cart", 1), middleware.ErrNoSession)
-			}
-		}},
-		"good":          {"", func(*fixture) action { return look }},
-		"good, and set": {"", func(f *fixture) action { return set(f, "k", 1) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, RotateEvery: time.Hour})
-				b, mallory := f.login("alice"), f.login("mallory")
-				if c.cookie == "" {
-					c.cookie = mallory.cookie
-				}
-				wait(2 * time.Hour) // its cookie is to be renewed, its token to be rotated
-				resp := b.serve(foreignForm.put(b.sends(c.cookie)), c.act(f))
-				f.want(golden(t, resp), "")
-				b.take(resp)
-				f.want(b.user(), "alice")
-			})
-		})
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/sessile/sessile/persist/persisttest"
+
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
 	"github.com/sessile/sessile/persist"
@@ -63,14 +65,14 @@ func TestReloginLeavesNoMomentWithoutASession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	old := b.twin()
-	look := func(batch *persist.Batch) {
-		if len(batch.Ops) > 0 && batch.Ops[0].Kind == persist.OpCreate {
+	look := func(c *persisttest.Call) {
+		if ops := c.Batch.Ops; len(ops) > 0 && ops[0].Kind == persist.OpCreate {
 			f.want(old.user(), "alice")
 		}
 	}
-	f.disk.applying.Store(&look)
+	f.hook(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, look)})
 	b.login("alice")
-	f.disk.applying.Store(nil)
+	f.heal()
 	f.want(b.user(), "alice")
 	f.want(golden(t, old.serve(old.request(), nothing)), "")
 }
@@ -81,10 +83,10 @@ func TestReloginThatFailsLeavesTheSessionGood(t *testing.T) {
 			f := setUp(t, sessile.Config{MaxSessionsPerUser: 1}, middleware.Options{})
 			b := f.login("alice")
 			before := b.cookie
-			f.disk.failApply(err)
+			f.fail(persisttest.Apply, err)
 			resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 				f.wantErr(h.Authenticate(r.Context(), "alice"), err)
-				f.disk.heal()
+				f.heal()
 				f.want(h.IsAuthenticated(), true)
 			})
 			f.want(golden(t, resp), "")
@@ -99,11 +101,10 @@ func TestReloginThatFailsLeavesTheSessionGood(t *testing.T) {
 func TestReloginOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
-	lost := func() error { return persist.ErrUnknown }
-	f.disk.applied.Store(&lost)
+	f.hook(persisttest.Hooks{After: persisttest.On(persisttest.Apply, func(c *persisttest.Call) { c.Err = persist.ErrUnknown })})
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 		f.wantErr(h.Authenticate(r.Context(), "alice"), sessile.ErrUnknown)
-		f.disk.heal()
+		f.heal()
 		f.must(h.Set("k", 1))
 	})
 	f.want(golden(t, resp), "")

@@ -1,8 +1,11 @@
 package middleware_test
 
 import (
+	"bufio"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -281,4 +284,63 @@ func TestRotateOfAnEndedSessionIsAnError(t *testing.T) { // in modo the rotation
 	})
 	f.want(golden(t, resp), "") // the browser may have another by now
 	f.want(golden(t, b.do(look)), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+}
+
+// Of two rotations at once one loses, and nothing else (pending changes
+// are flushed whatever else happened).
+func TestRotateThatFailsLosesNoChanges(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("k", 1))
+		b.do(rotate(f))
+		if err := h.Rotate(r.Context()); !errors.As(err, new(*sessile.RotatedError)) {
+			t.Error(err)
+		}
+	})
+	f.want(golden(t, resp), "")
+	f.want(valueOf[int](b, "k"), 1)
+}
+
+// The token before is dead: whoever answers for a handler that panicked sends the new one.
+func TestRotateBeforeAPanicSendsTheToken(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	w := httptest.NewRecorder()
+	func() {
+		defer func() {
+			_ = recover()
+			w.WriteHeader(http.StatusInternalServerError)
+		}()
+		f.m.Handler(handler(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Rotate(r.Context()))
+			f.must(h.Set("lost", 1))
+			panic("a handler")
+		})).ServeHTTP(w, b.request())
+	}()
+	b.take(w.Result())
+	f.want(b.user(), "alice")
+	f.want(valueOf[int](b, "lost"), 0)
+}
+
+// hijackable is a connection that somebody takes over.
+type hijackable struct{ *httptest.ResponseRecorder }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, nil }
+
+// Who takes the connection over writes the headers, and mostly not ours: a token that
+// was replaced then would never reach the browser.
+func TestRotateEveryDoesNotRotateAHijackedConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})
+		b := f.login("alice")
+		wait(2 * time.Minute)
+		f.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := w.(http.Hijacker).Hijack()
+			f.must(err)
+		})).ServeHTTP(hijackable{httptest.NewRecorder()}, b.request())
+		f.want(f.sessionOf(b).RotatedAt().IsZero(), true)
+		b.do(look)
+		f.want(f.sessionOf(b).RotatedAt().IsZero(), false)
+	})
 }

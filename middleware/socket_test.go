@@ -357,36 +357,3 @@ func TestSocketDoesNotMixPipelinedRequests(t *testing.T) { // A26
 		f.want(golden(t, resp), order[i%len(order)].cookie)
 	}
 }
-
-func TestSetSurvivesAClientThatAbortsInMidBody(t *testing.T) { // the commit does not die with the client's connection
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	ended := make(chan struct{}, 1)
-	w := f.listen(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		defer func() { ended <- struct{}{} }()
-		f.must(h.Set("before", 1))
-		if _, err := io.ReadAll(r.Body); err == nil {
-			t.Error("the body was whole")
-		}
-		<-r.Context().Done() // net/http has noticed
-		f.must(h.Set("after", 1))
-		w.WriteHeader(http.StatusBadRequest) // commits
-	})
-	b := f.login("alice")
-	c := w.dial()
-	whole := post("text/plain", strings.Repeat("x", 1000), cookies(b.cookie))
-	_, err := io.WriteString(c, whole[:len(whole)-990])
-	f.must(err)
-	f.must(c.Close())
-	<-ended
-	f.want(string(b.session().Data().JSON()), `{"after":1,"before":1}`)
-}
-
-func TestCookieMaxAgeIsBoundedForAnAbsurdLifetime(t *testing.T) { // S14
-	const century = 100 * 365 * day
-	f := setUp(t, sessile.Config{TTL: century, MaxLifetime: century}, middleware.Options{})
-	w := f.listen(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		f.must(h.Authenticate(r.Context(), "alice"))
-	})
-	f.want(golden(t, w.say(get(), http.MethodGet)[0]),
-		"__Host-session=TOKEN; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax")
-}

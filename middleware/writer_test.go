@@ -4,15 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"net/textproto"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -45,57 +40,6 @@ func (f *fixture) get(client *http.Client, url string, change func(*http.Request
 	body, err := io.ReadAll(resp.Body)
 	f.must(err)
 	return resp, string(body)
-}
-
-// firstBytes are the ways in which a response begins.
-func firstBytes(t *testing.T) map[string]func(http.ResponseWriter) {
-	t.Helper()
-	page := filepath.Join(t.TempDir(), "page")
-	if err := os.WriteFile(page, []byte("hello"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return map[string]func(http.ResponseWriter){
-		"WriteHeader": func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
-		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) },
-		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "hello") },
-		"Flush":       func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
-		"a controller's Flush": func(w http.ResponseWriter) {
-			if err := http.NewResponseController(w).Flush(); err != nil {
-				t.Error(err)
-			}
-		},
-		"a file": func(w http.ResponseWriter) {
-			file, err := os.Open(page)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer file.Close()
-			_, _ = io.Copy(w, file)
-		},
-		"nothing": func(http.ResponseWriter) {},
-	}
-}
-
-func TestCommitPrecedesTheFirstByte(t *testing.T) { // S19
-	for _, h2 := range []bool{false, true} {
-		for name, begin := range firstBytes(t) {
-			t.Run(fmt.Sprintf("%s, HTTP/2 %t", name, h2), func(t *testing.T) {
-				f := setUp(t, sessile.Config{}, middleware.Options{})
-				client, url := f.serve(h2, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-					f.must(h.Authenticate(r.Context(), "alice"))
-					f.must(h.Set("n", 7))
-					begin(w)
-				})
-				resp, _ := f.get(client, url, nil)
-				f.want(len(resp.Header["Set-Cookie"]), 1)
-				b := f.browser()
-				b.take(resp)
-				f.want(valueOf[int](b, "n"), 7)
-				f.want(resp.ProtoMajor == 2, h2)
-			})
-		}
-	}
 }
 
 func TestWriterSendsTheCookieWithAnUpgrade(t *testing.T) { // S19: Hijack, websockets
@@ -162,28 +106,6 @@ func TestWriterKeepsAStreamStreaming(t *testing.T) { // server-sent events
 		b.take(resp)
 		f.want(valueOf[int](b, "late"), 2)
 	}
-}
-
-func TestCommitDoesNotHappenAtEarlyHints(t *testing.T) { // responses 1xx
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	client, url := f.serve(true, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		w.Header().Set("Link", "</style.css>; rel=preload")
-		w.WriteHeader(http.StatusEarlyHints)
-		f.must(h.Authenticate(r.Context(), "alice")) // not too late
-	})
-	var hints []string
-	resp, _ := f.get(client, url, func(r *http.Request) {
-		*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-			Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-				hints = append(hints, fmt.Sprint(code, " ", header.Get("Link"), header.Get("Set-Cookie")))
-				return nil
-			},
-		}))
-	})
-	f.want(strings.Join(hints, "; "), "103 </style.css>; rel=preload")
-	b := f.browser()
-	b.take(resp)
-	f.want(b.user(), "alice")
 }
 
 func TestWriterKeepsTrailersAndControllers(t *testing.T) { // http.ResponseController finds the writer by Unwrap
@@ -348,35 +270,49 @@ func use(w http.ResponseWriter) {
 	}
 }
 
-func TestSetAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to the caller, not a silent loss
-	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
-	b := f.login("alice")
-	b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		ctx := r.Context()
-		w.WriteHeader(http.StatusOK)
-		_, _, popErr := middleware.Pop[int](h, "n")
-		f.must(popErr) // there is nothing to take
-		for name, err := range map[string]error{
-			"Set": h.Set("n", 1), "Remove": h.Delete("n"), "AddFlash": h.AddFlash("k", "v"),
-			"Authenticate": h.Authenticate(ctx, "bob"), "Rotate": h.Rotate(ctx), "Reauthenticated": h.Reauthenticated(ctx),
-		} {
-			if !errors.Is(err, middleware.ErrHeadersSent) {
-				t.Errorf("%s: %v", name, err)
-			}
+// Gin's Context.Stream panics over a writer without it.
+func TestWriterReportsWhenTheClientHasGone(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.browser().serve(f.browser().request().WithContext(ctx), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Handle) {
+		gone := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+		select {
+		case <-gone:
+			t.Error("the client is still there")
+		default:
 		}
-		f.must(h.Save(ctx))
-		f.must(h.Renew(ctx))
+		cancel()
+		f.want(<-gone, true)
 	})
-	f.want(b.user(), "alice")
 }
 
-func TestCommitOutlivesItsClient(t *testing.T) { // the commit does not die with the client's connection
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	b := f.login("alice")
-	ctx, cancel := context.WithCancel(t.Context())
-	b.serve(b.request().WithContext(ctx), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-		f.must(h.Set("n", 7))
-		cancel() // the client is gone
-	})
-	f.want(valueOf[int](b, "n"), 7)
+func TestWriterLetsAControllerReachTheConnection(t *testing.T) {
+	for where, wrap := range wrappings() {
+		for _, h2 := range []bool{false, true} {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			server := httptest.NewUnstartedServer(wrap(f.m, handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				c := http.NewResponseController(w)
+				f.must(c.SetReadDeadline(time.Now().Add(time.Minute)))
+				f.must(c.SetWriteDeadline(time.Now().Add(time.Minute)))
+				if h2 {
+					_, _, err := c.Hijack()
+					f.wantErr(err, errors.ErrUnsupported)
+				} else {
+					f.must(c.EnableFullDuplex())
+				}
+				f.must(h.Authenticate(r.Context(), "alice")) // nothing of this was too early
+				if x, ok := w.(http.CloseNotifier); ok {     //nolint:staticcheck // some still ask
+					x.CloseNotify()
+				}
+			})))
+			server.EnableHTTP2 = h2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			resp, _ := f.get(server.Client(), server.URL, nil)
+			if len(resp.Cookies()) != 1 {
+				t.Errorf("%s, HTTP/2 %t: no cookie", where, h2)
+			}
+		}
+	}
 }

@@ -1,13 +1,13 @@
 package middleware_test
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,12 +16,48 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/bridge"
-	"github.com/sessile/sessile/middleware"
-	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 	"github.com/sessile/sessile/persist/sqlite"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/middleware"
 )
+
+// sends is a request of the browser with these cookies of the session's name, in this order.
+func (b *browser) sends(values ...string) *http.Request {
+	r := b.request()
+	r.Header.Del("Cookie")
+	for _, v := range values {
+		r.Header.Add("Cookie", b.f.m.CookieName()+"="+v)
+	}
+	return r
+}
+
+// planted are tokens that open nothing.
+func planted() (values []string) {
+	for _, c := range []string{"A", "B", "C"} {
+		values = append(values, "AQ"+strings.Repeat(c, 50))
+	}
+	return values
+}
+
+// twice is a browser with two good cookies of one name, of another path or domain.
+func twice(f *fixture, first, second string) (*browser, *http.Request) {
+	b, other := f.login(first), f.login(second)
+	return b, b.sends(b.cookie, other.cookie)
+}
+
+// alive counts the sessions of users.
+func (f *fixture) alive(users ...string) (n int) {
+	f.Helper()
+	for _, user := range users {
+		list, err := f.store.ListForUser(f.Context(), user)
+		f.must(err)
+		n += len(list)
+	}
+	return n
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -31,21 +67,23 @@ type fixture struct {
 	store  *sessile.Store
 	m      *middleware.Sessions
 	events *eventLog
-	disk   *disk
+	disk   *persisttest.Hooked
+	reads  atomic.Int64 // by token, of the backend
 }
 
 func setUp(t *testing.T, cfg sessile.Config, opts middleware.Options) *fixture {
 	t.Helper()
-	f := &fixture{T: t, events: &eventLog{}, disk: &disk{}}
+	f := &fixture{T: t, events: &eventLog{marks: make(chan struct{})}}
 	cfg.Path = filepath.Join(t.TempDir(), "s.db")
 	cfg.Events = f.events.add
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: cfg.Path})
 	f.must(err)
-	f.disk.Backend = db
+	f.disk = persisttest.Hook(db, persisttest.Hooks{})
+	f.heal()
 	f.store, err = sessile.New(f.disk, cfg)
 	f.must(err)
 	t.Cleanup(func() {
-		f.disk.heal()
+		f.heal()
 		if err := f.store.Close(); err != nil && !errors.Is(err, sessile.ErrClosed) {
 			t.Error(err)
 		}
@@ -98,13 +136,6 @@ func (f *fixture) login(user string) *browser {
 	b := f.browser()
 	b.login(user)
 	return b
-}
-
-func (b *browser) login(user string) {
-	b.f.Helper()
-	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-		b.f.must(h.Authenticate(r.Context(), user))
-	})
 }
 
 // request is what the browser would send now.
@@ -183,92 +214,62 @@ func valueOf[T any](b *browser, key string) T {
 	return v
 }
 
+// mark is an event of the tests' own: what was emitted before it has arrived.
+const mark sessile.EventKind = "mark"
+
 // eventLog keeps the events of a store.
 type eventLog struct {
-	mu  sync.Mutex
-	all []sessile.Event
+	mu    sync.Mutex
+	all   []sessile.Event
+	marks chan struct{}
 }
 
 func (l *eventLog) add(e sessile.Event) {
+	if e.Kind == mark {
+		l.marks <- struct{}{}
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, e)
 }
 
-// count tells how many events of a kind there were, once everything before is told.
-func (f *fixture) count(kind sessile.EventKind) int {
+// count returns the number of events of a kind, once everything before has arrived.
+func (f *fixture) count(kind sessile.EventKind) (n int) {
 	f.Helper()
-	const mark = "mark"
 	bridge.Of(f.store).(interface{ Emit(e sessile.Event) }).Emit(sessile.Event{Kind: mark})
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		f.events.mu.Lock()
-		n, seen := 0, false
-		for i, e := range f.events.all {
-			if e.Kind == kind {
-				n++
-			}
-			if e.Kind == mark {
-				f.events.all[i].Kind, seen = "old mark", true
-			}
+	<-f.events.marks
+	f.events.mu.Lock()
+	defer f.events.mu.Unlock()
+	for _, e := range f.events.all {
+		if e.Kind == kind {
+			n++
 		}
-		f.events.mu.Unlock()
-		if seen {
-			return n
+	}
+	return n
+}
+
+// hook sets the hooks of the backend. Reads by token are counted in any case.
+func (f *fixture) hook(hooks persisttest.Hooks) {
+	before := hooks.Before
+	hooks.Before = func(c *persisttest.Call) {
+		if c.Method == persisttest.ByHash {
+			f.reads.Add(1)
 		}
-		if time.Now().After(deadline) {
-			f.Fatal("no event arrives")
+		if before != nil {
+			before(c)
 		}
-		wait(time.Millisecond)
 	}
+	f.disk.Set(hooks)
 }
 
-// disk is a backend whose operations can be made to fail.
-type disk struct {
-	persist.Backend
-	reading atomic.Pointer[error]
-	garbled atomic.Bool
-	reads   atomic.Int64
-
-	applying atomic.Pointer[func(*persist.Batch)] // before every commit, if set
-	writing  atomic.Pointer[error]                // instead of every commit
-	applied  atomic.Pointer[func() error]         // after every commit, if set
+// fail fails the calls of one method of the backend.
+func (f *fixture) fail(m persisttest.Method, err error) {
+	f.hook(persisttest.Hooks{Fail: persisttest.FailOn(m, err)})
 }
 
-func (d *disk) failApply(err error) { d.writing.Store(&err) }
-
-func (d *disk) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
-	if look := d.applying.Load(); look != nil {
-		(*look)(b)
-	}
-	if err := d.writing.Load(); err != nil {
-		return persist.Result{}, *err
-	}
-	res, err := d.Backend.Apply(ctx, b)
-	if end := d.applied.Load(); end != nil {
-		err = errors.Join(err, (*end)())
-	}
-	return res, err
-}
-
-func (d *disk) failReads(err error) { d.reading.Store(&err) }
-
-func (d *disk) heal() {
-	d.reading.Store(nil)
-	d.writing.Store(nil)
-	d.applied.Store(nil)
-}
-
-func (d *disk) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
-	d.reads.Add(1)
-	if err := d.reading.Load(); err != nil {
-		return persist.Record{}, *err
-	}
-	r, err := d.Backend.ByHash(ctx, k)
-	if d.garbled.Load() {
-		r.Data = []byte(`{"user":`)
-	}
-	return r, err
-}
+// heal ends what hook and fail began.
+func (f *fixture) heal() { f.hook(persisttest.Hooks{}) }
 
 // coldToken is the token of a session that is on disk and not in memory.
 func (f *fixture) coldToken(user string) string {
@@ -296,3 +297,10 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 
 // wait lets time pass in a bubble.
 func wait(d time.Duration) { <-time.After(d) }
+
+func (b *browser) login(user string) {
+	b.f.Helper()
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		b.f.must(h.Authenticate(r.Context(), user))
+	})
+}

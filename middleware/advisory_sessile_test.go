@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sessile/sessile/persist/persisttest"
+
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -130,7 +132,7 @@ func (l *ours) restart() error {
 
 func (l *ours) damage() {
 	l.must(l.restart())
-	l.disk.garbled.Store(true)
+	l.hook(persisttest.Hooks{After: persisttest.On(persisttest.ByHash, func(c *persisttest.Call) { c.Record.Data = []byte(`{"user":`) })})
 }
 
 func (l *ours) rows() int {

@@ -51,20 +51,6 @@ func TestCacheHeadersAreLeftAloneWithoutAccessToTheSession(t *testing.T) {
 	})
 }
 
-func TestCookieThatIsDeadIsRemovedByAResponseThatReadsTheSession(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{})
-	for name, cookie := range map[string]string{"unknown": forged(1), "malformed": "x", "revoked": ""} {
-		b := f.browser()
-		b.cookie = cookie
-		if name == "revoked" {
-			b = f.login("alice")
-			f.must(f.store.Destroy(t.Context(), b.session().ID()))
-		}
-		f.cacheable(b.do(asset))
-		f.want(golden(t, b.do(look)), removedCookie)
-	}
-}
-
 func TestCacheHeadersAreLeftAloneForAnExpiredSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
@@ -73,4 +59,29 @@ func TestCacheHeadersAreLeftAloneForAnExpiredSession(t *testing.T) {
 		f.cacheable(b.do(asset))
 		f.want(golden(t, b.do(look)), removedCookie)
 	})
+}
+
+// S25: no shared cache keeps a response with a cookie, whatever a handler said to
+// those of a CDN (RFC 9213).
+func TestCacheHeadersKeepCookiesOutOfSharedCaches(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.browser()
+	names := []string{"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"}
+	cached := func(w http.ResponseWriter) {
+		for _, name := range names {
+			w.Header().Set(name, "max-age=600")
+		}
+		w.Header().Set("Cache-Control", "public")
+	}
+	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		cached(w)
+		f.must(h.Authenticate(r.Context(), "alice"))
+	})
+	f.want(resp.Header.Get("Cache-Control"), "no-store")
+	for _, name := range names {
+		f.want(resp.Header.Get(name), "")
+	}
+	resp = b.do(func(w http.ResponseWriter, _ *http.Request, _ *middleware.Handle) { cached(w) })
+	f.want(resp.Header.Get("Cache-Control"), "public")
+	f.want(resp.Header.Get(names[0]), "max-age=600")
 }

@@ -5,59 +5,103 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
 )
 
-// sends is a request of the browser with these cookies of the session's name, in this order.
-func (b *browser) sends(values ...string) *http.Request {
-	r := b.request()
-	r.Header.Del("Cookie")
-	for _, v := range values {
-		r.Header.Add("Cookie", b.f.m.CookieName()+"="+v)
+func TestLogoutEndsTheSessionAndRemovesTheCookie(t *testing.T) { // A21, ASVS 7.4.1
+	for name, tt := range map[string]struct {
+		opts  middleware.Options
+		clear string
+	}{
+		"plain":           {},
+		"Clear-Site-Data": {middleware.Options{ClearSiteData: `"cache", "storage"`}, `"cache", "storage"`}, // S18
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, tt.opts)
+			b := f.login("alice")
+			old := b.cookie
+			resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(h.Set("k", 1))
+				f.must(h.Logout(r.Context()))
+				f.want(h.IsAuthenticated(), false)
+				f.wantErr(h.Set("k", 1), middleware.ErrNoSession)
+				f.must(h.Logout(r.Context())) // once more is nothing
+			})
+			f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+			f.want(resp.Header.Get("Clear-Site-Data"), tt.clear)
+			replay := &browser{f: f, cookie: old}
+			f.want(replay.user(), "")
+			f.want(replay.do(look).Header.Get("Clear-Site-Data"), "")
+		})
 	}
-	return r
 }
 
-// planted are tokens that open nothing.
-func planted() (values []string) {
-	for _, c := range []string{"A", "B", "C"} {
-		values = append(values, "AQ"+strings.Repeat(c, 50))
-	}
-	return values
-}
-
-// Four values come, and three are looked at. The fourth may be good.
-func TestCookieThatNobodyLookedAtIsKept(t *testing.T) {
-	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+func TestLogoutAfterTheFirstByteEndsTheSession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
-	resp := b.serve(b.sends(append(planted(), b.cookie)...), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-		f.want(h.IsAuthenticated(), false)
-		f.wantErr(h.Set("cart", 1), middleware.ErrNoSession) // nor does a guest's replace it
+	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		w.WriteHeader(http.StatusOK)
+		f.must(h.Logout(r.Context()))
 	})
 	f.want(golden(t, resp), "")
-	f.want(b.user(), "alice")
+	resp = b.do(look)
+	f.want(golden(t, resp), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 
-// twice is a browser with two good cookies of one name, of another path or domain.
-func twice(f *fixture, first, second string) (*browser, *http.Request) {
-	b, other := f.login(first), f.login(second)
-	return b, b.sends(b.cookie, other.cookie)
-}
-
-// alive counts the sessions of users.
-func (f *fixture) alive(users ...string) (n int) {
-	f.Helper()
-	for _, user := range users {
-		list, err := f.store.ListForUser(f.Context(), user)
+func TestLogoutAllAndLogoutOthersEndTheSessionsOfTheUser(t *testing.T) { // ASVS 7.4.2, 7.4.3; A23
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	here, there, third, stranger := f.login("alice"), f.login("alice"), f.login("alice"), f.login("bob")
+	resp := here.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		n, err := h.LogoutOthers(r.Context())
 		f.must(err)
-		n += len(list)
+		f.want(n, 2)
+	})
+	f.want(golden(t, resp), "")
+	f.want(here.user()+there.user()+third.user()+stranger.user(), "alicebob")
+
+	there.login("alice")
+	here.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		n, err := h.LogoutAll(r.Context())
+		f.must(err)
+		f.want(n, 2)
+	})
+	f.want(here.cookie, "")
+	f.want(here.user()+there.user()+stranger.user(), "bob")
+}
+
+func TestLogoutAllOfAGuestEndsOneSession(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b, other := f.browser(), f.browser()
+	b.do(set(f, "k", 1))
+	other.do(set(f, "k", 1))
+	b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		n, err := h.LogoutAll(r.Context())
+		f.must(err)
+		f.want(n, 1)
+	})
+	f.want(b.cookie, "")
+	f.want(valueOf[int](other, "k"), 1)
+}
+
+// A browser clears what Clear-Site-Data names after it has stored the cookie.
+func TestLogoutClearSiteDataSparesANewCookie(t *testing.T) {
+	for directives, want := range map[string]string{
+		`"cache", "cookies", "storage"`: `"cache", "storage"`, `"*"`: "", `"cookies"`: "",
+	} {
+		f := setUp(t, sessile.Config{}, middleware.Options{ClearSiteData: directives})
+		b := f.login("alice")
+		resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			f.must(h.Logout(r.Context()))
+			f.must(h.Authenticate(r.Context(), "bob"))
+		})
+		f.want(resp.Header.Get("Clear-Site-Data"), want)
+		f.want(b.user(), "bob")
+		resp = b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { f.must(h.Logout(r.Context())) })
+		f.want(resp.Header.Get("Clear-Site-Data"), directives)
 	}
-	return n
 }
 
 func TestLogoutEndsEverySessionThatTheBrowserSent(t *testing.T) {
@@ -86,21 +130,6 @@ func TestLogoutEndsEverySessionThatTheBrowserSent(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-func TestLoginEndsEverySessionThatTheBrowserSent(t *testing.T) {
-	for _, second := range []string{"alice", "mallory"} {
-		t.Run(second, func(t *testing.T) {
-			f := setUp(t, sessile.Config{}, middleware.Options{})
-			b, both := twice(f, "alice", second)
-			b.take(b.serve(both, func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-				f.must(h.Authenticate(r.Context(), "alice"))
-			}))
-			f.want(b.user(), "alice")
-			f.want(f.alive("alice", "mallory"), 1)
-			b.serve(both, func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.want(h.IsAuthenticated(), false) })
-		})
 	}
 }
 
@@ -163,22 +192,15 @@ func TestLogoutOfABearerLeavesCookiesAlone(t *testing.T) {
 	f.want(f.alive("alice"), 0)
 }
 
-// Of two good cookies the first counts; it may be planted, for one path, and must not take
-// the other's place on all of them.
-func TestCookieBesideAnotherGoodOneIsNotRenewed(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
-		b, mallory := f.login("alice"), f.login("mallory")
-		wait(2 * time.Hour)
-		resp := b.serve(b.sends(mallory.cookie, b.cookie), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
-			user, _ := h.UserID()
-			f.want(user, "mallory")
-		})
-		f.want(golden(t, resp), "")
-		// Beside a dead one it is.
-		resp = b.serve(b.sends(planted()[0], b.cookie), look)
-		f.want(golden(t, resp), sentCookie)
-		b.take(resp)
-		f.want(b.user(), "alice")
+func TestLogoutAllOfAnEndedGuestEndsNothing(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b := f.browser()
+	b.do(set(f, "cart", 1))
+	b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		s, _ := h.Current()
+		f.must(f.store.Destroy(r.Context(), s.ID()))
+		n, err := h.LogoutAll(r.Context())
+		f.want(n, 0)
+		f.wantErr(err, sessile.ErrNotFound)
 	})
 }

@@ -2,19 +2,20 @@ package middleware_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -119,36 +120,6 @@ func TestCommitPrecedesEveryWayToBeginTheResponse(t *testing.T) { // whatever wr
 	}
 }
 
-func TestWriterLetsAControllerReachTheConnection(t *testing.T) {
-	for where, wrap := range wrappings() {
-		for _, h2 := range []bool{false, true} {
-			f := setUp(t, sessile.Config{}, middleware.Options{})
-			server := httptest.NewUnstartedServer(wrap(f.m, handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-				c := http.NewResponseController(w)
-				f.must(c.SetReadDeadline(time.Now().Add(time.Minute)))
-				f.must(c.SetWriteDeadline(time.Now().Add(time.Minute)))
-				if h2 {
-					_, _, err := c.Hijack()
-					f.wantErr(err, errors.ErrUnsupported)
-				} else {
-					f.must(c.EnableFullDuplex())
-				}
-				f.must(h.Authenticate(r.Context(), "alice")) // nothing of this was too early
-				if x, ok := w.(http.CloseNotifier); ok {     //nolint:staticcheck // some still ask
-					x.CloseNotify()
-				}
-			})))
-			server.EnableHTTP2 = h2
-			server.StartTLS()
-			t.Cleanup(server.Close)
-			resp, _ := f.get(server.Client(), server.URL, nil)
-			if len(resp.Cookies()) != 1 {
-				t.Errorf("%s, HTTP/2 %t: no cookie", where, h2)
-			}
-		}
-	}
-}
-
 // Handlers of websockets send the header by themselves after the takeover, as
 // gorilla/websocket does, or before it, as coder/websocket does.
 func TestCommitPrecedesTheHijackOfAWebsocket(t *testing.T) {
@@ -245,4 +216,110 @@ func (w *wire) handshake() {
 	w.must(err)
 	w.want(string(answer[2:]), "hello")
 	w.want(valueOf[int](b, "n"), 8)
+}
+
+// firstBytes are the ways in which a response begins.
+func firstBytes(t *testing.T) map[string]func(http.ResponseWriter) {
+	t.Helper()
+	page := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(page, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]func(http.ResponseWriter){
+		"WriteHeader": func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
+		"Write":       func(w http.ResponseWriter) { _, _ = w.Write([]byte("hello")) },
+		"WriteString": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "hello") },
+		"Flush":       func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+		"a controller's Flush": func(w http.ResponseWriter) {
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+		},
+		"a file": func(w http.ResponseWriter) {
+			file, err := os.Open(page)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer file.Close()
+			_, _ = io.Copy(w, file)
+		},
+		"nothing": func(http.ResponseWriter) {},
+	}
+}
+
+func TestCommitPrecedesTheFirstByte(t *testing.T) { // S19
+	for _, h2 := range []bool{false, true} {
+		for name, begin := range firstBytes(t) {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %t", name, h2), func(t *testing.T) {
+				f := setUp(t, sessile.Config{}, middleware.Options{})
+				client, url := f.serve(h2, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+					f.must(h.Authenticate(r.Context(), "alice"))
+					f.must(h.Set("n", 7))
+					begin(w)
+				})
+				resp, _ := f.get(client, url, nil)
+				f.want(len(resp.Header["Set-Cookie"]), 1)
+				b := f.browser()
+				b.take(resp)
+				f.want(valueOf[int](b, "n"), 7)
+				f.want(resp.ProtoMajor == 2, h2)
+			})
+		}
+	}
+}
+
+func TestCommitDoesNotHappenAtEarlyHints(t *testing.T) { // responses 1xx
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	client, url := f.serve(true, func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		f.must(h.Authenticate(r.Context(), "alice")) // not too late
+	})
+	var hints []string
+	resp, _ := f.get(client, url, func(r *http.Request) {
+		*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+				hints = append(hints, fmt.Sprint(code, " ", header.Get("Link"), header.Get("Set-Cookie")))
+				return nil
+			},
+		}))
+	})
+	f.want(strings.Join(hints, "; "), "103 </style.css>; rel=preload")
+	b := f.browser()
+	b.take(resp)
+	f.want(b.user(), "alice")
+}
+
+func TestCommitOutlivesItsClient(t *testing.T) { // the commit does not die with the client's connection
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	ctx, cancel := context.WithCancel(t.Context())
+	b.serve(b.request().WithContext(ctx), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+		f.must(h.Set("n", 7))
+		cancel() // the client is gone
+	})
+	f.want(valueOf[int](b, "n"), 7)
+}
+
+func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // modo hides a failed flush and sends the cookie again
+	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
+	b := f.login("alice")
+	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("a", 1))
+		// A parallel request fills the session meanwhile.
+		f.must(f.fill(r, h))
+		w.Header().Set("Content-Type", "text/secret")
+		w.WriteHeader(http.StatusAccepted)
+		if _, err := w.Write([]byte("done")); err == nil {
+			t.Error("the handler is told that all is well")
+		}
+	})
+	f.want(resp.StatusCode, http.StatusInternalServerError)
+	f.want(strings.Contains(resp.Header.Get("Content-Type"), "secret"), false)
+	body, err := io.ReadAll(resp.Body)
+	f.must(err)
+	f.want(strings.Contains(string(body), "done"), false)
+	f.want(len(resp.Header["Set-Cookie"]), 0)
+	f.want(valueOf[int](b, "a"), 0)
 }

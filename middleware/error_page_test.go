@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessile/sessile/persist/persisttest"
+
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
 )
@@ -64,7 +66,7 @@ func TestErrorPageIsReadableBehindACompressor(t *testing.T) { // golang/go#66343
 					b := f.browser()
 					if reads {
 						b.cookie = f.coldToken("alice")
-						f.disk.failReads(errors.New("disk on fire"))
+						f.fail(persisttest.ByHash, errors.New("disk on fire"))
 					} else {
 						b.login("alice")
 					}
@@ -105,4 +107,38 @@ func unzipped(t *testing.T, w *httptest.ResponseRecorder) string {
 		t.Fatal(err)
 	}
 	return text.String()
+}
+
+// A recovery outside may still have our writer (Echo's does): its error page must
+// not commit what the panic has undone.
+func TestErrorPageAfterAPanicCommitsNothing(t *testing.T) {
+	for name, do := range map[string]func(h *middleware.Handle) error{
+		"change": func(h *middleware.Handle) error { return h.Set("k", 2) },
+		"login":  func(h *middleware.Handle) error { return h.Authenticate(t.Context(), "bob") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			b := f.login("alice")
+			b.do(set(f, "k", 1))
+			outer := httptest.NewRecorder()
+			var ours http.ResponseWriter
+			func() {
+				defer func() { _ = recover() }()
+				f.m.Handler(handler(func(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+					ours = w
+					f.must(do(h))
+					panic(name)
+				})).ServeHTTP(outer, b.request())
+			}()
+			ours.WriteHeader(http.StatusInternalServerError)
+			resp := b.take(outer.Result())
+			f.want(resp.StatusCode, http.StatusInternalServerError)
+			list, err := f.store.ListForUser(t.Context(), "bob")
+			f.must(err)
+			f.want(len(list), 0)
+			if name == "change" {
+				f.want(valueOf[int](b, "k"), 1)
+			}
+		})
+	}
 }

@@ -1,0 +1,104 @@
+package sessile_test
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
+)
+
+// TestHealthIsDegradedWhileTheDiskIsSlow: D21: changes that wait too long show in the health, and so
+// does the age of the oldest.
+func TestHealthIsDegradedWhileTheDiskIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, g := hookedFile(t, sessile.Config{})
+		slow, commits := make(chan struct{}), atomic.Int32{}
+		g.Set(failApply(func() error {
+			if commits.Add(1) > 1 { // the first is the login's
+				<-slow
+			}
+			return nil
+		}))
+		x, _ := login(t, s, "ann")
+		if _, err := s.Update(t.Context(), x.ID(), new(sessile.Changes).Set("n", 1)); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		if h := s.Health(); h.State != sessile.HealthOK {
+			t.Errorf("after a second: %v, %s", h.State, h.Reason)
+		}
+		pass(2 * time.Second)
+		h := s.Health()
+		if h.State != sessile.HealthDegraded || h.OldestPending < 2*time.Second {
+			t.Errorf("after three: %v, %v", h.State, h.OldestPending)
+		}
+		close(slow)
+		if err := s.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if h := s.Health(); h.State != sessile.HealthOK {
+			t.Errorf("when it is back: %v, %s", h.State, h.Reason)
+		}
+	})
+}
+
+// TestHealthChangesAreEvents: D21, D13: that writes fail, that calls are refused, and that both
+// are over, is told once each.
+func TestHealthChangesAreEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		s, g := hookedFile(t, sessile.Config{MaxPending: 2, Events: func(e sessile.Event) {
+			if e.Kind == sessile.EventHealth {
+				told = append(told, e.Reason)
+			}
+		}})
+		var down atomic.Bool
+		g.Set(failApply(func() error {
+			if down.Load() {
+				return persist.ErrUnavailable
+			}
+			return nil
+		}))
+		var all []sessile.Session
+		for range 3 {
+			x, _ := login(t, s, "ann")
+			all = append(all, x)
+		}
+		set := new(sessile.Changes).Set("n", 1)
+		for range 2 {
+			down.Store(true)
+			for _, x := range all {
+				_, err := s.Update(t.Context(), x.ID(), set)
+				if refused := x.ID() == all[2].ID(); errors.Is(err, sessile.ErrOverloaded) != refused {
+					t.Fatalf("at the bound %v: %v", refused, err)
+				}
+			}
+			pass(time.Second / 2)
+			if st := s.Stats(); s.Health().State != sessile.HealthDegraded || st.Overloaded == 0 || st.Waiting != 0 {
+				t.Errorf("%+v, %+v", s.Health(), st)
+			}
+			down.Store(false)
+			pass(10 * time.Second)
+			if h := s.Health(); h.State != sessile.HealthOK || h.LastError == nil {
+				t.Errorf("%+v", h)
+			}
+		}
+		synctest.Wait()
+		want := []string{
+			"calls are refused: there are more than the store can take", "writes fail and are retried",
+			"no call is refused any more", "writes succeed again",
+		}
+		slices.Sort(want)
+		for round := range 2 {
+			got := slices.Sorted(slices.Values(told[min(round*4, len(told)):min(round*4+4, len(told))]))
+			if !slices.Equal(got, want) || len(told) != 8 {
+				t.Errorf("told %d: %v", len(told), told)
+			}
+		}
+	})
+}

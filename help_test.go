@@ -1,0 +1,309 @@
+package sessile_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
+	"github.com/sessile/sessile/persist/sqlite"
+)
+
+// hookedMemory starts a store over a memory backend with hooks. The store does not clean up
+// by itself.
+func hookedMemory(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttest.Hooked) {
+	t.Helper()
+	h := persisttest.Hook(persisttest.NewMemory(), persisttest.Hooks{})
+	cfg.CleanupInterval = sessile.NoCleanup
+	if cfg.CloseTimeout == 0 {
+		cfg.CloseTimeout = 200 * time.Millisecond
+	}
+	s, err := sessile.New(h, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, h
+}
+
+// hookedFile starts a store over a file with hooks. It keeps one session in memory, unless
+// cfg says otherwise. The hooks end before the store closes.
+func hookedFile(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttest.Hooked) {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "s.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := persisttest.Hook(db, persisttest.Hooks{})
+	cfg.CacheSize = max(cfg.CacheSize, 1)
+	s, err := sessile.New(persisttest.HookedFile{Hooked: h}, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		h.Set(persisttest.Hooks{})
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, h
+}
+
+// failApply fails commits by what fail returns.
+func failApply(fail func() error) persisttest.Hooks {
+	return persisttest.Hooks{Fail: func(c *persisttest.Call) error {
+		if c.Method != persisttest.Apply {
+			return nil
+		}
+		return fail()
+	}}
+}
+
+// down fails every commit.
+func down(err error) persisttest.Hooks {
+	return persisttest.Hooks{Fail: persisttest.FailOn(persisttest.Apply, err)}
+}
+
+// beforeApply runs a hook before every commit.
+func beforeApply(hook func(*persist.Batch)) persisttest.Hooks {
+	return persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) { hook(c.Batch) })}
+}
+
+// afterRead runs a hook after every read by token, before the store sees the row.
+func afterRead(hook func()) persisttest.Hooks {
+	return persisttest.Hooks{After: persisttest.On(persisttest.ByHash, func(*persisttest.Call) { hook() })}
+}
+
+// changeRecords changes every row that is read by token or in a list.
+func changeRecords(change func(persist.Record) persist.Record) persisttest.Hooks {
+	return persisttest.Hooks{After: func(c *persisttest.Call) {
+		if c.Method == persisttest.ByHash && c.Err == nil {
+			c.Record = change(c.Record)
+		}
+		for i := range c.Listing.Records {
+			c.Listing.Records[i] = change(c.Listing.Records[i])
+		}
+	}}
+}
+
+// within is a context for a call that must not wait for a disk that is down.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// pass lets virtual time go by.
+func pass(d time.Duration) { <-time.NewTimer(d).C }
+
+func readErr(t *testing.T, s *sessile.Store, tok sessile.Token) error {
+	t.Helper()
+	_, err := s.ReadByToken(t.Context(), tok)
+	return err
+}
+
+// openIn opens a store in a new file, for the time of the test.
+func openIn(t *testing.T, cfg sessile.Config) *sessile.Store {
+	t.Helper()
+	cfg.Path = filepath.Join(t.TempDir(), "s.db")
+	s, err := sessile.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// login creates a session.
+func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessile.Token) {
+	t.Helper()
+	x, tok, err := s.Create(t.Context(), sessile.Meta{}, user, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x, tok
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The behaviour suite: every row of the contract, over the public face only,
+// once per configuration. In "small" the hot set holds one session, so that
+// everything goes through the disk; in "reopened" the store is closed and opened
+// again before every call.
+var configurations = []struct {
+	name   string
+	config sessile.Config
+	reopen bool
+}{
+	{name: "large"},
+	{name: "small", config: sessile.Config{CacheSize: 1}},
+	{name: "slow batches", config: sessile.Config{BatchInterval: time.Hour}},
+	{name: "tiny batches", config: sessile.Config{BatchSize: 1, CacheSize: 2}},
+	{name: "reopened", reopen: true},
+}
+
+// fixture is a store under test and its clock.
+type fixture struct {
+	*testing.T
+	cfg    sessile.Config
+	store  *sessile.Store
+	clock  *fakeClock
+	reopen bool
+}
+
+// fakeClock is set by the test, in t, and read by the store's goroutines.
+type fakeClock struct {
+	t      time.Time
+	shared atomic.Int64
+}
+
+func newClock() *fakeClock {
+	c := new(fakeClock)
+	c.set(time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC))
+	return c
+}
+
+func (c *fakeClock) now() time.Time { return time.UnixMicro(c.shared.Load()) }
+
+func (c *fakeClock) set(t time.Time) { c.t = t; c.shared.Store(t.UnixMicro()) }
+
+func (c *fakeClock) advance(d time.Duration) { c.set(c.t.Add(d)) }
+
+// suite runs a test once per configuration.
+func suite(t *testing.T, test func(f *fixture)) {
+	t.Helper()
+	suiteWith(t, func(*sessile.Config) {}, test)
+}
+
+func suiteWith(t *testing.T, adjust func(*sessile.Config), test func(f *fixture)) {
+	t.Helper()
+	for _, c := range configurations {
+		t.Run(c.name, func(t *testing.T) {
+			f := &fixture{T: t, cfg: c.config, reopen: c.reopen, clock: newClock()}
+			f.cfg.Path = filepath.Join(t.TempDir(), "s.db")
+			f.cfg.CleanupInterval = sessile.NoCleanup
+			adjust(&f.cfg)
+			f.cfg = sessile.WithClock(f.cfg, f.clock.now)
+			f.open()
+			t.Cleanup(func() {
+				if err := f.store.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(f)
+		})
+	}
+}
+
+func (f *fixture) open() {
+	f.Helper()
+	s, err := sessile.Open(f.Context(), f.cfg)
+	f.must(err)
+	f.store = s
+}
+
+// s is the store, closed and opened again if the configuration says so.
+func (f *fixture) s() *sessile.Store {
+	f.Helper()
+	if f.reopen {
+		f.must(f.store.Close())
+		f.open()
+	}
+	return f.store
+}
+
+func (f *fixture) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fixture) login(user string) (sessile.Session, sessile.Token) {
+	f.Helper()
+	s, t, err := f.s().Create(f.Context(), sessile.Meta{}, user, nil)
+	f.must(err)
+	return s, t
+}
+
+// wantErr fails unless err is target.
+func (f *fixture) wantErr(err, target error) {
+	f.Helper()
+	if !errors.Is(err, target) {
+		f.Fatalf("error is %v, want %v", err, target)
+	}
+}
+
+func (f *fixture) alive(t sessile.Token) sessile.Session {
+	f.Helper()
+	s, err := f.s().ReadByToken(f.Context(), t)
+	f.must(err)
+	return s
+}
+
+func (f *fixture) dead(t sessile.Token) {
+	f.Helper()
+	_, err := f.s().ReadByToken(f.Context(), t)
+	f.wantErr(err, sessile.ErrNotFound)
+}
+
+func (f *fixture) ids(list []sessile.Session) (ids []sessile.ID) {
+	for _, s := range list {
+		ids = append(ids, s.ID())
+	}
+	return ids
+}
+
+// restarts is a store whose process begins anew, with another clock if need be.
+type restarts struct {
+	*testing.T
+	clock   *twoClocks
+	cfg     sessile.Config
+	disk    persist.Backend
+	forgets bool // its wall clock is all that a new process has
+	s       *sessile.Store
+}
+
+func (r *restarts) again() *sessile.Store {
+	r.Helper()
+	if r.s != nil {
+		if err := r.s.Close(); err != nil {
+			r.Fatal(err)
+		}
+	}
+	cfg := r.clock.of(r.cfg)
+	if r.forgets {
+		cfg = sessile.WithClock(r.cfg, r.clock.time)
+	}
+	var err error
+	if r.disk == nil {
+		r.s, err = sessile.Open(r.Context(), cfg)
+	} else {
+		r.s, err = sessile.New(r.disk, cfg)
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
+	return r.s
+}
+
+func newRestarts(t *testing.T, cfg sessile.Config) *restarts {
+	t.Helper()
+	cfg.CleanupInterval = sessile.NoCleanup
+	r := &restarts{T: t, clock: new(twoClocks), cfg: cfg, disk: persisttest.NewMemory()}
+	t.Cleanup(func() { _ = r.s.Close() })
+	r.again()
+	return r
+}
