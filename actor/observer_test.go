@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestObserverThatPanicsLosesOnlyItsEvent (S40).
@@ -66,6 +67,11 @@ func TestEventsOfABurstAllReachAFastObserver(t *testing.T) {
 		}
 		_, err := l.disk.Apply(l.Context(), &b)
 		l.is(err, nil)
+		l.disk.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
+			for i := range c.Batch.Ops {
+				c.Batch.Ops[i].Max = 0 // all of them at once: a burst
+			}
+		})})
 		n, err := l.DestroyUser(l.Context(), persist.UserKey{ID: "u"}, persist.ID{})
 		l.is(err, nil)
 		equal(t, "sessions ended", n, sessions)
