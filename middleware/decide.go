@@ -179,7 +179,7 @@ func (h *Handle) maybePlanted(ctx context.Context) bool {
 		return true
 	}
 	found := h.m.cookie.find(h.req.Header)
-	return slices.ContainsFunc(found.sent()[min(h.tried, found.n):], func(text string) bool {
+	return slices.ContainsFunc(found.sent()[min(int(h.tried), found.n):], func(text string) bool {
 		s, err := h.m.store.Lookup(ctx, text)
 		return err == nil && s.ID() != h.cur.id()
 	})

@@ -27,10 +27,10 @@ type Handle struct {
 	standing  standing
 	phase     phase
 	fate      fate
-	tried     int  // how many of the cookies that came were looked at
-	bearer    bool // the token came in the Authorization header: no cookies
-	loggedOut bool // in this request
-	accessed  bool // the response depends on the cookie
+	tried     uint8 // how many of the request's cookies were looked up, at most maxCandidates
+	bearer    bool  // the token came in the Authorization header: no cookies
+	loggedOut bool  // in this request
+	accessed  bool  // the response depends on the cookie
 }
 
 // Format tells of no secret, whatever the verb (S49).

@@ -121,7 +121,7 @@ func (h *Handle) replaces(ctx context.Context, user string) (id sessile.ID) {
 		return id
 	}
 	found := h.m.cookie.find(h.req.Header)
-	for _, text := range found.sent()[min(h.tried, found.n):] {
+	for _, text := range found.sent()[min(int(h.tried), found.n):] {
 		if s, err := h.m.store.Lookup(ctx, text); err == nil && s.UserID() == user && h.recognised(ctx, s) {
 			h.m.replace(text)
 			return s.ID()

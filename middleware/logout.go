@@ -83,7 +83,7 @@ func (h *Handle) endOthersSent(ctx context.Context) error {
 	}
 	found := h.m.cookie.findAll(h.req.Header)
 	var errs []error
-	for _, text := range found[min(h.tried, len(found)):] {
+	for _, text := range found[min(int(h.tried), len(found)):] {
 		s, err := h.m.store.Lookup(ctx, text)
 		if opensNothing(err) {
 			continue

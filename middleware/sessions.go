@@ -95,12 +95,12 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.m, h.req, h.cur.sent = g.m, r, &p.sent
 	if err := h.load(ctx); err != nil {
 		if !g.m.opts.AllowAnonymousOnError {
-			g.m.fail(w, r, err, w.Header()[contentEncoding])
+			g.m.fail(w, r, err, encodingOf(w))
 			return
 		}
 		h.fault, h.fate = err, keepCookie
 	}
-	x.writer.ResponseWriter, x.writer.handle, x.writer.encoding = w, h, w.Header()[contentEncoding]
+	x.writer.ResponseWriter, x.writer.handle, x.writer.encoding = w, h, encodingOf(w)
 	p.request = *r.WithContext(x)
 	defer p.leave()
 	g.next.ServeHTTP(wrap(&x.writer), &p.request)
@@ -122,9 +122,20 @@ func (p *parcel) leave() {
 
 const contentEncoding = "Content-Encoding"
 
+// encodingOf returns the Content-Encoding that a compressing middleware around us has
+// already set, or nil. It is a pointer to keep a parcel within 512 bytes.
+func encodingOf(w http.ResponseWriter) *[]string {
+	encoding, ok := w.Header()[contentEncoding]
+	if !ok {
+		return nil
+	}
+	kept := encoding // encoding itself must not escape: this path is rare, the other one allocates nothing
+	return &kept
+}
+
 // fail answers with the application's error page. encoding is the Content-Encoding
 // with which the request came in: whoever around us set it compresses what we write.
-func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error, encoding []string) {
+func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error, encoding *[]string) {
 	header := w.Header()
 	// What a handler said of the answer that it had in mind.
 	for _, name := range [...]string{
@@ -134,7 +145,7 @@ func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error, encod
 		header.Del(name)
 	}
 	if encoding != nil {
-		header[contentEncoding] = encoding
+		header[contentEncoding] = *encoding
 	}
 	uncache(header)
 	m.vary(header)

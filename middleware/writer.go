@@ -14,7 +14,7 @@ import (
 type responseWriter struct {
 	http.ResponseWriter
 	handle   *Handle
-	encoding []string // the Content-Encoding that was there before the handler
+	encoding *[]string // the Content-Encoding that was there before the handler; nil if there was none
 	begun    bool
 	written  bool  // the handler has written a header or a body
 	failed   error // the commit failed: the error page is the response
