@@ -36,7 +36,7 @@ func (c *Changes) open() *changeList {
 // empty key, bad UTF-8, or a value that does not encode is [ErrInvalidData],
 // reported by Update, which then changes nothing.
 func (c *Changes) Set(key string, v any) *Changes {
-	raw, err := Encode(v)
+	raw, err := object.Encode(v, object.MaxValueDepth)
 	if err != nil {
 		return c.refuse(key, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -136,11 +137,11 @@ func TestGetKeepsANumberExactWhereItsTypeIsNotSaid(t *testing.T) {
 	if err := s.Data().Decode(&whole); err != nil || !reflect.DeepEqual(whole["l"], []any{n}) {
 		t.Errorf("%v, %v", whole, err)
 	}
-	if raw, err := sessile.Encode(whole); err != nil || string(raw) != string(s.Data().JSON()) {
+	if raw, err := object.Encode(whole, object.MaxValueDepth); err != nil || string(raw) != string(s.Data().JSON()) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	for _, raw := range []string{`1 2`, `{} x`, ``, `[`} {
-		if v, err := sessile.Decode[map[string]any](json.RawMessage(raw)); err == nil {
+		if v, err := object.Decode[map[string]any](json.RawMessage(raw)); err == nil {
 			t.Errorf("%q decodes to %v", raw, v)
 		}
 	}

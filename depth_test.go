@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/object"
 )
 
 // maxDepth is how deep a session's data may be nested, its own object counted.
@@ -123,7 +124,7 @@ func TestDataOfAnyDepthThatIsAcceptedCanBeRead(t *testing.T) {
 
 func TestDataTooDeepIsAnErrorWithItsLimit(t *testing.T) {
 	for _, v := range []any{nested(10_001), nestedGo(10_001), map[string]any{"a": nestedGo(10_000)}} {
-		_, err := sessile.Encode(v)
+		_, err := object.Encode(v, object.MaxValueDepth)
 		if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested 10001 deep, more than 9999") {
 			t.Errorf("%T: %v", v, err)
 		}
@@ -133,7 +134,7 @@ func TestDataTooDeepIsAnErrorWithItsLimit(t *testing.T) {
 		t.Error(err)
 	}
 	// Brackets in strings are none.
-	if _, err := sessile.Encode([]string{strings.Repeat(`[\"{`, 10_000)}); err != nil {
+	if _, err := object.Encode([]string{strings.Repeat(`[\"{`, 10_000)}, object.MaxValueDepth); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -73,7 +74,7 @@ var (
 	// ErrInvalidUserID: the user id is empty, longer than 512 bytes or not UTF-8.
 	ErrInvalidUserID = errors.New("invalid user id")
 	// ErrInvalidData: the data does not encode to a JSON object in valid UTF-8.
-	ErrInvalidData = errors.New("invalid session data")
+	ErrInvalidData = object.ErrInvalidValue
 	// ErrInvalidTime: a time or lifetime is zero, negative or out of range.
 	ErrInvalidTime = errors.New("time out of range")
 	// ErrInvalidConfig: the configuration cannot be used; the error lists every fault.

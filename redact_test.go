@@ -134,10 +134,10 @@ func slogWays() map[string]func(v any) string {
 	return all
 }
 
-// object is a zapcore.ObjectMarshaler around anything.
-type object struct{ v any }
+// marshaler is a zapcore.ObjectMarshaler around anything.
+type marshaler struct{ v any }
 
-func (o object) MarshalLogObject(e zapcore.ObjectEncoder) error {
+func (o marshaler) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	zap.Any("any", o.v).AddTo(e)
 	return nil
 }
@@ -161,8 +161,8 @@ func zapWays() map[string]func(v any) string {
 	}
 	return map[string]func(v any) string{
 		"zap.Any":    with(func(v any) zap.Field { return zap.Any("v", v) }),
-		"zap.Object": with(func(v any) zap.Field { return zap.Object("v", object{v}) }),
-		"zap.Inline": with(func(v any) zap.Field { return zap.Inline(object{v}) }),
+		"zap.Object": with(func(v any) zap.Field { return zap.Object("v", marshaler{v}) }),
+		"zap.Inline": with(func(v any) zap.Field { return zap.Inline(marshaler{v}) }),
 		"zap.Dict":   with(func(v any) zap.Field { return zap.Dict("d", zap.Any("v", v)) }),
 		"zap.Error":  with(func(v any) zap.Field { return zap.Error(fmt.Errorf("x: %v", v)) }),
 		"zap.Stringer": with(func(v any) zap.Field {

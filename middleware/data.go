@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/object"
 )
 
 // change is a pending change of one key; a nil value deletes it.
@@ -50,7 +51,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 		if c.value == nil {
 			return v, false, nil
 		}
-		v, err := sessile.Decode[T](c.value)
+		v, err := object.Decode[T](c.value)
 		if err != nil {
 			err = fmt.Errorf("session data: key %q as %T: %w", key, v, err)
 		}
@@ -69,7 +70,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 // [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
 // the commit.
 func (h *Handle) Set(key string, v any) error {
-	raw, err := sessile.Encode(v)
+	raw, err := object.Encode(v, object.MaxValueDepth)
 	if err == nil && (key == "" || !utf8.ValidString(key)) {
 		err = sessile.ErrInvalidData
 	}
@@ -155,7 +156,7 @@ func (h *Handle) growth(c change) int {
 func quoted(key string) int {
 	for i := range len(key) {
 		if c := key[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
-			raw, _ := sessile.Encode(key) // Set has looked at it
+			raw, _ := object.Encode(key, object.MaxValueDepth) // Set has looked at it
 			return len(raw)
 		}
 	}

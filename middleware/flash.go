@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/object"
 )
 
 // FlashKey begins the keys of the session's data that hold flash messages, one
@@ -26,7 +26,7 @@ type Flash struct {
 // [Handle.Set]. Messages of parallel requests do not get lost: each has a key of
 // its own.
 func (h *Handle) AddFlash(kind, text string) error {
-	raw, err := sessile.Encode(Flash{kind, text})
+	raw, err := object.Encode(Flash{kind, text}, object.MaxValueDepth)
 	if err != nil {
 		return fmt.Errorf("flash message: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/object"
 )
 
 // Login is a login with choices. It prints as its user, and its JSON leaves out the data.
@@ -170,7 +171,7 @@ func (l *Login) overlay(data map[string]json.RawMessage) error {
 	if l.Data == nil {
 		return nil
 	}
-	raw, err := sessile.Encode(l.Data)
+	raw, err := object.Encode(l.Data, object.MaxValueDepth)
 	if err != nil {
 		return fmt.Errorf("data of the new session: %w", err)
 	}

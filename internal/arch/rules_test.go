@@ -89,14 +89,15 @@ func packages() map[string]rules {
 			starts: []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
 		},
 		"middleware/middlewaretest": {
-			imports: []string{".", "middleware", "persist/sqlite"},
+			imports: []string{".", "middleware", "persist", "persist/sqlite"},
+			starts:  []string{"WithHandle"}, // ends with the test
 			stdlib:  []string{"net/http"},
 			locks:   true,
 			clock:   true,
 			tokens:  true,
 		},
 		"middleware": {
-			imports: []string{".", "internal/bridge"},
+			imports: []string{".", "internal/bridge", "internal/object"},
 			stdlib:  []string{"net/http"},
 			shuns:   []string{"database/sql"},
 			starts:  []string{"responseWriter.CloseNotify"}, // a callback at the end of the request

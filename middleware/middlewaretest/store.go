@@ -68,3 +68,29 @@ func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.New
 	r.AddCookie(&http.Cookie{Name: m.CookieName(), Value: token.Reveal()}) //nolint:gosec // a request's cookie has no attributes
 	return s
 }
+
+// WithHandle returns r as a handler below m.Handler gets it: its context holds the request's
+// [middleware.Handle]. It is for code that takes a context or a request and calls
+// [middleware.From]. What that code sets is committed when the test ends, or at once by
+// [middleware.Handle.Save]. To test a whole handler, call m.Handler instead.
+func WithHandle(tb testing.TB, m *middleware.Sessions, r *http.Request) *http.Request {
+	tb.Helper()
+	inside, leave, left := make(chan *http.Request), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(left)
+		m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			inside <- r
+			<-leave // the response must not begin while the test runs
+		})).ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	tb.Cleanup(func() {
+		close(leave)
+		<-left
+	})
+	select {
+	case r = <-inside:
+	case <-left:
+		tb.Fatal("the middleware did not let the request through: its session could not be read")
+	}
+	return r
+}

@@ -5,11 +5,74 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/persist"
 )
+
+// Stats counts what a store has done since it was opened, and tells what it holds.
+type Stats struct {
+	Hits          uint64 // reads answered from memory
+	ColdReads     uint64 // reads that went to the disk
+	UnknownTokens uint64 // reads whose token no session has; most never come to the disk
+	Unreadable    uint64 // rows left out of lists because they could not be read
+
+	Created        uint64
+	Destroyed      uint64
+	Evicted        uint64 // over the limit of sessions per user, or of guests
+	Expired        uint64 // deleted by the clean-up
+	Rotated        uint64
+	Touches        uint64
+	TouchesDropped uint64 // too many changes waited for the disk
+	Flushes        uint64 // flushes and updates
+
+	Batches        uint64 // commits begun
+	BatchItems     uint64
+	BatchFailures  uint64
+	Conflicts      uint64 // writes whose base had changed
+	Quarantined    uint64 // changes that could not be stored and were given up
+	Overloaded     uint64 // calls refused at a bound
+	EventsDropped  uint64
+	CacheEvictions uint64 // from memory, to make room
+
+	CommitSeconds Histogram // how long the successful commits took
+	BatchSizes    Histogram // how many items each of them had
+
+	Hot           int // sessions in memory
+	HotBytes      int // and their size, estimated
+	Pending       int // changes that are not on disk
+	PendingBytes  int
+	Tombstones    int // ends that must be remembered
+	Loads         int // cold reads under way
+	Watched       int // sessions whose end somebody waits for
+	Waiting       int // calls that wait for room at a bound
+	OldestPending time.Duration
+}
+
+// HealthState is the short form of a store's health.
+type HealthState uint8
+
+// The states.
+const (
+	HealthOK       HealthState = iota // everything is as it should be
+	HealthDegraded                    // it works, but writes are late or something needs a look
+	HealthFailed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
+)
+
+// String returns "ok", "degraded" or "failed".
+func (h HealthState) String() string {
+	return [...]string{HealthOK: "ok", HealthDegraded: "degraded", HealthFailed: "failed"}[min(h, HealthFailed)]
+}
+
+// Health tells whether a store can keep its promises.
+type Health struct {
+	State         HealthState
+	Reason        string        // why it is not OK
+	OldestPending time.Duration // age of the oldest change that is not on disk
+	LastError     error         // of the last write that failed
+	LastErrorAt   time.Time
+	FileBytes     int64
+	WALBytes      int64
+}
 
 // failedAfter is how long writes may fail before the store calls itself failed
 // rather than degraded.
@@ -93,74 +156,4 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 		return fmt.Sprintf("the wall clock is %v behind the store's time, which never goes back", behind.Round(time.Second))
 	}
 	return ""
-}
-
-// emit passes an event of the middleware's to Config.Events, behind the store's own. It
-// never waits.
-func (s *Store) emit(e Event) {
-	if e.At.IsZero() {
-		e.At = s.Now()
-	}
-	s.actor.Emit(actor.Event{Payload: e})
-}
-
-// observe takes the actor's events, one after the other, on a goroutine of its own.
-func (s *Store) observe(e actor.Event) {
-	if told, ok := e.Payload.(Event); ok {
-		s.tell(told)
-		return
-	}
-	out := Event{SessionID: ID(e.ID), UserID: e.UserID, At: fromMicros(e.At), Reason: e.Reason}
-	switch e.Kind {
-	case actor.EventCreated:
-		out.Kind = EventCreated
-	case actor.EventRotated:
-		out.Kind = EventRotated
-	case actor.EventDestroyed:
-		out.Kind = EventDestroyed
-	case actor.EventExpired:
-		out.Kind = EventExpired
-	case actor.EventEvicted:
-		out.Kind = EventEvicted
-	case actor.EventLimitReached:
-		out.Kind = EventLimitReached
-	case actor.EventQuarantined:
-		out.Kind = EventQuarantined
-		s.log.Error("a change could not be stored and was given up", zap.Stringer("session", out.SessionID), zap.Error(e.Err))
-	default:
-		s.observeHealth(e, out)
-		return
-	}
-	s.tell(out)
-}
-
-// observeHealth logs and tells what concerns the store as a whole.
-func (s *Store) observeHealth(e actor.Event, out Event) {
-	out.Kind = EventHealth
-	switch e.Kind {
-	case actor.EventWriteFailed:
-		out.Reason = "writes fail and are retried"
-		s.log.Error("writing sessions failed; it is retried", zap.Error(e.Err))
-	case actor.EventRecovered:
-		out.Reason = "writes succeed again"
-		s.log.Info("writing sessions succeeds again")
-	case actor.EventCacheReset:
-		s.log.Warn("sessions in memory were dropped", zap.String("reason", e.Reason))
-	case actor.EventOverloaded:
-		out.Reason = overloaded
-		s.log.Warn(overloaded)
-	case actor.EventRelieved:
-		out.Reason = "no call is refused any more"
-		s.log.Info(out.Reason)
-	case actor.EventSweepFailed:
-		out.Reason = "expired sessions could not be deleted"
-		s.log.Warn("cleaning up expired sessions failed; the next sweep tries again", zap.Error(e.Err))
-	}
-	s.tell(out)
-}
-
-func (s *Store) tell(e Event) {
-	if s.cfg.Events != nil {
-		s.cfg.Events(e)
-	}
 }

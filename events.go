@@ -4,7 +4,10 @@ import (
 	"log/slog"
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/sessile/sessile/actor"
 )
 
 // EventKind says what happened.
@@ -69,4 +72,74 @@ func (e Event) MarshalLogObject(o zapcore.ObjectEncoder) error {
 		o.AddString(a.Key, a.Value.String())
 	}
 	return nil
+}
+
+// emit passes an event of the middleware's to Config.Events, behind the store's own. It
+// never waits.
+func (s *Store) emit(e Event) {
+	if e.At.IsZero() {
+		e.At = s.Now()
+	}
+	s.actor.Emit(actor.Event{Payload: e})
+}
+
+// observe takes the actor's events, one after the other, on a goroutine of its own.
+func (s *Store) observe(e actor.Event) {
+	if told, ok := e.Payload.(Event); ok {
+		s.tell(told)
+		return
+	}
+	out := Event{SessionID: ID(e.ID), UserID: e.UserID, At: fromMicros(e.At), Reason: e.Reason}
+	switch e.Kind {
+	case actor.EventCreated:
+		out.Kind = EventCreated
+	case actor.EventRotated:
+		out.Kind = EventRotated
+	case actor.EventDestroyed:
+		out.Kind = EventDestroyed
+	case actor.EventExpired:
+		out.Kind = EventExpired
+	case actor.EventEvicted:
+		out.Kind = EventEvicted
+	case actor.EventLimitReached:
+		out.Kind = EventLimitReached
+	case actor.EventQuarantined:
+		out.Kind = EventQuarantined
+		s.log.Error("a change could not be stored and was given up", zap.Stringer("session", out.SessionID), zap.Error(e.Err))
+	default:
+		s.observeHealth(e, out)
+		return
+	}
+	s.tell(out)
+}
+
+// observeHealth logs and tells what concerns the store as a whole.
+func (s *Store) observeHealth(e actor.Event, out Event) {
+	out.Kind = EventHealth
+	switch e.Kind {
+	case actor.EventWriteFailed:
+		out.Reason = "writes fail and are retried"
+		s.log.Error("writing sessions failed; it is retried", zap.Error(e.Err))
+	case actor.EventRecovered:
+		out.Reason = "writes succeed again"
+		s.log.Info("writing sessions succeeds again")
+	case actor.EventCacheReset:
+		s.log.Warn("sessions in memory were dropped", zap.String("reason", e.Reason))
+	case actor.EventOverloaded:
+		out.Reason = overloaded
+		s.log.Warn(overloaded)
+	case actor.EventRelieved:
+		out.Reason = "no call is refused any more"
+		s.log.Info(out.Reason)
+	case actor.EventSweepFailed:
+		out.Reason = "expired sessions could not be deleted"
+		s.log.Warn("cleaning up expired sessions failed; the next sweep tries again", zap.Error(e.Err))
+	}
+	s.tell(out)
+}
+
+func (s *Store) tell(e Event) {
+	if s.cfg.Events != nil {
+		s.cfg.Events(e)
+	}
 }
