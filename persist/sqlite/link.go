@@ -12,27 +12,29 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// A WAL says to which file it belongs: with each mark goes a link, a hash of the mark
-// before, which is the one that the file had at that moment, and a checksum. A backup has
-// a mark of its own.
+// A WAL names the file that it belongs to. Each mark is stored with a link and a checksum.
+// The link is a hash of the mark that the file itself had when the mark's epoch began. A
+// backup has a mark of its own.
 //
-//  1. A store is killed. Its last commits are in the WAL alone.
-//  2. Somebody copies a backup over the file, and leaves the WAL where it is.
-//  3. SQLite would put the pages of the WAL among those of the backup, whatever they hold.
-//  4. Open reads the mark without the WAL and with it. Neither are they the same, nor
-//     does the second follow the first, so it refuses.
+// The link ends this story:
 //
-// A copy that another tool made page by page, since the last checkpoint, does fit: with
-// the WAL it is what the killed store was.
+//  1. A store is killed. Its last commits are only in the WAL.
+//  2. Somebody copies a backup over the file and leaves the WAL in place.
+//  3. SQLite would mix pages of the WAL into the backup, whatever they contain.
+//  4. Open reads the mark without the WAL and with it. The two differ, and the second is not
+//     linked to the first. Open refuses.
+//
+// A page-by-page copy that another tool made since the last checkpoint does fit: with the
+// WAL it is the state of the killed store.
 
-// linked is the value of a mark with its link: the digest of the mark that the file had
-// before its epoch.
+// linked returns the stored value of a mark: the mark, its link and a checksum. The link is
+// the digest of the mark that the file had before this epoch.
 func linked(own, link []byte) []byte {
 	v := append(bytes.Clone(own), link...)
 	return append(v, digest(v)...)
 }
 
-// intact reports whether a value is one that linked has made.
+// intact reports whether a stored value has a valid checksum.
 func intact(v []byte) bool {
 	return len(v) == 3*markBytes && bytes.Equal(digest(v[:2*markBytes]), v[2*markBytes:])
 }
@@ -42,10 +44,10 @@ func digest(b []byte) []byte {
 	return s[:markBytes]
 }
 
-// errTorn is a mark that a power cut has left half written.
+// errTorn means that a power cut left the mark half written.
 var errTorn = errors.New("the mark is torn")
 
-// readLinked reads the mark that c sees, and the link; nothing if there is none yet.
+// readLinked reads the mark that c sees and its link; both are nil if there is none yet.
 func readLinked(c *sqlite.Conn) (own, link []byte, err error) {
 	err = query(c, `SELECT value FROM meta WHERE name = 'mark'`).rows(func(s *sqlite.Stmt) error {
 		v := bytesOf(s, 0)
@@ -58,15 +60,15 @@ func readLinked(c *sqlite.Conn) (own, link []byte, err error) {
 	return own, link, err
 }
 
-// belongs refuses a WAL that does not belong to the file. c sees both, and inside is what
-// is wrong with what it sees, nil if nothing is.
+// belongs returns an error if the WAL does not belong to the file. c sees both. inside is the
+// error from checking what c sees, or nil.
 func belongs(cfg Config, c *sqlite.Conn, inside error) error {
 	if size(cfg.Path+"-wal") == 0 {
 		return inside
 	}
 	file, err := markOfFile(cfg)
 	if err != nil {
-		return inside // a power cut has torn it: SQLite takes its pages from the WAL
+		return inside // a power cut tore it: SQLite takes its pages from the WAL
 	}
 	if inside != nil {
 		if file != nil && errors.Is(openError(inside), persist.ErrNotStore) {
@@ -81,7 +83,7 @@ func belongs(cfg Config, c *sqlite.Conn, inside error) error {
 	return nil
 }
 
-// follows reports whether a mark is another or, in the same epoch, a later one.
+// follows reports whether later is the same mark as own, or a later one of the same epoch.
 func follows(later, own []byte) bool {
 	if len(later) != markBytes || len(own) != markBytes {
 		return bytes.Equal(later, own)
@@ -89,13 +91,13 @@ func follows(later, own []byte) bool {
 	return bytes.Equal(epoch(later), epoch(own)) && number(later) >= number(own)
 }
 
-// foreignWAL says what to do.
+// foreignWAL returns persist.ErrForeignWAL with the ways out.
 func foreignWAL(path string, why error) error {
 	return fmt.Errorf("%w: %s-wal: %w; if a backup was copied over %s, put it there with sessile.Restore, or move %s-wal away",
 		persist.ErrForeignWAL, path, why, path, path)
 }
 
-// markOfFile reads the mark of the file as if it had no WAL.
+// markOfFile reads the mark of the file without its WAL.
 func markOfFile(cfg Config) ([]byte, error) {
 	c, err := connectAlone(cfg)
 	if err != nil {
@@ -105,7 +107,7 @@ func markOfFile(cfg Config) ([]byte, error) {
 	return own, errors.Join(err, c.Close())
 }
 
-// connectAlone opens a connection that neither sees the WAL nor makes files or locks.
+// connectAlone opens a connection that ignores the WAL and creates no files or locks.
 func connectAlone(cfg Config) (*sqlite.Conn, error) {
 	return sqlite.OpenConn(aloneURI(cfg), sqlite.OpenReadOnly|sqlite.OpenURI)
 }
@@ -128,12 +130,12 @@ func setMeta(c *sqlite.Conn, name string, value []byte) error {
 	return err
 }
 
-// rewriteHeader has the first page of the file written, whatever a transaction changes.
+// rewriteHeader makes the transaction write the first page of the file.
 func rewriteHeader(c *sqlite.Conn) error {
 	version, err := queryText(c, `PRAGMA user_version`)
 	if err != nil {
 		return err
 	}
-	_, err = queryText(c, "PRAGMA user_version = "+version) // its page is written although it is the same
+	_, err = queryText(c, "PRAGMA user_version = "+version) // SQLite writes the page even if the value is the same
 	return err
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// lock keeps a second store out. SQLite's own locks would let it in between two
-// transactions, and its memory would not know of ours. See also claim.
+// lock keeps a second store out. SQLite's own locks would let one in between two
+// transactions, and the memory of the two stores would diverge. See also claim.
 type lock struct {
 	file *flock.Flock
-	made bool // by us, just now
+	made bool // this lock created the file
 }
 
-// takeLock takes the lock beside the file, or says at once who has it. The pid in
-// it is for people: only the kernel's lock counts, and that ends with the process.
+// takeLock locks the file beside the database, or fails at once and names the owner. The pid
+// in the file is only for people. The kernel's lock decides, and it ends with the process.
 func takeLock(path string) (*lock, error) {
 	name := path + ".lock"
 	if err := besideIsPlain(name, lstat(path)); err != nil {
@@ -47,7 +47,7 @@ func takeLock(path string) (*lock, error) {
 	return l, nil
 }
 
-// lstat is what is at a path, nil if that cannot be told.
+// lstat returns what is at a path, or nil if that is unknown.
 func lstat(path string) os.FileInfo {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -56,15 +56,15 @@ func lstat(path string) os.FileInfo {
 	return info
 }
 
-// there reports whether the file that is locked is the one at the path.
+// there reports whether the locked file is still the one at the path.
 func (l *lock) there() bool {
 	mine, err := l.file.Stat()
 	there := lstat(l.file.Path())
 	return err == nil && there != nil && os.SameFile(mine, there)
 }
 
-// sign makes the lock file private and writes our pid into it: into the file that is
-// locked, whatever is at the path by now.
+// sign makes the lock file private and writes our pid into it. It writes to the locked file,
+// even if another file is at the path by now.
 func (l *lock) sign() (err error) {
 	f, err := os.OpenFile(l.file.Path(), os.O_RDWR|plain, 0)
 	if err != nil {
@@ -93,7 +93,7 @@ func (l *lock) refused(err error) error {
 	return fmt.Errorf("%w: lock file: %w", persist.ErrReadOnly, err)
 }
 
-// holder is the pid in the lock file.
+// holder returns the pid in the lock file.
 func holder(name string) string {
 	f, err := os.OpenFile(name, os.O_RDONLY|plain, 0)
 	if err != nil {
@@ -107,8 +107,8 @@ func holder(name string) string {
 	return "unknown"
 }
 
-// forget removes the lock file if this lock made it. It does so while it has the
-// lock: whoever opened the file meanwhile finds, once it is theirs, that it is no
+// forget deletes the lock file if this lock created it. It does so while it holds the lock.
+// Whoever opened the file meanwhile notices, once it gets the lock, that the file is no
 // longer the one at the path.
 func (l *lock) forget() {
 	if l.made {
@@ -116,8 +116,8 @@ func (l *lock) forget() {
 	}
 }
 
-// restore makes a lock file that was taken away again. What keeps others out meanwhile
-// is the claim on the database.
+// restore creates a deleted lock file again. Until then, the claim on the database keeps
+// other stores out.
 func (l *lock) restore(path string) {
 	if l.there() {
 		return
@@ -128,7 +128,7 @@ func (l *lock) restore(path string) {
 	}
 }
 
-// release frees the lock. The file stays for the next one.
+// release releases the lock. The file stays for the next store.
 func (l *lock) release() error {
 	if err := l.file.Close(); err != nil {
 		return fmt.Errorf("freeing the lock: %w", err)

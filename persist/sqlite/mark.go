@@ -15,28 +15,29 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// mark tells the states of the database file from one another. Each commit writes one into
-// the table meta: an epoch, which is random and new with the first commit after each whole
-// checkpoint, and a number, which grows with each commit. When something writes to the file
-// that is not this process, the time of the last write tells that, and the mark whether the
-// content is still ours:
+// mark identifies the states of the database file. Each commit writes a mark into the table
+// meta: an epoch and a number. The epoch is random and changes with the first commit after
+// each complete checkpoint. The number grows with each commit.
 //
-//   - The mark of an epoch that is unknown is that of a backup, or of another file.
-//   - A number that goes back is that of a copy from before a checkpoint.
-//   - Once the file has everything that the WAL has, its mark is that of the last commit. A
-//     copy of the same epoch that is older lacks what the WAL has lost at that checkpoint.
+// The file's modification time shows that another program wrote to it. The mark then shows
+// whether the content is still ours:
 //
-// A copy of the same epoch that was made since the last checkpoint does no harm: what is
-// younger is in the WAL.
+//   - An unknown epoch belongs to a backup or to another file.
+//   - A number that went back belongs to a copy from before a checkpoint.
+//   - Once the file contains the whole WAL, its mark must be that of the last commit. An
+//     older copy of the same epoch lacks what that checkpoint removed from the WAL.
+//
+// An older copy of the same epoch that was made since the last checkpoint does no harm:
+// everything newer is in the WAL.
 type mark struct {
-	inFile []byte   // what the file itself had when it was last looked at, nil if unknown
-	inDB   []byte   // what the database has, the WAL counted in
-	link   []byte   // of inDB, see linked
-	maybe  [][]byte // of commits whose outcome is unknown
-	last   uint64   // number that was used last
-	least  uint64   // number that the file has at least, if its epoch is that of inFile
-	roots  []int64  // pages of meta that may be the one in the file; the last one is the database's
-	page   int64    // size of a page, bytes
+	inFile []byte   // mark in the file itself at the last check, nil if unknown
+	inDB   []byte   // mark of the database, including the WAL
+	link   []byte   // link of inDB, see linked
+	maybe  [][]byte // marks of commits with an unknown outcome
+	last   uint64   // last number that was used
+	least  uint64   // smallest number the file can have, if its epoch is that of inFile
+	roots  []int64  // pages where the file's meta table may be; the last is the database's
+	page   int64    // page size, bytes
 }
 
 const (
@@ -44,14 +45,14 @@ const (
 	epochBytes = 8
 )
 
-// epoch and number are the parts of a mark.
+// epoch and number return the two parts of a mark.
 func epoch(own []byte) []byte  { return own[:epochBytes] }
 func number(own []byte) uint64 { return binary.BigEndian.Uint64(own[epochBytes:]) }
 
-// due reports whether the next commit begins a new epoch.
+// due reports whether the next commit starts a new epoch.
 func (m *mark) due() bool { return m.inDB == nil || bytes.Equal(m.inFile, m.inDB) }
 
-// learn reads the mark of the database, and where it is.
+// learn reads the mark of the database and its location.
 func (m *mark) learn(c *sqlite.Conn) (err error) {
 	if m.page, err = queryInt(c, `PRAGMA page_size`); err != nil {
 		return err
@@ -63,9 +64,9 @@ func (m *mark) learn(c *sqlite.Conn) (err error) {
 	return m.adopt(c, true)
 }
 
-// adopt reads the mark that c sees. If it is not the one that we know, somebody has written
-// a backup over ours as a transaction, and the file may have any of both; or over the file
-// itself, if the WAL has nothing.
+// adopt reads the mark that c sees. If it is unknown, somebody restored a backup over our
+// database. They did it in a transaction, so that the file may have either mark, or they
+// overwrote the file itself, if the WAL is empty.
 func (m *mark) adopt(c *sqlite.Conn, inWAL bool) error {
 	own, link, err := readLinked(c)
 	switch {
@@ -81,8 +82,8 @@ func (m *mark) adopt(c *sqlite.Conn, inWAL bool) error {
 	return nil
 }
 
-// findRoot notes the page of the table meta. VACUUM may move it, and the file has it
-// where it was until a checkpoint.
+// findRoot records the page of the table meta. VACUUM may move it, and until a checkpoint the
+// file still has it at the old place.
 func (m *mark) findRoot(c *sqlite.Conn) error {
 	root, err := queryInt(c, `SELECT rootpage FROM sqlite_schema WHERE name = 'meta'`)
 	if err != nil {
@@ -96,9 +97,8 @@ func (m *mark) findRoot(c *sqlite.Conn) error {
 	return nil
 }
 
-// renew gives the database the first mark of an epoch, in the transaction of c, and returns
-// its value. The page of the schema is written with it, so that a WAL says by itself where
-// its mark is.
+// renew writes the first mark of a new epoch in the transaction of c, and returns its value.
+// It also rewrites the page of the schema, so that a WAL alone shows where its mark is.
 func (m *mark) renew(c *sqlite.Conn) (value []byte, err error) {
 	next := make([]byte, markBytes)
 	if _, err := rand.Read(epoch(next)); err != nil {
@@ -111,25 +111,26 @@ func (m *mark) renew(c *sqlite.Conn) (value []byte, err error) {
 	return value, rewriteHeader(c)
 }
 
-// step gives the database the next mark of its epoch.
+// step writes the next mark of the current epoch.
 func (m *mark) step(c *sqlite.Conn) (value []byte, err error) {
 	m.last++
 	value = linked(binary.BigEndian.AppendUint64(bytes.Clone(epoch(m.inDB)), m.last), m.link)
 	return value, setMeta(c, "mark", value)
 }
 
-// committed notes that the database has a mark.
+// committed records that the database has a mark.
 func (m *mark) committed(value []byte) {
 	m.inDB, m.link, m.maybe = value[:markBytes], value[markBytes:2*markBytes], nil
 }
 
-// begin takes the content of the file for ours.
+// begin accepts the current content of the file as ours.
 func (m *mark) begin(f *os.File) { m.found(m.read(f)) }
 
-// check judges the content of the file: it is that of a database with a WAL, and has a
-// mark that it may have. It has none until the first whole checkpoint: one that a reader
-// stops leaves out what was written later, so each page that every commit writes. Then it
-// notes which. all says that the file had everything before check was called.
+// check checks the content of the file, then records its mark. The file must be a WAL-mode
+// database with a mark that it may have. It has no mark before the first complete
+// checkpoint: a checkpoint that a reader cuts short skips pages that were written later, and
+// every commit writes the page of the mark. all says that the file already contained
+// everything before the call.
 func (m *mark) check(f *os.File, all bool) error {
 	if err := m.header(f); err != nil {
 		return err
@@ -142,8 +143,8 @@ func (m *mark) check(f *os.File, all bool) error {
 	return nil
 }
 
-// goesBack reports whether a mark that was found in the file is older than one that it had,
-// or than the last one if it should have everything.
+// goesBack reports whether the mark that was found is older than one the file had before, or
+// older than the last one if the file should contain everything.
 func (m *mark) goesBack(found []byte, all bool) bool {
 	if found == nil {
 		return false
@@ -152,7 +153,7 @@ func (m *mark) goesBack(found []byte, all bool) bool {
 	return older || all && !m.isLast(found)
 }
 
-// found notes the mark that the file has.
+// found records the mark that the file has.
 func (m *mark) found(own []byte) {
 	m.inFile, m.least = own, 0
 	if own != nil {
@@ -165,7 +166,7 @@ func (m *mark) isLast(own []byte) bool {
 	return bytes.Equal(own, m.inDB) || slices.ContainsFunc(m.maybe, func(k []byte) bool { return bytes.Equal(k, own) })
 }
 
-// settle is check after an action of our own, which may have written anything if it failed.
+// settle is check after an action of our own. If the action failed, any mark is possible.
 func (m *mark) settle(f *os.File, all, failed bool) error {
 	if err := m.header(f); err != nil {
 		return err
@@ -178,7 +179,7 @@ func (m *mark) settle(f *os.File, all, failed bool) error {
 	return nil
 }
 
-// header is errOverwritten if the file has not a header that ours may have.
+// header returns errOverwritten if the file's header cannot be ours.
 func (m *mark) header(f *os.File) error {
 	var h [headerBytes]byte
 	if _, err := f.ReadAt(h[:], 0); err != nil {
@@ -187,13 +188,13 @@ func (m *mark) header(f *os.File) error {
 		}
 		return err
 	}
-	if string(h[:len(magic)]) != magic || h[18] != 2 || h[19] != 2 || pageSize(h[:]) != m.page { // 2: with a WAL
+	if string(h[:len(magic)]) != magic || h[18] != 2 || h[19] != 2 || pageSize(h[:]) != m.page { // 2: WAL mode
 		return errOverwritten
 	}
 	return nil
 }
 
-// pageSize is the size of a page by the header of a database, bytes.
+// pageSize returns the page size in a database header, in bytes.
 func pageSize(h []byte) int64 {
 	if n := int64(binary.BigEndian.Uint16(h[16:])); n != 1 {
 		return n
@@ -201,7 +202,7 @@ func pageSize(h []byte) int64 {
 	return 1 << 16
 }
 
-// read finds the youngest of our marks in the file, nil if there is none.
+// read returns the newest of our marks in the file, or nil.
 func (m *mark) read(f *os.File) []byte {
 	b := make([]byte, m.page)
 	for _, root := range m.roots {
@@ -220,7 +221,7 @@ func (m *mark) read(f *os.File) []byte {
 	return nil
 }
 
-// youngest finds the mark of an epoch with the highest number in a page.
+// youngest returns the mark of an epoch with the highest number in a page.
 func youngest(page, epoch []byte) (own []byte) {
 	for {
 		i := bytes.Index(page, epoch)
@@ -240,7 +241,7 @@ var (
 	errLogChanged  = fmt.Errorf("%w: the write-ahead log was overwritten or cut short", persist.ErrFileReplaced)
 )
 
-// final reports an error after which the file is not ours any more, whatever happens.
+// final reports whether err means that the file is permanently no longer ours.
 func final(err error) bool {
 	return errors.Is(err, errOverwritten) || errors.Is(err, errShortened) || errors.Is(err, errLogChanged)
 }

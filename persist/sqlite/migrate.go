@@ -9,12 +9,11 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// migration is one step of the schema. It runs inside a transaction that it must
-// not end.
+// migration is one step of the schema. It runs inside a transaction and must not end it.
 type migration func(*sqlite.Conn) error
 
-// migrate does the steps that a database lacks. Each is one transaction with its
-// DDL and its version number, so that a crash leaves no half step (D25).
+// migrate runs the steps that a database lacks. Each step is one transaction together with
+// its version number, so that a crash leaves no half step.
 func migrate(ctx context.Context, c *sqlite.Conn, steps []migration) error {
 	version, err := queryInt(c, `PRAGMA user_version`)
 	if err != nil {

@@ -14,13 +14,15 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Open opens or creates the file, takes its lock and brings its schema up to
-// date. Its errors are persist.ErrLocked, with the pid of who has it,
-// persist.ErrNewer, ErrNotStore, ErrReadOnly and ErrUnavailable. After the first
-// three not a byte of the file has changed. persist.ErrForeignWAL says that a backup was
-// copied over the file of a store that had been killed. What Open writes is on disk when
-// it returns. If ctx ends while the disk hangs, Open returns, and what it has opened is
-// closed when the disk goes on.
+// Open opens or creates the file, locks it and migrates its schema. Everything that Open
+// writes is on disk when it returns. If ctx ends while the disk hangs, Open returns at once,
+// and closes what it has opened when the disk responds.
+//
+// Errors:
+//   - persist.ErrLocked names the pid of the process that has the file open.
+//   - persist.ErrNewer and ErrNotStore refuse the file. These three leave every byte unchanged.
+//   - persist.ErrForeignWAL: a backup was copied over the file of a store that was killed.
+//   - persist.ErrReadOnly and ErrUnavailable come with the cause.
 func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if cfg, err = cfg.complete(); err != nil {
 		return nil, err
@@ -30,11 +32,11 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	}
 	d := &DB{cfg: cfg, roomy: walRoom}
 	opened, left := make(chan error), make(chan struct{})
-	go func() { // it ends when the disk does what it was asked
+	go func() { // ends when the disk responds
 		err := d.openOrClose(ctx)
 		select {
 		case opened <- err:
-		case <-left: // nobody waits for it any more
+		case <-left: // the caller has gone
 			_ = d.Close()
 		}
 	}()
@@ -58,8 +60,8 @@ func (d *DB) openOrClose(ctx context.Context) error {
 	return err
 }
 
-// complete fills in the defaults and finds the file that is meant: two names of
-// one file must have one lock.
+// complete fills in the defaults and resolves the path, so that two names of one file share
+// one lock.
 func (c Config) complete() (Config, error) {
 	if err := CheckPath(c.Path); err != nil {
 		return c, fmt.Errorf("sqlite: %w", err)
@@ -77,9 +79,9 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// target is the file that a path leads to, whether it is there yet or not.
+// target resolves the links of a path, whether or not its file exists.
 func target(path string) string {
-	for range 40 { // as many links as Linux follows
+	for range 40 { // Linux follows as many links
 		to, err := os.Readlink(path)
 		if err != nil {
 			break
@@ -98,8 +100,8 @@ func target(path string) string {
 	return path
 }
 
-// supported refuses an SQLite in which the end of a checkpoint can meet a write
-// and lose it: 3.7.0 to 3.51.2.
+// supported refuses SQLite 3.7.0 to 3.51.2, in which the end of a checkpoint can coincide
+// with a write and lose it.
 func supported(version int) error {
 	if version < 3_051_003 {
 		return fmt.Errorf("SQLite %s can corrupt a database in WAL mode: 3.51.3 or newer is needed", sqlite.Version)
@@ -123,12 +125,12 @@ func (d *DB) open(ctx context.Context) (err error) {
 	c, err := d.prepareFile()
 	if err != nil {
 		if err = openError(err); errors.Is(err, persist.ErrNotStore) || errors.Is(err, persist.ErrLocked) {
-			d.lock.forget() // what is not ours gets no file of ours beside it
+			d.lock.forget() // leave no file of ours beside a file that is not ours
 		}
 		return err
 	}
 	err = d.openWriter(ctx)
-	if c != nil { // closed only now, so that a long WAL is recovered once
+	if c != nil { // only now, so that SQLite recovers a long WAL once
 		err = errors.Join(err, c.Close())
 	}
 	if err != nil {
@@ -141,8 +143,8 @@ func (d *DB) open(ctx context.Context) (err error) {
 	return err
 }
 
-// openWriter opens the connection that writes, migrates, and learns what the DB
-// must know of the file.
+// openWriter opens the write connection, migrates the schema, and reads what the DB has to
+// know about the file.
 func (d *DB) openWriter(ctx context.Context) (err error) {
 	recovered := size(d.cfg.Path+"-wal") > 0
 	if d.writer, err = d.connectWriter(); err != nil {
@@ -158,7 +160,7 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	}
 	if made, err := backupMade(d.writer); err != nil {
 		return err
-	} else if made != 0 { // it is the store from now on
+	} else if made != 0 { // the backup becomes the store
 		if _, err := query(d.writer, `DELETE FROM meta WHERE name = 'backup'`).change(); err != nil && !harmless(err) {
 			return err
 		}
@@ -185,8 +187,8 @@ func (d *DB) openWriter(ctx context.Context) (err error) {
 	return d.learn()
 }
 
-// takeOver settles a WAL that was there: nobody knows of its end whether it was synced.
-// While another program has the lock, that is left for the first commit.
+// takeOver settles a WAL that an earlier process left: nobody knows whether its end was
+// synced. If another program has the lock, the first commit does that instead.
 func (d *DB) takeOver(recovered bool) error {
 	if !recovered {
 		return nil
@@ -200,10 +202,10 @@ func (d *DB) takeOver(recovered bool) error {
 	return err
 }
 
-// learn reads what only a new writer connection does not know yet.
+// learn reads what a new write connection does not know yet.
 func (d *DB) learn() error {
 	guests, err := queryInt(d.writer, countGuests)
-	if ownFault(err) { // one damaged page must not keep every other session from being served (D28)
+	if ownFault(err) { // one damaged page must not make all other sessions unavailable
 		guests, err = int64(d.guests), nil
 		d.warn("the guests cannot be counted: the session file is damaged")
 	}
@@ -215,13 +217,13 @@ func (d *DB) learn() error {
 	return d.left(false)
 }
 
-// countGuests is needed at Open, and again when the file may have changed under us.
+// countGuests counts the guests, at Open and after foreign writes.
 const countGuests = `SELECT count(*) FROM session WHERE user_id = ''`
 
-// dataVersion changes with every commit of another connection, and not with our own.
+// dataVersion changes with every commit of another connection, but not with our own.
 const dataVersion = `PRAGMA data_version`
 
-// learnFiles learns what tells our files from others.
+// learnFiles records what identifies our files.
 func (d *DB) learnFiles() error {
 	d.id.learn()
 	if err := d.id.mark.learn(d.writer); err != nil {
@@ -231,7 +233,7 @@ func (d *DB) learnFiles() error {
 	return nil
 }
 
-// connectGuard opens the connection that is closed last when the file is not ours.
+// connectGuard opens the connection that is closed last if the file is not ours.
 func (d *DB) connectGuard() error {
 	if err := d.reachable(); err != nil {
 		return err
@@ -241,6 +243,6 @@ func (d *DB) connectGuard() error {
 		return err
 	}
 	d.guard = c
-	_, err = queryInt(c, `SELECT count(*) FROM sqlite_schema`) // it has the file's lock from then on
+	_, err = queryInt(c, `SELECT count(*) FROM sqlite_schema`) // from now on it holds a lock on the file
 	return err
 }

@@ -17,8 +17,8 @@ var (
 	errBounds = errors.New("negative bounds of a piece")
 )
 
-// op applies one security operation. A session is found by its id: the key is
-// for speed, which the fsync that follows makes vain here.
+// op applies one security operation. It finds the session by ID. The key would be faster,
+// but the fsync that follows takes far longer.
 func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 	switch o.Kind {
 	case persist.OpCreate:
@@ -38,7 +38,7 @@ func (t *transaction) op(o *persist.Op) (persist.Outcome, error) {
 	}
 }
 
-// destroy deletes a session, also one whose times are lost.
+// destroy deletes a session, even one whose times are lost.
 func (t *transaction) destroy(id persist.ID) (persist.Outcome, error) {
 	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE id = ? RETURNING key, id, token_hash, user_id`).blob(id[:]))
 	if err != nil || len(gone) == 0 {
@@ -47,12 +47,12 @@ func (t *transaction) destroy(id persist.ID) (persist.Outcome, error) {
 	return persist.Outcome{Status: persist.StatusApplied, Removed: gone}, nil
 }
 
-// destroyUser deletes a user's sessions, or a piece of them. Guests are nobody's.
+// destroyUser deletes the sessions of a user, or one piece of them. Guests belong to no user.
 func (t *transaction) destroyUser(o *persist.Op) (persist.Outcome, error) {
 	if o.Max < 0 || o.Through < 0 {
 		return failed(errBounds), nil
 	}
-	through, limit := cmp.Or(o.Through, math.MaxInt64), int64(cmp.Or(o.Max, -1)) // SQLite's LIMIT of -1 is none
+	through, limit := cmp.Or(o.Through, math.MaxInt64), int64(cmp.Or(o.Max, -1)) // in SQLite, LIMIT -1 is no limit
 	gone, err := t.remove(query(t.c, `DELETE FROM session WHERE key IN (
 		SELECT key FROM session WHERE user_id = ?1 AND user_id <> '' AND id <> ?2 AND key <= ?3 ORDER BY key DESC LIMIT ?4)
 		RETURNING key, id, token_hash, user_id`).text(o.User.ID).blob(o.Except[:]).int(through).int(limit))
@@ -68,8 +68,8 @@ func (t *transaction) destroyUser(o *persist.Op) (persist.Outcome, error) {
 	return out, err
 }
 
-// remove runs a DELETE that returns key, id, token_hash and user_id, and deletes
-// the narrow rows too.
+// remove runs a DELETE that returns key, id, token_hash and user_id, and deletes the narrow
+// rows of the same keys.
 func (t *transaction) remove(q bound) ([]persist.Removed, error) {
 	var gone []persist.Removed
 	var keys []int64
@@ -94,7 +94,7 @@ func (t *transaction) remove(q bound) ([]persist.Removed, error) {
 	return gone, nil
 }
 
-// expire deletes a session if its end has come by what is on disk now.
+// expire deletes a session if it has ended according to the database.
 func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
 	o := persist.Outcome{Status: persist.StatusGone}
 	err := query(t.c, `SELECT (SELECT expires_at FROM activity a WHERE a.key = s.key) FROM session s WHERE s.id = ?`).
@@ -114,8 +114,8 @@ func (t *transaction) expire(id persist.ID) (persist.Outcome, error) {
 	return t.destroy(id)
 }
 
-// rotate gives a session a new token hash. One that another session has, or that
-// any session had, is no new one (A30, I2).
+// rotate gives a session a new token hash. It refuses a hash that any session has, or had
+// before its last rotation.
 func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 	out := persist.Outcome{Status: persist.StatusGone}
 	current := o.From
@@ -129,7 +129,7 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 		s.ColumnBytes(1, previous[:])
 		switch {
 		case h == o.To:
-			out.Status = persist.StatusApplied // by an attempt whose outcome was unknown
+			out.Status = persist.StatusApplied // done by an attempt with an unknown outcome
 		case h == current && (current == o.From || previous == o.From && s.ColumnInt64(2) == persist.Unseen):
 			out.Status = 0
 		default:
@@ -152,7 +152,7 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 	return persist.Outcome{Status: persist.StatusApplied}, err
 }
 
-// used reports whether a hash is some session's, or was before its last rotation.
+// used reports whether a hash is a session's current or previous one.
 func (t *transaction) used(h persist.Hash) (used bool, err error) {
 	for _, q := range []string{
 		`SELECT 1 FROM session WHERE token_hash = ?`,
@@ -166,7 +166,7 @@ func (t *transaction) used(h persist.Hash) (used bool, err error) {
 	return false, nil
 }
 
-// seen brings the end of the previous token's grace forward.
+// seen lowers the end of the previous token's grace.
 func (t *transaction) seen(o *persist.Op) (persist.Outcome, error) {
 	n, err := query(t.c, `UPDATE session SET rotated_until = iif(token_hash = ?, min(rotated_until, ?), rotated_until) WHERE id = ?`).
 		blob(o.To[:]).int(o.Until).blob(o.Ref.ID[:]).change()

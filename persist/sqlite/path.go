@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// CheckPath refuses what is not the path of a file, although SQLite or a driver would take
-// it for something else: a database in memory, a URI, or a file that stands beside another.
+// CheckPath returns an error if path is not the path of a file. SQLite or a driver might take
+// it for a database in memory, a URI, or a file that belongs to another database.
 func CheckPath(path string) error {
 	refused := func(why string) error { return fmt.Errorf("%q is not the path of a session file: %s", path, why) }
 	switch {
@@ -35,7 +35,7 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// needDirectory makes sure that the directory of the file is there.
+// needDirectory makes sure that the directory of the file exists.
 func (c Config) needDirectory() error {
 	dir := filepath.Dir(c.Path)
 	if c.CreateDirs {

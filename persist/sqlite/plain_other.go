@@ -4,11 +4,11 @@ package sqlite
 
 import "os"
 
-// plain: links are found by a look before the file is opened.
+// plain has no flags here: links are detected before the file is opened.
 const plain = 0
 
-// keepOpen does not: SQLite could not delete the file.
+// keepOpen returns nil: SQLite could not delete an open file.
 func keepOpen(string) *os.File { return nil }
 
-// theirs: owners and names cannot be told.
+// theirs returns "": owners and link counts are not available.
 func theirs(_, _ os.FileInfo) string { return "" }

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// plain are the flags with which a file that should be plain is opened: a link is not
-// followed, and a pipe is not waited for.
+// plain are the flags for opening a file that should be regular: they do not follow a link
+// and do not block on a pipe.
 const plain = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// keepOpen opens a file to read it now and then, nil if that fails.
+// keepOpen opens a file for occasional reads. It returns nil if that fails.
 func keepOpen(name string) *os.File {
 	f, err := os.OpenFile(name, os.O_RDONLY|plain, 0)
 	if err != nil {
@@ -20,8 +20,8 @@ func keepOpen(name string) *os.File {
 	return f
 }
 
-// theirs says why a file may be somebody else's: it has another name, or an owner who
-// is neither we, nor the administrator, nor the owner of the database. "" if it is not.
+// theirs says why a file may belong to somebody else: it has a second name, or its owner is
+// neither this user, nor root, nor the owner of the database. Otherwise it returns "".
 func theirs(info, db os.FileInfo) string {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -4,8 +4,8 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// bound is a prepared statement with some of its parameters bound. SQL is given
-// as constant text, and the driver keeps the prepared statement by that text.
+// bound is a prepared statement with some parameters bound. SQL is always constant text, and
+// the driver caches prepared statements by that text.
 type bound struct {
 	conn *sqlite.Conn
 	stmt *sqlite.Stmt
@@ -13,7 +13,7 @@ type bound struct {
 	err  error
 }
 
-// query prepares a statement, or finds it prepared.
+// query prepares a statement, or takes it from the cache.
 func query(c *sqlite.Conn, sql string) bound {
 	st, err := c.Prepare(sql)
 	return bound{conn: c, stmt: st, err: err}
@@ -33,7 +33,7 @@ func (b bound) blob(v []byte) bound {
 	return b
 }
 
-// hash binds a hash, or null for nil.
+// hash binds a hash, or NULL for nil.
 func (b bound) hash(v []byte) bound {
 	if v != nil {
 		return b.blob(v)
@@ -51,7 +51,7 @@ func (b bound) text(v string) bound {
 	return b
 }
 
-// rows runs the statement and calls row for each row, until it returns an error.
+// rows runs the statement and calls row for each row, until row returns an error.
 func (b bound) rows(row func(*sqlite.Stmt) error) error {
 	if b.err != nil {
 		return b.err
@@ -59,7 +59,7 @@ func (b bound) rows(row func(*sqlite.Stmt) error) error {
 	for {
 		more, err := b.stmt.Step()
 		if err != nil {
-			return err // and the driver has reset the statement
+			return err // the driver has reset the statement
 		}
 		if !more {
 			return b.stmt.Reset()
@@ -71,7 +71,7 @@ func (b bound) rows(row func(*sqlite.Stmt) error) error {
 	}
 }
 
-// change runs a statement without rows and returns how many it changed.
+// change runs a statement that returns no rows, and returns how many rows it changed.
 func (b bound) change() (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -83,7 +83,7 @@ func (b bound) change() (int, error) {
 	return n, b.stmt.Reset()
 }
 
-// bytesOf copies a column of bytes.
+// bytesOf copies a blob column.
 func bytesOf(s *sqlite.Stmt, col int) []byte {
 	b := make([]byte, s.ColumnLen(col))
 	s.ColumnBytes(col, b)

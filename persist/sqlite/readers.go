@@ -10,13 +10,13 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// readers is a pool of connections that read. One that has met an I/O error is
-// replaced when it is next needed. The one that was used last is used next where
-// one suffices: each has a cache of pages of its own.
+// readers is a pool of read connections. A connection with an I/O error is replaced when it is
+// needed next. The most recently used connection is preferred, because each has its own page
+// cache.
 type readers struct {
 	open func() (*sqlite.Conn, error)
-	last chan *sqlite.Conn // room for the one that was used last
-	idle chan *sqlite.Conn // the others; nil stands for one that must be opened anew
+	last chan *sqlite.Conn // holds the most recently used connection
+	idle chan *sqlite.Conn // holds the others; nil must be opened anew
 	over chan struct{}     // closed by close
 	size int
 }
@@ -38,7 +38,7 @@ func newReaders(open func() (*sqlite.Conn, error), n int) (*readers, error) {
 	return r, nil
 }
 
-// with runs fn on a connection. It waits for one, and runs, no longer than ctx.
+// with runs fn on a connection. It waits for one, and runs fn, only until ctx ends.
 func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (r *readers) with(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	var kept *sqlite.Conn // nil if fn panics
+	var kept *sqlite.Conn // stays nil if fn panics
 	defer func() {
 		select {
 		case r.last <- kept:
@@ -76,7 +76,7 @@ func (r *readers) take(ctx context.Context) (c *sqlite.Conn, err error) {
 	return c, err
 }
 
-// use returns the connection to keep, nil if it must be opened anew.
+// use runs fn and returns the connection to keep, or nil if it must be replaced.
 func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn) error) (*sqlite.Conn, error) {
 	if c == nil {
 		var err error
@@ -101,8 +101,7 @@ func (r *readers) use(ctx context.Context, c *sqlite.Conn, fn func(*sqlite.Conn)
 	}
 }
 
-// pause closes every connection, once the reads that are under way have ended. Those that
-// come wait for resume.
+// pause waits for running reads and closes every connection. New reads wait for resume.
 func (r *readers) pause() error {
 	var errs []error
 	for range r.size {
@@ -118,15 +117,14 @@ func (r *readers) pause() error {
 	return errors.Join(errs...)
 }
 
-// resume lets reads go on, on connections that are opened anew.
+// resume lets reads continue on new connections.
 func (r *readers) resume() {
 	for range r.size {
 		r.idle <- nil
 	}
 }
 
-// close closes every connection. A read that is under way is waited for; one that
-// comes later is refused.
+// close waits for running reads and closes every connection. Later reads are refused.
 func (r *readers) close() error {
 	close(r.over)
 	return r.pause()

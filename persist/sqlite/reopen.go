@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// ready is persist.ErrFileReplaced unless a commit can go to the file at the path.
+// ready returns persist.ErrFileReplaced unless a commit would reach the file at the path.
 func (d *DB) ready() error {
 	err := d.reachable()
 	if errors.Is(err, errBeside) {
@@ -23,17 +23,17 @@ func (d *DB) ready() error {
 	return err
 }
 
-// reopen saves what is in a WAL that has lost its name, or whose index has: the
-// connections still have both. The WAL is emptied into the file, then all of them are
-// closed before the first is opened again. Those of one process share the index, so
-// one with the new WAL beside one with the old would mix the two up.
+// reopen saves the content of a WAL that was deleted or replaced, or whose index was. The
+// connections still have both. reopen empties the WAL into the file and closes every
+// connection before it opens a new one. Connections of one process share the index: a new
+// connection to the new WAL beside an old one would mix the two up.
 func (d *DB) reopen() (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%w, and cannot be made anew: %w", errBeside, err)
 		}
 	}()
-	if d.backup.Load() != nil { // it has a connection too
+	if d.backup.Load() != nil { // a backup has a connection too
 		d.stopBackup(errBeside)
 		return errBackup
 	}
@@ -60,7 +60,7 @@ func (d *DB) reopen() (err error) {
 
 var errBackup = errors.New("a backup is under way")
 
-// closeAll closes the connections that are not readers.
+// closeAll closes all connections except the readers.
 func (d *DB) closeAll() error {
 	var errs []error
 	if d.guard != nil {
@@ -73,9 +73,9 @@ func (d *DB) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// openAgain opens them, the guard first. Whoever took the WAL away may bring it back at
-// any moment, and the connections must not have one that is not at the path, nor one that
-// is older than the file: the guard writes neither into the file.
+// openAgain reopens the connections, the guard first. Whoever moved the WAL away may bring it
+// back at any moment. No connection may use a WAL that is not at the path, or one that is
+// older than the file. The guard writes neither into the file.
 func (d *DB) openAgain() (err error) {
 	if err := d.id.checkBeside(); err != nil {
 		return err
@@ -108,12 +108,12 @@ func (d *DB) openAgain() (err error) {
 	if err := d.checkMade(d.writer, wal); err != nil {
 		return err
 	}
-	d.foreign.Store(true) // whoever took them may have written
+	d.foreign.Store(true) // whoever moved the files may have written to them
 	d.broken, d.unbacked = false, false
 	return d.learn()
 }
 
-// makeWAL makes sure that there is a WAL, and returns it.
+// makeWAL opens or creates the WAL and returns its identity.
 func (i *identity) makeWAL() (info os.FileInfo, err error) {
 	f, err := os.OpenFile(i.names[0]+"-wal", os.O_RDWR|os.O_CREATE|plain, 0o600)
 	if err != nil {
@@ -123,8 +123,8 @@ func (i *identity) makeWAL() (info os.FileInfo, err error) {
 	return f.Stat()
 }
 
-// checkMade looks whether a connection has the WAL that was there before it was opened. The
-// file has all that was committed, so an older WAL is of no use to anybody, and goes.
+// checkMade checks that a connection uses the WAL that makeWAL returned. The file contains
+// every commit, so an older WAL is useless and is deleted.
 func (d *DB) checkMade(c *sqlite.Conn, wal os.FileInfo) error {
 	name := d.id.names[0] + "-wal"
 	if !isAt(name, wal) {
@@ -152,8 +152,7 @@ func (d *DB) giveUp() error {
 	return errors.Join(errs...)
 }
 
-// read runs fn on a connection that reads. What is in a file that was overwritten is not
-// ours.
+// read runs fn on a read connection. It refuses to read from a file that was overwritten.
 func (d *DB) read(ctx context.Context, fn func(*sqlite.Conn) error) error {
 	if lost := d.lost.Load(); lost != nil {
 		return fmt.Errorf("%w: %w", persist.ErrUnavailable, *lost)

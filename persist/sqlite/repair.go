@@ -12,49 +12,49 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// repair replaces a writer that has met an I/O error. It needs no reader's leave: a
-// reader of another program may stay for hours.
+// repair replaces a writer that had an I/O error. It does not wait for readers: a reader of
+// another program may stay for hours.
 //
-// What must not happen (D10):
+// It prevents this race:
 //
-//  1. COMMIT F writes its frames behind the last commit in the WAL. The fsync fails.
-//     Linux takes the pages for clean: the cache has F, the disk may not.
-//  2. F's caller gets ErrUnknown. The index of the WAL ends before F, so no
-//     connection sees it.
-//  3. Something has F taken for a commit: the index is made anew from the cache, or
-//     the process is killed and the next start makes it.
-//  4. Later commits stand behind F in the WAL, are synced and acknowledged.
-//  5. Power is cut. On disk the WAL has a gap where F was, and all behind it is lost.
+//  1. COMMIT F appends its frames to the WAL. The fsync fails. Linux marks the pages clean:
+//     the page cache has F, the disk may not.
+//  2. F's caller gets ErrUnknown. The index of the WAL ends before F, so no connection sees F.
+//  3. Something takes F for committed: the index is rebuilt from the cache, or the process
+//     is killed and the next start rebuilds it.
+//  4. Later commits are appended after F, synced and acknowledged.
+//  5. The power is cut. On disk the WAL has a gap at F, and everything after it is lost.
 //
-// Or, without a power cut: the next batch changes nothing ("it is already gone"),
-// writes nothing, and is acknowledged. Then 3 makes F true after all.
+// It also prevents a variant without a power cut: the next batch changes nothing ("already
+// gone"), writes nothing and is acknowledged. Then step 3 makes F true after all.
 //
-// Three rules end it:
+// Three rules prevent both:
 //
-//   - The index is never made anew while the DB is open: some connection has it mapped
-//     from Open to Close, the broken writer until the new one is there. So the index
-//     ends before F, and the next commit overwrites F's first frame and syncs it. Each
-//     frame's checksum covers those before it: what is left of F behind it is dead.
-//     The same holds for frames that were written in part, or not at all.
-//   - Everything before F is on disk: every COMMIT that returned nil had its fsync. Where
-//     nobody knows, because another program wrote meanwhile or the process began with a
-//     WAL that was there (see 3), every byte of the WAL is written and synced anew.
-//   - Nothing is acknowledged before one commit that does write: this one. A checkpoint
-//     that empties the WAL does as well, and gives a full disk its space back.
+//   - The index is never rebuilt while the DB is open. From Open to Close, some connection
+//     has it mapped; the broken writer stays open until the new one is. So the index ends
+//     before F, and the next commit overwrites F's first frame and syncs it. Each frame's
+//     checksum covers the frames before it, so the rest of F becomes invalid. This also
+//     holds for frames that were written in part or not at all.
+//   - Everything before F is on disk, because every COMMIT that returned nil was synced.
+//     This is unknown if another program wrote meanwhile, or if the process started with an
+//     existing WAL (see 3). Then every byte of the WAL is rewritten and synced.
+//   - Nothing is acknowledged before one commit that does write; repair makes it. A
+//     checkpoint that empties the WAL serves as well, and frees space on a full disk.
 //
-// A checkpoint has a story of its own. SQLite syncs the file only when the checkpoint
-// reaches the end of the WAL:
+// Checkpoints have a race of their own. SQLite syncs the file only when a checkpoint reaches
+// the end of the WAL:
 //
-//  1. A reader is in the way. The first 500 frames are copied to the file, not synced,
-//     and noted as done.
-//  2. The reader leaves. The next checkpoint copies the rest and syncs the file. The
-//     fsync fails, and may have dropped the pages of 1, too.
-//  3. The checkpoint after that copies the rest again, syncs, and empties the WAL. The
-//     pages of 1 are nowhere.
+//  1. A reader blocks the end. A checkpoint copies the first 500 frames to the file without
+//     a sync and marks them as done.
+//  2. The reader leaves. The next checkpoint copies the rest and syncs the file. The fsync
+//     fails, and may have dropped the pages of step 1 too.
+//  3. The next checkpoint copies the rest again, syncs, and empties the WAL. The pages of
+//     step 1 are lost.
 //
-// So the pages of frames that are noted as done are committed anew, as new frames,
-// before the next checkpoint, and the last connection to close must be one that cannot
-// make a checkpoint. That is why checkpoints are made by tidy: those that a COMMIT
+// Two rules prevent it. The pages of frames that are marked as done are committed again, as
+// new frames, before the next checkpoint. And the last connection to close is one that
+// cannot checkpoint. This is also why tidy makes the checkpoints: those that SQLite makes
+// after a COMMIT fail silently.
 // makes fail without a word.
 func (d *DB) repair() error {
 	if !d.broken {
@@ -79,8 +79,8 @@ func (d *DB) repair() error {
 	return nil
 }
 
-// replaceWriter opens another connection before it closes the old one, which is the
-// last to know whether another program has written since our last commit.
+// replaceWriter opens the new connection before it closes the old one. Only the old one knows
+// whether another program has written since our last commit.
 func (d *DB) replaceWriter() error {
 	c, err := d.connectWriter()
 	if err != nil {
@@ -94,13 +94,13 @@ func (d *DB) replaceWriter() error {
 		d.foreign.Store(true)
 		d.unsynced, d.others = true, true
 	}
-	_ = d.writer.Close() // given up because it failed
+	_ = d.writer.Close() // it has failed; its error says nothing new
 	d.writer, d.seen = c, seen
 	return nil
 }
 
-// settle makes sure that what the writer sees is on disk, and that nothing else can
-// become true: by emptying the WAL or, if a reader is in the way, by a commit.
+// settle makes sure that what the writer sees is on disk and that no failed commit can come
+// back. It empties the WAL or, if a reader blocks that, makes a commit.
 func (d *DB) settle() error {
 	if err := d.backAgain(); err != nil {
 		return err
@@ -115,8 +115,8 @@ func (d *DB) settle() error {
 	return err
 }
 
-// backAgain takes care that the next checkpoint writes back what an earlier one has noted
-// as done, and which may be lost.
+// backAgain makes sure that the next checkpoint copies the frames again that an earlier,
+// failed checkpoint marked as done.
 func (d *DB) backAgain() error {
 	_, done, err := progress(d.writer)
 	if err == nil && d.unbacked && done > 0 {
@@ -125,8 +125,8 @@ func (d *DB) backAgain() error {
 	return err
 }
 
-// commitAnew commits the pages of the first frames of the WAL again, and one page in
-// any case.
+// commitAnew commits the pages of the first frames of the WAL again, and always at least one
+// page.
 func (d *DB) commitAnew(frames int64) (err error) {
 	end, err := sqlitex.ImmediateTransaction(d.writer) // nobody appends to the WAL or empties it meanwhile
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *DB) commitAnew(frames int64) (err error) {
 	return rewriteHeader(d.writer)
 }
 
-// pagesOf are the numbers of the pages in the first frames of a WAL, in order
+// pagesOf returns the sorted page numbers of the first frames of a WAL
 // (https://sqlite.org/fileformat2.html#walformat).
 func pagesOf(wal string, frames int64) (pages []int64, err error) {
 	if frames == 0 {

@@ -14,11 +14,11 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Restore puts a copy of a backup in the place of the file at path, whatever is there: a
-// store that was closed or killed, a damaged one, or nothing. The backup is any file of a
-// store: of Backup, of another tool, or one that was closed. What was at path is kept
-// under another name in the same directory. A kill or a power cut leaves the old file or
-// the new one: Open finishes what was begun.
+// Restore replaces the file at path with a copy of backup. At path there may be a store that
+// was closed or killed, a damaged store, or nothing. The backup may be the result of Backup,
+// a copy by another tool, or any closed store. The replaced file is kept under another name
+// in the same directory. A kill or a power cut leaves either the old file or the new one; the
+// next Open finishes a restore that had begun.
 //
 // now is the time in microseconds: sessions that have ended by then are not counted. The
 // errors are those of Open for the backup, and persist.ErrLocked if the store is open.
@@ -51,7 +51,7 @@ func restore(ctx context.Context, from, to Config, now int64) (r persist.Restore
 	if err := finishRestore(to.Path); err != nil {
 		return r, err
 	}
-	if lstat(to.Path) != nil { // a store whose lock file was removed has a lock on the file itself
+	if lstat(to.Path) != nil { // a store whose lock file was deleted still has a claim on the file
 		old, err := openIdentity(to.Path, to.given)
 		if err != nil {
 			return r, err
@@ -63,7 +63,7 @@ func restore(ctx context.Context, from, to Config, now int64) (r persist.Restore
 	if err != nil {
 		return r, err
 	}
-	defer func() { _ = os.Remove(partial) }() // it has another name if all went well
+	defer func() { _ = os.Remove(partial) }() // after success it has another name
 	if err := f.Close(); err != nil {
 		return r, err
 	}
@@ -80,7 +80,7 @@ func restore(ctx context.Context, from, to Config, now int64) (r persist.Restore
 	return r, finishRestore(to.Path)
 }
 
-// copyBackup checks a backup and copies it. It leaves nothing beside it.
+// copyBackup checks a backup and copies it. It leaves no file beside the backup.
 func copyBackup(ctx context.Context, from, to Config) (made int64, err error) {
 	c, err := look(from)
 	if err != nil {
@@ -97,7 +97,7 @@ func copyBackup(ctx context.Context, from, to Config) (made int64, err error) {
 	return made, makeCopy(ctx, c, to, time.Time{})
 }
 
-// look opens a file of a store to read it, with its WAL if it has one.
+// look opens the file of a store for reading, together with its WAL if it has one.
 func look(cfg Config) (c *sqlite.Conn, err error) {
 	if size(cfg.Path+"-wal") > 0 {
 		c, err = connect(cfg, sqlite.OpenReadOnly)
@@ -117,7 +117,7 @@ func look(cfg Config) (c *sqlite.Conn, err error) {
 	return c, nil
 }
 
-// compare counts what the restore changes.
+// compare counts which sessions the restore brings back or loses.
 func compare(ctx context.Context, r *persist.Restored, old, staged Config, now int64) error {
 	c, err := connectAlone(staged)
 	if err != nil {
@@ -167,11 +167,11 @@ func count(c *sqlite.Conn, n *int, sql string, now int64) error {
 	return query(c, sql).int(now).rows(func(s *sqlite.Stmt) error { *n = s.ColumnInt(0); return nil })
 }
 
-// staging is the end of the name of a copy that is whole and takes the place of the file.
+// staging is the suffix of a complete copy that is about to replace the file.
 const staging = ".restoring"
 
-// kept is the name for the file that is replaced: the same however often the replacement
-// is begun again, because it comes from the time of the copy.
+// kept returns the name for the replaced file. It is derived from the time of the copy, so that
+// a restore that is resumed uses the same name.
 func kept(path, staged string) string {
 	name := path + ".replaced"
 	if info, err := os.Stat(staged); err == nil {
@@ -180,14 +180,14 @@ func kept(path, staged string) string {
 	return name
 }
 
-// finishRestore does what is left of a restore whose copy is whole. The copy keeps its
-// name until the last step, so that after a kill at any moment the next Open goes on:
+// finishRestore completes a restore whose copy is complete. The copy keeps its name until the
+// last step, so that the next Open resumes after a kill at any moment:
 //
 //  1. The old file gets a second name.
-//  2. Its WAL gets that name, too. Now the file alone is older than what was acknowledged,
-//     but whoever opens it finds the copy first.
-//  3. The index of the WAL goes: it is made anew.
-//  4. The copy takes the place of the file.
+//  2. Its WAL is renamed to match. Now the file at the path lacks acknowledged commits, but
+//     every Open finds the copy first.
+//  3. The index of the WAL is deleted; SQLite can rebuild it.
+//  4. The copy replaces the file.
 func finishRestore(path string) error {
 	if _, err := os.Lstat(path + staging); errors.Is(err, fs.ErrNotExist) {
 		return nil

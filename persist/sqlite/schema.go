@@ -15,19 +15,22 @@ import (
 // applicationID marks our files: "sesl".
 const applicationID = 0x7365736c
 
-// migrations are the steps from an empty database to the newest schema. The
-// schema's version is how many of them were done. A step that was released never
-// changes; a new one is appended.
+// migrations are the steps from an empty database to the newest schema. The schema version is
+// the number of completed steps. A released step never changes; new ones are appended.
 func migrations() []migration { return []migration{createSchema, addTime} }
 
-// createSchema makes schema 1. What changes on every request lives in the narrow
-// table, keyed by a small integer and without an index on a time; what changes
-// rarely lives in the wide one. [measured: 57–350 k touches/s, against 9–15 k in
-// one wide indexed table] The deadline stands beside the end that it bounds, so
-// that the database itself refuses a session that outlives it (I6) and neither a
-// touch nor the sweep reads the wide table. AUTOINCREMENT uses no key twice: a
-// late touch cannot hit another session. Sessions of a user, and guests in order
-// of their keys, come out of one index.
+// createSchema creates schema 1.
+//
+// The narrow table, activity, holds what changes on every request. Its key is a small integer
+// and it has no index on a time. The wide table, session, holds what rarely changes.
+// [measured: 57–350 k touches/s, against 9–15 k in one wide indexed table]
+//
+// The deadline is stored beside expires_at, which it bounds. The database itself therefore
+// refuses a session that outlives its absolute timeout, and neither a touch nor the sweep
+// reads the wide table.
+//
+// AUTOINCREMENT never reuses a key, so a late touch cannot hit another session. One index
+// yields the sessions of a user, and the guests in key order.
 func createSchema(c *sqlite.Conn) error {
 	const ddl = `
 CREATE TABLE meta (
@@ -79,8 +82,8 @@ CREATE TABLE activity (
 	return err
 }
 
-// addTime makes schema 2: which lifetimes of a session are the configuration's (those
-// of the sessions there are keep theirs), and the latest time of a commit.
+// addTime creates schema 2: which lifetimes of a session are configuration defaults (none, for
+// existing sessions), and the latest time of a commit.
 func addTime(c *sqlite.Conn) error {
 	return sqlitex.ExecuteScript(c, `
 ALTER TABLE session ADD COLUMN defaults INTEGER NOT NULL DEFAULT 0;
@@ -88,7 +91,7 @@ INSERT INTO meta (name, value) VALUES ('clock', zeroblob(8));
 `, nil)
 }
 
-// clockOf reads the latest time of a commit, 0 if it is not known.
+// clockOf reads the latest time of a commit, or 0 if it is unknown.
 func clockOf(c *sqlite.Conn) (at int64, err error) {
 	err = query(c, `SELECT value FROM meta WHERE name = 'clock'`).rows(func(s *sqlite.Stmt) error {
 		if b := bytesOf(s, 0); len(b) == 8 {

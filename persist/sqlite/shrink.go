@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// slackPages is how many free pages a file may have in any case, 1 MiB; more than that
-	// it may have a third of the others, which the next sessions use.
+	// slackPages is the number of free pages that a file may always keep, 1 MiB. Beyond that,
+	// free pages may make up a quarter of the file, because new sessions will use them.
 	slackPages = 256
-	// giveBack gives back 64 free pages at most: whoever waits for the commit waits less
-	// than a millisecond longer.
+	// giveBack returns at most 64 free pages, which makes the commit less than a millisecond
+	// slower.
 	giveBack = `PRAGMA incremental_vacuum(64)`
 )
 
@@ -28,8 +28,8 @@ func excess(c *sqlite.Conn) (bool, error) {
 	return free > all/4, err
 }
 
-// shrink gives some free pages back to the file system with the commit: the next
-// checkpoint shortens the file.
+// shrink returns some free pages to the file system as part of the commit. The next checkpoint
+// shortens the file.
 func (t *transaction) shrink() error {
 	if !t.db.shrinks {
 		return nil
@@ -41,7 +41,7 @@ func (t *transaction) shrink() error {
 	return query(t.c, giveBack).rows(func(*sqlite.Stmt) error { return nil })
 }
 
-// shrinkIdle does the same when nobody commits. It reports whether there is more to do.
+// shrinkIdle does the same while nobody commits. It reports whether more remains to be done.
 func (d *DB) shrinkIdle() bool {
 	if !d.mu.TryLock() {
 		return true

@@ -12,21 +12,21 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// transaction is the attempt to commit a batch. The first run has no savepoints
-// and ends at the first item that fails by itself; the careful one then gives
-// every item a savepoint and leaves that one out.
+// transaction is one attempt to commit a batch. The first run uses no savepoints and stops at
+// the first item that fails on its own. The second, careful run gives every item a savepoint
+// and leaves failed items out.
 type transaction struct {
 	db         *DB
 	c          *sqlite.Conn
 	b          *persist.Batch
 	res        persist.Result
-	data       [][]byte // of the writes: encoded once for both runs
-	guests     int      // sessions without a user, if this is committed
-	taken      []guest  // out of their order
-	clock      int64    // the time that goes to disk with this, 0 if none does
-	synced     bool     // before it began, all of the database was in the file, and synced
+	data       [][]byte // data of the writes, encoded once for both runs
+	guests     int      // sessions without a user once this is committed
+	taken      []guest  // entries taken from the eviction order
+	clock      int64    // time that this commit stores, 0 if it stores none
+	synced     bool     // at the start, the whole database was in the file and synced
 	careful    bool
-	committing bool // it came as far as COMMIT
+	committing bool // COMMIT was called
 }
 
 func newTransaction(d *DB, b *persist.Batch) *transaction {
@@ -60,7 +60,7 @@ func (t *transaction) run() (err error) {
 	if err := t.items(); err != nil {
 		return err
 	}
-	if err := t.tell(); err != nil && !ownFault(err) { // a damaged page keeps nobody out
+	if err := t.tell(); err != nil && !ownFault(err) { // one damaged page must not stop all commits
 		return err
 	}
 	if err := t.shrink(); err != nil && !ownFault(err) {
@@ -70,17 +70,17 @@ func (t *transaction) run() (err error) {
 	if err != nil {
 		return err
 	}
-	t.c.SetInterrupt(nil) // from here on it is done or it is not: no context ends it half way
+	t.c.SetInterrupt(nil) // COMMIT must not be interrupted
 	t.committing = true
 	if err := t.exec(`COMMIT`); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	t.db.id.mark.committed(mark)
-	return t.db.reachable() // else what was committed is not at the path
+	return t.db.reachable() // otherwise the commit is not in the file at the path
 }
 
-// mark gives the commit its mark. A new epoch begins if the mark before is in the file for
-// sure, because the new one is linked to it.
+// mark writes the mark of this commit. A new epoch begins only if the previous mark is
+// certainly in the file, because the new epoch is linked to it.
 func (t *transaction) mark() (value []byte, err error) {
 	m := &t.db.id.mark
 	if m.inDB == nil || m.due() && t.synced {
@@ -94,10 +94,10 @@ func (t *transaction) mark() (value []byte, err error) {
 	return value, err
 }
 
-// clockStep is how often the time of a commit is stored, microseconds.
+// clockStep is how often a commit stores the time, microseconds.
 const clockStep = 1_000_000
 
-// tell stores the time with the commit, unless what is stored is good enough.
+// tell stores Batch.Now with the commit, unless the stored time is recent enough.
 func (t *transaction) tell() error {
 	if t.b.Now < t.db.clock.Load()+clockStep {
 		return nil
@@ -110,8 +110,8 @@ func (t *transaction) tell() error {
 	return nil
 }
 
-// judge tells a failure that surely did nothing from one that may have: whatever
-// the code, a COMMIT that fails may have written.
+// judge returns ErrUnavailable if nothing can have been done, and ErrUnknown once COMMIT was
+// called: a failed COMMIT may have written, whatever its code.
 func (t *transaction) judge(err error) error {
 	if t.committing {
 		return fmt.Errorf("%w: %w", persist.ErrUnknown, err)
@@ -119,8 +119,8 @@ func (t *transaction) judge(err error) error {
 	return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 }
 
-// notice looks what others have done since our last commit. If another program has
-// written, the guests must be counted again, and Look tells of it (D27).
+// notice checks what others have done since our last commit. If another program has written,
+// it counts the guests again and makes Look report it.
 func (t *transaction) notice() error {
 	foreign, err := t.db.examine(t.c)
 	if err != nil || !foreign {
@@ -139,8 +139,8 @@ func (t *transaction) recount() error {
 	})
 }
 
-// items applies everything: writes and touches in the order of their keys, so
-// that a page is visited once, then the operations in theirs.
+// items applies the whole batch. Writes and touches go in key order, so that each page is
+// visited once. The operations follow in their own order.
 func (t *transaction) items() error {
 	order, err := t.inOrder(len(t.b.Writes), func(i int) persist.Ref { return t.b.Writes[i].Ref })
 	if err != nil {
@@ -168,13 +168,13 @@ func (t *transaction) items() error {
 	return nil
 }
 
-// keyed is the key of an item of the batch, 0 if its session is not there.
+// keyed is the key of a batch item, 0 if its session does not exist.
 type keyed struct {
 	key  int64
 	item int
 }
 
-// inOrder finds the keys of n items and sorts the items by them.
+// inOrder looks up the keys of n items and sorts the items by key.
 func (t *transaction) inOrder(n int, ref func(int) persist.Ref) ([]keyed, error) {
 	order := make([]keyed, n)
 	for i := range order {
@@ -182,7 +182,7 @@ func (t *transaction) inOrder(n int, ref func(int) persist.Ref) ([]keyed, error)
 		if r.Key == 0 {
 			err := query(t.c, `SELECT key FROM session WHERE id = ?`).blob(r.ID[:]).rows(
 				func(s *sqlite.Stmt) error { r.Key = s.ColumnInt64(0); return nil })
-			if err != nil && !ownFault(err) { // who is on a damaged page fails when its turn comes
+			if err != nil && !ownFault(err) { // an item on a damaged page fails later, on its own
 				return nil, fmt.Errorf("finding a session by its id: %w", err)
 			}
 		}
@@ -192,7 +192,7 @@ func (t *transaction) inOrder(n int, ref func(int) persist.Ref) ([]keyed, error)
 	return order, nil
 }
 
-// item applies one item. In the careful run its failure is its outcome.
+// item applies one item. In the careful run its own failure becomes its outcome.
 func (t *transaction) item(out *persist.Outcome, apply func() (persist.Outcome, error)) error {
 	if !t.careful {
 		o, err := apply()
@@ -220,7 +220,7 @@ func failed(err error) persist.Outcome {
 	return persist.Outcome{Status: persist.StatusFailed, Err: err}
 }
 
-// exec runs a statement without parameters and rows.
+// exec runs a statement without parameters or rows.
 func (t *transaction) exec(sql string) error {
 	_, err := query(t.c, sql).change()
 	return err

@@ -9,20 +9,21 @@ import (
 )
 
 const (
-	// backEvery is how many frames of the WAL are written back to the file at once.
+	// backEvery is the number of WAL frames after which a checkpoint copies them to the file.
 	backEvery = 1000
-	// walRoom is the size of the WAL, in bytes, from which on Apply empties it. Passive
-	// checkpoints only do so when no reader is in the way.
+	// walRoom is the size of the WAL, in bytes, at which Apply empties it. A passive checkpoint
+	// only does that when no reader is in the way.
 	walRoom = 32 << 20
-	// tidyPatience is how long a checkpoint waits for readers while somebody waits for us.
+	// tidyPatience is how long a checkpoint waits for readers while a caller waits for Apply.
 	tidyPatience = 20 * time.Millisecond
 )
 
-// tidy writes the WAL back to the file when it has some length, and empties one that
-// has grown long, which passive checkpoints cannot while there is always some reader.
-// If a reader is in the way now, that is tried again when the WAL has grown by as much.
-// Somebody waits for what was committed: a reader gets a moment, and a backup, whose
-// snapshot stays, is not tried. What was committed stays so if this fails.
+// tidy copies a long WAL back to the file, and truncates one that has grown too long. Passive
+// checkpoints cannot truncate it while there is always some reader.
+//
+// A caller waits for the commit, so tidy waits only briefly for readers, and does not try
+// while a backup holds its snapshot. After a failure it tries again when the WAL has grown by
+// walRoom. A failed tidy does not affect what was committed.
 func (d *DB) tidy() {
 	frames, done, err := progress(d.writer)
 	if err == nil && frames >= backEvery && done < frames {
@@ -30,7 +31,7 @@ func (d *DB) tidy() {
 			frames, done, err = progress(d.writer)
 		}
 		if done == frames {
-			d.roomy = walRoom // the reader that was in the way has left
+			d.roomy = walRoom // no reader is in the way any more
 		}
 	}
 	if !harmless(err) {
@@ -49,7 +50,7 @@ func (d *DB) tidy() {
 	d.broken = d.broken || !harmless(err)
 }
 
-// progress is how many frames the WAL has, and how many of them are in the file, too.
+// progress returns the number of frames in the WAL, and how many of them are in the file too.
 func progress(c *sqlite.Conn) (frames, done int64, err error) {
 	err = query(c, `PRAGMA wal_checkpoint(NOOP)`).rows(func(s *sqlite.Stmt) error {
 		frames, done = s.ColumnInt64(1), s.ColumnInt64(2)
@@ -58,16 +59,16 @@ func progress(c *sqlite.Conn) (frames, done int64, err error) {
 	return frames, done, err
 }
 
-// writtenBack reports whether all of the WAL is in the file, and synced.
+// writtenBack reports whether the whole WAL is in the file and synced.
 func (d *DB) writtenBack() bool {
 	frames, done, err := progress(d.writer)
 	return err == nil && frames == done && !d.unbacked
 }
 
-// empty writes the whole WAL back into the file and empties it.
+// empty copies the whole WAL to the file and truncates it.
 func (d *DB) empty() error { return d.checkpoint(`PRAGMA wal_checkpoint(TRUNCATE)`) }
 
-// checkpointSoon is empty with little patience for readers.
+// checkpointSoon is empty with a short wait for readers.
 func (d *DB) checkpointSoon() error {
 	d.writer.SetBusyTimeout(min(tidyPatience, d.cfg.BusyTimeout))
 	defer d.writer.SetBusyTimeout(d.cfg.BusyTimeout)

@@ -8,14 +8,14 @@ import (
 	"os"
 )
 
-// The format of a WAL: https://sqlite.org/walformat.html
+// The WAL format: https://sqlite.org/walformat.html
 const (
 	walHeaderBytes   = 32
 	frameHeaderBytes = 24
-	walMagic         = 0x377f0682 // and one more where the checksums are big-endian
+	walMagic         = 0x377f0682 // plus one if the checksums are big-endian
 )
 
-// readHead reads the header of a WAL, zeros if it has none.
+// readHead reads the header of a WAL. It returns zeros if there is none.
 func readHead(path string) (h [walHeaderBytes]byte) {
 	f, err := os.OpenFile(path, os.O_RDONLY|plain, 0)
 	if err != nil {
@@ -32,8 +32,8 @@ func headOf(f io.ReaderAt) (h [walHeaderBytes]byte) {
 	return h
 }
 
-// frames counts the frames of a WAL up to the first one that is not whole: each
-// one's checksum covers all before it.
+// frames counts the valid frames of a WAL, up to the first broken one. Each frame's checksum
+// covers all frames before it.
 func frames(path string) (n int64, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|plain, 0)
 	if err != nil {
@@ -74,7 +74,7 @@ func frames(path string) (n int64, err error) {
 	}
 }
 
-// atEnd makes no error of the end of a file.
+// atEnd returns nil if err is the end of a file.
 func atEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
@@ -82,7 +82,7 @@ func atEnd(err error) error {
 	return err
 }
 
-// checksum is that of a WAL.
+// checksum is the running checksum of a WAL.
 type checksum [2]uint32
 
 func (c *checksum) add(word binary.ByteOrder, b []byte) {

@@ -6,7 +6,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Watch waits for the end of ctx: nobody tells what others do to the file. See Look.
+// Watch waits until ctx ends. SQLite does not report foreign writes; see Look.
 func (d *DB) Watch(ctx context.Context, _ persist.Sink) error {
 	<-ctx.Done()
 	return nil
@@ -15,13 +15,12 @@ func (d *DB) Watch(ctx context.Context, _ persist.Sink) error {
 const (
 	foreignText = "another program has written to the session file"
 	backText    = "the session file is the one at its path again"
-	warnLooks   = 60 // looks for which Inspect tells of another program
+	warnLooks   = 60 // number of looks for which Inspect warns of another program
 )
 
-// Look notices what must not happen: that another program writes to the file although
-// the lock is ours, and that what is at the path is no longer the file that is open
-// (D27). Both have everything cached read anew. It reports whether it should be called
-// again although nobody uses the store.
+// Look detects what should never happen: another program wrote to the file in spite of the
+// lock, or the open file is no longer the one at the path. Either resets everything that is
+// cached. again asks for another call even if the store stays idle.
 func (d *DB) Look(s persist.Sink) (again bool) {
 	failed := d.look()
 	old := d.failed.Swap(&failed)
@@ -43,17 +42,17 @@ func (d *DB) Look(s persist.Sink) (again bool) {
 	return more || failed != nil || d.warned.Load() > 0
 }
 
-// look is persist.ErrFileReplaced if what is written now would be lost.
+// look returns persist.ErrFileReplaced if new writes would be lost.
 func (d *DB) look() error {
 	err := d.present()
-	if err == nil && d.mu.TryLock() { // else a batch is under way, which looks by itself
+	if err == nil && d.mu.TryLock() { // otherwise a batch is running, which checks by itself
 		err = replacedOf(d.verify())
 		d.mu.Unlock()
 	}
 	return err
 }
 
-// verify looks at everything that others may have changed.
+// verify checks everything that others may have changed.
 func (d *DB) verify() error {
 	if d.over {
 		return nil
@@ -72,7 +71,7 @@ func (d *DB) verify() error {
 	return d.lookAtFiles()
 }
 
-// noticeBroken looks for commits of others while our own connection cannot write.
+// noticeBroken detects foreign commits while our own connection cannot write.
 func (d *DB) noticeBroken() {
 	if seen, err := queryInt(d.writer, dataVersion); err == nil && seen != d.seen {
 		d.seen = seen
@@ -81,5 +80,5 @@ func (d *DB) noticeBroken() {
 	}
 }
 
-// warn sets the warning.
+// warn sets the warning that Inspect returns.
 func (d *DB) warn(text string) { d.warning.Store(&text) }

@@ -8,8 +8,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// write replaces a session's data if its version is the expected one. It never
-// inserts (A1, A2, D3).
+// write replaces the data of a session if its version is the expected one. It never inserts.
 func (t *transaction) write(k keyed) (persist.Outcome, error) {
 	w := &t.b.Writes[k.item]
 	if k.key == 0 {
@@ -37,7 +36,7 @@ func (t *transaction) write(k keyed) (persist.Outcome, error) {
 	return persist.Outcome{Status: persist.StatusApplied}, err
 }
 
-// conflict tells a session of another version from one that is gone.
+// conflict distinguishes a session with another version from one that is gone.
 func (t *transaction) conflict(id persist.ID) (persist.Outcome, error) {
 	o := persist.Outcome{Status: persist.StatusGone}
 	err := query(t.c, `SELECT version FROM session WHERE id = ?`).blob(id[:]).rows(func(s *sqlite.Stmt) error {
@@ -47,8 +46,8 @@ func (t *transaction) conflict(id persist.ID) (persist.Outcome, error) {
 	return o, err
 }
 
-// touch replaces a session's times, unless those stored are younger. It never
-// inserts. Its key alone decides: no other session ever has it.
+// touch replaces the times of a session, unless the stored ones are newer. It never inserts. It
+// checks only the key: no other session ever has it.
 func (t *transaction) touch(k keyed) (persist.Outcome, error) {
 	w := &t.b.Touches[k.item]
 	if w.Retime != nil {
@@ -61,13 +60,13 @@ func (t *transaction) touch(k keyed) (persist.Outcome, error) {
 	}
 	o := persist.Outcome{Status: persist.StatusGone}
 	err = query(t.c, `SELECT 1 FROM activity WHERE key = ?`).int(k.key).rows(func(*sqlite.Stmt) error {
-		o.Status = persist.StatusApplied // it is older than what is stored
+		o.Status = persist.StatusApplied // the touch is older than the stored times
 		return nil
 	})
 	return o, err
 }
 
-// retime takes the times of a session back.
+// retime corrects times that lie in the future; see [persist.Retime].
 func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt int64) (persist.Outcome, error) {
 	n, err := query(t.c, `UPDATE session SET created_at = ?1, auth_at = ?2, rotated_at = min(rotated_at, ?3),
 		rotated_until = iif(rotated_until = ?5, rotated_until, min(rotated_until, ?4)) WHERE key = ?6`).
@@ -80,6 +79,6 @@ func (t *transaction) retime(key int64, r *persist.Retime, lastActive, expiresAt
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 	}
-	t.db.idle.note(guest{lastActive, key}, t.guests) // if it is one
+	t.db.idle.note(guest{lastActive, key}, t.guests) // no effect unless it is a guest
 	return persist.Outcome{Status: persist.StatusApplied}, err
 }
