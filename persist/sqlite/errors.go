@@ -52,7 +52,7 @@ func openError(err error) error {
 	case sqlite.ResultReadOnly, sqlite.ResultCantOpen, sqlite.ResultPerm, sqlite.ResultAuth:
 		return fmt.Errorf("%w: %w", persist.ErrReadOnly, err)
 	case sqlite.ResultBusy, sqlite.ResultLocked:
-		return fmt.Errorf("%w (which is no store, and holds a lock on the database): %w", persist.ErrLocked, err)
+		return fmt.Errorf("%w (not a session store: it holds a lock on the database): %w", persist.ErrLocked, err)
 	default:
 		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 	}

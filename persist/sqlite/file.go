@@ -87,11 +87,11 @@ func checkHeader(f io.ReaderAt, size int64) error {
 func checkMarks(app, version int64) error {
 	switch {
 	case app != applicationID && app != 0:
-		return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+		return fmt.Errorf("%w: it belongs to another application", persist.ErrNotStore)
 	case app == applicationID && version > int64(len(migrations())):
-		return fmt.Errorf("%w: its schema is %d, this version knows %d", persist.ErrNewer, version, len(migrations()))
+		return fmt.Errorf("%w: schema %d (this version supports up to %d)", persist.ErrNewer, version, len(migrations()))
 	case app == 0 && version != 0:
-		return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+		return fmt.Errorf("%w: it belongs to another application", persist.ErrNotStore)
 	default:
 		return nil
 	}
@@ -189,7 +189,7 @@ func checkContent(c *sqlite.Conn) error {
 	}
 	if app == 0 {
 		if things > 0 {
-			return fmt.Errorf("%w: it is the database of another application", persist.ErrNotStore)
+			return fmt.Errorf("%w: it belongs to another application", persist.ErrNotStore)
 		}
 		return nil
 	}

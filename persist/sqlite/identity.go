@@ -116,9 +116,9 @@ func (i *identity) atPath() error {
 		info, err := look(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("%w: nothing is at its path", persist.ErrFileReplaced)
+			return fmt.Errorf("%w: no file is at its path", persist.ErrFileReplaced)
 		case err != nil:
-			return fmt.Errorf("%w: what is at its path cannot be looked at: %w", persist.ErrFileReplaced, err)
+			return fmt.Errorf("%w: checking its path failed: %w", persist.ErrFileReplaced, err)
 		case !os.SameFile(info, i.info):
 			return fmt.Errorf("%w: another file is at its path", persist.ErrFileReplaced)
 		}
@@ -144,7 +144,7 @@ func isAt(name string, ours os.FileInfo) bool {
 	return info != nil && os.SameFile(info, ours)
 }
 
-var errBeside = fmt.Errorf("%w: its write-ahead log, or the index of that, was removed or replaced", persist.ErrFileReplaced)
+var errBeside = fmt.Errorf("%w: its write-ahead log or WAL index was removed or replaced", persist.ErrFileReplaced)
 
 // touched reports whether a file changed since we left it. It ignores modification times
 // on Windows, which reports them late.

@@ -78,7 +78,7 @@ func belongs(cfg Config, c *sqlite.Conn, inside error) error {
 	}
 	both, link, err := readLinked(c)
 	if err == nil && !follows(both, file) && !bytes.Equal(link, digest(file)) {
-		return foreignWAL(cfg.Path, errors.New("it goes on from another state of the database"))
+		return foreignWAL(cfg.Path, errors.New("it continues another state of the database"))
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func follows(later, own []byte) bool {
 
 // foreignWAL returns persist.ErrForeignWAL with the ways out.
 func foreignWAL(path string, why error) error {
-	return fmt.Errorf("%w: %s-wal: %w; if a backup was copied over %s, put it there with sessile.Restore, or move %s-wal away",
+	return fmt.Errorf("%w: %s-wal: %w; if a backup was copied over %s, use sessile.Restore instead, or move %s-wal away",
 		persist.ErrForeignWAL, path, why, path, path)
 }
 

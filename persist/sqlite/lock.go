@@ -39,7 +39,7 @@ func takeLock(path string) (*lock, error) {
 	}
 	if !l.there() {
 		_ = l.file.Close()
-		return nil, fmt.Errorf("%w (its lock file was replaced at this moment)", persist.ErrLocked)
+		return nil, fmt.Errorf("%w (its lock file was just replaced)", persist.ErrLocked)
 	}
 	if err := l.sign(); err != nil {
 		return nil, l.refused(err)

@@ -237,8 +237,8 @@ func youngest(page, epoch []byte) (own []byte) {
 
 var (
 	errOverwritten = fmt.Errorf("%w: the file was overwritten", persist.ErrFileReplaced)
-	errShortened   = fmt.Errorf("%w: the file was cut short", persist.ErrFileReplaced)
-	errLogChanged  = fmt.Errorf("%w: the write-ahead log was overwritten or cut short", persist.ErrFileReplaced)
+	errShortened   = fmt.Errorf("%w: the file was truncated", persist.ErrFileReplaced)
+	errLogChanged  = fmt.Errorf("%w: the write-ahead log was overwritten or truncated", persist.ErrFileReplaced)
 )
 
 // final reports whether err means that the file is permanently no longer ours.

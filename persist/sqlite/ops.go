@@ -13,8 +13,8 @@ import (
 
 var (
 	errKind   = errors.New("unknown kind of operation")
-	errRecord = errors.New("a create needs a record with an id")
-	errBounds = errors.New("negative bounds of a piece")
+	errRecord = errors.New("create: no record, or a record without an ID")
+	errBounds = errors.New("negative Max or Through")
 )
 
 // op applies one security operation. It finds the session by ID. The key would be faster,
@@ -147,7 +147,7 @@ func (t *transaction) rotate(o *persist.Op) (persist.Outcome, error) {
 		auth_at = iif(?5 = 0, auth_at, ?5) WHERE id = ?6 AND token_hash = ?7`).
 		blob(o.To[:]).blob(o.From[:]).int(o.Until).int(t.b.Now).int(o.AuthAt).blob(o.Ref.ID[:]).blob(current[:]).change()
 	if err == nil && n != 1 {
-		err = fmt.Errorf("%w: %d rows were rotated, not 1", persist.ErrCorrupt, n)
+		err = fmt.Errorf("%w: the rotation changed %d rows, not 1", persist.ErrCorrupt, n)
 	}
 	return persist.Outcome{Status: persist.StatusApplied}, err
 }

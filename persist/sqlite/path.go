@@ -19,11 +19,11 @@ func CheckPath(path string) error {
 	case path == "":
 		return errors.New("the path is empty")
 	case strings.HasPrefix(path, ":"):
-		return refused("there is no store in memory; a test can use filepath.Join(t.TempDir(), \"sessions.db\")")
+		return refused("a store in memory is not supported; a test can use filepath.Join(t.TempDir(), \"sessions.db\")")
 	case strings.HasPrefix(path, "file:") || strings.Contains(path, "://"):
 		return refused("it is a URI; give the path alone")
 	case strings.ContainsAny(path, "?\x00"):
-		return refused("it has parameters; there are none")
+		return refused("parameters are not supported")
 	case os.IsPathSeparator(path[len(path)-1]):
 		return refused("it is a directory")
 	}

@@ -119,7 +119,7 @@ const selectRecord = `SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotat
 // was written is persist.ErrCorrupt.
 func scan(s *sqlite.Stmt) (persist.Record, error) {
 	if col, ok := sound(s); !ok {
-		return persist.Record{}, fmt.Errorf("%w: row %d: column %d is not as it was written", persist.ErrCorrupt, s.ColumnInt64(colKey), col)
+		return persist.Record{}, fmt.Errorf("%w: row %d: column %d has an unexpected type or length", persist.ErrCorrupt, s.ColumnInt64(colKey), col)
 	}
 	r := persist.Record{
 		Identity: &persist.Identity{

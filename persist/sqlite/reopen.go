@@ -30,7 +30,7 @@ func (d *DB) ready() error {
 func (d *DB) reopen() (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w, and cannot be made anew: %w", errBeside, err)
+			err = fmt.Errorf("%w, and reopening failed: %w", errBeside, err)
 		}
 	}()
 	if d.backup.Load() != nil { // a backup has a connection too
@@ -137,7 +137,7 @@ func (d *DB) checkMade(c *sqlite.Conn, wal os.FileInfo) error {
 	return err
 }
 
-var errSwapped = errors.New("another one took its place at this moment")
+var errSwapped = errors.New("another file took its place meanwhile")
 
 // giveUp closes the connections, the guard last.
 func (d *DB) giveUp() error {

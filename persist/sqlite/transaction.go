@@ -183,7 +183,7 @@ func (t *transaction) inOrder(n int, ref func(int) persist.Ref) ([]keyed, error)
 			err := query(t.c, `SELECT key FROM session WHERE id = ?`).blob(r.ID[:]).rows(
 				func(s *sqlite.Stmt) error { r.Key = s.ColumnInt64(0); return nil })
 			if err != nil && !ownFault(err) { // an item on a damaged page fails later, on its own
-				return nil, fmt.Errorf("finding a session by its id: %w", err)
+				return nil, fmt.Errorf("finding a session by ID: %w", err)
 			}
 		}
 		order[i] = keyed{r.Key, i}

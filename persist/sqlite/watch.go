@@ -14,7 +14,7 @@ func (d *DB) Watch(ctx context.Context, _ persist.Sink) error {
 
 const (
 	foreignText = "another program has written to the session file"
-	backText    = "the session file is the one at its path again"
+	backText    = "the session file is back at its path"
 	warnLooks   = 60 // number of looks for which Inspect warns of another program
 )
 
