@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"go.uber.org/zap"
@@ -88,8 +89,11 @@ type Config struct {
 	// CloseTimeout is how long Close tries to write while the disk refuses, and then waits for reads that hang. Default 30 s.
 	CloseTimeout time.Duration `yaml:"close_timeout"`
 
-	// Logger gets what an operator must know; never a token, never data. Default: no logs.
+	// Logger gets what an operator must know; never a token, never data. Set it or Slog, not both. Default: warnings and errors
+	// go to slog.Default, which writes to stderr unless the application has changed it. zap.NewNop() switches logs off.
 	Logger *zap.Logger `yaml:"-"`
+	// Slog is a logger of log/slog in place of Logger. It gets all levels.
+	Slog *slog.Logger `yaml:"-"`
 	// Events is called for every [Event], one after the other, on a goroutine of
 	// the store's. It cannot hold up or break an operation: while it is slow,
 	// events beyond 1,024 are dropped and counted, and a panic loses its event.
@@ -183,6 +187,7 @@ func (c Config) validate() error {
 	}
 	f.check(c.MaxDataBytes >= 2 && c.MaxDataBytes <= 16<<20, "max_data_bytes", "%d is not between 2 and %d", c.MaxDataBytes, 16<<20)
 	f.between("close_timeout", c.CloseTimeout, time.Millisecond, time.Hour)
+	f.check(c.Logger == nil || c.Slog == nil, "slog", "Logger is set too")
 	if len(f) == 0 {
 		return nil
 	}

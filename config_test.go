@@ -30,7 +30,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 			t.Errorf("default %d is %v, want %v", i/2, want[i], want[i+1])
 		}
 	}
-	if got.Logger != nil || got.Events != nil || !sessile.HasEntropy(got) {
+	if got.Logger != nil || got.Slog != nil || got.Events != nil || !sessile.HasEntropy(got) {
 		t.Errorf("logger %v, events %t, entropy %t", got.Logger, got.Events != nil, sessile.HasEntropy(got))
 	}
 }
@@ -47,7 +47,7 @@ func TestConfigKeepsWhatIsSet(t *testing.T) {
 	got, want := reflect.ValueOf(sessile.DefaultsOf(set)), reflect.ValueOf(set)
 	for i := range want.NumField() {
 		f := want.Type().Field(i)
-		if f.IsExported() && f.Type.Kind() != reflect.Func && (want.Field(i).IsZero() && f.Name != "Logger" || !got.Field(i).Equal(want.Field(i))) {
+		if f.IsExported() && f.Type.Kind() != reflect.Func && (want.Field(i).IsZero() && f.Name != "Logger" && f.Name != "Slog" || !got.Field(i).Equal(want.Field(i))) {
 			t.Errorf("%s is %v, want %v", f.Name, got.Field(i), want.Field(i))
 		}
 	}
@@ -161,7 +161,7 @@ func TestConfigIsASectionOfAFile(t *testing.T) {
 		tag := f.Tag.Get("yaml")
 		switch {
 		case !f.IsExported():
-		case f.Name == "Logger" || f.Name == "Events":
+		case f.Name == "Logger" || f.Name == "Slog" || f.Name == "Events":
 			if tag != "-" {
 				t.Errorf("%s has the tag %q, want -", f.Name, tag)
 			}

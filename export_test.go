@@ -4,6 +4,8 @@ import (
 	"io"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
@@ -93,3 +95,6 @@ func SessionOf(r persist.Record, d Data) Session {
 		LastActive: r.LastActive, ExpiresAt: r.ExpiresAt, AuthAt: r.AuthAt,
 	}}
 }
+
+// LoggerOf is where a store with a configuration logs.
+func LoggerOf(c Config) *zap.Logger { return c.logger() }

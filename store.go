@@ -81,10 +81,7 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 	clock, unproven := newClock(cfg, traits.Clock)
 	s := &Store{
 		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
-		clock: clock, log: cfg.Logger, touch: cfg.TouchInterval.Microseconds(),
-	}
-	if s.log == nil {
-		s.log = zap.NewNop()
+		clock: clock, log: cfg.logger(), touch: cfg.TouchInterval.Microseconds(),
 	}
 	s.actor = actor.Start(backend, actor.Config{
 		Entries: cfg.CacheSize, Bytes: cfg.CacheBytes,
