@@ -45,8 +45,8 @@ func publications() []publication {
 	return []publication{
 		// Necessary before remove: who does not find a session whose changes are not on disk
 		// must not take its row for current. An optimistic read that has begun by now sees
-		// another epoch when it ends, or finds epoch 0 and asks the loop. One that begins from now on may trust the disk, which
-		// has everything that the rest of this step shows.
+		// another epoch when it ends, or finds epoch 0 and asks the loop. One that begins from
+		// now on may trust the disk, which has everything that the rest of this step shows.
 		{"epoch", func(p *published, _ []*entry, out *effects) {
 			if p.epoch.Load() != out.epoch {
 				p.epoch.Store(out.epoch)

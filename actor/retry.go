@@ -130,7 +130,7 @@ func (c *core) takeBack(op interface {
 }
 
 // drop removes an operation that is ready, and returns whether it was. The queue is sorted by
-// order, so that it is found by halves, among 100,000 too.
+// order, so a binary search finds it, among 100,000 too.
 func (q *opqueue) drop(op operation) bool {
 	p := op.state()
 	if p.stage != ready {
