@@ -93,7 +93,7 @@ func TestSessionZeroIsNoSession(t *testing.T) {
 				t.Errorf("%s is %v", m.Name, got)
 			}
 		case "Data":
-			if d, _ := out.Interface().(sessile.Data); d.Len() != len("{}") {
+			if d, _ := reflect.TypeAssert[sessile.Data](out); d.Len() != len("{}") {
 				t.Errorf("the data is %s", d.JSON())
 			}
 		default:

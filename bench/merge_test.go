@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestAPartReplacesWhatItMeasuredAndNothingElse.
-func TestAPartReplacesWhatItMeasuredAndNothingElse(t *testing.T) {
+// TestMergeReplacesOnlyTheMeasuredPart.
+func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "day")
 	growths := func(sizes ...int) func(*testing.T, *report) {
 		return func(_ *testing.T, r *report) {
@@ -43,8 +43,8 @@ func TestAPartReplacesWhatItMeasuredAndNothingElse(t *testing.T) {
 	}
 }
 
-// TestAnUnknownPartIsRefused.
-func TestAnUnknownPartIsRefused(t *testing.T) {
+// TestMergeRefusesAnUnknownPart.
+func TestMergeRefusesAnUnknownPart(t *testing.T) {
 	if list, err := chosenParts("growth,one"); err != nil || len(list) != 2 || list[0].name != "one" {
 		t.Errorf("got %v, %v", list, err)
 	}

@@ -48,7 +48,7 @@ func TestOtherCookiesAndHeadersStayBesideOurs(t *testing.T) {
 }
 
 // Fiber's buffers are the next request's. What a session keeps must be its own.
-func TestASessionKeepsNothingOfFibersBuffers(t *testing.T) {
+func TestFiberBuffersAreNotKeptInASession(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	c := one(t, m, fiber.Config{}, func(c fiber.Ctx) error {
 		if native(c).IsAuthenticated() {
@@ -69,7 +69,7 @@ func TestASessionKeepsNothingOfFibersBuffers(t *testing.T) {
 	}
 }
 
-func TestTheSessionKnowsTheAddressOfTheClient(t *testing.T) {
+func TestFiberSessionHasTheAddressOfTheClient(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{TrustedProxies: []string{"127.0.0.1"}})
 	c := one(t, m, fiber.Config{}, func(c fiber.Ctx) error { return native(c).Authenticate(c.Context(), "alice") })
 	c.Header.Set("X-Forwarded-For", "192.0.2.7")
@@ -97,7 +97,7 @@ func TestFibersErrorHandlerKeepsTheCookie(t *testing.T) {
 	}
 }
 
-func TestAnErrorPageTakesThePlaceOfAStream(t *testing.T) {
+func TestFiberErrorPageReplacesAStream(t *testing.T) {
 	store := middlewaretest.NewStore(t, sessile.Config{MaxDataBytes: 100})
 	m := middlewaretest.Over(t, store, middleware.Options{})
 	ended := make(chan error, 1)
@@ -128,7 +128,7 @@ func TestAnErrorPageTakesThePlaceOfAStream(t *testing.T) {
 	}
 }
 
-func TestAGuardOfNetHTTPWorks(t *testing.T) {
+func TestFiberAcceptsAGuardOfNetHTTP(t *testing.T) {
 	csrf := http.NewCrossOriginProtection()
 	app := fiber.New()
 	app.Use(fibersession.Guard(csrf.Handler))
@@ -145,7 +145,7 @@ func TestAGuardOfNetHTTPWorks(t *testing.T) {
 }
 
 // Who is logged in must not follow what the next request says.
-func TestAUserStaysTheSameThoughFiberReusesTheirName(t *testing.T) {
+func TestFiberBufferReuseDoesNotChangeTheUser(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	c := one(t, m, fiber.Config{}, func(c fiber.Ctx) error {
 		user := c.FormValue("user") // not cloned

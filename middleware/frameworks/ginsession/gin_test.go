@@ -96,7 +96,7 @@ func TestEverythingHoldsInAGinRouter(t *testing.T)     { suite.Run(t, inRouter) 
 func TestEverythingHoldsAroundAGinEngine(t *testing.T) { suite.Run(t, around) }
 
 // The table notices what happens to a middleware that leaves Gin's writer where it is.
-func TestTheNaiveAdapterLosesTheCookie(t *testing.T) {
+func TestGinNoticesThatTheNaiveAdapterLosesTheCookie(t *testing.T) {
 	naive := func(m *middleware.Sessions) gin.HandlerFunc {
 		return func(c *gin.Context) {
 			m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,7 @@ func state(c *gin.Context) string {
 	return fmt.Sprint(c.Writer.Status(), " ", c.Writer.Size(), " ", c.Writer.Written())
 }
 
-func TestTheWriterTellsStatusAndSizeAsGinDoes(t *testing.T) {
+func TestGinWriterReportsStatusAndSize(t *testing.T) {
 	tell := func(c *gin.Context) string {
 		told := []string{state(c)}
 		c.Status(http.StatusAccepted)
@@ -58,7 +58,7 @@ func TestTheWriterTellsStatusAndSizeAsGinDoes(t *testing.T) {
 	}
 }
 
-func TestAHandlerMayChangeItsMindUntilTheHeaderIsSent(t *testing.T) {
+func TestGinStatusCanChangeUntilTheHeaderIsSent(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{Guests: true})
 	w := httptest.NewRecorder()
 	one(m, func(c *gin.Context) {
@@ -80,7 +80,7 @@ func TestAHandlerMayChangeItsMindUntilTheHeaderIsSent(t *testing.T) {
 }
 
 // The access log tells who it was and what they got, also if that is the error page.
-func TestAnAccessLogBeforeUsSeesUserAndStatus(t *testing.T) {
+func TestGinAccessLogBeforeTheSessionsSeesUserAndStatus(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	var got string
 	access := func(c *gin.Context) {
@@ -105,7 +105,7 @@ func TestAnAccessLogBeforeUsSeesUserAndStatus(t *testing.T) {
 	}
 }
 
-func TestTheContextItselfLeadsToTheSessionWithFallback(t *testing.T) {
+func TestGinContextLeadsToTheSessionWithFallback(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	for _, fallback := range []bool{true, false} {
 		e := one(m, func(c *gin.Context) {
@@ -118,7 +118,7 @@ func TestTheContextItselfLeadsToTheSessionWithFallback(t *testing.T) {
 	}
 }
 
-func TestAHijackedConnectionHasItsSessionStored(t *testing.T) {
+func TestGinHijackCommitsTheSession(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	server := httptest.NewServer(one(m, func(c *gin.Context) {
 		if err := middleware.FromRequest(c.Request).Set("k", 1); err != nil {
@@ -147,7 +147,7 @@ func TestAHijackedConnectionHasItsSessionStored(t *testing.T) {
 	}
 }
 
-func TestAPusherIsThereWithHTTP2(t *testing.T) {
+func TestGinPusherIsThereWithHTTP2(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{})
 	c := middlewaretest.NewClient(t, m, one(m, func(c *gin.Context) {
 		if c.Request.ProtoMajor != 2 || c.Writer.Pusher() == nil {
@@ -160,7 +160,7 @@ func TestAPusherIsThereWithHTTP2(t *testing.T) {
 }
 
 // Context.Stream wants a CloseNotifier, which net/http has given up.
-func TestAStreamEndsWhenItsClientLeaves(t *testing.T) {
+func TestGinStreamEndsWhenItsClientLeaves(t *testing.T) {
 	stream := func(gone chan<- bool) gin.HandlerFunc {
 		return func(c *gin.Context) {
 			gone <- c.Stream(func(io.Writer) bool {
@@ -208,7 +208,7 @@ func TestAStreamEndsWhenItsClientLeaves(t *testing.T) {
 
 // What a recovery inside answers is an answer like any other. Around an engine,
 // whose own recovery is inside, a panicking handler's changes are therefore kept.
-func TestARecoveryInsideTheSessionsCommits(t *testing.T) {
+func TestGinRecoveryInsideTheSessionsCommits(t *testing.T) {
 	m := middlewaretest.New(t, middleware.Options{Guests: true})
 	e := gin.New()
 	e.Use(gin.RecoveryWithWriter(io.Discard))

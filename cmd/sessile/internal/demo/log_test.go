@@ -42,7 +42,7 @@ func raw(log string) (found []rune) {
 	return found
 }
 
-func TestTheLogShowsWhatATerminalWouldObey(t *testing.T) { // CWE-117, CWE-150
+func TestLogShowsControlCharacters(t *testing.T) { // CWE-117, CWE-150
 	for _, r := range append(trouble(), 0xfffd) {
 		bad := "a" + string(r) + "b"
 		var out strings.Builder
@@ -66,7 +66,7 @@ func TestTheLogShowsWhatATerminalWouldObey(t *testing.T) { // CWE-117, CWE-150
 	}
 }
 
-func TestWhatAClientSendsIsEscapedInTheLog(t *testing.T) {
+func TestLogEscapesWhatAClientSends(t *testing.T) {
 	var out strings.Builder
 	log, err := newLogger("debug", &out)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestWhatAClientSendsIsEscapedInTheLog(t *testing.T) {
 	}
 }
 
-func TestTheLogLeavesReadableTextAlone(t *testing.T) {
+func TestLogKeepsReadableText(t *testing.T) {
 	for _, s := range []string{"", "plain", "é – 漢字 עברית 😀", `C:\dir "x"`} {
 		if got := escape(s, ""); got != s {
 			t.Errorf("%q became %q", s, got)

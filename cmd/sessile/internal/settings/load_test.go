@@ -104,7 +104,7 @@ func TestWrongValuesAreReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatCanBeOffIsOffByEveryWordForItFromEverySource(t *testing.T) {
+func TestLoadSwitchesOffByEveryWordFromEverySource(t *testing.T) {
 	for _, word := range []string{"never", "none", "off", "Off", "unlimited", "-1"} {
 		all := "store: {max_lifetime: " + word + ", cleanup_interval: " + word + ", max_sessions_per_user: " + word + "}\n"
 		for source, sources := range map[string]struct {
@@ -126,7 +126,7 @@ func TestWhatCanBeOffIsOffByEveryWordForItFromEverySource(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoWordForOffIsToldWhatIs(t *testing.T) {
+func TestLoadErrorNamesTheWordsForOff(t *testing.T) {
 	_, _, err := load(t, "store: {max_lifetime: 90, cleanup_interval: true}\n", []string{"SESSILE_STORE_MAX_SESSIONS_PER_USER=many"}, "-store.ttl", "off")
 	for _, fault := range []string{
 		`store.max_lifetime: "90" is neither a duration with a unit, such as "30m", nor never, none, off, unlimited or -1`,
@@ -141,7 +141,7 @@ func TestWhatIsNoWordForOffIsToldWhatIs(t *testing.T) {
 }
 
 // A default gives way to what was set; what was set does not.
-func TestTheDemosDefaultsGiveWay(t *testing.T) {
+func TestLoadOverridesTheDefaultsOfTheDemo(t *testing.T) {
 	s, _, err := load(t, "", nil, "-store.max_lifetime", "8s")
 	if err != nil || s.Store.TTL != 8*time.Second || s.Store.TouchInterval != 4*time.Second {
 		t.Errorf("ttl %v, touch interval %v: %v", s.Store.TTL, s.Store.TouchInterval, err)
@@ -216,7 +216,7 @@ func TestCookiesAreInsecureOnlyWhereTheyHaveToBe(t *testing.T) {
 	}
 }
 
-func TestTheExampleFileLoads(t *testing.T) {
+func TestLoadAcceptsTheExampleFile(t *testing.T) {
 	s, _, err := load(t, "", nil, "-config", filepath.Join("..", "..", "sessile.example.yaml"))
 	if err != nil {
 		t.Fatal(err)

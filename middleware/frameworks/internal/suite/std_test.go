@@ -25,7 +25,7 @@ func TestEverythingHoldsUnderBareNetHTTP(t *testing.T) { suite.Run(t, mount) }
 
 // The control of the table itself: without the middleware nothing holds but what
 // is true if nobody ever has a session.
-func TestTheTableMissesTheMiddleware(t *testing.T) {
+func TestSuiteNoticesAMissingMiddleware(t *testing.T) {
 	lost := suite.Lost(t, func(_ suite.TB, app *suite.App, _ *middleware.Sessions) http.Handler {
 		return suite.Recover(mux(app))
 	})
