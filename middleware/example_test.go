@@ -177,9 +177,7 @@ func ExampleHandle_Devices() {
 	defer done()
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
-		_ = middleware.FromRequest(r).Authenticate(r.Context(), "alice")
-	})
+	mux.Handle("POST /login", loginAs("alice"))
 	mux.HandleFunc("GET /devices", func(w http.ResponseWriter, r *http.Request) {
 		devices, err := middleware.FromRequest(r).Devices(r.Context())
 		for _, d := range devices {
@@ -231,9 +229,7 @@ func ExampleRequireFresh() {
 	guarded := middleware.RequireUser("")(middleware.RequireFresh(5*time.Minute, "/confirm")(remove))
 	mux := http.NewServeMux()
 	mux.Handle("POST /delete", guarded)
-	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
-		_ = middleware.FromRequest(r).Authenticate(r.Context(), "alice")
-	})
+	mux.Handle("POST /login", loginAs("alice"))
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, r *http.Request) {
 		// The password has been checked once more. The token changes with it.
 		if err := middleware.FromRequest(r).Reauthenticated(r.Context()); err != nil {
@@ -254,9 +250,7 @@ func ExampleHandle_Done() {
 	defer done()
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) {
-		_ = middleware.FromRequest(r).Authenticate(r.Context(), "alice")
-	})
+	mux.Handle("POST /login", loginAs("alice"))
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
 		h := middleware.FromRequest(r)
 		s, _ := h.Current()

@@ -1,0 +1,178 @@
+package middleware_test
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/sessile/sessile/middleware"
+)
+
+// loginAs answers a login whose password has been checked.
+func loginAs(user string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := middleware.FromRequest(r).Authenticate(r.Context(), user); err != nil {
+			http.Error(w, "please try again", http.StatusServiceUnavailable)
+		}
+	}
+}
+
+// Sessions wraps the routes of an application once. The store behind it does what needs no
+// request, like ending every session of a user who was banned.
+func ExampleSessions() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "logged in:", sessions.From(r.Context()).IsAuthenticated())
+	})
+	mux.HandleFunc("POST /ban", func(w http.ResponseWriter, r *http.Request) {
+		n, err := sessions.Store().DestroyAllForUser(r.Context(), "alice")
+		fmt.Fprintln(w, "ended:", n, err)
+	})
+	fmt.Println(sessions.CookieName())
+	browse(sessions.Handler(mux), "POST /login", "GET /me", "POST /ban", "GET /me")
+	// Output:
+	// __Host-session
+	// POST /login: 200
+	// GET /me: 200 logged in: true
+	// POST /ban: 200 ended: 1 <nil>
+	// GET /me: 200 logged in: false
+}
+
+// A Handle reads and changes the session of its request. Current returns the session.
+func ExampleHandle() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.HandleFunc("POST /theme", func(w http.ResponseWriter, r *http.Request) {
+		h := middleware.FromRequest(r)
+		fmt.Fprintln(w, h.Set("theme", "dark"), h.Delete("draft"))
+	})
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		h := middleware.FromRequest(r)
+		theme, _, _ := middleware.Get[string](h, "theme")
+		s, ok := h.Current()
+		fmt.Fprintln(w, ok, s.UserID(), s.DeviceName(), theme)
+	})
+	browse(sessions.Handler(mux), "POST /theme", "POST /login", "POST /theme", "GET /me")
+	// Output:
+	// POST /theme: 200 no session no session
+	// POST /login: 200
+	// POST /theme: 200 <nil> <nil>
+	// GET /me: 200 true alice Firefox on Linux dark
+}
+
+// Options of an application behind a proxy, with guests and with tokens that change daily.
+// New finds every fault at once.
+func ExampleOptions() {
+	sessions, done := sessionsFor(middleware.Options{
+		TrustedProxies: []string{"10.0.0.0/8"},
+		Guests:         true,
+		CarryOver:      []string{"cart", middleware.FlashKey},
+		RotateEvery:    24 * time.Hour,
+		Fingerprint:    middleware.FingerprintReject,
+	})
+	defer done()
+
+	_, err := middleware.New(sessions.Store(), middleware.Options{
+		Cookie: middleware.Cookie{Name: "__Host-session", Domain: "example.org"}, RotateEvery: time.Second,
+	})
+	fmt.Println(err)
+	// Output:
+	// session middleware: invalid configuration:
+	// cookie: name "__Host-session" must not have a Domain
+	// rotation interval 1s: rotating more often than once a minute only costs writes
+}
+
+// A login with a lifetime of its own, and data from the start.
+func ExampleLogin() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	login := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := middleware.FromRequest(r)
+		err := h.Login(r.Context(), middleware.Login{
+			UserID: "alice", Data: map[string]string{"role": "admin"}, TTL: time.Hour, MaxLifetime: 8 * time.Hour,
+		})
+		s, _ := h.Current()
+		role, _, _ := middleware.Get[string](h, "role")
+		fmt.Fprintln(w, role, s.TTL(), s.Deadline().Sub(s.CreatedAt()), err)
+	})
+	browse(sessions.Handler(login), "POST /login")
+	// Output: POST /login: 200 admin 1h0m0s 8h0m0s <nil>
+}
+
+// Whoever is logged in does not see the login page.
+func ExampleRequireGuest() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	form := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "name and password") })
+	mux := http.NewServeMux()
+	mux.Handle("GET /login", middleware.RequireGuest("/")(form))
+	mux.Handle("POST /login", loginAs("alice"))
+	browse(sessions.Handler(mux), "GET /login", "POST /login", "GET /login")
+	// Output:
+	// GET /login: 200 name and password
+	// POST /login: 200
+	// GET /login: 303 /
+}
+
+// What a redirect may follow is a path of this site.
+func ExampleLocalPath() {
+	for _, next := range []string{"/account?tab=2", "//evil.example", `/\evil.example`, "https://evil.example", ""} {
+		fmt.Println(middleware.LocalPath(next, "/"))
+	}
+	// Output:
+	// /account?tab=2
+	// /
+	// /
+	// /
+	// /
+}
+
+// A value that is used once.
+func ExamplePop() {
+	sessions, done := sessionsFor(middleware.Options{Guests: true})
+	defer done()
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /begin", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, middleware.FromRequest(r).Set("state", "af0ifjsldkj")) // of an OAuth login, say
+	})
+	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		state, ok, err := middleware.Pop[string](middleware.FromRequest(r), "state")
+		fmt.Fprintln(w, state, ok, err)
+	})
+	browse(sessions.Handler(mux), "POST /begin", "GET /callback", "GET /callback")
+	// Output:
+	// POST /begin: 200 <nil>
+	// GET /callback: 200 af0ifjsldkj true <nil>
+	// GET /callback: 200 false <nil>
+}
+
+// Before an action that must not outlive a log-out, the store is asked again.
+func ExampleHandle_Check() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.HandleFunc("POST /order", func(w http.ResponseWriter, r *http.Request) {
+		h := middleware.FromRequest(r)
+		s, _ := h.Current()
+		_ = sessions.Store().Destroy(r.Context(), s.ID()) // while the body comes, the user logs out elsewhere
+		if err := h.Check(r.Context()); err != nil {
+			http.Error(w, "log in again", http.StatusUnauthorized)
+		}
+	})
+	browse(sessions.Handler(mux), "POST /login", "POST /order")
+	// Output:
+	// POST /login: 200
+	// POST /order: 401 log in again
+}
