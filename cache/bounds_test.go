@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestBoundOfBytesIsReachedAndNotPassed (S45): what costs as much as is allowed stays.
-func TestBoundOfBytesIsReachedAndNotPassed(t *testing.T) {
+// TestBoundOfBytesIsReachedAndNotPassed checks that a set may use exactly its bytes.
+func TestBoundOfBytesIsReachedAndNotPassed(t *testing.T) { // S45
 	h := newHot(100, 10)
 	for n, cost := range []int{4, 6} {
 		h.Add(id(n), "u", key(n), &value{key(n)}, cost)
@@ -32,7 +32,7 @@ func TestUnpinBeyondTheBoundEvictsAtOnce(t *testing.T) {
 	}
 }
 
-// TestEvictionContinuesPastManyReferencedEntries: not all of them can have a second chance.
+// TestEvictionContinuesPastManyReferencedEntries: an eviction does not give every entry a second chance.
 func TestEvictionContinuesPastManyReferencedEntries(t *testing.T) {
 	const n = 300
 	h := newHot(n, 1<<20)
@@ -50,7 +50,7 @@ func TestEvictionContinuesPastManyReferencedEntries(t *testing.T) {
 	}
 }
 
-// TestEvictionSparesTheEntryThatGrows, whoever stands before it: the next change makes room.
+// TestEvictionSparesTheEntryThatGrows even if every other entry has a second chance.
 func TestEvictionSparesTheEntryThatGrows(t *testing.T) {
 	const n = 300
 	h := newHot(n, n)
@@ -76,8 +76,8 @@ func TestEvictionSparesTheEntryThatGrows(t *testing.T) {
 	}
 }
 
-// TestEvictionIsDelayedByManyPinnedEntriesInARow: no eviction looks at all of
-// them, but each looks further than the one before.
+// TestEvictionIsDelayedByManyPinnedEntriesInARow: one eviction does not look at all of them, but
+// each eviction gets further than the one before.
 func TestEvictionIsDelayedByManyPinnedEntriesInARow(t *testing.T) {
 	const pinned, bound = 10_000, 15_000
 	h := newHot(bound, 1<<40)

@@ -61,8 +61,8 @@ func TestEvictionGivesAReferencedEntryASecondChance(t *testing.T) {
 	}
 }
 
-// TestEvictionCountsAChangeAsAnAccess: an entry that was set has a second chance, and one that was
-// pinned for it is where it was before.
+// TestEvictionCountsAChangeAsAnAccess: Put gives an entry a second chance. Pinning it for the Put
+// does not change its place in the order.
 func TestEvictionCountsAChangeAsAnAccess(t *testing.T) {
 	h := newHot(3, 1<<20)
 	for n := range 3 {
@@ -136,7 +136,7 @@ func TestRekeyMovesAnEntryAndItsAlias(t *testing.T) {
 	}
 }
 
-// TestSetAgreesWithItsModel compares with a plain map under random commands.
+// TestSetAgreesWithItsModel runs random commands against the set and a plain map.
 func TestSetAgreesWithItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const ids, bound = 12, 5
@@ -220,7 +220,7 @@ func checkHot(t *rapid.T, h *hot, pins map[int]int, ids, bound int) {
 	}
 }
 
-// TestGetNeverReturnsTheValueOfAnotherKey runs readers while the owner churns (-race).
+// TestGetNeverReturnsTheValueOfAnotherKey runs readers while the owner changes keys (-race).
 func TestGetNeverReturnsTheValueOfAnotherKey(t *testing.T) {
 	const keys = 200
 	h := newHot(64, 1<<20)
@@ -264,7 +264,7 @@ func TestRekeyHasNoGap(t *testing.T) {
 	reader.Go(func() {
 		for !stop.Load() {
 			n := int(current.Load())
-			if !has(h, n) && !has(h, n+1) && int(current.Load()) == n { // else it may be at n+2 by now
+			if !has(h, n) && !has(h, n+1) && int(current.Load()) == n { // otherwise it may be at n+2 by now
 				t.Error("neither key finds the entry")
 				return
 			}
@@ -278,9 +278,9 @@ func TestRekeyHasNoGap(t *testing.T) {
 	reader.Wait()
 }
 
-// TestRekeyHidesTheOldKey: a reader that is under way while a key is replaced
-// does not find under it what the entry was given afterwards (I2).
-func TestRekeyHidesTheOldKey(t *testing.T) {
+// TestRekeyHidesTheOldKey: a reader that started before the old key was replaced does not find
+// values under it that the entry got later.
+func TestRekeyHidesTheOldKey(t *testing.T) { // I2
 	h := newHot(16, 1<<20)
 	e := add(h, 0, "u")
 	var current atomic.Int64
@@ -299,7 +299,7 @@ func TestRekeyHidesTheOldKey(t *testing.T) {
 	}
 	for n := 1; n < 200_000 && !stop.Load(); n++ {
 		current.Store(int64(n))
-		h.Rekey(e, [32]byte{1}) // a key that nobody looks for, until the value is right
+		h.Rekey(e, [32]byte{1}) // nobody looks for this key until the value is right
 		h.Put(e, &value{key(n)}, 1)
 		h.Rekey(e, key(n))
 	}

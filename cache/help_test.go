@@ -2,7 +2,7 @@ package cache_test
 
 import "github.com/sessile/sessile/cache"
 
-// hot is both halves; what its owner decides is published at once.
+// hot combines both halves and publishes every change at once.
 type hot struct {
 	*cache.Set[value]
 	index *cache.Index[value]

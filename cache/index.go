@@ -7,17 +7,16 @@ import (
 	"sync/atomic"
 )
 
-// Index is the published half: values by key. It has one writer and any number of
-// readers, who take no lock: buckets and links are atomic pointers, a node is
-// complete before it is linked, and an unlinked node still leads on to the rest of
-// its chain. The keys are SHA-256 hashes, so their first bytes are the bucket's
-// number, and the size is fixed, since the set is bounded. Buckets come in pages,
-// which are made when they are first needed: what a small set does not need the
-// garbage collector need not look through (measured: a megabyte of empty buckets
-// cost a request a tenth).
+// Index is the published half: values by key. It has one writer and any number of lock-free
+// readers. Buckets and links are atomic pointers. A node is complete before it is linked. An
+// unlinked node still leads to the rest of its chain.
+//
+// Keys are SHA-256 hashes, so their first bytes select the bucket. The number of buckets is
+// fixed, because the set is bounded. Pages of buckets are allocated on first use: empty buckets
+// would cost garbage collection time (measured: a megabyte of them slowed a request by a tenth).
 type Index[V any] struct {
 	pages []atomic.Pointer[page[V]]
-	mask  uint64 // of the bucket's number
+	mask  uint64 // for the bucket number
 }
 
 const (
@@ -29,12 +28,12 @@ type page[V any] [1 << pageBits]atomic.Pointer[node[V]]
 
 type node[V any] struct {
 	key   [32]byte
-	entry atomic.Pointer[Entry[V]] // nil once it is removed
+	entry atomic.Pointer[Entry[V]] // nil once removed
 	next  atomic.Pointer[node[V]]
 }
 
-// Get finds the value of a key, nil if it is not there. Any goroutine may call it. It
-// takes no lock and allocates nothing.
+// Get returns the value of a key, or nil. Any goroutine may call it. It takes no lock and
+// allocates nothing.
 func (x *Index[V]) Get(key *[32]byte) *V {
 	n := x.find(key)
 	if n == nil {
@@ -43,9 +42,12 @@ func (x *Index[V]) Get(key *[32]byte) *V {
 	return n.value()
 }
 
-// value is that of n's key, nil if n has been removed. A reader may have found n and
-// slept: what its entry has by now may belong to another key, so n must still be there
-// after the value was read.
+// value returns the value of n's key, or nil if n was removed. It checks n again after reading
+// the value, to end this race:
+//
+//  1. A reader finds n.
+//  2. The owner rekeys the entry, removes n, and publishes a value for the new key.
+//  3. The reader loads the value, which belongs to another key.
 func (n *node[V]) value() *V {
 	e := n.entry.Load()
 	if e == nil {
@@ -59,20 +61,19 @@ func (n *node[V]) value() *V {
 	return v
 }
 
-// newIndex makes one bucket or more per entry.
+// newIndex returns an index with at least one bucket per entry.
 func newIndex[V any](entries int) *Index[V] {
 	n := uint64(1) << bits.Len(uint(max(entries, 1<<pageBits)-1))
 	return &Index[V]{pages: make([]atomic.Pointer[page[V]], n>>pageBits), mask: n - 1}
 }
 
-// place is where a key's bucket is: the page, and the bucket in it.
+// place returns the page of a key's bucket, and the bucket's position in it.
 func (x *Index[V]) place(key *[32]byte) (*atomic.Pointer[page[V]], uint64) {
 	i := binary.LittleEndian.Uint64(key[:8]) & x.mask
 	return &x.pages[i>>pageBits], i & pageMask
 }
 
-// find returns the node of a key. The comparison takes the same time wherever
-// the keys differ.
+// find returns the node of a key. The comparison takes constant time.
 func (x *Index[V]) find(key *[32]byte) *node[V] {
 	at, i := x.place(key)
 	p := at.Load()
@@ -87,7 +88,7 @@ func (x *Index[V]) find(key *[32]byte) *node[V] {
 	return nil
 }
 
-// insert links n, which is new, in front of the bucket of its key.
+// insert links the new node n at the front of its bucket.
 func (x *Index[V]) insert(n *node[V], e *Entry[V]) {
 	n.entry.Store(e)
 	at, i := x.place(&n.key)
@@ -100,7 +101,7 @@ func (x *Index[V]) insert(n *node[V], e *Entry[V]) {
 	p[i].Store(n)
 }
 
-// remove unlinks n. A reader that stands on it goes on to the rest of the chain.
+// remove unlinks n. A reader that is at n continues with the rest of the chain.
 func (x *Index[V]) remove(n *node[V]) {
 	n.entry.Store(nil)
 	at, i := x.place(&n.key)

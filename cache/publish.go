@@ -1,10 +1,10 @@
 package cache
 
-// Each method of the Index below publishes one kind of change, of all entries that
-// it is given and have it. They may be called in any order: which order a reader
-// may see is for the caller to choose. Called twice they do nothing more.
+// Each method of the Index below publishes one kind of change, for those of the given entries
+// that have it. The caller chooses the order of the calls, and so what readers may see in
+// between. A repeated call has no effect.
 
-// Remove takes entries out that have left the set: a reader that starts later finds nothing.
+// Remove hides entries that have left the set. A reader that starts later finds nothing.
 func (x *Index[V]) Remove(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident || e.shown == nil {
@@ -20,7 +20,7 @@ func (x *Index[V]) Remove(changed []*Entry[V]) {
 	}
 }
 
-// Unalias takes second keys away that have been given up or replaced.
+// Unalias hides second keys that were removed or replaced.
 func (x *Index[V]) Unalias(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident && e.alias != nil && e.alias.shown != nil && e.alias.shown != e.alias.node {
@@ -30,7 +30,7 @@ func (x *Index[V]) Unalias(changed []*Entry[V]) {
 	}
 }
 
-// Put shows the new values of entries that readers find.
+// Put publishes new values of entries that are already visible.
 func (x *Index[V]) Put(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident && e.shown != nil && e.value.Load() != e.now {
@@ -39,7 +39,7 @@ func (x *Index[V]) Put(changed []*Entry[V]) {
 	}
 }
 
-// Rekey replaces keys. There is no moment in which neither finds its entry.
+// Rekey replaces keys. At every moment, at least one of the two keys finds the entry.
 func (x *Index[V]) Rekey(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident && e.shown != nil && e.shown != e.node {
@@ -50,7 +50,7 @@ func (x *Index[V]) Rekey(changed []*Entry[V]) {
 	}
 }
 
-// Add shows entries that are new.
+// Add publishes new entries.
 func (x *Index[V]) Add(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident && e.shown == nil {
@@ -61,7 +61,7 @@ func (x *Index[V]) Add(changed []*Entry[V]) {
 	}
 }
 
-// Alias makes second keys find their entries.
+// Alias publishes second keys.
 func (x *Index[V]) Alias(changed []*Entry[V]) {
 	for _, e := range changed {
 		if e.resident && e.shown != nil && e.alias != nil && e.alias.node != nil && e.alias.shown == nil {

@@ -6,31 +6,30 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// How many entries one eviction passes over, so that it cannot stall the owner.
+// These bound how many entries one eviction skips, so that it cannot stall the owner.
 const (
-	secondChances = 128  // referenced ones
-	pinnedEntries = 1024 // pinned ones: each is passed over once
+	secondChances = 128  // referenced entries
+	pinnedEntries = 1024 // pinned entries; each is skipped only once
 )
 
-// Set is the owner's half: which sessions are in memory, and in which order they
-// leave. It is bounded by entries and by bytes. Nothing that it does shows to a
-// reader before the [Index] has published it. The zero value is not usable; see [New].
+// Set is the owner's half: which sessions are in memory, and in which order they are evicted. It
+// is bounded by entries and by bytes. Readers see nothing of a change until the [Index] has
+// published it. The zero value is not usable; see [New].
 type Set[V any] struct {
 	entries int
 	bytes   int64
-	index   *Index[V] // only looked at
+	index   *Index[V] // only read here
 	ids     map[[16]byte]*Entry[V]
 	users   map[string]*Group[V]
-	order   *simplelru.LRU[*Entry[V], struct{}] // by recency: the unpinned entries, and pinned ones that no eviction has met
+	order   *simplelru.LRU[*Entry[V], struct{}] // by recency: unpinned entries, and pinned ones that no eviction has reached
 	changed []*Entry[V]                         // since the last publication
 	size    int64
 	pinned  int
 	evicted uint64
 }
 
-// ByKey finds an entry by its key or second key, as of the last publication: a key
-// that has been given since is found from the next one on. What has been removed or
-// has lost the key since is not found.
+// ByKey returns the entry of a published key or second key, or nil. A key that was given since
+// the last publication is not found yet. A removed entry or key is not found any more.
 func (s *Set[V]) ByKey(key [32]byte) *Entry[V] {
 	n := s.index.find(&key)
 	if n == nil {
@@ -43,11 +42,11 @@ func (s *Set[V]) ByKey(key [32]byte) *Entry[V] {
 	return e
 }
 
-// ByID finds an entry by id.
+// ByID returns the entry of an ID, or nil.
 func (s *Set[V]) ByID(id [16]byte) *Entry[V] { return s.ids[id] }
 
-// ByUser yields the entries of a user, none for "". The entry that was yielded
-// may be removed while iterating.
+// ByUser yields the entries of a user; it yields none for "". The loop may remove the entry that
+// it was just given.
 func (s *Set[V]) ByUser(user string) iter.Seq[*Entry[V]] {
 	return func(yield func(*Entry[V]) bool) {
 		g := s.users[user]
@@ -64,12 +63,11 @@ func (s *Set[V]) ByUser(user string) iter.Seq[*Entry[V]] {
 	}
 }
 
-// Has reports whether a user has entries.
+// Has reports whether the set has entries of a user.
 func (s *Set[V]) Has(user string) bool { return s.users[user] != nil }
 
-// Detach takes the entries of a user but keep out of the list of that user, all at
-// once, and returns them. They are in the set until they are removed. It returns nil
-// if there is none.
+// Detach removes all entries of a user except keep from that user's list in one step, and returns
+// them. They stay in the set until they are removed. It returns nil if there are none.
 func (s *Set[V]) Detach(user string, keep *Entry[V]) *Group[V] {
 	g := s.users[user]
 	if g == nil {
@@ -86,8 +84,8 @@ func (s *Set[V]) Detach(user string, keep *Entry[V]) *Group[V] {
 	return g
 }
 
-// Add makes a new entry, the newest, and evicts others to stay within bounds. It
-// panics if the id is there already.
+// Add inserts a new entry as the most recent one, and evicts others to stay within bounds. It
+// panics if the ID is already in the set.
 func (s *Set[V]) Add(id [16]byte, user string, key [32]byte, v *V, cost int) *Entry[V] {
 	if s.ids[id] != nil {
 		panic("cache: entry is there already")
@@ -104,7 +102,7 @@ func (s *Set[V]) Add(id [16]byte, user string, key [32]byte, v *V, cost int) *En
 	return e
 }
 
-// Put gives an entry a new value, which is an access like a read.
+// Put gives an entry a new value. Like a read, this counts as an access.
 func (s *Set[V]) Put(e *Entry[V], v *V, cost int) {
 	s.size += int64(cost) - int64(e.cost)
 	e.cost, e.now = int32(cost), v
@@ -113,13 +111,13 @@ func (s *Set[V]) Put(e *Entry[V], v *V, cost int) {
 	s.trim(e)
 }
 
-// Rekey replaces an entry's key.
+// Rekey replaces the key of an entry.
 func (s *Set[V]) Rekey(e *Entry[V], key [32]byte) {
-	e.node = &node[V]{key: key} // a reader may stand on the old one
+	e.node = &node[V]{key: key} // a new node, because a reader may be at the old one
 	s.change(e)
 }
 
-// Alias gives an entry a second key, instead of an earlier one.
+// Alias gives an entry a second key, which replaces an earlier second key.
 func (s *Set[V]) Alias(e *Entry[V], key [32]byte) {
 	if e.alias == nil {
 		e.alias = new(alias[V])
@@ -128,7 +126,7 @@ func (s *Set[V]) Alias(e *Entry[V], key [32]byte) {
 	s.change(e)
 }
 
-// Unalias takes the second key away.
+// Unalias removes the second key of an entry.
 func (s *Set[V]) Unalias(e *Entry[V]) {
 	if e.alias != nil {
 		e.alias.node = nil
@@ -136,7 +134,7 @@ func (s *Set[V]) Unalias(e *Entry[V]) {
 	}
 }
 
-// change notes that readers do not see yet what has become of an entry.
+// change marks an entry as changed since the last publication.
 func (s *Set[V]) change(e *Entry[V]) {
 	if !e.changed {
 		e.changed = true
@@ -147,27 +145,27 @@ func (s *Set[V]) change(e *Entry[V]) {
 // Changed returns the entries that have changed since the last publication.
 func (s *Set[V]) Changed() []*Entry[V] { return s.changed }
 
-// Published notes that all of that has been published.
+// Published says that all changes have been published.
 func (s *Set[V]) Published() {
 	for _, e := range s.changed {
 		e.changed = false
 	}
 	clear(s.changed)
 	if s.changed = s.changed[:0]; cap(s.changed) > 4096 {
-		s.changed = nil // after a burst
+		s.changed = nil // release memory after a burst
 	}
 }
 
-// Pin keeps an entry from eviction until it has been unpinned as often. It stays
-// where it is in the order, until an eviction meets it there: most are unpinned before.
+// Pin protects an entry from eviction until Unpin has been called as often. The entry keeps its
+// place in the order until an eviction reaches it: most entries are unpinned before that.
 func (s *Set[V]) Pin(e *Entry[V]) {
 	if e.pins++; e.pins == 1 && e.resident {
 		s.pinned++
 	}
 }
 
-// Unpin takes one pin away. Without any the entry may be evicted again, which may
-// happen at once, and leaves if there has been a Clear.
+// Unpin removes one pin. After the last one the entry may be evicted, possibly at once. It is
+// removed if there has been a Clear.
 func (s *Set[V]) Unpin(e *Entry[V]) {
 	if e.pins--; e.pins > 0 || !e.resident {
 		return
@@ -181,7 +179,7 @@ func (s *Set[V]) Unpin(e *Entry[V]) {
 	s.trim(nil)
 }
 
-// enqueue makes the entry the newest of the order, unless it is there.
+// enqueue makes the entry the most recent one, unless it is in the order already.
 func (s *Set[V]) enqueue(e *Entry[V]) {
 	if !e.ordered {
 		e.ordered = true
@@ -196,7 +194,7 @@ func (s *Set[V]) dequeue(e *Entry[V]) {
 	}
 }
 
-// Remove takes an entry out.
+// Remove removes an entry from the set.
 func (s *Set[V]) Remove(e *Entry[V]) {
 	if !e.resident {
 		return
@@ -212,7 +210,7 @@ func (s *Set[V]) Remove(e *Entry[V]) {
 	s.change(e)
 }
 
-// Clear takes out everything that is not pinned. What is leaves when it is unpinned.
+// Clear removes every entry that is not pinned. Pinned entries are removed when they are unpinned.
 func (s *Set[V]) Clear() {
 	for _, e := range s.order.Keys() {
 		if e.pins == 0 {
@@ -224,19 +222,19 @@ func (s *Set[V]) Clear() {
 	}
 }
 
-// Len returns the number of entries, pinned ones included.
+// Len returns the number of entries, including pinned ones.
 func (s *Set[V]) Len() int { return len(s.ids) }
 
-// Bytes returns what the entries cost together.
+// Bytes returns the total cost of the entries.
 func (s *Set[V]) Bytes() int64 { return s.size }
 
 // Pinned returns the number of pinned entries.
 func (s *Set[V]) Pinned() int { return s.pinned }
 
-// Evictions returns how many entries had to leave for others.
+// Evictions returns how many entries were evicted to make room.
 func (s *Set[V]) Evictions() uint64 { return s.evicted }
 
-// trim evicts until the set is within bounds, but not keep, and nothing pinned.
+// trim evicts until the set is within bounds. It never evicts keep or a pinned entry.
 func (s *Set[V]) trim(keep *Entry[V]) {
 	for len(s.ids) > s.entries || s.size > s.bytes {
 		e := s.victim(keep)
@@ -248,9 +246,9 @@ func (s *Set[V]) trim(keep *Entry[V]) {
 	}
 }
 
-// victim is the entry to evict: the least recently used one that no reader has
-// referenced since its last chance. It is nil if there is none, or if too many
-// pinned ones stand before it: the next Add, Put or Unpin looks further.
+// victim returns the entry to evict: the least recently used one that no reader has used since
+// its last second chance. It returns nil if there is none, or if too many pinned entries come
+// first. The next Add, Put or Unpin then continues the search.
 func (s *Set[V]) victim(keep *Entry[V]) *Entry[V] {
 	for chances, pinned := 0, 0; ; {
 		e, _, ok := s.order.GetOldest()
@@ -258,10 +256,10 @@ func (s *Set[V]) victim(keep *Entry[V]) *Entry[V] {
 		case !ok || e == keep && s.order.Len() == 1 || pinned == pinnedEntries:
 			return nil
 		case e.pins > 0:
-			s.dequeue(e) // Unpin brings it back
+			s.dequeue(e) // Unpin puts it back
 			pinned++
 		case chances < secondChances && (e == keep || e.referenced.Swap(false)):
-			s.order.Get(e) // makes it the newest
+			s.order.Get(e) // makes it the most recent
 			chances++
 		case e == keep:
 			return nil

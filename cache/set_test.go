@@ -2,7 +2,7 @@ package cache_test
 
 import "testing"
 
-// TestPublishShowsWhatWasDecided: a reader sees nothing of it before.
+// TestPublishShowsWhatWasDecided: readers see no change before it is published.
 func TestPublishShowsWhatWasDecided(t *testing.T) {
 	h := newHot(4, 1<<20)
 	e := h.Set.Add(id(0), "u", key(0), &value{key(0)}, 1)
@@ -31,7 +31,7 @@ func TestPublishShowsWhatWasDecided(t *testing.T) {
 	}
 }
 
-// TestPublishNeverShowsAnEntryThatCameAndWentInOneStep: what is added and removed between two publications.
+// TestPublishNeverShowsAnEntryThatCameAndWentInOneStep: an entry that is added and removed between two publications.
 func TestPublishNeverShowsAnEntryThatCameAndWentInOneStep(t *testing.T) {
 	h := newHot(4, 1<<20)
 	e := h.Set.Add(id(0), "u", key(0), &value{}, 1)
@@ -61,7 +61,7 @@ func TestUnpinOfTheLastPinEvicts(t *testing.T) {
 	}
 }
 
-// TestDetachRemovesTheEntryFromItsUser, all at once, and in the set until they are removed.
+// TestDetachRemovesTheEntryFromItsUser in one step; the entry stays in the set until it is removed.
 func TestDetachRemovesTheEntryFromItsUser(t *testing.T) {
 	h := newHot(10, 1<<20)
 	for n := range 3 {

@@ -70,7 +70,7 @@ func batchContract() []contract {
 			}
 			res := f.apply(persist.Batch{Ops: creates})
 			var b persist.Batch
-			for i := range n { // backwards: the order of the batch is not that of the keys
+			for i := range n { // backwards, so that the batch is not in key order
 				r := creates[n-1-i].Record
 				r.Key = res.Ops[n-1-i].Key
 				b.Touches = append(b.Touches, persist.Touch{Ref: r.Ref(), LastActive: now + int64(i), ExpiresAt: now + hour})
@@ -111,7 +111,7 @@ func traitsContract() []contract {
 				f.Fatalf("%q, %d bytes", a.Engine, len(a.StoreKey))
 			}
 			if string(a.StoreKey) != string(b.StoreKey) || a.Exclusive != b.Exclusive {
-				f.Fatal("they change")
+				f.Fatal("the traits change")
 			}
 		}},
 		clockContract(),

@@ -14,14 +14,14 @@ import (
 // broken is a Memory with one fault.
 type broken struct {
 	*Memory
-	dead  map[persist.ID]*persist.Record // everything that ever was there
+	dead  map[persist.ID]*persist.Record // every session that ever existed
 	fault fault
 }
 
-// fault spoils an Apply: it runs before it, and what it returns runs after it.
+// fault breaks Apply. It runs before the call, and the function that it returns runs after.
 type fault func(b *broken, batch *persist.Batch) func(*persist.Result)
 
-// backend is the backend that the suite is to find broken.
+// backend returns the backend that the suite has to reject.
 func (b *broken) backend() persist.Backend {
 	var after func(*persist.Result)
 	return Hook(b.Memory, Hooks{
@@ -42,7 +42,7 @@ func (b *broken) backend() persist.Backend {
 	})
 }
 
-// revive brings a session back as it last was.
+// revive restores a session to its last state.
 func (b *broken) revive(id persist.ID) {
 	if r := b.dead[id]; r != nil && b.rows[id] == nil {
 		back := clone(r)
@@ -206,9 +206,9 @@ func faults() map[string]fault {
 	}
 }
 
-// The negative control: a backend with any one fault fails the suite (A2, R3). The
-// suite runs in a process of its own, since a test cannot expect to fail.
-func TestSuiteNoticesABrokenBackend(t *testing.T) {
+// Negative control: a backend with any one fault fails the suite. The suite runs in a child
+// process, because a test cannot expect a failure.
+func TestSuiteNoticesABrokenBackend(t *testing.T) { // A2, R3
 	const env = "PERSISTTEST_FAULT"
 	if name, ok := os.LookupEnv(env); ok {
 		Run(t, func(*testing.T) persist.Backend {

@@ -69,7 +69,7 @@ func createContract() []contract {
 					f.Fatalf("key %d again", r.Key)
 				}
 				seen[r.Key] = true
-				f.is(f.op(destroyOp(r.ID)), persist.StatusApplied) // a key is not used again (D4)
+				f.is(f.op(destroyOp(r.ID)), persist.StatusApplied) // a key is never reused
 			}
 		}},
 		{"applied again changes nothing", func(f *fixture) {
@@ -116,7 +116,7 @@ func createContract() []contract {
 			f.stored(victim)
 			f.stored(bob)
 			if _, err := f.b.ByID(context.Background(), r.ID); err == nil {
-				f.Fatal("it was stored")
+				f.Fatal("the refused session was stored")
 			}
 		}},
 		{"refuses the previous hash of another session", func(f *fixture) { // I2

@@ -174,7 +174,7 @@ func expireContract() []contract {
 	}
 }
 
-// expired walks through all candidates.
+// expired collects all candidates, page by page.
 func (f *fixture) expired(at int64, limit int) []persist.Ref {
 	f.Helper()
 	var all []persist.Ref
@@ -192,7 +192,7 @@ func (f *fixture) expired(at int64, limit int) []persist.Ref {
 			return all
 		}
 		if next <= after {
-			f.Fatalf("from %d it goes on at %d", after, next)
+			f.Fatalf("after %d the next page starts at %d", after, next)
 		}
 		after = next
 	}

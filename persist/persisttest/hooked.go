@@ -8,10 +8,10 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Method names a call of a backend.
+// Method names a method of a backend.
 type Method string
 
-// The calls that have hooks.
+// The methods that have hooks.
 const (
 	Apply   Method = "Apply"
 	ByHash  Method = "ByHash"
@@ -19,21 +19,21 @@ const (
 	ByUser  Method = "ByUser"
 	Expired Method = "Expired"
 	Watch   Method = "Watch"
-	Look    Method = "Look" // of a [HookedFile] only
+	Look    Method = "Look" // only of a [HookedFile]
 )
 
-// Call is one call of a backend. Which fields count depends on Method.
+// Call is one call of a backend. Method decides which fields are set.
 type Call struct {
 	Method Method
-	Ctx    context.Context  // nil: Look
+	Ctx    context.Context  // nil for Look
 	Batch  *persist.Batch   // Apply
 	Key    persist.TokenKey // ByHash
 	ID     persist.ID       // ByID
 	User   persist.UserKey  // ByUser
-	Since  int64            // Expired: the key that it starts after
+	Since  int64            // Expired: the key to start after
 	Sink   persist.Sink     // Watch, Look
 
-	// The results. They are set when After runs.
+	// The results, set before After runs.
 	Result  persist.Result
 	Record  persist.Record
 	Listing persist.Listing
@@ -43,32 +43,32 @@ type Call struct {
 	Err     error
 }
 
-// Hooks run around every call of a [Hooked] backend. Each may be nil. Calls of several
-// goroutines run them concurrently.
+// Hooks run around every call of a [Hooked] backend. Each may be nil. Concurrent calls run them
+// concurrently.
 type Hooks struct {
-	Before func(*Call)       // may wait, and may change the arguments
-	Fail   func(*Call) error // an error is the result, and the backend is not called
-	After  func(*Call)       // may wait, and may change the results; it runs after a failure too
+	Before func(*Call)       // may block, and may change the arguments
+	Fail   func(*Call) error // if it returns an error, that is the result, and the backend is not called
+	After  func(*Call)       // may block, and may change the results; also runs after a failure
 }
 
-// Hooked is a backend that runs [Hooks] around the calls of another one. It is how a test
-// delays, fails, counts or changes what a backend does.
+// Hooked is a backend that runs [Hooks] around the calls of another backend. Tests use it to
+// delay, fail, count or change calls.
 type Hooked struct {
 	persist.Backend
 	hooks atomic.Pointer[Hooks]
 }
 
-// Hook returns a backend that calls b, with hooks around every call.
+// Hook returns a backend that calls b and runs hooks around every call.
 func Hook(b persist.Backend, hooks Hooks) *Hooked {
 	h := &Hooked{Backend: b}
 	h.Set(hooks)
 	return h
 }
 
-// Set replaces the hooks. Calls that have begun keep the hooks that they began with.
+// Set replaces the hooks. A running call keeps the hooks that it started with.
 func (h *Hooked) Set(hooks Hooks) { h.hooks.Store(&hooks) }
 
-// run makes one call, and runs the hooks around it.
+// run makes one call with the hooks around it.
 func (h *Hooked) run(c *Call, call func()) {
 	hooks := h.hooks.Load()
 	if hooks.Before != nil {
@@ -92,7 +92,7 @@ func (h *Hooked) Apply(ctx context.Context, b *persist.Batch) (persist.Result, e
 	return c.Result, c.Err
 }
 
-// ByHash finds a session by its token.
+// ByHash finds a session by its token hash.
 func (h *Hooked) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
 	c := &Call{Method: ByHash, Ctx: ctx, Key: k}
 	h.run(c, func() { c.Record, c.Err = h.Backend.ByHash(c.Ctx, c.Key) })
@@ -106,32 +106,32 @@ func (h *Hooked) ByID(ctx context.Context, id persist.ID) (persist.Record, error
 	return c.Record, c.Err
 }
 
-// ByUser lists a user's sessions.
+// ByUser lists the sessions of a user.
 func (h *Hooked) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, error) {
 	c := &Call{Method: ByUser, Ctx: ctx, User: u}
 	h.run(c, func() { c.Listing, c.Err = h.Backend.ByUser(c.Ctx, c.User) })
 	return c.Listing, c.Err
 }
 
-// Expired returns sessions past their end.
+// Expired returns sessions that have ended.
 func (h *Hooked) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
 	c := &Call{Method: Expired, Ctx: ctx, Since: after}
 	h.run(c, func() { c.Refs, c.Next, c.Err = h.Backend.Expired(c.Ctx, now, c.Since, limit) })
 	return c.Refs, c.Next, c.Err
 }
 
-// Watch tells s what others change.
+// Watch reports changes by other nodes to s.
 func (h *Hooked) Watch(ctx context.Context, s persist.Sink) error {
 	c := &Call{Method: Watch, Ctx: ctx, Sink: s}
 	h.run(c, func() { c.Err = h.Backend.Watch(c.Ctx, c.Sink) })
 	return c.Err
 }
 
-// HookedFile is a [Hooked] with the optional interfaces of a backend that keeps a file. If
-// the backend below lacks one of them, the call reports nothing.
+// HookedFile is a [Hooked] with the optional interfaces of a file backend. If the backend below
+// lacks one of them, that call returns zero values.
 type HookedFile struct{ *Hooked }
 
-// Look tells s what has happened since the last Look.
+// Look reports to s what has happened since the last Look.
 func (h HookedFile) Look(s persist.Sink) (again bool) {
 	c := &Call{Method: Look, Sink: s}
 	h.run(c, func() {
@@ -142,7 +142,7 @@ func (h HookedFile) Look(s persist.Sink) (again bool) {
 	return c.Again
 }
 
-// Inspect describes the backend's condition.
+// Inspect returns the backend's condition.
 func (h HookedFile) Inspect() persist.Info {
 	if i, ok := h.Backend.(persist.Inspector); ok {
 		return i.Inspect()
@@ -158,7 +158,7 @@ func (h HookedFile) Backup(ctx context.Context, path string) error {
 	return errors.ErrUnsupported
 }
 
-// On limits a hook to the calls of one method.
+// On restricts a hook to the calls of one method.
 func On(m Method, hook func(*Call)) func(*Call) {
 	return func(c *Call) {
 		if c.Method == m {
@@ -167,7 +167,7 @@ func On(m Method, hook func(*Call)) func(*Call) {
 	}
 }
 
-// FailOn is a Fail hook that fails the calls of one method.
+// FailOn returns a Fail hook that fails the calls of one method.
 func FailOn(m Method, err error) func(*Call) error {
 	return func(c *Call) error {
 		if c.Method == m {

@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// oneOfEach makes every call of a backend and returns their errors by method.
+// oneOfEach calls every method of a backend once and returns the errors by method.
 func oneOfEach(ctx context.Context, b persist.Backend) map[Method]error {
 	errs := make(map[Method]error)
 	_, errs[Apply] = b.Apply(ctx, &persist.Batch{})
@@ -39,7 +39,7 @@ func TestHookedRunsItsHooksAroundEveryCall(t *testing.T) {
 
 func TestHookedFailDoesNotCallTheBackend(t *testing.T) {
 	broken := errors.New("broken")
-	h := Hook(nil, Hooks{Fail: func(*Call) error { return broken }}) // a call of a nil backend would panic
+	h := Hook(nil, Hooks{Fail: func(*Call) error { return broken }}) // calling a nil backend would panic
 	for method, err := range oneOfEach(t.Context(), h) {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: %v", method, err)
@@ -73,7 +73,7 @@ func TestHookedBeforeChangesArgumentsAndAfterChangesResults(t *testing.T) {
 	}
 }
 
-// fileMemory is a Memory with the optional interfaces.
+// fileMemory is a Memory that has the optional interfaces.
 type fileMemory struct{ *Memory }
 
 func (fileMemory) Look(persist.Sink) bool               { return true }

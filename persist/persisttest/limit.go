@@ -66,7 +66,7 @@ func limitContract() []contract {
 			f.stored(a)
 			f.stored(b)
 			f.is(f.op(createOp(r, persist.Limit{Max: 3, Refuse: true})), persist.StatusApplied)
-			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.StatusApplied) // again: there already
+			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.StatusApplied) // repeated: it exists already
 		}},
 		{"is exact within a batch", func(f *fixture) { // A17
 			var ops []persist.Op
@@ -104,7 +104,7 @@ func limitContract() []contract {
 		}},
 		{"evicts the oldest guest among equals", func(f *fixture) {
 			late, first, second := f.record(""), f.create(f.record("")), f.create(f.record(""))
-			f.create(late) // created last, in spite of its id
+			f.create(late) // created last, although its ID is lower
 			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), first)
 			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), second)
 			f.stored(late)
@@ -162,7 +162,7 @@ func limitContract() []contract {
 			f.is(f.op(destroyOp(guests[0].ID)), persist.StatusApplied)
 			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 3, Refuse: true})), persist.StatusFull)
 			f.is(f.op(persist.Op{Kind: persist.OpExpire, Ref: guests[1].Ref()}), persist.StatusConflict)
-			f.is(f.op(createOp(guests[1], persist.Limit{Max: 1})), persist.StatusApplied) // again
+			f.is(f.op(createOp(guests[1], persist.Limit{Max: 1})), persist.StatusApplied) // repeated
 			o := f.op(createOp(f.record(""), persist.Limit{Max: 2}))
 			f.removed(o, guests[1], guests[2])
 			f.is(f.op(createOp(f.record(""), persist.Limit{Max: 2, Refuse: true})), persist.StatusFull)

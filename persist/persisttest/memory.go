@@ -12,38 +12,37 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Memory is a [persist.Backend] that keeps sessions in memory and nothing at all
-// on disk. It is what another backend is compared with. Whatever it returns is
-// ordered by Key unless the contract asks for another order. Its Apply may be
-// called by several goroutines.
+// Memory is the reference [persist.Backend]. It keeps sessions in memory and writes nothing to
+// disk. Other backends are compared with it. Results are ordered by Key unless the contract says
+// otherwise. Several goroutines may call its Apply.
 type Memory struct {
 	*shelf
 	shared bool
-	sink   persist.Sink // of the Watch under way; guarded by shelf.deliver
+	sink   persist.Sink // of the running Watch; guarded by shelf.deliver
 }
 
-// shelf is the store that several handles may share.
+// shelf is a store that several handles may share.
 type shelf struct {
-	deliver sync.Mutex // held from a commit until everybody else has heard of it
+	deliver sync.Mutex // held from a commit until every other handle was notified
 	handles []*Memory
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	rows    map[persist.ID]*persist.Record
 	tokens  map[persist.Hash]*persist.Record // by current and previous hash
 	seq     int64
-	clock   int64 // the latest Batch.Now
+	clock   int64 // latest Batch.Now
 }
 
-// keyStep is how far apart the keys of a Memory are, so that few sessions suffice
-// for some that are near each other and some that are not.
+// keyStep is the distance between the keys of a Memory. With it, a few sessions are enough for
+// tests to have both close and distant keys.
 const keyStep = 300
 
-// NewMemory returns an empty store that has one user.
+// NewMemory returns an empty store with one handle.
 func NewMemory() *Memory {
 	return &Memory{shelf: &shelf{rows: map[persist.ID]*persist.Record{}, tokens: map[persist.Hash]*persist.Record{}}}
 }
 
-// NewShared returns n handles to one empty store, as n nodes would have: each is
-// told what the others change, before their Apply returns.
+// NewShared returns n handles of one empty store, like n nodes. Each handle is notified of the
+// changes of the others before their Apply returns.
 func NewShared(n int) []*Memory {
 	s := NewMemory().shelf
 	for range n {
@@ -52,17 +51,17 @@ func NewShared(n int) []*Memory {
 	return s.handles
 }
 
-// ByHash finds a session by its token's hash or by its previous token's.
+// ByHash finds a session by the hash of its current or its previous token.
 func (m *Memory) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
 	return m.find(ctx, func() *persist.Record { return m.tokens[k.Hash] })
 }
 
-// ByID finds a session by its id.
+// ByID finds a session by its ID.
 func (m *Memory) ByID(ctx context.Context, id persist.ID) (persist.Record, error) {
 	return m.find(ctx, func() *persist.Record { return m.rows[id] })
 }
 
-// find returns a copy of what there is.
+// find returns a copy of the stored row, or persist.ErrNotFound.
 func (m *Memory) find(ctx context.Context, row func() *persist.Record) (persist.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Record{}, err
@@ -75,7 +74,7 @@ func (m *Memory) find(ctx context.Context, row func() *persist.Record) (persist.
 	return persist.Record{}, persist.ErrNotFound
 }
 
-// ByUser lists the user's sessions. Guests are nobody's.
+// ByUser lists the sessions of a user. Guests belong to no user.
 func (m *Memory) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, error) {
 	if err := ctx.Err(); err != nil || u.ID == "" {
 		return persist.Listing{}, err
@@ -89,8 +88,8 @@ func (m *Memory) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing
 	return l, nil
 }
 
-// Expired returns up to limit sessions past their end. It looks at ten rows for
-// each that it may return, so that a caller is tested for going on.
+// Expired returns up to limit sessions that have ended. It looks at ten rows per session that it
+// may return, so that callers have to handle several pages.
 func (m *Memory) Expired(ctx context.Context, now, after int64, limit int) ([]persist.Ref, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -113,7 +112,7 @@ func (m *Memory) Expired(ctx context.Context, now, after int64, limit int) ([]pe
 	return refs, 0, nil
 }
 
-// Apply commits b: all of it, because nothing here can fail half way.
+// Apply commits b. Nothing can fail half way, so it always commits the whole batch.
 func (m *Memory) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
@@ -148,11 +147,11 @@ func (m *Memory) commit(b *persist.Batch) persist.Result {
 	return res
 }
 
-// beat is how often a shared handle says that its user is up to date.
+// beat is how often a shared handle reports that it is up to date.
 const beat = 100 * time.Millisecond
 
-// Watch tells s what other handles change, until ctx ends. A store that has one
-// user has nothing to tell.
+// Watch reports the changes of other handles to s until ctx ends. A store with one handle reports
+// nothing.
 func (m *Memory) Watch(ctx context.Context, s persist.Sink) error {
 	if !m.shared {
 		<-ctx.Done()
@@ -181,7 +180,7 @@ func (m *Memory) listen(s persist.Sink) {
 	m.sink = s
 }
 
-// Traits describe the store. Its key is fixed, so that a test repeats itself.
+// Traits describe the store. The key is fixed, so that tests are repeatable.
 func (m *Memory) Traits() persist.Traits {
 	key := make([]byte, 32)
 	for i := range key {
@@ -195,7 +194,7 @@ func (m *Memory) Traits() persist.Traits {
 // Close does nothing.
 func (m *Memory) Close() error { return nil }
 
-// where returns the sessions that match accepts, in key order.
+// where returns the sessions that match, in key order.
 func (m *Memory) where(match func(*persist.Record) bool) []*persist.Record {
 	var l []*persist.Record
 	for r := range maps.Values(m.rows) {
@@ -211,8 +210,8 @@ func (m *Memory) ofUser(user string) []*persist.Record {
 	return m.where(func(r *persist.Record) bool { return r.UserID == user })
 }
 
-// row returns the stored session, nil if there is none. A key that is not the
-// session's own names nothing.
+// row returns the stored session, or nil. A ref with a key that is not the session's own matches
+// nothing.
 func (m *Memory) row(ref persist.Ref) *persist.Record {
 	r := m.rows[ref.ID]
 	if r == nil || ref.Key != 0 && ref.Key != r.Key {
@@ -221,10 +220,10 @@ func (m *Memory) row(ref persist.Ref) *persist.Record {
 	return r
 }
 
-// active reports whether r is before both of its ends.
+// active reports whether r has not ended, by either of its ends.
 func active(r *persist.Record, now int64) bool { return now < r.ExpiresAt && now < r.Deadline }
 
-// clone copies all of r but its strings: what is in the store is nobody else's.
+// clone makes a deep copy of r, so that the store shares memory with nobody.
 func clone(r *persist.Record) persist.Record {
 	c, id := *r, *r.Identity
 	c.Identity = &id
@@ -236,8 +235,8 @@ func clone(r *persist.Record) persist.Record {
 	return c
 }
 
-// eventsOf tells what a batch means to others. A touch means nothing to them: it
-// can only make a session live longer.
+// eventsOf returns the events of a batch for other handles. A touch needs no event, because it can
+// only make a session live longer.
 func eventsOf(b *persist.Batch, res persist.Result) []persist.Event {
 	var events []persist.Event
 	changed := func(id persist.ID) {

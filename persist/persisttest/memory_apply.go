@@ -10,11 +10,11 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Faults of one item: what a constraint of a schema refuses.
+// Failures of one item, like the constraints of a schema.
 var (
 	errKind   = errors.New("unknown kind of operation")
-	errRecord = errors.New("create without a record that has an id")
-	errBounds = errors.New("negative bounds of a piece")
+	errRecord = errors.New("create: no record, or a record without an ID")
+	errBounds = errors.New("negative Max or Through")
 )
 
 func (m *Memory) write(w *persist.Write) persist.Outcome {

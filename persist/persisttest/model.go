@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// runModel applies random batches to the backend and to [Memory], and compares
-// every outcome and everything that is stored.
+// runModel applies random batches to the backend and to [Memory]. It compares every outcome and
+// everything that is stored.
 func runModel(t *testing.T, open func(t *testing.T) persist.Backend) {
 	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -29,16 +29,16 @@ func runModel(t *testing.T, open func(t *testing.T) persist.Backend) {
 	})
 }
 
-// model is a backend beside the one that it must resemble.
+// model is a backend together with its reference.
 type model struct {
 	*rapid.T
 	got      persist.Backend
 	want     *Memory
-	keys     map[persist.ID]int64 // of the backend: also of sessions that are gone
-	wantKeys map[int64]int64      // of want, by those of got
-	ids      []persist.ID         // every session there ever was
-	born     map[persist.ID]int   // how often an id was created: what was born again has no sure key
-	last     []persist.Hash       // hashes there ever were
+	keys     map[persist.ID]int64 // keys of the backend, including those of deleted sessions
+	wantKeys map[int64]int64      // keys of want, by those of got
+	ids      []persist.ID         // every session that ever existed
+	born     map[persist.ID]int   // how often an ID was created; after a second time its key is unknown
+	last     []persist.Hash       // all hashes so far
 	now      int64
 	n        uint64
 }
@@ -71,7 +71,7 @@ func (m *model) step() {
 	}
 	m.outcomes("write", a.Writes, b.Writes)
 	m.outcomes("touch", a.Touches, b.Touches)
-	for i := range min(len(a.Ops), len(b.Ops)) { // a piece of the same batch may go on at one of these
+	for i := range min(len(a.Ops), len(b.Ops)) { // a later piece of the same batch may continue at one of these
 		if r := got.Ops[i].Record; r != nil && a.Ops[i].Status == persist.StatusApplied {
 			m.keys[r.ID], m.wantKeys[a.Ops[i].Key] = a.Ops[i].Key, b.Ops[i].Key
 		}
@@ -107,7 +107,7 @@ func removedSet(l []persist.Removed) []string {
 	return s
 }
 
-// compare looks at everything that is stored, in every way.
+// compare reads everything that is stored, by every method.
 func (m *model) compare() {
 	ctx := context.Background()
 	for _, id := range m.ids {
@@ -165,7 +165,7 @@ func (m *model) expired(b persist.Backend) []persist.ID {
 // batch draws a batch.
 func (m *model) batch() persist.Batch {
 	b := persist.Batch{Now: m.now}
-	busy := map[persist.ID]bool{} // at most one write or touch each: their order is open
+	busy := map[persist.ID]bool{} // one write or touch each at most, because their order is not defined
 	for range rapid.IntRange(0, 3).Draw(m.T, "changes") {
 		ref := m.ref()
 		if busy[ref.ID] {
@@ -190,7 +190,7 @@ func (m *model) batch() persist.Batch {
 	return b
 }
 
-// retime is one now and then.
+// retime returns a Retime in some cases.
 func (m *model) retime() *persist.Retime {
 	if rapid.IntRange(0, 4).Draw(m.T, "retime") > 0 {
 		return nil
@@ -199,7 +199,7 @@ func (m *model) retime() *persist.Retime {
 	return &persist.Retime{CreatedAt: at, Deadline: at + 5*hour, AuthAt: persist.Unproven, RotatedAt: at, Until: at + hour/2}
 }
 
-// version is the stored one, or now and then another.
+// version usually returns the stored version, and sometimes another one.
 func (m *model) version(id persist.ID) persist.Version {
 	r, err := m.want.ByID(context.Background(), id)
 	if err != nil || rapid.IntRange(0, 4).Draw(m.T, "stale") == 0 {
@@ -208,7 +208,7 @@ func (m *model) version(id persist.ID) persist.Version {
 	return r.Version
 }
 
-// ref names a session that is, was, or never was there, with or without its key.
+// ref returns a session that exists, existed or never existed, with or without its key.
 func (m *model) ref() persist.Ref {
 	id := rapid.SampledFrom(append([]persist.ID{idOf(1 << 50)}, m.ids...)).Draw(m.T, "id")
 	ref := persist.Ref{ID: id}
@@ -258,7 +258,7 @@ func (m *model) op() persist.Op {
 	return op
 }
 
-// newRecord is a new session, or now and then one with an id that was there before.
+// newRecord returns a new session, sometimes with the ID of an earlier one.
 func (m *model) newRecord(user string) *persist.Record {
 	m.n++
 	id := idOf(m.n)

@@ -1,5 +1,6 @@
-// Package persisttest proves a backend: [Run] is the contract of package persist
-// as tests, and [Memory] is the contract as the shortest code that keeps it.
+// Package persisttest tests backends. [Run] is the contract of package persist as a test suite.
+// [Memory] is the reference backend: the shortest code that keeps the contract. [Hooked] delays,
+// fails or changes the calls of a backend.
 package persisttest
 
 import (
@@ -21,9 +22,9 @@ const (
 	hour   = 3600 * second
 )
 
-// Run proves a backend: one named test for every sentence of the contract, and a
-// random comparison with [Memory]. open returns an empty store that nobody else
-// uses, and sees to its end (t.Cleanup); it is called once for every test.
+// Run tests a backend. It has one named test per sentence of the contract, and a random comparison
+// with [Memory]. Run calls open once per test. open returns an empty store that nobody else uses,
+// and closes it with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 	t.Helper()
 	for _, g := range []struct {
@@ -53,20 +54,20 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 	t.Run("model", func(t *testing.T) { runModel(t, open) })
 }
 
-// contract is a sentence of the contract, and its test.
+// contract is one sentence of the contract with its test.
 type contract struct {
 	name string
 	test func(*fixture)
 }
 
-// fixture is a test with a backend of its own.
+// fixture is a test with its own backend.
 type fixture struct {
 	*testing.T
 	b persist.Backend
 	n uint64
 }
 
-// next is a number that this fixture has not used yet.
+// next returns a number that this fixture has not used yet.
 func (f *fixture) next() uint64 {
 	f.n++
 	return f.n
@@ -81,10 +82,10 @@ func hashOf(n uint64) persist.Hash {
 	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, n))
 }
 
-// newHash is a hash that no session has.
+// newHash returns a hash that no session has.
 func (f *fixture) newHash() persist.Hash { return hashOf(f.next()) }
 
-// record is a new session of a user, for one hour. Later ones have higher ids.
+// record returns a new session of a user, for one hour. Later records have higher IDs.
 func (f *fixture) record(user string) *persist.Record {
 	n := f.next()
 	return &persist.Record{
@@ -98,7 +99,7 @@ func (f *fixture) record(user string) *persist.Record {
 	}
 }
 
-// apply commits a batch and checks that its result is aligned.
+// apply commits a batch and checks that the result matches it item by item.
 func (f *fixture) apply(b persist.Batch) persist.Result {
 	f.Helper()
 	if b.Now == 0 {
@@ -143,7 +144,7 @@ func createOp(r *persist.Record, l persist.Limit) persist.Op {
 	return persist.Op{Kind: persist.OpCreate, Record: r, Limit: l}
 }
 
-// create stores a session without a limit and notes its key in r.
+// create stores a session without a limit and records its key in r.
 func (f *fixture) create(r *persist.Record) *persist.Record {
 	f.Helper()
 	o := f.op(createOp(r, persist.Limit{}))
@@ -189,7 +190,7 @@ func (f *fixture) removed(o persist.Outcome, want ...*persist.Record) {
 	}
 }
 
-// stored checks that a session is there, and as r says.
+// stored checks that a session is stored exactly as r.
 func (f *fixture) stored(r *persist.Record) {
 	f.Helper()
 	got, err := f.b.ByID(context.Background(), r.ID)
@@ -204,7 +205,7 @@ func (f *fixture) stored(r *persist.Record) {
 	f.same(got, *r)
 }
 
-// gone checks that a session cannot be found in any way.
+// gone checks that no method finds a session.
 func (f *fixture) gone(r *persist.Record) {
 	f.Helper()
 	if _, err := f.b.ByID(context.Background(), r.ID); !errors.Is(err, persist.ErrNotFound) {
@@ -237,7 +238,7 @@ func (f *fixture) list(user string) []persist.Record {
 	return l.Records
 }
 
-// same checks every field of two records.
+// same compares every field of two records.
 func (f *fixture) same(got, want persist.Record) {
 	f.Helper()
 	if why := difference(got, want); why != "" {
@@ -245,7 +246,7 @@ func (f *fixture) same(got, want persist.Record) {
 	}
 }
 
-// difference says in which field two records differ, "" if in none.
+// difference returns the first difference between two records, or "".
 func difference(got, want persist.Record) string {
 	switch {
 	case got.Identity == nil:

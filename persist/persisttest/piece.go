@@ -2,12 +2,12 @@ package persisttest
 
 import "github.com/sessile/sessile/persist"
 
-// piece is a piece of a log-out of ann: of those up to through, the n greatest keys.
+// piece is one piece of logging out ann: the n greatest keys up to through.
 func piece(n int, through int64, except persist.ID) persist.Op {
 	return persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Max: n, Through: through, Except: except}
 }
 
-// anns creates n sessions of ann, and others between them.
+// anns creates n sessions of ann, with sessions of others between them.
 func (f *fixture) anns(n int) []*persist.Record {
 	f.Helper()
 	var l []*persist.Record
@@ -111,7 +111,7 @@ func pieceContract() []contract {
 			f.stored(l[3])
 		}},
 		{"below every key ends nothing", func(f *fixture) {
-			f.create(f.record("bob")) // else the bound may be 0, which is none
+			f.create(f.record("bob")) // otherwise the bound could be 0, which means no bound
 			l := f.anns(2)
 			o := f.op(piece(5, l[0].Key-1, persist.ID{}))
 			f.is(o, persist.StatusApplied)
@@ -136,10 +136,10 @@ func pieceContract() []contract {
 	}
 }
 
-// through checks where an operation tells to go on.
+// through checks the key at which an operation continues.
 func (f *fixture) through(o persist.Outcome, want int64) {
 	f.Helper()
 	if o.Through != want {
-		f.Fatalf("it goes on at key %d, want %d", o.Through, want)
+		f.Fatalf("it continues at key %d, want %d", o.Through, want)
 	}
 }

@@ -83,7 +83,7 @@ func readContract() []contract {
 					f.Errorf("read %d: %v", i+1, err)
 				}
 			}
-			f.stored(r) // and the backend is as good as before
+			f.stored(r) // and the backend still works
 		}},
 		{"sees what Apply has returned, from every goroutine", func(f *fixture) { // S30
 			readWhileApplying(f)
@@ -96,7 +96,7 @@ func readContract() []contract {
 				}
 			}
 			if l, ok := f.b.(persist.Looker); ok && l.Look(alarmed{f}) {
-				f.Error("it wants to be looked at again")
+				f.Error("Look asks for another call")
 			}
 		}},
 		{"watch ends with its context", func(f *fixture) {
@@ -110,28 +110,28 @@ func readContract() []contract {
 			select {
 			case <-done:
 			case <-time.After(10 * time.Second):
-				f.Fatal("it goes on")
+				f.Fatal("Watch continues after its context ended")
 			}
 		}},
 	}
 }
 
-// quiet is a sink that listens to nothing.
+// quiet is a sink that ignores everything.
 type quiet struct{}
 
 func (quiet) Reset(string)               {}
 func (quiet) Invalidate([]persist.Event) {}
 func (quiet) Fresh(time.Duration)        {}
 
-// alarmed is a sink that should hear of nothing.
+// alarmed is a sink that fails the test when it is called.
 type alarmed struct{ f *fixture }
 
 func (a alarmed) Reset(reason string)      { a.f.Errorf("Reset: %s", reason) }
 func (alarmed) Invalidate([]persist.Event) {}
 func (alarmed) Fresh(time.Duration)        {}
 
-// readWhileApplying rotates, destroys and creates sessions under readers, which
-// must never see a session under a hash that is not its own, nor half of one.
+// readWhileApplying rotates, destroys and creates sessions under concurrent readers. No reader may
+// see half a session, or a session under a hash that is not its own.
 func readWhileApplying(f *fixture) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

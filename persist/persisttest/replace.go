@@ -68,7 +68,7 @@ func replaceContract() []contract {
 			o := f.op(op)
 			f.is(o, persist.StatusApplied)
 			f.removed(o)
-			op.Replaces = other.ID // whatever it says
+			op.Replaces = other.ID // it has no effect here
 			f.removed(f.op(op))
 			f.stored(r)
 			f.stored(other)

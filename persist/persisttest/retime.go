@@ -2,7 +2,7 @@ package persisttest
 
 import "github.com/sessile/sessile/persist"
 
-// future is a session whose every time is wrong, as of a clock that was a day ahead.
+// future returns a session with every time in the future, as if a clock had been a day ahead.
 func (f *fixture) future() *persist.Record {
 	r := f.record("ann")
 	r.CreatedAt, r.Deadline, r.AuthAt = now+24*hour, now+72*hour, now+25*hour
@@ -91,7 +91,7 @@ func retimeContract() []contract {
 	}
 }
 
-// clockContract is that the time of the latest commit is known to a second.
+// clockContract checks that the time of the latest commit is stored to within a second.
 func clockContract() contract {
 	return contract{"tell the latest Batch.Now to a second", func(f *fixture) {
 		latest := int64(0)

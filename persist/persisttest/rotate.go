@@ -74,7 +74,7 @@ func rotateContract() []contract {
 			f.is(f.op(loser), persist.StatusConflict)
 			f.noHash(loser.To)
 			if f.byHash(r.Hash).Hash != winner.To {
-				f.Fatal("the loser won")
+				f.Fatal("both rotations were applied")
 			}
 		}},
 		{"refuses a hash that is or was in use", func(f *fixture) { // A30
@@ -87,7 +87,7 @@ func rotateContract() []contract {
 			f.is(f.op(rotateOp(r, op.From)), persist.StatusConflict)
 			f.stored(r)
 			victim.Hash = op.To
-			f.is(f.op(rotateOp(victim, op.From)), persist.StatusConflict) // its own, from before
+			f.is(f.op(rotateOp(victim, op.From)), persist.StatusConflict) // its own earlier hash
 		}},
 		{"is gone with its session", func(f *fixture) {
 			r := f.create(f.record("ann"))
@@ -139,7 +139,7 @@ func rotateContract() []contract {
 			r.Hash, r.AuthAt = again.To, now-5
 			f.stored(r)
 			f.same(f.byHash(r.Previous), *r)
-			f.is(f.apply(persist.Batch{Now: now + 90*second, Ops: []persist.Op{again}}).Ops[0], persist.StatusApplied) // again: nothing
+			f.is(f.apply(persist.Batch{Now: now + 90*second, Ops: []persist.Op{again}}).Ops[0], persist.StatusApplied) // repeated: no effect
 			f.stored(r)
 		}},
 		{"replaces no successor that was seen, or is not the current one", func(f *fixture) {

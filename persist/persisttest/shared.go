@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// RunShared proves what [Run] cannot see through one handle: that a backend
-// tells other nodes. open returns two handles of one empty store.
+// RunShared tests what [Run] cannot see through one handle: that a backend notifies other nodes.
+// open returns two handles of one empty store.
 func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 	t.Helper()
 	for _, c := range []struct {
@@ -89,7 +89,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 	}
 }
 
-// listener is a sink that keeps what it is told.
+// listener is a sink that records what it receives.
 type listener struct {
 	b      persist.Backend
 	news   chan struct{}
@@ -115,7 +115,7 @@ func (l *listener) Invalidate(what []persist.Event) {
 	l.note(func() { l.events = append(l.events, what...) })
 }
 
-// until waits for something to have been told.
+// until waits until the listener has received something.
 func (l *listener) until(f *fixture, what string, told func() bool) {
 	f.Helper()
 	late := time.After(10 * time.Second)

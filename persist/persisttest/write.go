@@ -4,7 +4,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// writeTo writes {"w":1} over a version.
+// writeTo returns a write of {"w":1} that replaces version from with version to.
 func writeTo(r *persist.Record, from, to persist.Version) persist.Write {
 	return persist.Write{
 		Ref: r.Ref(), If: from, Next: to, Data: data(`{"w":1}`), LastActive: now, ExpiresAt: now + 2*hour,
@@ -76,7 +76,7 @@ func writeContract() []contract {
 			calls := 0
 			w := writeTo(r, r.Version, 77)
 			w.Data = func() []byte { calls++; return []byte("{}") }
-			clash := f.record("bob") // refused: may have the batch run again
+			clash := f.record("bob") // fails, which may make the backend run the batch again
 			clash.Hash = r.Hash
 			f.apply(persist.Batch{Writes: []persist.Write{w}, Ops: []persist.Op{createOp(nil, persist.Limit{}), createOp(clash, persist.Limit{})}})
 			if calls > 1 {

@@ -68,8 +68,8 @@ func TestApplyWithAFailedSyncIsUnknownAndCanBeRetried(t *testing.T) { // D9, D10
 	}
 }
 
-// A COMMIT that failed leaves whole frames in the WAL. What is acknowledged after it
-// holds although the next batch changes nothing: it is not there to be destroyed.
+// A COMMIT that failed leaves complete frames in the WAL. The next batch finds nothing to
+// destroy, changes nothing and is acknowledged. The failed commit must not come back.
 func TestApplyThatFailedIsNotDoneAfterALaterAcknowledgement(t *testing.T) { // D9, D10
 	for _, foreign := range []bool{false, true} {
 		disk := &disk{VFS: faultvfs.New(fmt.Sprint(t.Name(), foreign))}
@@ -100,8 +100,8 @@ func TestApplyThatFailedIsNotDoneAfterALaterAcknowledgement(t *testing.T) { // D
 	}
 }
 
-// Whatever a COMMIT fails with, its frames may be in the WAL, whole: a crash now
-// would make them true.
+// Whatever error COMMIT returns, its complete frames may be in the WAL, and a crash would then
+// make them true.
 func TestApplyThatReturnsBusyIsUnknown(t *testing.T) { // D9
 	disk := newDisk(t)
 	d := disk.open(t, filepath.Join(t.TempDir(), "s.db"))
@@ -131,10 +131,10 @@ func TestApplyOnAFullDiskIsUnavailableUntilThereIsRoom(t *testing.T) { // D11, R
 	must(t, d, create(1))
 }
 
-// I/O calls of a short script fail once, with every kind of error, made or not:
-// nothing that was acknowledged may be lost or undone, then and after a restart, and
-// the store recovers without one (D9, D10, R4). internal/faults tries every call.
-func TestApplyIsNotUndoneByAnyFault(t *testing.T) {
+// Each I/O call of a short script fails once, with every kind of error, before or after it took
+// effect. Nothing acknowledged may be lost or undone, either at once or after a restart. The
+// store must recover without a restart. internal/faults tries every call.
+func TestApplyIsNotUndoneByAnyFault(t *testing.T) { // D10, D9, R4
 	disk := newDisk(t)
 	dir := t.TempDir()
 	const step = 5
@@ -142,7 +142,7 @@ func TestApplyIsNotUndoneByAnyFault(t *testing.T) {
 	for i, v := range []faultvfs.Verdict{
 		{Code: lib.SQLITE_IOERR_FSYNC}, {Code: lib.SQLITE_IOERR_WRITE, Do: true}, {Code: lib.SQLITE_FULL}, {Code: lib.SQLITE_IOERR_READ},
 	} {
-		for at := i; ; at += step { // each error at calls of its own
+		for at := i; ; at += step { // each error starts at other calls
 			hit := false
 			path := filepath.Join(dir, fmt.Sprintf("%d-%d.db", i, at))
 			d := disk.open(t, path)
@@ -173,8 +173,8 @@ func TestApplyIsNotUndoneByAnyFault(t *testing.T) {
 	t.Logf("%d faults", injected)
 }
 
-// script creates, touches and destroys, retries what fails, and says which
-// sessions must be there.
+// script creates, touches and destroys sessions, retries what fails, and returns which sessions
+// must exist.
 func script(t *testing.T, d *sqlite.DB) map[int]bool {
 	t.Helper()
 	want := map[int]bool{}

@@ -30,14 +30,14 @@ func TestBackupWithAnIOErrorIsUnavailable(t *testing.T) { // D26
 	}
 }
 
-// A disk that hangs holds up nobody longer than his context lasts. What was begun is given
-// up when the disk goes on, and leaves nothing behind.
+// While the disk hangs, a call does not outlast its context. Its work is abandoned when the disk
+// responds, and leaves nothing behind.
 func TestBackupAndOpenEndWithTheirContextWhileTheDiskHangs(t *testing.T) { // D16
 	disk := &disk{VFS: faultvfs.New(t.Name())}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
 	hook := func(f func(int, faultvfs.Call) faultvfs.Verdict) {
-		disk.Set(func(c faultvfs.Call) faultvfs.Verdict { return f(0, c) }) // without the lock of disk: others go on
+		disk.Set(func(c faultvfs.Call) faultvfs.Verdict { return f(0, c) }) // not under the lock of disk, so that other calls continue
 	}
 	d := disk.open(t, path)
 	fill(t, d, 100)
@@ -76,7 +76,7 @@ func TestBackupAndOpenEndWithTheirContextWhileTheDiskHangs(t *testing.T) { // D1
 	}
 }
 
-// A copy is synced after the last byte of it was written, and before it has its name.
+// A copy is synced after its last byte is written and before it gets its name.
 func TestBackupIsSynced(t *testing.T) { // D26
 	disk := newDisk(t)
 	dir := t.TempDir()
@@ -119,9 +119,9 @@ func TestBackupToARelativePathWorks(t *testing.T) {
 	}
 }
 
-// Close ends a backup that is under way: it would keep the WAL from being emptied, and go
-// on without the lock (D30).
-func TestCloseEndsABackup(t *testing.T) {
+// Close cancels a running backup, which would keep the WAL from being emptied and would continue
+// without the lock.
+func TestCloseEndsABackup(t *testing.T) { // D30
 	disk := newDisk(t)
 	dir := t.TempDir()
 	d := disk.open(t, filepath.Join(dir, "s.db"))

@@ -16,7 +16,7 @@ import (
 
 const benchNow = int64(1_800_000_000_000_000)
 
-// sample is the n-th of many sessions, five a user, with 200 bytes of data.
+// sample returns the n-th session of many: five per user, with 200 bytes of data.
 func sample(n int) *persist.Record {
 	var id persist.ID
 	binary.BigEndian.PutUint64(id[8:], uint64(n)+1)
@@ -86,7 +86,7 @@ func BenchmarkCreateCommit(b *testing.B) {
 	}
 }
 
-// Against BenchmarkRawSelect: what the record costs beyond its row.
+// Compare with BenchmarkRawSelect: the difference is the cost of building the record.
 func BenchmarkColdByHash(b *testing.B) {
 	for name, ctx := range map[string]func() (context.Context, context.CancelFunc){
 		"background":  func() (context.Context, context.CancelFunc) { return context.Background(), func() {} },
@@ -157,7 +157,7 @@ func BenchmarkRawSelect(b *testing.B) {
 	}
 }
 
-// Each create evicts a guest. Busy: ten of the others come back before the next one.
+// Each create evicts a guest. In the busy case, ten other guests are active before the next create.
 func BenchmarkGuestCreateCommit(b *testing.B) {
 	for name, touches := range map[string]int{"idle": 0, "busy": 10} {
 		b.Run(name, func(b *testing.B) {

@@ -13,14 +13,14 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// marked is data of about n bytes that holds a word again and again.
+// marked returns about n bytes of data that repeat a word.
 func marked(word string, n int) []byte {
 	return append(append([]byte(`{"k":"`), bytes.Repeat([]byte(word+" "), n/(len(word)+1))...), `"}`...)
 }
 
-// What sessions held that were destroyed, ended or changed is in no file after Close, and
-// in no backup: neither on a page that is free, nor in a gap of one that is not (R22).
-func TestDestroyErasesDataFromEveryFileByClose(t *testing.T) {
+// After Close no file, and no backup, contains data of sessions that were destroyed, ended or
+// changed: not on free pages, and not in gaps of used ones.
+func TestDestroyErasesDataFromEveryFileByClose(t *testing.T) { // R22
 	for _, size := range []int{100, 1000, 60_000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			dir := t.TempDir()
@@ -35,7 +35,7 @@ func TestDestroyErasesDataFromEveryFileByClose(t *testing.T) {
 				b.Ops = append(b.Ops, op)
 			}
 			applyAll(t, d, b)
-			for i := range sessions { // one at a time, so that pages are balanced again and again
+			for i := range sessions { // one at a time, so that pages are rebalanced often
 				switch i % 3 {
 				case 0:
 					must(t, d, destroy(i))

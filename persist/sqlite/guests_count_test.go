@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestGuestsAreCountedAgainAfterAForeignCommit: their limit would refuse or evict too many.
+// TestGuestsAreCountedAgainAfterAForeignCommit: with an old count, the limit would be wrong.
 func TestGuestsAreCountedAgainAfterAForeignCommit(t *testing.T) {
 	for when, first := range map[string]func(d *sqlite.DB){
 		"noticed by a commit": func(*sqlite.DB) {},

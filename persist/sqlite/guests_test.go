@@ -14,7 +14,7 @@ import (
 
 const hour = int64(3_600_000_000)
 
-// guestRig is a store whose guests are numbered, and each is an hour younger than the one before.
+// guestRig is a store with numbered guests, each an hour younger than the one before.
 type guestRig struct {
 	*testing.T
 	d    *DB
@@ -45,7 +45,7 @@ func (g *guestRig) create(n byte, user string, most int) persist.Op {
 	}}
 }
 
-// apply commits operations, and returns which sessions each of them has ended.
+// apply commits operations and returns the sessions that each of them ended.
 func (g *guestRig) apply(touched []byte, ops ...persist.Op) (ended [][]byte) {
 	g.Helper()
 	b := persist.Batch{Now: 1000 * hour, Ops: ops}
@@ -76,7 +76,7 @@ func (g *guestRig) want(got []byte, want ...byte) {
 	}
 }
 
-// raw changes the file as another program does.
+// raw changes the file the way another program would.
 func (g *guestRig) raw(sql string) {
 	g.Helper()
 	c, err := zombie.OpenConn(g.d.cfg.Path, zombie.OpenReadWrite)
@@ -95,15 +95,17 @@ func TestGuestsAreEvictedInTheOrderOfActivity(t *testing.T) {
 		g.apply(nil, g.create(n+1, "", 4))
 	}
 	g.want(g.apply([]byte{1}, g.create(5, "", 4))[0], 2)
-	g.want(g.apply([]byte{3, 4}, g.create(6, "", 4))[0], 5) // their entries are outdated
+	g.want(g.apply([]byte{3, 4}, g.create(6, "", 4))[0], 5) // their entries are stale
 	g.want(g.apply(nil, persist.Op{Kind: persist.OpDestroy, Ref: persist.Ref{ID: g.id(6)}}, g.create(7, "", 4))[1])
 	g.want(g.apply(nil, g.create(8, "", 4))[0], 7)
 	g.want(g.apply(nil, g.create(9, "", 1))[0], 8, 1, 3, 4) // 6 has ended, and its entry is skipped
 }
 
-// TestGuestsEvictedInARolledBackBatchAreEvictedAgain: 1. An eviction takes the first guest out of the
-// order. 2. Another item of the batch fails, and everything is rolled back. 3. The batch is
-// applied anew, without that item.
+// TestGuestsEvictedInARolledBackBatchAreEvictedAgain:
+//
+//  1. An eviction takes the first guest out of the order.
+//  2. Another item of the batch fails, and everything is rolled back.
+//  3. The batch is applied again without that item.
 func TestGuestsEvictedInARolledBackBatchAreEvictedAgain(t *testing.T) {
 	g := newGuestRig(t)
 	g.apply(nil, g.create(1, "", 2), g.create(2, "", 2), g.create(9, "ann", 0))
@@ -123,7 +125,7 @@ func TestGuestsAreEvictedByForeignChangesOfActivity(t *testing.T) {
 	g.want(g.apply(nil, g.create(5, "", 3))[0], 4)
 }
 
-// TestGuestsOrderIsBounded with the guests that come and go.
+// TestGuestsOrderIsBounded although guests come and go.
 func TestGuestsOrderIsBounded(t *testing.T) {
 	g := newGuestRig(t)
 	g.apply(nil, g.create(1, "", 1), g.create(2, "", 1))

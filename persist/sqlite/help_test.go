@@ -22,12 +22,12 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// disk is a file system whose calls are counted and fail on demand.
+// disk is a file system that counts its calls and fails them on demand.
 type disk struct {
 	*faultvfs.VFS
 	mu    sync.Mutex
 	calls []faultvfs.Call
-	fail  func(n int, c faultvfs.Call) faultvfs.Verdict // nil: nothing fails
+	fail  func(n int, c faultvfs.Call) faultvfs.Verdict // nil means that nothing fails
 }
 
 // newDisk registers a disk under the name of the test.
@@ -51,7 +51,7 @@ func (d *disk) hook() {
 	})
 }
 
-// from forgets the calls so far and lets fail decide about those that follow.
+// from forgets the calls so far and lets fail decide about later ones.
 func (d *disk) from(fail func(n int, c faultvfs.Call) faultvfs.Verdict) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -118,7 +118,7 @@ func exists(t *testing.T, d persist.Backend, n int) bool {
 	return err == nil
 }
 
-// reading begins a read transaction as another program does, and keeps it.
+// reading starts a read transaction the way another program would, and keeps it open.
 func reading(t *testing.T, path string) *zombie.Conn {
 	t.Helper()
 	c := raw(t, path)
@@ -149,7 +149,7 @@ func hang(op faultvfs.Op, suffix string) (func(int, faultvfs.Call) faultvfs.Verd
 	}, hangs, free
 }
 
-// written are the offsets at which a file was written.
+// written returns the offsets at which a file was written.
 func written(calls []faultvfs.Call, path string) map[int64]bool {
 	at := map[int64]bool{}
 	for _, c := range calls {
@@ -160,8 +160,8 @@ func written(calls []faultvfs.Call, path string) map[int64]bool {
 	return at
 }
 
-// child runs this test in a process of its own, with an argument. In the child it
-// is false and the argument is given.
+// child runs the current test in a child process with an argument. In the child, inParent is
+// false and the test has the argument.
 func child(t *testing.T, arg string) (out string, inParent bool) {
 	t.Helper()
 	const env = "SQLITE_TEST_CHILD"
@@ -196,7 +196,7 @@ func run(t *testing.T, c *zombie.Conn, sql string) {
 	}
 }
 
-// snapshot is what is in the files of a database.
+// snapshot returns the content of the files of a database.
 func snapshot(t *testing.T, path string) [2][]byte {
 	t.Helper()
 	var s [2][]byte
@@ -210,7 +210,7 @@ func snapshot(t *testing.T, path string) [2][]byte {
 	return s
 }
 
-// copyOf copies a database with its WAL, as kill -9 leaves it.
+// copyOf copies a database with its WAL, in the state that SIGKILL would leave.
 func copyOf(t *testing.T, path string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy.db")
@@ -238,8 +238,8 @@ func openFiles(t *testing.T) int {
 	return len(l)
 }
 
-// crashed copies the database of an open store as a power cut may leave it: with
-// anything at all where the first page of the file was being written.
+// crashed copies the database of an open store in a state that a power cut may leave: with
+// arbitrary content in the first page of the file.
 func crashed(t *testing.T, from string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -260,7 +260,7 @@ func crashed(t *testing.T, from string) string {
 	return path
 }
 
-// resets counts what a Look tells.
+// resets records the reasons that a Look reports.
 type resets []string
 
 func (r *resets) Reset(reason string) { *r = append(*r, reason) }
@@ -269,7 +269,7 @@ func (*resets) Invalidate([]persist.Event) {}
 
 func (*resets) Fresh(time.Duration) {}
 
-// started opens a file in a directory of its own, which the test spoils: Close may fail.
+// started opens a file in its own directory. The test damages the file, so Close may fail.
 func started(t *testing.T) (*sqlite.DB, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -293,7 +293,7 @@ func ok(t *testing.T, errs ...error) {
 	}
 }
 
-// copyFile writes what is in one file over another, as cp does.
+// copyFile overwrites one file with the content of another, like cp.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)

@@ -15,7 +15,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// refusesAll fails unless a commit is refused because of the file, and the health tells.
+// refusesAll fails the test unless a commit is refused because of the file and Inspect reports it.
 func refusesAll(t *testing.T, d *sqlite.DB) {
 	t.Helper()
 	_, err := apply(d, destroy(1))
@@ -27,9 +27,9 @@ func refusesAll(t *testing.T, d *sqlite.DB) {
 	}
 }
 
-// TestIdentityRefusesACommitToAFileThatIsNotAtItsPath (D27): what would be acknowledged would be gone
-// after a restart. When the file is back, everything goes on.
-func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) {
+// A commit to such a file would be lost at the next start. When the file is back, the store
+// continues.
+func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) { // D27
 	for name, c := range map[string]struct{ take, back func(path string) error }{
 		"removed": {os.Remove, nil},
 		"replaced": {func(path string) error {
@@ -39,7 +39,7 @@ func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) {
 			func(path string) error { return os.Rename(path, path+".away") },
 			func(path string) error { return os.Rename(path+".away", path) },
 		},
-		"replaced by a link to it": { // which has another WAL
+		"replaced by a link to it": { // and would use another WAL
 			func(path string) error {
 				return errors.Join(os.Rename(path, path+".away"), os.Symlink("s.db.away", path))
 			},
@@ -80,7 +80,7 @@ func TestIdentityRefusesACommitToAFileThatIsNotAtItsPath(t *testing.T) {
 	}
 }
 
-// TestIdentityRefusesACommitBehindALinkThatLeadsElsewhere: the next start would follow it.
+// The next start would follow the link to the other file.
 func TestIdentityRefusesACommitBehindALinkThatLeadsElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link.db")
@@ -93,7 +93,7 @@ func TestIdentityRefusesACommitBehindALinkThatLeadsElsewhere(t *testing.T) {
 	refusesAll(t, d)
 }
 
-// grown makes the WAL long enough to be written back into the file.
+// grown makes the WAL long enough for a checkpoint.
 func grown(t *testing.T, d *sqlite.DB) { t.Helper(); grownFrom(t, d, 1000) }
 
 func grownFrom(t *testing.T, d *sqlite.DB, n int) {
@@ -108,8 +108,8 @@ func grownFrom(t *testing.T, d *sqlite.DB, n int) {
 	}
 }
 
-// TestIdentityOfAnOverwrittenFileIsLost: its inode is the same, and nothing that is in it can be
-// trusted, whatever happens to it later. It is not written any more.
+// The inode is the same, but the content cannot be trusted any more, whatever happens to the
+// file later. The store no longer writes to it.
 func TestIdentityOfAnOverwrittenFileIsLost(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, d *sqlite.DB, path string){
 		"by a backup": func(t *testing.T, d *sqlite.DB, path string) {
@@ -122,7 +122,7 @@ func TestIdentityOfAnOverwrittenFileIsLost(t *testing.T) {
 			touched(t, d, path)
 			copyFile(t, path, path+".old")
 			touched(t, d, path)
-			must(t, d, destroy(2), create(9000)) // in the WAL alone
+			must(t, d, destroy(2), create(9000)) // only in the WAL
 			copyFile(t, path+".old", path)
 		},
 		"by a backup of another tool from before the last checkpoint": func(t *testing.T, d *sqlite.DB, path string) {
@@ -204,7 +204,7 @@ func TestIdentityOfAnOverwrittenFileIsLost(t *testing.T) {
 	}
 }
 
-// touched writes enough for a checkpoint and adds nothing: the size stays, and the header.
+// touched writes enough for a checkpoint without changing the file's size or header.
 func touched(t *testing.T, d *sqlite.DB, path string) {
 	t.Helper()
 	before, err := os.Stat(path)
@@ -224,8 +224,7 @@ func touched(t *testing.T, d *sqlite.DB, path string) {
 	t.Fatal("there was no checkpoint")
 }
 
-// TestIdentityRefusesACommitDuringWhichTheFileIsMoved: what is at the path counts when the
-// commit is acknowledged, not when it began.
+// The file at the path counts at the time of the acknowledgement, not when the commit began.
 func TestIdentityRefusesACommitDuringWhichTheFileIsMoved(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"moved":       func(path string) error { return os.Rename(path, path+".away") },
@@ -254,7 +253,7 @@ func TestIdentityRefusesACommitDuringWhichTheFileIsMoved(t *testing.T) {
 	}
 }
 
-// TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost: by what it had before a checkpoint.
+// The store detects it by the mark that the file had before a checkpoint.
 func TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
 	disk := newDisk(t)
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -281,7 +280,7 @@ func TestIdentityOfAFileThatIsOverwrittenDuringACommitIsLost(t *testing.T) {
 	}
 }
 
-// TestIdentityOfAFileThatIsOverwrittenWhileWritesFailIsNotRepaired: the repair would write to it.
+// A repair would write to the file.
 func TestIdentityOfAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing.T) {
 	disk := newDisk(t)
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -309,8 +308,7 @@ func TestIdentityOfAFileThatIsOverwrittenWhileWritesFailIsNotRepaired(t *testing
 	}
 }
 
-// TestIdentityAcceptsAFileThatACommitRestored: the sqlite3 shell's .restore writes a backup as a
-// transaction, and the mark of the backup with it.
+// The sqlite3 shell's .restore writes a backup as a transaction, including the backup's mark.
 func TestIdentityAcceptsAFileThatACommitRestored(t *testing.T) {
 	d, path := started(t)
 	copied := pageByPage(t, path)

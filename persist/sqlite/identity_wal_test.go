@@ -15,8 +15,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestIdentityAcceptsAForeignCheckpointBesideAReader: it writes only what has not changed since
-// the reader began.
+// The foreign checkpoint writes only pages that have not changed since the reader began.
 func TestIdentityAcceptsAForeignCheckpointBesideAReader(t *testing.T) {
 	for _, mode := range []string{"PASSIVE", "FULL", "RESTART", "TRUNCATE"} {
 		for name, first := range map[string]func(t *testing.T, d *sqlite.DB, other *zombie.Conn){
@@ -53,7 +52,7 @@ func TestIdentityAcceptsAForeignCheckpointBesideAReader(t *testing.T) {
 	}
 }
 
-// TestIdentityNoticesAnOverwrittenWAL: what was acknowledged is in it alone.
+// The acknowledged commits are only in the WAL.
 func TestIdentityNoticesAnOverwrittenWAL(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, d *sqlite.DB, wal string){
 		"cut":     func(t *testing.T, _ *sqlite.DB, wal string) { t.Helper(); ok(t, os.Truncate(wal, 4096)) },
@@ -80,7 +79,7 @@ func TestIdentityNoticesAnOverwrittenWAL(t *testing.T) {
 	}
 }
 
-// TestIdentitySavesAWALThatIsRemoved: the connections still have it.
+// The connections still have the removed WAL open.
 func TestIdentitySavesAWALThatIsRemoved(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"the WAL removed":   func(path string) error { return os.Remove(path + "-wal") },
@@ -122,8 +121,8 @@ func TestIdentitySavesAWALThatIsRemoved(t *testing.T) {
 	}
 }
 
-// TestIdentityRefusesAWALThatComesBack: it was moved away, and is put where it was while the
-// store makes another one. What it has is older than the file.
+// The WAL was moved away, and is put back while the store creates a new one. Its content is older
+// than the file.
 func TestIdentityRefusesAWALThatComesBack(t *testing.T) {
 	for name, when := range map[string]faultvfs.Op{"before it is opened": faultvfs.Open, "while it is read": faultvfs.Lock} {
 		t.Run(name, func(t *testing.T) {
@@ -160,8 +159,8 @@ func TestIdentityRefusesAWALThatComesBack(t *testing.T) {
 	}
 }
 
-// TestIdentityAcceptsForeignUseOfTheFile: an operator's, who looks, writes or tidies up. What it
-// may have changed is read anew, and the health tells.
+// An operator reads, writes or tidies up. The store reads again what may have changed, and its
+// health reports it.
 func TestIdentityAcceptsForeignUseOfTheFile(t *testing.T) {
 	sql := func(statements ...string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {

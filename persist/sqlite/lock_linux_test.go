@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestLockIsReleasedWhileAProgramIsBeingStarted: until it runs it has every file that
-// this process has.
+// A child process shares every open file of this process until it execs.
 func TestLockIsReleasedWhileAProgramIsBeingStarted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := open(t, path)

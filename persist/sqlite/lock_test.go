@@ -17,8 +17,8 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestLockHoldsAfterItsFileIsRemoved (D24): a cleaner of temporary files takes it away.
-func TestLockHoldsAfterItsFileIsRemoved(t *testing.T) {
+// A cleaner of temporary files deletes the lock file.
+func TestLockHoldsAfterItsFileIsRemoved(t *testing.T) { // D24
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
 		refused(t, arg)
@@ -40,7 +40,7 @@ func TestLockHoldsAfterItsFileIsRemoved(t *testing.T) {
 	}
 }
 
-// TestLockHoldsForASecondNameOfTheFile: it would have a WAL of its own.
+// A store under the second name would use its own WAL.
 func TestLockHoldsForASecondNameOfTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
@@ -61,8 +61,8 @@ func TestLockHoldsForASecondNameOfTheFile(t *testing.T) {
 	must(t, d, create(2))
 }
 
-// TestLockHoldsAfterARefusedOpen: locks are the process's, and to close a file drops all
-// that it has on it. Then another program could have the file for itself.
+// POSIX locks belong to the process, and closing a file drops all of them. Then another program
+// could get exclusive access.
 func TestLockHoldsAfterARefusedOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	if arg, isChild := os.LookupEnv("SQLITE_TEST_CHILD"); isChild {
@@ -79,8 +79,8 @@ func TestLockHoldsAfterARefusedOpen(t *testing.T) {
 	child(t, path)
 }
 
-// TestLockFileThatIsALinkIsNotWritten: in a directory that others can write to, somebody
-// may have put links beside the file before it is opened.
+// In a directory that others can write to, somebody may place links beside the file before it
+// is opened.
 func TestLockFileThatIsALinkIsNotWritten(t *testing.T) {
 	const content = "do not touch"
 	for _, suffix := range []string{".lock", "-wal", "-shm", "-journal"} {
@@ -141,7 +141,7 @@ func TestLockIsOneForTwoNamesOfAFile(t *testing.T) {
 	}
 }
 
-// Also if the link is there first, and the file is made through it.
+// The link may exist first, and the file is created through it.
 func TestLockIsOneForALinkAndTheFileThatItMakes(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {

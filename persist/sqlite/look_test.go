@@ -10,9 +10,9 @@ import (
 	"github.com/sessile/sessile/internal/faultvfs"
 )
 
-// TestLookNoticesAForeignCommitWhileWritesFail (D27): at once, and also if nobody looks
-// before the disk works again. Failures of our own are no reason to forget anything.
-func TestLookNoticesAForeignCommitWhileWritesFail(t *testing.T) {
+// It does so at once, and also if no Look runs before the disk works again. Our own failures do
+// not reset the cache.
+func TestLookNoticesAForeignCommitWhileWritesFail(t *testing.T) { // D27
 	for name, c := range map[string]struct {
 		others, looks, anew bool
 	}{

@@ -16,8 +16,8 @@ import (
 	"github.com/sessile/sessile/internal/faultvfs"
 )
 
-// upgrades are the real migrations and two that are made up: one that adds, one
-// that rewrites every row.
+// upgrades are the real migrations plus two invented ones: one adds a table, one rewrites every
+// row.
 func upgrades() []migration {
 	run := func(script string) migration {
 		return func(c *zombie.Conn) error { return sqlitex.ExecuteScript(c, script, nil) }
@@ -28,14 +28,14 @@ func upgrades() []migration {
 	)
 }
 
-// tablesOf is what a schema of that version has.
+// tablesOf returns the tables of a schema version.
 func tablesOf(version int64) []string {
 	return [][]string{
 		{}, {"activity", "meta", "session"}, {"activity", "meta", "session"}, {"activity", "extra", "meta", "session"}, {"activity", "meta", "session", "wide"},
 	}[version]
 }
 
-// inOneGo is the negative control: steps without a transaction of their own.
+// inOneGo is the negative control: the steps have no transactions of their own.
 func inOneGo(c *zombie.Conn, steps []migration) error {
 	for v, step := range steps {
 		if _, err := queryText(c, fmt.Sprintf("PRAGMA user_version = %d", v+1)); err != nil {
@@ -48,9 +48,9 @@ func inOneGo(c *zombie.Conn, steps []migration) error {
 	return nil
 }
 
-// A process that is killed at any I/O call of an upgrade leaves one of the
-// schemas, whole, and the next one to open the file finishes (R24, D25).
-func TestMigrateThatIsKilledLeavesNoHalfStep(t *testing.T) {
+// A process is killed at each I/O call of an upgrade. The file then has one complete schema, and
+// the next Open finishes the upgrade.
+func TestMigrateThatIsKilledLeavesNoHalfStep(t *testing.T) { // D25, R24
 	half, killed := upgradeKilledEverywhere(t, func(c *zombie.Conn) error { return migrate(t.Context(), c, upgrades()) })
 	if len(half) > 0 {
 		t.Error(half)
@@ -66,8 +66,8 @@ func TestMigrateWithoutTransactionsIsNoticed(t *testing.T) {
 	t.Logf("noticed at %d of %d I/O calls", len(half), killed)
 }
 
-// upgradeKilledEverywhere upgrades a file again and again, and from another I/O
-// call on nothing is done any more: so the file is as a kill leaves it.
+// upgradeKilledEverywhere repeats the upgrade and drops all I/O from a later call each time. The
+// file is then in the state that a kill leaves.
 func upgradeKilledEverywhere(t *testing.T, upgrade func(*zombie.Conn) error) (half []string, killed int) {
 	t.Helper()
 	vfs := faultvfs.New(t.Name())
@@ -105,7 +105,7 @@ func upgradeKilledEverywhere(t *testing.T, upgrade func(*zombie.Conn) error) (ha
 	}
 }
 
-// leftOver looks at a copy of what is on disk, and finishes the upgrade there.
+// leftOver checks a copy of what is on disk, and finishes the upgrade there.
 func leftOver(t *testing.T, path string, finished bool) string {
 	t.Helper()
 	twin := path + ".killed"
@@ -135,7 +135,7 @@ func leftOver(t *testing.T, path string, finished bool) string {
 	return whole(t, c)
 }
 
-// whole says what is half.
+// whole describes what is only half done, or returns "".
 func whole(t *testing.T, c *zombie.Conn) string {
 	t.Helper()
 	version, err := queryInt(c, "PRAGMA user_version")

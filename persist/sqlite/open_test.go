@@ -229,7 +229,7 @@ func TestOpenOfAReadOnlyPathIsErrReadOnly(t *testing.T) { // D30
 	if os.Getuid() != 0 {
 		t.Skip("needs root to become somebody else")
 	}
-	dir, err := os.MkdirTemp("/tmp", "readonly") //nolint:usetesting // somebody else must reach it
+	dir, err := os.MkdirTemp("/tmp", "readonly") //nolint:usetesting // another user must be able to reach it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestOpenOfAReadOnlyPathIsErrReadOnly(t *testing.T) { // D30
 	}
 }
 
-// A name that SQLite takes for a database in memory or a URI would be a file of that name.
+// SQLite would take such a name for a database in memory or a URI; here it would name a file.
 func TestOpenRefusesAPathThatIsNotAFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for path, hint := range map[string]string{
@@ -293,7 +293,7 @@ func TestOpenRefusesAPathThatIsNotAFile(t *testing.T) {
 	}
 }
 
-// A typo in the path must not be an empty store.
+// A typo in the path must not create an empty store.
 func TestOpenOfAMissingDirectoryFailsUnlessItMayBeMade(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "no", "such", "s.db")
@@ -372,8 +372,8 @@ func TestOpenLeavesAForeignFileBesideAJournalUntouched(t *testing.T) {
 	}
 }
 
-// A power cut while the file is made leaves a journal, whole or torn, beside one page or
-// none. It is made anew.
+// A power cut during creation leaves a journal, complete or torn, beside a file of at most one
+// page. Open creates the store again.
 func TestOpenFinishesAStoreThatAPowerCutInterrupted(t *testing.T) { // D23, D25
 	empty := filepath.Join(t.TempDir(), "empty.db")
 	c := raw(t, empty)

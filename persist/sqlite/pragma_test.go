@@ -7,9 +7,9 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// TestPragmaThatDoesNotHoldIsRefused: D2: what is promised rests on the settings, so
-// each is read back. A database in memory cannot have a write-ahead log.
-func TestPragmaThatDoesNotHoldIsRefused(t *testing.T) {
+// The guarantees depend on the settings, so each one is read back. A database in memory cannot
+// have a write-ahead log.
+func TestPragmaThatDoesNotHoldIsRefused(t *testing.T) { // D2
 	c, err := sqlite.OpenConn(":memory:")
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// A reader of another program that stays keeps no writer from being repaired.
+// A long-running reader of another program does not block the repair of the writer.
 func TestRepairDoesNotWaitForReaders(t *testing.T) { // D10
 	for name, v := range map[string]struct {
 		op     faultvfs.Op
@@ -89,7 +89,7 @@ func TestReadReplacesAReaderAfterAnIOError(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	d = disk.open(t, path) // with nothing cached
+	d = disk.open(t, path) // with an empty page cache
 	defer d.Close()
 	disk.from(func(_ int, c faultvfs.Call) faultvfs.Verdict {
 		if c.Op == faultvfs.Read {

@@ -9,8 +9,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// A restore that is killed after any of its steps is finished by the next Open: nobody
-// ever sees the old file without its WAL, or the new one with it.
+// A restore is killed after each of its steps, and the next Open finishes it. Nobody ever sees
+// the old file without its WAL, or the new file with it.
 func TestRestoreThatIsKilledIsFinishedByOpen(t *testing.T) {
 	for n := range len(restoreSteps("x")) + 1 {
 		dir := t.TempDir()
@@ -36,7 +36,7 @@ func TestRestoreThatIsKilledIsFinishedByOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		apply(session(2))
-		for _, suffix := range []string{"", "-wal"} { // as kill -9 leaves it
+		for _, suffix := range []string{"", "-wal"} { // the state that SIGKILL leaves
 			b, err := os.ReadFile(path + suffix)
 			if err != nil {
 				t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// copies are backups of a store with the sessions 1 to 3, by all the means there are.
+// copies returns backups of a store with the sessions 1 to 3, made in every supported way.
 func copies(t *testing.T, path string) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,12 +29,12 @@ func copies(t *testing.T, path string) map[string]string {
 	ok(t, d.Close())
 	copyFile(path, to("cp when closed"))
 	d = open(t, path)
-	must(t, d, create(4)) // another WAL
+	must(t, d, create(4)) // starts another WAL
 	ok(t, d.Close())
 	return map[string]string{"Backup": to("Backup"), "page by page": to("page by page"), "cp when closed": to("cp when closed")}
 }
 
-// pageByPage copies a store as sqlite3's .backup does, the WAL counted in.
+// pageByPage copies a store including its WAL, like sqlite3's .backup.
 func pageByPage(t *testing.T, path string) string {
 	t.Helper()
 	copied := copyOf(t, path)
@@ -150,7 +150,7 @@ func TestRestoreRefusesAFileThatIsNotABackupAndChangesNothing(t *testing.T) {
 	}
 }
 
-// TestRestoreWorksOverADamagedStore: the damaged file is kept, and cannot be compared.
+// The damaged file is kept, but it cannot be compared.
 func TestRestoreWorksOverADamagedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)

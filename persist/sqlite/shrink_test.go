@@ -12,8 +12,8 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// expireAll fills a store with 3,000 sessions of 4 kB and has them end, in the chunks of
-// the clean-up. It returns the size of the file before and after, bytes.
+// expireAll fills a store with 3,000 sessions of 4 kB and expires them, in the chunks of the
+// clean-up. It returns the size of the file before and after, in bytes.
 func expireAll(t *testing.T, d *sqlite.DB, path string) (before, after int64) {
 	t.Helper()
 	b := &persist.Batch{Now: benchNow}
@@ -56,8 +56,8 @@ func TestShrinkReturnsThePagesOfEndedSessions(t *testing.T) {
 	}
 }
 
-// A file that was made by a version that could not shrink it does its work as before. A
-// backup of it that is restored can be shrunk.
+// A file that an older version created cannot shrink, and works as before. A restored backup of
+// it can shrink.
 func TestShrinkWorksOnAnOldFileOnceItsBackupIsRestored(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	ok(t, open(t, path).Close())

@@ -16,8 +16,8 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// SQLite syncs the file only when a checkpoint reaches the end of the WAL. If that fails,
-// what earlier checkpoints wrote may be lost with it: it is written again, too.
+// SQLite syncs the file only when a checkpoint reaches the end of the WAL. If that sync fails,
+// the pages of earlier checkpoints may be lost too, so they are written again.
 func TestCheckpointThatFailsIsRepeatedFromItsBeginning(t *testing.T) { // D10, D23
 	disk := newDisk(t)
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -41,7 +41,7 @@ func TestCheckpointThatFailsIsRepeatedFromItsBeginning(t *testing.T) { // D10, D
 		t.Fatal(err)
 	}
 	disk.from(once(faultvfs.Sync, "s.db", faultvfs.Verdict{Code: lib.SQLITE_IOERR_FSYNC}))
-	must(t, d, create(100_000)) // its commit is done; only the checkpoint behind it fails
+	must(t, d, create(100_000)) // the commit succeeds; only the checkpoint after it fails
 	must(t, d, create(100_001))
 	calls := disk.trace()
 	failed := slices.IndexFunc(calls, func(c faultvfs.Call) bool { return c.Op == faultvfs.Sync && c.Path == path })
@@ -56,7 +56,7 @@ func TestCheckpointThatFailsIsRepeatedFromItsBeginning(t *testing.T) { // D10, D
 	}
 }
 
-// A WAL that a reader has let grow is emptied by the first commit that can.
+// A reader let the WAL grow. The first commit that can empties it.
 func TestCheckpointEmptiesALongWAL(t *testing.T) { // R17
 	path := filepath.Join(t.TempDir(), "s.db")
 	d := open(t, path)
@@ -93,8 +93,8 @@ func TestCheckpointEmptiesALongWAL(t *testing.T) { // R17
 	}
 }
 
-// What a process left in the WAL may never have been synced: the next one writes it
-// to the disk before anything stands behind it, whoever reads.
+// A process may leave commits in the WAL that were never synced. The next one syncs them before
+// it commits anything after them, whether or not a reader is active.
 func TestOpenSettlesTheWALThatItFinds(t *testing.T) { // D9, D23
 	from := filepath.Join(t.TempDir(), "s.db")
 	d := open(t, from)
