@@ -58,14 +58,15 @@ func (n NewSession) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.Str
 // LogValue returns String for slog.
 func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
-// Create starts a session for userID and returns it with its token, the only
-// time that the token can be had. data is anything that encodes to a JSON
-// object; nil is {}. In the same transaction the user's least recently active
-// sessions beyond Config.MaxSessionsPerUser are evicted, never the new one; with
-// [LimitRefuseNew] the result is [ErrLimitReached] instead.
+// Create begins a session of a user and returns it with its token. The token cannot be had
+// again later. data is anything that encodes to a JSON object; nil is {}.
 //
-// It is on disk (fsync) when Create returns nil. After an error nothing was
-// handed out, and no session is left behind.
+// If the user then has more than Config.MaxSessionsPerUser, the same transaction evicts the
+// least recently active ones, never the new one. With [LimitRefuseNew] the result is
+// [ErrLimitReached] instead.
+//
+// The session is on disk (fsync) when Create returns nil. After an error there is no token,
+// and no session is left behind.
 func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Session, Token, error) {
 	return s.CreateWith(ctx, NewSession{UserID: userID, Meta: m, Data: data})
 }

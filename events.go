@@ -24,7 +24,7 @@ const (
 	EventQuarantined  EventKind = "quarantined" // a change could not be stored and was given up
 	EventHealth       EventKind = "health"      // the store's health changed; see [Store.Health]
 
-	// Those of the middleware.
+	// Emitted by the middleware.
 	EventUnknownToken        EventKind = "unknown_token"
 	EventTokenReused         EventKind = "token_reused"
 	EventFingerprintMismatch EventKind = "fingerprint_mismatch"
@@ -32,9 +32,8 @@ const (
 	EventUnreadable          EventKind = "unreadable"
 )
 
-// Event tells what happened to a session, or to the store when SessionID is
-// zero. The session id has nothing to do with the token, so an event can be
-// logged as it is: every form leaves out the fields that are zero.
+// Event reports what happened to a session, or to the store if SessionID is zero. It holds no
+// secret, so it can be logged as it is. Its JSON and log forms leave out zero fields.
 type Event struct {
 	Kind      EventKind
 	SessionID ID        `json:",omitzero"`
@@ -43,8 +42,8 @@ type Event struct {
 	Reason    string    `json:",omitzero"`
 }
 
-// LogValue is the event in slog: a group of its fields. Under the key "" they are
-// fields of the log line itself.
+// LogValue returns the fields as a group, for slog. Under the key "" they become fields of
+// the log line itself.
 func (e Event) LogValue() slog.Value {
 	list := []slog.Attr{slog.String("kind", string(e.Kind))}
 	if !e.SessionID.IsZero() {

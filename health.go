@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Stats counts what a store has done since it was opened, and tells what it holds.
+// Stats are the counters of a store since it was opened, and its gauges.
 type Stats struct {
 	Hits          uint64 // reads answered from memory
 	ColdReads     uint64 // reads that went to the disk
@@ -18,7 +18,7 @@ type Stats struct {
 
 	Created        uint64
 	Destroyed      uint64
-	Evicted        uint64 // over the limit of sessions per user, or of guests
+	Evicted        uint64 // sessions ended by the limit per user, or of guests
 	Expired        uint64 // deleted by the clean-up
 	Rotated        uint64
 	Touches        uint64
@@ -32,7 +32,7 @@ type Stats struct {
 	Quarantined    uint64 // changes that could not be stored and were given up
 	Overloaded     uint64 // calls refused at a bound
 	EventsDropped  uint64
-	CacheEvictions uint64 // from memory, to make room
+	CacheEvictions uint64 // sessions dropped from memory to make room; they stay on disk
 
 	CommitSeconds Histogram // how long the successful commits took
 	BatchSizes    Histogram // how many items each of them had
@@ -48,13 +48,13 @@ type Stats struct {
 	OldestPending time.Duration
 }
 
-// HealthState is the short form of a store's health.
+// HealthState summarises the health of a store.
 type HealthState uint8
 
-// The states.
+// The states of a store.
 const (
-	HealthOK       HealthState = iota // everything is as it should be
-	HealthDegraded                    // it works, but writes are late or something needs a look
+	HealthOK       HealthState = iota // no problem is known
+	HealthDegraded                    // the store works, but writes are late or an operator should look
 	HealthFailed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
 )
 
@@ -63,10 +63,10 @@ func (h HealthState) String() string {
 	return [...]string{HealthOK: "ok", HealthDegraded: "degraded", HealthFailed: "failed"}[min(h, HealthFailed)]
 }
 
-// Health tells whether a store can keep its promises.
+// Health says whether a store can keep its promises, and why not.
 type Health struct {
 	State         HealthState
-	Reason        string        // why it is not OK
+	Reason        string        // why the state is not HealthOK; "" if it is
 	OldestPending time.Duration // age of the oldest change that is not on disk
 	LastError     error         // of the last write that failed
 	LastErrorAt   time.Time
@@ -87,8 +87,8 @@ const (
 
 const overloaded = "calls are refused: there are more than the store can take"
 
-// Stats returns the store's counters and gauges. After Close it returns what was
-// counted by readers only.
+// Stats returns the counters and gauges. After Close only the counters of reads are still
+// reported.
 func (s *Store) Stats() Stats {
 	t, _ := s.actor.Stats(context.Background()) // the loop never waits, so this does not either
 	return Stats{
@@ -105,7 +105,8 @@ func (s *Store) Stats() Stats {
 	}
 }
 
-// Health tells whether the store can keep its promises, and why not.
+// Health reports whether the store can keep its promises, and why not. It never waits for the
+// disk.
 func (s *Store) Health() Health {
 	t, err := s.actor.Stats(context.Background())
 	h := Health{OldestPending: time.Duration(t.OldestPending) * time.Microsecond, LastError: t.LastError}

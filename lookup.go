@@ -125,7 +125,7 @@ func (s *Store) checkRotated(ctx context.Context, v *actor.View, h persist.Hash,
 	return nil
 }
 
-// Read returns a session by id, an expired one too. It is not an access.
+// Read returns a session by its ID, even if it has expired. Reading is not an access.
 func (s *Store) Read(ctx context.Context, id ID) (Session, error) {
 	if s.closed.Load() {
 		return Session{}, ErrClosed

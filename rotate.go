@@ -10,9 +10,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// RotatedError says that a token has been replaced by another. It is an
-// [ErrNotFound]: the token gives no access. It tells a request that was under
-// way when its session rotated from one with an unknown token.
+// RotatedError says that a token was replaced by another one. It is an [ErrNotFound], because
+// the token gives no access. It tells a request that was in flight during a rotation from one
+// with an unknown token.
 type RotatedError struct {
 	SessionID ID
 	RotatedAt time.Time
@@ -27,37 +27,38 @@ func rotatedError(id persist.ID, at int64) error {
 	return &RotatedError{SessionID: ID(id), RotatedAt: fromMicros(at)}
 }
 
-// Rotation says how a token is replaced. The zero value replaces whatever token
-// the session has, and the old one is dead at once.
+// Rotation says how a token is replaced. The zero value replaces any token, and the old token
+// gives no access from then on.
 type Rotation struct {
-	// From is the token to replace; if the session has another one by now the
-	// result is a [*RotatedError]. The zero Token replaces any.
+	// From is the token to replace. If the session has another one by now, the result is a
+	// [*RotatedError]. The zero Token stands for any.
 	From Token
-	// Grace keeps the old token good until the new one is first seen and for
-	// Config.RotateGrace after: for periodic rotation only, never after a login or
-	// a change of privilege (OWASP: renewal timeout). Only one token at a time has
-	// a grace: until it is over, another such rotation is an [ErrInGrace]. But a new
-	// token that nobody has presented for a minute is lost: then a rotation From the token
-	// before replaces it. The lost one opens nothing from then on, and From keeps its
-	// grace.
+	// Grace keeps the old token valid until the new one is first presented, and for
+	// Config.RotateGrace after that. It is for periodic rotation only, never after a login or
+	// a change of privilege (OWASP: renewal timeout).
+	//
+	// Only one token at a time has a grace. Until it is over, another rotation with a grace is
+	// an [ErrInGrace]. There is one exception: if nobody presents the new token for a minute,
+	// its response must have been lost. Then a rotation From the old token replaces the new
+	// one, and From keeps its grace.
 	Grace bool
-	// Reauthenticated notes that the user has just proved who they are.
+	// Reauthenticated sets Session.AuthenticatedAt: the user has just proved who they are.
 	Reauthenticated bool
 }
 
-// RotateToken gives a session a new token; id, data and deadline stay. It is on
-// disk (fsync), and the old token dead, when the new one is returned. Of parallel
-// calls each leaves exactly one live token, the last one.
+// RotateToken gives a session a new token. The ID, the data and the deadline stay the same.
+// When it returns the new token, the change is on disk (fsync) and the old token gives no
+// access. Parallel calls leave exactly one valid token, that of the last call.
 //
-// After an error no token was handed out. If it is not known whether the write was
-// done ([ErrUnknown]), the old one is dead too, unless it was to have a grace.
+// After an error there is no new token. If the outcome is unknown ([ErrUnknown]), the old
+// token gives no access either, unless it was to have a grace.
 func (s *Store) RotateToken(ctx context.Context, id ID) (Token, error) {
 	_, t, err := s.Rotate(ctx, id, Rotation{})
 	return t, err
 }
 
-// Rotate is [Store.RotateToken] with choices. It also returns the session as it is with the
-// new token.
+// Rotate is [Store.RotateToken] with choices. It also returns the session with its new token's
+// RotatedAt.
 func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed

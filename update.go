@@ -8,12 +8,16 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Flush replaces a session's data and both times. The last activity never goes
-// back, and a now before it leaves both times alone; a now in the future, by
-// [Store.Now], is the present; the expiry never passes the absolute deadline. Of parallel flushes the last one wins; use [Store.Update]
-// to change single keys.
+// Flush replaces a session's data, and both times: the last activity becomes now, and the
+// expiry becomes expiresAt.
 //
-// It is in memory when Flush returns, on disk within Config.BatchInterval.
+//   - A now before the last activity changes neither time.
+//   - A now in the future, by [Store.Now], counts as the present.
+//   - The expiry never passes the deadline.
+//
+// The last of several parallel flushes wins. Use [Store.Update] to change single keys.
+//
+// The change is in memory when Flush returns, and on disk within Config.BatchInterval.
 // Errors: [ErrNotFound], [ErrExpired], [ErrInvalidData], [ErrDataTooLarge],
 // [ErrInvalidTime], [ErrOverloaded].
 func (s *Store) Flush(ctx context.Context, id ID, data any, now, expiresAt time.Time) error {
@@ -44,9 +48,9 @@ func (s *Store) flush(ctx context.Context, id ID, data any, now, expiresAt time.
 	return nil
 }
 
-// Touch records an access: both times, by the rules of [Store.Flush]. It is in
-// memory when Touch returns, on disk within Config.BatchInterval. When too many
-// changes wait for the disk it is dropped without an error.
+// Touch records an access: it sets both times, by the rules of [Store.Flush]. They are in
+// memory when Touch returns, and on disk within Config.BatchInterval. If too many changes wait
+// for the disk, the access is dropped without an error.
 func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -61,8 +65,8 @@ func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) erro
 	return nil
 }
 
-// Renew is [Store.Touch] now, for the session's own sliding lifetime. It returns
-// the session as it is then.
+// Renew is [Store.Touch] at the present time and with the session's own TTL. It returns the
+// renewed session.
 func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
 	return s.renew(ctx, id, false)
 }
@@ -80,13 +84,12 @@ func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, erro
 	return Session{view: v}, nil
 }
 
-// Update applies changes to single keys of a session's data, in the order in
-// which calls arrive, so that parallel requests of one session do not lose each
-// other's keys. It counts as an access: last activity is now, and the expiry
-// slides by the session's own lifetime.
+// Update changes single keys of a session's data and returns the changed session. Calls are
+// applied in the order in which they arrive, so parallel requests of one session do not lose
+// each other's keys. An update is an access: it renews the session.
 //
-// It is in memory when Update returns, on disk within Config.BatchInterval.
-// Errors: as for [Store.Flush].
+// The change is in memory when Update returns, and on disk within Config.BatchInterval. The
+// errors are those of [Store.Flush].
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, false, false)
 }

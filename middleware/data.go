@@ -82,7 +82,7 @@ func (h *Handle) Set(key string, v any) error {
 	return h.put(change{key, raw})
 }
 
-// Remove removes a key, under the rules of Set. A key that is not there is no error.
+// Delete deletes a key, under the rules of Set. Deleting a missing key is not an error.
 func (h *Handle) Delete(key string) error {
 	h.enter()
 	defer h.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Device is a session as its user may see it: without fingerprint, data and raw
+// Device is a session as its user may see it. It lacks the fingerprint, the data and the raw
 // user agent.
 type Device struct {
 	ID           sessile.ID `json:"id"`
@@ -21,8 +21,9 @@ type Device struct {
 	Current      bool       `json:"current"` // this request's
 }
 
-// Sessions returns the user's devices, the most recently active first. If the
-// session has ended meanwhile, it is [sessile.ErrNotFound].
+// Devices returns the user's sessions, the most recently active first. It returns
+// [sessile.ErrNotFound] if the request's session has ended meanwhile, and [ErrNoSession]
+// without a user.
 func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -49,10 +50,9 @@ func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 	return devices, nil
 }
 
-// Revoke ends one of the user's own sessions. Another user's gives the same
-// [sessile.ErrNotFound] as one that does not exist, and so does every one if the
-// request's own session has ended meanwhile; the current one is [Handle.Logout].
-// Durable like Logout.
+// Revoke ends one of the user's sessions; for the request's own it is [Handle.Logout]. It
+// returns [sessile.ErrNotFound] if the session does not exist or belongs to another user, or
+// if the request's own session has ended meanwhile. It is durable like Logout.
 func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	h.enter()
 	defer h.mu.Unlock()
