@@ -48,7 +48,7 @@ func TestSessionOfTheZeroSpecIsAGuestsAndBeginsNow(t *testing.T) {
 	})
 }
 
-func TestHandleInAContextIsTheRequestsOwn(t *testing.T) {
+func TestWithHandleGivesTheHandleOfTheRequest(t *testing.T) {
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	sessions := middlewaretest.Over(t, store, middleware.Options{})
 	r := middlewaretest.Request(t, sessions, http.MethodGet, "/", "alice")
@@ -76,7 +76,7 @@ func TestHandleInAContextIsTheRequestsOwn(t *testing.T) {
 	}
 }
 
-func TestHandleInAContextNeedsAStoreThatAnswers(t *testing.T) {
+func TestWithHandleFailsWithoutAStore(t *testing.T) {
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	sessions := middlewaretest.Over(t, store, middleware.Options{})
 	r := middlewaretest.Request(t, sessions, http.MethodGet, "/", "alice")
