@@ -1,5 +1,5 @@
-// Sessile is the command beside the library: a demo to click through. What it
-// can do is the table in [commands].
+// Sessile is the command that comes with the library. Its one subcommand, demo, runs a small
+// web shop that uses Sessile. The table in [commands] lists the subcommands.
 package main
 
 import (
@@ -23,7 +23,7 @@ const (
 	exitUsage  = 2
 )
 
-// command is a subcommand. Its run gets what follows its name.
+// command is a subcommand. run gets the arguments after its name.
 type command struct {
 	name, summary string
 	run           func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error
@@ -37,12 +37,12 @@ func commands() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the handler is gone, so that a second one ends a shutdown that hangs.
+	// After the first signal the handler is removed, so that a second signal kills a hung shutdown.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run finds the subcommand, runs it, and returns the exit code.
+// run runs the subcommand that args name and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
@@ -58,7 +58,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		usage(stdout)
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "sessile: there is no command %q\n\n", args[0])
+	fmt.Fprintf(stderr, "sessile: unknown command %q\n\n", args[0])
 	usage(stderr)
 	return exitUsage
 }
@@ -81,5 +81,5 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\n\"sessile <command> -h\" shows its flags.\n")
+	fmt.Fprint(w, "\nRun \"sessile <command> -h\" for its flags.\n")
 }

@@ -15,7 +15,7 @@ func TestExitCodes(t *testing.T) {
 		{nil, exitUsage, "demo"},
 		{[]string{"help"}, exitOK, "demo"},
 		{[]string{"demo", "-h"}, exitOK, "SESSILE_STORE_TTL"},
-		{[]string{"dmeo"}, exitUsage, `no command "dmeo"`},
+		{[]string{"dmeo"}, exitUsage, `unknown command "dmeo"`},
 		{[]string{"demo", "-nope"}, exitUsage, "-nope"},
 		{[]string{"demo", "-addr", "nowhere", "-cookies", "sweet"}, exitUsage, "cookies:"},
 		{[]string{"demo", "-db", t.TempDir()}, exitFailed, "opening session store"},

@@ -30,7 +30,7 @@ test("revoking the other device logs it out at its next click", async () => {
   assert.match(await other.textContent(), /127\.0\.0\.1/);
 
   await other.getByRole("button").click();
-  await laptop.getByText("That device is logged out").waitFor();
+  await laptop.getByText("The device was logged out").waitFor();
   assert.equal(await cards.count(), 1);
 
   await mobile.getByRole("link", { name: "Session" }).click();
@@ -43,7 +43,7 @@ test("logging out other devices leaves this one, logging out everywhere leaves n
   const [laptop, mobile] = await twoDevices("bob");
   await laptop.goto("/devices");
   await laptop.getByRole("button", { name: "Log out other devices" }).click();
-  await laptop.getByText("1 other device is logged out").waitFor();
+  await laptop.getByText("1 other device was logged out").waitFor();
   assert.equal(await status(mobile, "/api/me"), 401);
 
   await login(mobile, "bob");
@@ -80,7 +80,7 @@ test("rotation with ten parallel fetches never logs the page out", async () => {
   await page.getByRole("heading", { name: "Your session" }).waitFor();
 });
 
-test("a dangerous action asks for the password again, and ends the other devices", async () => {
+test("a sensitive action asks for the password again, and ends the other devices", async () => {
   const [laptop, mobile] = await twoDevices("carol");
   // The login itself counts as recent for 3 s.
   for (let tries = 0; new URL(laptop.url()).pathname !== "/confirm"; tries++) {
@@ -100,7 +100,7 @@ test("a dangerous action asks for the password again, and ends the other devices
 
   await laptop.getByLabel("New password").fill("barnacle-weather");
   await laptop.getByRole("button", { name: "Change password" }).click();
-  await laptop.getByText("Your password is changed").waitFor();
+  await laptop.getByText("Your password was changed").waitFor();
   assert.equal(await status(laptop, "/api/me"), 200);
   assert.equal(await status(mobile, "/api/me"), 401);
   await login(mobile, "carol");

@@ -19,7 +19,7 @@ test("a visitor who only looks gets no cookie", async () => {
   assert.equal(await sessionCookie(page), undefined);
 });
 
-test("a guest's cart comes along at login, under a new token", async () => {
+test("a guest's cart is kept at login, under a new token", async () => {
   const page = await device(browser, demo.url);
   await page.goto("/");
   await page.getByRole("button", { name: "Add Barnacle to the cart" }).click();

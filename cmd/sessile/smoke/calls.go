@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// api calls the server that is up now.
+// api calls the server that is running now.
 func (j *journey) api(d *device, want int, method, path string, body, into any) error {
 	return d.call(j.ctx, want, method, j.url+path, body, into)
 }
@@ -21,7 +21,7 @@ func (j *journey) whoami(d *device) (me, error) {
 	return m, err
 }
 
-// countOne counts once and checks what came of it.
+// countOne counts once and checks the result.
 func (j *journey) countOne(d *device, want int) error {
 	var answer struct{ Count int }
 	if err := j.api(d, http.StatusOK, "POST", "/api/count", nil, &answer); err != nil {
@@ -33,21 +33,21 @@ func (j *journey) countOne(d *device, want int) error {
 	return nil
 }
 
-// keep takes a copy of a device's cookie that is about to die.
+// keep copies the cookie of a device before it is invalidated.
 func (j *journey) keep(d *device) (*device, error) {
 	copied, err := d.replay(j.url)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := j.whoami(copied); err != nil {
-		return nil, fmt.Errorf("before its end: %w", err)
+		return nil, fmt.Errorf("before its cookie was invalidated: %w", err)
 	}
 	j.dead = append(j.dead, copied)
 	return copied, nil
 }
 
-// refused checks that a device is nobody. The call runs on a copy of its cookies
-// where it has some, so that the answer's removal cookie does not make the next check easy.
+// refused checks that a device is not logged in. If it has cookies, the call uses a copy of them:
+// otherwise the removal cookie in the response would make the next check pass for free.
 func (j *journey) refused(d *device) error {
 	if copied, err := d.replay(j.url); err == nil {
 		d = copied

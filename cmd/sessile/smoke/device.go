@@ -11,7 +11,7 @@ import (
 	"net/url"
 )
 
-// User agents as the three devices send them.
+// The user agents of the three devices.
 const (
 	laptopAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	phoneAgent  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
@@ -27,7 +27,7 @@ type device struct {
 func newDevice(name, agent string) (*device, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return nil, fmt.Errorf("making a cookie jar: %w", err)
+		return nil, fmt.Errorf("creating a cookie jar: %w", err)
 	}
 	return &device{name: name, agent: agent, client: &http.Client{
 		Jar:           jar,
@@ -36,8 +36,8 @@ func newDevice(name, agent string) (*device, error) {
 	}}, nil
 }
 
-// call sends a request and decodes the answer's JSON into into, if it is not nil.
-// An answer with another status than want is an error.
+// call sends a request and decodes the JSON response into into, unless that is nil. A response with
+// another status than want is an error.
 func (d *device) call(ctx context.Context, want int, method, address string, body, into any) error {
 	var payload io.Reader
 	if body != nil {
@@ -49,7 +49,7 @@ func (d *device) call(ctx context.Context, want int, method, address string, bod
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, payload)
 	if err != nil {
-		return fmt.Errorf("making the request: %w", err)
+		return fmt.Errorf("creating the request: %w", err)
 	}
 	req.Header.Set("User-Agent", d.agent)
 	req.Header.Set("Accept", "application/json")
@@ -63,22 +63,22 @@ func (d *device) call(ctx context.Context, want int, method, address string, bod
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("%s: reading the answer to %s %s: %w", d.name, method, req.URL.Path, err)
+		return fmt.Errorf("%s: reading the response to %s %s: %w", d.name, method, req.URL.Path, err)
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s: %s %s answered %d, want %d: %s", d.name, method, req.URL.Path, resp.StatusCode, want, bytes.TrimSpace(raw))
+		return fmt.Errorf("%s: %s %s returned %d, want %d: %s", d.name, method, req.URL.Path, resp.StatusCode, want, bytes.TrimSpace(raw))
 	}
 	if into == nil {
 		return nil
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%s: decoding the answer to %s %s: %w", d.name, method, req.URL.Path, err)
+		return fmt.Errorf("%s: decoding the response to %s %s: %w", d.name, method, req.URL.Path, err)
 	}
 	return nil
 }
 
-// cookies are what the device would send to address. A jar does not tell ports
-// apart, so they outlive a restart of the server on another one.
+// cookies returns the cookies that the device would send to address. A cookie jar ignores ports, so
+// the cookies survive a restart of the server on another port.
 func (d *device) cookies(address string) []*http.Cookie {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *device) cookies(address string) []*http.Cookie {
 	return d.client.Jar.Cookies(u)
 }
 
-// replay is a device that holds a copy of another's cookies as they are now: a thief, or a backup.
+// replay returns a device with a copy of the current cookies, like a thief or a backup would have.
 func (d *device) replay(address string) (*device, error) {
 	copied, err := newDevice("a replay of the "+d.name+"'s cookie", d.agent)
 	if err != nil {

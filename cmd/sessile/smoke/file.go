@@ -9,20 +9,21 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // registers the engine for sessile.Open
 )
 
-// health is what /healthz answers.
+// health is the response of /healthz.
 type health struct {
 	State  string `json:"state"`
 	Reason string `json:"reason"`
 }
 
-// The paths of the file while another one stands in its place, and of a backup.
+// away is the path of the store's file while another file is in its place. backup is the path of
+// the backup.
 func (r *run) away() string   { return r.db + ".away" }
 func (r *run) backup() string { return r.db + ".backup" }
 
-// startForTheFile logs two devices in: they are what the backup knows.
+// startForTheFile logs in two devices. The backup contains them.
 func (j *journey) startForTheFile() error {
 	if err := j.start(); err != nil {
 		return err
@@ -33,7 +34,7 @@ func (j *journey) startForTheFile() error {
 	return j.terminate()
 }
 
-// makeBackup copies the store while the demo is down, and starts it again.
+// makeBackup copies the store while the demo is stopped, then starts the demo again.
 func (j *journey) makeBackup() error {
 	store, err := sessile.Open(j.ctx, sessile.Config{Path: j.db})
 	if err != nil {
@@ -45,7 +46,7 @@ func (j *journey) makeBackup() error {
 	return j.start()
 }
 
-// replaceFile moves the file away under the demo and puts the backup in its place.
+// replaceFile moves the store's file away while the demo runs, and puts the backup in its place.
 func (j *journey) replaceFile() error {
 	if err := os.Rename(j.db, j.away()); err != nil {
 		return fmt.Errorf("moving the file away: %w", err)
@@ -62,8 +63,8 @@ func (j *journey) replaceFile() error {
 	return j.eventually(http.StatusServiceUnavailable, "failed")
 }
 
-// putBack puts the file back: the demo recovers by itself, and the logout, which was
-// answered with an error, is done all the same.
+// putBack moves the file back. The demo recovers by itself. The logout that got an error before is
+// now done.
 func (j *journey) putBack() error {
 	if err := os.Rename(j.away(), j.db); err != nil {
 		return fmt.Errorf("putting the file back: %w", err)
@@ -74,11 +75,11 @@ func (j *journey) putBack() error {
 	if _, err := j.whoami(j.laptop); err != nil {
 		return err
 	}
-	return j.loginAs(j.tablet, user) // the backup does not know this one
+	return j.loginAs(j.tablet, user) // the backup does not contain this login
 }
 
-// copyOver kills the demo and does what Restore is there for by hand: the file is
-// another one then, with the WAL of the first beside it.
+// copyOver kills the demo and copies the backup over the file, which is the mistake that Restore
+// prevents: the file then belongs to another store than the WAL beside it.
 func (j *journey) copyOver() error {
 	j.kill()
 	if err := copyFile(j.db, j.away()); err != nil {
@@ -88,14 +89,14 @@ func (j *journey) copyOver() error {
 		return err
 	}
 	if err := j.start(); err == nil {
-		return errors.New("the demo starts over a backup with the WAL of another file")
+		return errors.New("the demo started with a backup beside the WAL of another file")
 	}
-	j.cmd = nil // it has ended by itself
+	j.cmd = nil // the process has ended
 	return copyFile(j.away(), j.db)
 }
 
-// restore puts the backup in the place of the killed demo's file. The phone has logged
-// out since the backup was made, and the tablet has logged in.
+// restore replaces the file of the killed demo with the backup. Since the backup, the phone has
+// logged out and the tablet has logged in.
 func (j *journey) restore() error {
 	r, err := sessile.Restore(j.ctx, j.backup(), j.db)
 	if err != nil {
@@ -114,14 +115,14 @@ func (j *journey) restored() error {
 	if _, err := j.whoami(j.laptop); err != nil {
 		return err
 	}
-	phone := j.dead[len(j.dead)-1] // the report has said so
+	phone := j.dead[len(j.dead)-1] // the report has announced it
 	if _, err := j.whoami(phone); err != nil {
 		return err
 	}
 	return errors.Join(j.refused(j.tablet), j.terminate())
 }
 
-// eventually waits until /healthz has a status and a state.
+// eventually waits until /healthz returns a status and a state.
 func (j *journey) eventually(status int, state string) error {
 	var h health
 	var err error
@@ -130,7 +131,7 @@ func (j *journey) eventually(status int, state string) error {
 			return nil
 		}
 	}
-	return errors.Join(fmt.Errorf("the demo does not become %q: it is %+v", state, h), err)
+	return errors.Join(fmt.Errorf("the demo did not become %q: %+v", state, h), err)
 }
 
 // copyFile copies a file, as an operator would with cp.

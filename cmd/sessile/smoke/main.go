@@ -1,10 +1,9 @@
-// Smoke drives the demo from outside, as its users and its operator do: it builds
-// the command, starts it over a fresh SQLite file, logs in from several devices
-// over HTTP, kills it with -9, starts it again and looks at what is left. It knows
-// nothing of the demo but its flags and its JSON.
+// Smoke tests the demo from outside, as its users and its operator would. It builds the command,
+// starts it over a new SQLite file, logs in from several devices over HTTP, kills it with SIGKILL,
+// starts it again and checks what survived. It only uses the demo's flags and its JSON API.
 //
-//	go run ./smoke            # prints a line per step, ends with "smoke: N steps passed"
-//	go run ./smoke -control   # looks for a refusal that must not happen: has to fail
+//	go run ./smoke            # prints one line per step; the last is "smoke: N steps passed"
+//	go run ./smoke -control   # negative control: expects a refusal that must not happen, and fails
 package main
 
 import (
@@ -18,11 +17,11 @@ import (
 	"time"
 )
 
-// wait bounds everything that this program waits for.
+// wait is the timeout of everything that this program waits for.
 const wait = 15 * time.Second
 
 func main() {
-	control := flag.Bool("control", false, "expect a live cookie to be refused: shows that a failure is noticed, and must exit with 1")
+	control := flag.Bool("control", false, "negative control: expect a live cookie to be refused; must exit with 1")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -33,11 +32,11 @@ func main() {
 	}
 }
 
-// smoke builds the command in a directory of its own and runs the steps.
+// smoke builds the command in a temporary directory and runs the steps.
 func smoke(ctx context.Context, control bool) error {
 	dir, err := os.MkdirTemp("", "sessile-smoke-")
 	if err != nil {
-		return fmt.Errorf("making a directory: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 

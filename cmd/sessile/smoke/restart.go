@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// flush counts and then asks until nothing is pending: what was counted is on disk.
+// flush counts, then waits until nothing is pending, so that the count is on disk.
 func (j *journey) flush() error {
 	if err := j.countOne(j.laptop, j.counted+1); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (j *journey) flush() error {
 			return nil
 		}
 	}
-	return errors.New("something stays pending")
+	return errors.New("changes stayed pending")
 }
 
 func (j *journey) crash() error {
@@ -46,7 +46,7 @@ func (j *journey) behind() error {
 		return err
 	}
 	if now.Count < j.flushed || now.Count > j.counted {
-		return fmt.Errorf("the counter is %d; %d was on disk and %d was counted", now.Count, j.flushed, j.counted)
+		return fmt.Errorf("the counter is %d, want %d (on disk) to %d (counted)", now.Count, j.flushed, j.counted)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (j *journey) nothingLost() error {
 		return err
 	}
 	if now.Count != j.counted {
-		return fmt.Errorf("the counter is %d, and was %d when SIGTERM came", now.Count, j.counted)
+		return fmt.Errorf("the counter is %d, was %d before SIGTERM", now.Count, j.counted)
 	}
 	return nil
 }

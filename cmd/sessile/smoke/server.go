@@ -15,23 +15,23 @@ import (
 	"time"
 )
 
-// batchInterval is what the demo is started with: long enough that a kill may
-// catch a change that is not yet on disk.
+// batchInterval is the demo's batch interval. It is long enough for a kill to hit a change that is
+// not on disk yet.
 const batchInterval = 250 * time.Millisecond
 
-// run is one pass over the steps, and the server that is up meanwhile.
+// run is one pass over the steps, together with the server process.
 type run struct {
-	ctx        context.Context // of the whole program, for the processes it starts
+	ctx        context.Context // of the whole program, for its child processes
 	binary, db string
 	passed     int
 
 	cmd  *exec.Cmd
-	done chan error // the process's end
+	done chan error // receives the exit of the process
 	url  string
 	log  *logTail
 }
 
-// start starts the demo and returns when it listens.
+// start starts the demo and returns once it listens.
 func (r *run) start() error {
 	cmd := exec.CommandContext(r.ctx, r.binary, "demo", "-addr", "127.0.0.1:0", "-db", r.db,
 		"-store.batch_interval", batchInterval.String())
@@ -59,11 +59,11 @@ func (r *run) start() error {
 		done <- err
 		return fmt.Errorf("the demo ended before it listened: %w", errors.Join(err, io.ErrUnexpectedEOF))
 	case <-time.After(wait):
-		return errors.New("the demo does not listen")
+		return errors.New("the demo did not start listening")
 	}
 }
 
-// read copies nothing: it looks for the address and drains the rest.
+// read scans the output for the address and discards the rest.
 func read(out io.Reader, address chan<- string) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -75,7 +75,7 @@ func read(out io.Reader, address chan<- string) {
 	io.Copy(io.Discard, out)
 }
 
-// kill ends the demo with SIGKILL: no handler of its own runs.
+// kill kills the demo with SIGKILL, so that none of its handlers runs.
 func (r *run) kill() {
 	if r.cmd == nil {
 		return
@@ -85,7 +85,7 @@ func (r *run) kill() {
 	r.cmd = nil
 }
 
-// terminate asks the demo to end, and returns how it did.
+// terminate sends SIGTERM and returns how the demo ended.
 func (r *run) terminate() error {
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("sending SIGTERM: %w", err)
@@ -98,11 +98,11 @@ func (r *run) terminate() error {
 		}
 		return nil
 	case <-time.After(wait):
-		return errors.New("the demo does not end after SIGTERM")
+		return errors.New("the demo did not stop after SIGTERM")
 	}
 }
 
-// tail is the end of the demo's log, to go with a failure.
+// tail returns the end of the demo's log, for a failure message.
 func (r *run) tail() string {
 	if r.log == nil {
 		return ""
@@ -110,7 +110,7 @@ func (r *run) tail() string {
 	return "\n--- the demo's log\n" + r.log.String()
 }
 
-// withoutSettings keeps the caller's own SESSILE_ variables from the demo.
+// withoutSettings removes the SESSILE_ variables, so that they do not reach the demo.
 func withoutSettings(environ []string) []string {
 	var kept []string
 	for _, pair := range environ {

@@ -6,13 +6,13 @@ import (
 	"net/http"
 )
 
-// The demo's account and what its login page says about it.
+// The demo's account, and the password that its login page shows.
 const (
 	user     = "alice"
 	password = "sessile-demo"
 )
 
-// The parts of the demo's JSON that the steps look at.
+// The parts of the demo's JSON that the steps read.
 type (
 	me struct {
 		User    string `json:"user"`
@@ -31,51 +31,51 @@ type (
 	}
 )
 
-// journey is what one step leaves to the next.
+// journey is the state that one step leaves to the next.
 type journey struct {
 	*run
 	laptop, phone, tablet *device
-	dead                  []*device // replays that must be refused for ever
-	flushed, counted      int       // the laptop's counter: surely on disk, and last seen
+	dead                  []*device // replayed cookies that must be refused for ever
+	flushed, counted      int       // the laptop's counter: certainly on disk, and last seen
 }
 
-// steps runs the journey. Each step prints a line when it has passed.
+// steps runs the journey and prints a line for each step that passed.
 func (r *run) steps(control bool) error {
 	j := &journey{run: r}
 	for _, s := range []struct {
 		says string
 		do   func() error
 	}{
-		{"the demo starts over a fresh file and is healthy", j.startHealthy},
+		{"the demo starts with a new file and is healthy", j.startHealthy},
 		{"without a cookie, /api/me is refused", j.anonymous},
 		{"a wrong password is refused", j.wrongPassword},
 		{"three devices log in", j.login},
-		{"each device counts by itself", j.count},
+		{"each device has its own counter", j.count},
 		{"the list names three devices and marks the current one", j.list},
 		{"rotation: the new cookie works, the old one is refused", j.rotate},
-		{"a device logs another one out by its id; a foreign id is not found", j.revoke},
-		{"logging out other devices ends them, and only them", j.logoutOthers},
-		{"the counter is on disk once nothing is pending", j.flush},
-		{"kill -9 right after counting once more; the demo starts again", j.crash},
+		{"a device logs out another by ID; a foreign ID is not found", j.revoke},
+		{"logging out other devices ends only those", j.logoutOthers},
+		{"the counter is on disk when nothing is pending", j.flush},
+		{"SIGKILL right after another count; the demo restarts", j.crash},
 		{"the surviving session still works", j.survives},
 		{"the counter is at most one batch interval behind", j.behind},
-		{"every logged-out and rotated-out cookie is still refused", j.stillDead},
+		{"every logged-out or replaced cookie is still refused", j.stillDead},
 		{"log out; replaying the cookie gives 401", j.logout},
-		{"log in again, count, SIGTERM: the demo ends with 0", j.terminateAfterCount},
-		{"after the restart nothing at all is lost", j.nothingLost},
+		{"log in again, count, SIGTERM: the demo exits with 0", j.terminateAfterCount},
+		{"after the restart nothing is lost", j.nothingLost},
 		{"and every dead cookie is still refused", j.stillDead},
-		{"SIGTERM ends it once more", j.terminate},
+		{"SIGTERM stops it again", j.terminate},
 		{"a laptop and a phone log in; SIGTERM", j.startForTheFile},
-		{"a backup is made, and the demo starts again", j.makeBackup},
-		{"another file takes the place of the store's: a logout is not acknowledged, health has failed", j.replaceFile},
+		{"a backup is made, and the demo restarts", j.makeBackup},
+		{"another file replaces the store's: a logout gets an error, and health is failed", j.replaceFile},
 		{"the file is put back: the demo recovers by itself", j.putBack},
-		{"the logout that was not acknowledged is done all the same", j.stillDead},
-		{"kill -9, and the backup copied over the file: the demo refuses to start", j.copyOver},
-		{"a restore beside the killed demo's WAL says what it brings back and what it loses", j.restore},
-		{"the demo starts with what the backup knows, and nothing else", j.restored},
+		{"the logout that got an error is done after all", j.stillDead},
+		{"SIGKILL, then the backup copied over the file: the demo refuses to start", j.copyOver},
+		{"a restore beside the killed demo's WAL reports what it revives and what it loses", j.restore},
+		{"the demo starts with the sessions of the backup, and no others", j.restored},
 	} {
 		if control && r.passed == 11 {
-			s.says, s.do = "CONTROL: the live cookie is refused (it is not)", j.control
+			s.says, s.do = "CONTROL: the live cookie is refused (must fail)", j.control
 		}
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%s: %w", s.says, err)

@@ -13,16 +13,14 @@ func (a *App) accountPage(w http.ResponseWriter, r *http.Request, h *middleware.
 	return a.show(w, r, h, "account", "Account", accountBody{})
 }
 
-// changePassword is the dangerous action, and the pattern to copy:
+// changePassword is the sensitive action. Copy this pattern:
 //
-//  1. Refuse what is wrong with the form, before anything changes.
-//  2. Ask the store whether this session is still good. It may have been ended
-//     since the request began: its owner may have logged it out while the body
-//     was on its way. Reauthenticated does that, and replaces the token.
+//  1. Reject an invalid form before anything changes.
+//  2. Call Reauthenticated. It replaces the token and fails if the session has ended since the
+//     request began: the owner may have logged it out while the body was being sent.
 //  3. Change the password.
-//  4. End every other session: whoever knew the old password may own one of them.
-//     A login that is under way with the old password is refused when it looks at
-//     the password again; see [App.begin].
+//  4. End every other session, because somebody who knew the old password may own one. A
+//     concurrent login with the old password fails when it checks its proof; see [App.begin].
 func (a *App) changePassword(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	user, _ := h.UserID()
 	password := r.PostFormValue("password")
@@ -38,5 +36,5 @@ func (a *App) changePassword(w http.ResponseWriter, r *http.Request, h *middlewa
 	if _, err := h.LogoutOthers(r.Context()); err != nil {
 		return err
 	}
-	return a.back(w, r, h, "/devices", "Your password is changed, and every other device is logged out.")
+	return a.back(w, r, h, "/devices", "Your password was changed. All other devices were logged out.")
 }

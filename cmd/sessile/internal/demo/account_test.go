@@ -16,12 +16,12 @@ import (
 
 const newPassword = "another long one"
 
-// A password change needs a session that is good when the password changes, and
-// not only when the request's head came in:
+// A password change needs a session that is valid when the password changes, not only when the
+// request's headers arrive:
 //
-//  1. A thief sends the head of the change, with a stolen cookie.
-//  2. The owner logs the other devices out.
-//  3. The thief sends the body.
+//  1. A thief with a stolen cookie sends the headers of a password change.
+//  2. The owner logs out the other devices.
+//  3. The thief sends the body. The change must fail.
 func TestPasswordChangeOfAnEndedSessionChangesNothing(t *testing.T) { // ASVS 7.4.1
 	s := newSite(t, nil)
 	alice, thief := s.browser().login("alice"), s.browser().login("alice")
@@ -36,7 +36,7 @@ func TestPasswordChangeOfAnEndedSessionChangesNothing(t *testing.T) { // ASVS 7.
 	}
 }
 
-// A login that began with the old password does not survive its change.
+// A login that began with the old password does not survive the password change.
 func TestLoginUnderWayEndsWithAChangedPassword(t *testing.T) { // ASVS 7.4.3
 	s := newSite(t, func(c *settings.Settings) { c.Store.MaxSessionsPerUser = sessile.NoSessionLimit })
 	owner := s.browser().login("alice")
@@ -73,8 +73,8 @@ func (s *site) passwordIs(name, password string) error {
 	return err
 }
 
-// head sends the head of a POST and waits until the server asks for the body, which
-// it does when the handler reads it. send sends the body and returns the status.
+// head sends the headers of a POST and waits until the handler reads the body. send sends the body
+// and returns the status.
 func (b *browser) head(path string, length int) (send func(body string) int) {
 	b.Helper()
 	at, err := url.Parse(b.url)

@@ -13,7 +13,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// view is what every page is rendered from.
+// view is the input of every page template.
 type view struct {
 	Title, Path string
 	User        string // "" for a guest
@@ -28,7 +28,7 @@ type link struct {
 	Here       bool
 }
 
-// refusal is an error that is an answer of its own.
+// refusal is an error with its own status and text.
 type refusal struct {
 	status int
 	text   string
@@ -36,8 +36,8 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.text }
 
-// view gathers what the layout shows. It takes the flash messages out of the
-// session, which is a change, so it must run before the first byte is written.
+// view collects what the layout shows. It takes the flash messages out of the session, which is a
+// change, so it must run before the first byte is written.
 func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any) view {
 	v := view{Title: title, Path: r.URL.Path, Body: body}
 	v.User, _ = h.UserID()
@@ -53,18 +53,18 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 	}
 	flashes, err := h.Flashes()
 	if err != nil {
-		a.log.Warn("taking the flash messages", zap.Error(err)) // the page is worth more than they are
+		a.log.Warn("reading the flash messages failed", zap.Error(err)) // show the page without them
 	}
 	v.Flashes = flashes
 	return v
 }
 
-// show answers with a page.
+// show responds with a page.
 func (a *App) show(w http.ResponseWriter, r *http.Request, h *middleware.Handle, name, title string, body any) error {
 	return a.pages.render(w, http.StatusOK, name, a.view(r, h, title, body))
 }
 
-// page answers with HTML, whoever asks.
+// page runs an action that responds with HTML.
 func (a *App) page(do action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := middleware.FromRequest(r)
@@ -74,7 +74,7 @@ func (a *App) page(do action) http.Handler {
 	})
 }
 
-// script answers with JSON.
+// script runs an action that responds with JSON.
 func (a *App) script(do action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -89,7 +89,7 @@ func (a *App) json(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		a.log.Debug("sending JSON", zap.Error(err)) // the client has gone
+		a.log.Debug("sending JSON failed", zap.Error(err)) // the client has disconnected
 	}
 }
 
@@ -104,38 +104,38 @@ func (a *App) failPage(w http.ResponseWriter, r *http.Request, h *middleware.Han
 
 func (a *App) errorPage(w http.ResponseWriter, status int, v view) {
 	if err := a.pages.render(w, status, "error", v); err != nil {
-		a.log.Error("answering with an error page", zap.Error(err))
+		a.log.Error("rendering the error page failed", zap.Error(err))
 	}
 }
 
-// explain turns an error into a status and a sentence for the user. What the
-// user cannot help is logged.
+// explain converts an error into a status and a sentence for the user. It logs errors that are not
+// the user's fault.
 func (a *App) explain(r *http.Request, err error) (int, string) {
 	if own, ok := errors.AsType[*refusal](err); ok {
 		return own.status, own.text
 	}
 	switch {
 	case isType[*http.MaxBytesError](err):
-		return http.StatusRequestEntityTooLarge, "That is more than this page takes."
+		return http.StatusRequestEntityTooLarge, "The request is too large for this page."
 	case errors.Is(err, middleware.ErrNoSession):
 		return http.StatusUnauthorized, "You are not logged in."
 	case isType[*sessile.RotatedError](err):
-		return http.StatusConflict, "Another request has just changed this session. Please try again."
+		return http.StatusConflict, "Another request changed this session at the same time. Please try again."
 	case errors.Is(err, sessile.ErrLimitReached):
-		return http.StatusConflict, "You are logged in on as many devices as is allowed. Log one of them out first."
+		return http.StatusConflict, "You are logged in on the maximum number of devices. Log out one of them first."
 	case errors.Is(err, sessile.ErrNotFound), errors.Is(err, sessile.ErrInvalidID):
-		return http.StatusNotFound, "There is no such session."
+		return http.StatusNotFound, "This session does not exist."
 	case errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, "The request was given up."
+		return http.StatusServiceUnavailable, "The request was cancelled."
 	}
 	a.log.Error("request failed", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
 	switch {
 	case errors.Is(err, sessile.ErrNotDurable):
-		// The session is refused from now on, but a crash before the disk recovers could bring it back.
-		return http.StatusServiceUnavailable, "Done for now, but it could not be written to disk yet. The server keeps trying."
+		// The session is refused from now on, but a crash before the deletion is on disk could restore it.
+		return http.StatusServiceUnavailable, "Done, but not written to disk yet. The server keeps trying."
 	case errors.Is(err, sessile.ErrUnavailable), errors.Is(err, sessile.ErrOverloaded), errors.Is(err, sessile.ErrUnknown),
 		errors.Is(err, sessile.ErrClosed), errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable, "Sessions cannot be read or written at the moment. Please try again."
+		return http.StatusServiceUnavailable, "Sessions are unavailable at the moment. Please try again."
 	default:
 		return http.StatusInternalServerError, "Something went wrong on our side."
 	}
@@ -147,16 +147,16 @@ func isType[E error](err error) bool {
 }
 
 func (a *App) missing(http.ResponseWriter, *http.Request, *middleware.Handle) error {
-	return &refusal{http.StatusNotFound, "There is nothing at this address."}
+	return &refusal{http.StatusNotFound, "There is no page at this address."}
 }
 
-// crossOrigin answers what the CSRF check refuses, before any session is looked up.
+// crossOrigin responds to requests that the CSRF check rejected, before any session lookup.
 func (a *App) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	a.log.Warn("cross-origin request refused", zap.String("path", r.URL.Path), zap.String("origin", r.Header.Get("Origin")))
-	a.plainFailure(w, r, &refusal{http.StatusForbidden, "This request came from another site, so nothing was done."})
+	a.plainFailure(w, r, &refusal{http.StatusForbidden, "This request came from another site. Nothing was changed."})
 }
 
-// plainFailure answers an error where there is no session to show.
+// plainFailure responds with an error where there is no session to show.
 func (a *App) plainFailure(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := a.explain(r, err)
 	if isScript(r) {
@@ -169,8 +169,8 @@ func (a *App) plainFailure(w http.ResponseWriter, r *http.Request, err error) {
 
 func isScript(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// lead answers a form, or a page that is not for now, with another page to get.
-// A path that comes from a request has been through [middleware.LocalPath].
+// lead redirects a form, or a page that is not available now, to another page. A path that comes
+// from a request has passed [middleware.LocalPath].
 func lead(w http.ResponseWriter, r *http.Request, path string) {
 	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // G710: see above
 }

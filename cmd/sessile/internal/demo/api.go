@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// apiSession is a session as scripts see it.
+// apiSession is the JSON form of a session.
 type apiSession struct {
 	ID           sessile.ID `json:"id"`
 	DeviceName   string     `json:"device_name"`
@@ -24,7 +24,7 @@ type apiSession struct {
 	Current      bool       `json:"current"`
 }
 
-// apiWho is the answer of /api/me.
+// apiWho is the response of /api/me.
 type apiWho struct {
 	User    string     `json:"user"`
 	Count   int        `json:"count"`
@@ -41,14 +41,14 @@ func (a *App) apiLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	if err := json.NewDecoder(r.Body).Decode(&in); isType[*http.MaxBytesError](err) {
 		return err
 	} else if err != nil {
-		return &refusal{http.StatusBadRequest, "The body is not the JSON that was expected."}
+		return &refusal{http.StatusBadRequest, "The body is not the expected JSON."}
 	}
 	proof, err := a.users.Verify(r.Context(), in.Name, in.Password)
 	if err == nil {
 		err = a.begin(r, h, proof, in.Remember)
 	}
 	if errors.Is(err, users.ErrWrongPassword) {
-		return &refusal{http.StatusUnauthorized, "Name or password is wrong."}
+		return &refusal{http.StatusUnauthorized, "The name or the password is wrong."}
 	}
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (a *App) apiCount(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	if err != nil {
 		return err
 	}
-	if err := a.noteChange(r, h, "A script counted."); err != nil {
+	if err := a.noteChange(r, h, "A script increased the counter."); err != nil {
 		return err
 	}
 	a.json(w, http.StatusOK, map[string]int{"count": n})
@@ -145,8 +145,8 @@ func (a *App) apiLogoutOthers(w http.ResponseWriter, r *http.Request, h *middlew
 	return nil
 }
 
-// apiStats shows the store's numbers to whoever is logged in. They contain no
-// user's data; an application shows them to its operators alone.
+// apiStats shows the store's statistics to every logged-in user. They contain no user data. A real
+// application would show them only to its operators.
 func (a *App) apiStats(w http.ResponseWriter, _ *http.Request, h *middleware.Handle) error {
 	if _, err := member(h); err != nil {
 		return err
@@ -162,7 +162,7 @@ func (a *App) apiStats(w http.ResponseWriter, _ *http.Request, h *middleware.Han
 	return nil
 }
 
-// healthz is for a load balancer: 503 once the store cannot write.
+// healthz is for a load balancer. It returns 503 if the store cannot write.
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	health, status := a.store.Health(), http.StatusOK
@@ -172,7 +172,7 @@ func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
 	a.json(w, status, map[string]string{"state": health.State.String(), "reason": health.Reason})
 }
 
-// member is the user who is logged in; a guest's session is nobody's.
+// member returns the user who is logged in. A guest session has no user.
 func member(h *middleware.Handle) (string, error) {
 	user, ok := h.UserID()
 	if !ok {
@@ -181,7 +181,7 @@ func member(h *middleware.Handle) (string, error) {
 	return user, nil
 }
 
-// done answers with nothing but success.
+// done responds with 204, or returns the error.
 func done(w http.ResponseWriter, err error) error {
 	if err == nil {
 		w.WriteHeader(http.StatusNoContent)

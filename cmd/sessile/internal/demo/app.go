@@ -1,7 +1,7 @@
-// Package demo is a small web application that uses Sessile as an application
-// would: a shop with a guest cart, logins, devices, and a dangerous action. It is
-// rendered on the server and needs no JavaScript. It owns its store, its accounts
-// and its pages. An [App] is an http.Handler and safe for concurrent use.
+// Package demo is a small web application that uses Sessile: a shop with a guest cart, logins,
+// devices and a sensitive action. The server renders all pages, and they work without JavaScript.
+// The package owns its store, accounts and pages. An [App] is an http.Handler and safe for
+// concurrent use.
 package demo
 
 import (
@@ -17,17 +17,16 @@ import (
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 	"github.com/sessile/sessile/cmd/sessile/internal/users"
 	"github.com/sessile/sessile/middleware"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // registers the engine for sessile.Open
 )
 
-// Password is the password of every demo account at the start. The login page
-// prints it, and the log does too.
+// Password is the initial password of every demo account. The login page and the log show it.
 const Password = "sessile-demo"
 
-// Names are the demo accounts.
+// Names returns the names of the demo accounts.
 func Names() []string { return []string{"alice", "bob", "carol"} }
 
-// App is the demo. Get one from [Open]; Close it at the end.
+// App is the demo. [Open] returns one; call Close at the end.
 type App struct {
 	settings settings.Settings
 	store    *sessile.Store
@@ -37,8 +36,7 @@ type App struct {
 	log      *zap.Logger
 	handler  http.Handler
 
-	// leaving is closed when streams have to end because the server does. Close
-	// and EndStreams close it, once.
+	// leaving is closed when the server stops and streams have to end. leave closes it, once.
 	leaving chan struct{}
 	leave   func()
 }
@@ -64,7 +62,7 @@ func Open(ctx context.Context, s settings.Settings, log *zap.Logger) (*App, erro
 	return a, nil
 }
 
-// build makes what stands on the store.
+// build creates everything that needs the store.
 func (a *App) build() error {
 	var err error
 	if a.pages, err = newPages(a.store.Now); err != nil {
@@ -75,19 +73,18 @@ func (a *App) build() error {
 		Guests:         true,
 		CarryOver:      []string{keyCart},
 		TrustedProxies: a.settings.TrustedProxies,
-		ClearSiteData:  `"cache"`, // the pages are no-store already; browsers have been known to keep them all the same
+		ClearSiteData:  `"cache"`, // the pages are no-store, but some browsers kept them all the same
 		ErrorHandler:   a.plainFailure,
 	})
 	if err != nil {
 		return fmt.Errorf("building the session middleware: %w", err)
 	}
 
-	// CSRF: CrossOriginProtection refuses every unsafe request that a browser says
-	// comes from another origin (Sec-Fetch-Site, or Origin against Host), so no form
-	// needs a token and no page a secret. SameSite=Lax alone would not do: it lets
-	// through what comes from another port or subdomain of the same site. Scripts
-	// send neither header and are let through: they hold no browser's cookies.
-	// It relies on GET and HEAD changing nothing, which holds for all routes below.
+	// CSRF: CrossOriginProtection rejects every unsafe request from another origin, according to the
+	// browser (Sec-Fetch-Site, or Origin compared with Host). Forms therefore need no token.
+	// SameSite=Lax alone is not enough: it admits requests from other ports and subdomains of the
+	// same site. Scripts send neither header and are admitted, because they have no browser cookies.
+	// All this requires that GET and HEAD change nothing, which is true for every route here.
 	csrf := http.NewCrossOriginProtection()
 	csrf.SetDenyHandler(http.HandlerFunc(a.crossOrigin))
 	a.handler = guarded(csrf.Handler(a.routes(sessions)))
@@ -97,18 +94,18 @@ func (a *App) build() error {
 // ServeHTTP serves the application.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// EndStreams ends the live streams, so that a server's Shutdown does not wait for them.
+// EndStreams ends the live streams, so that the server's Shutdown does not wait for them.
 func (a *App) EndStreams() { a.leave() }
 
-// Close writes everything and closes the store. Its error says what could not be written.
+// Close writes everything and closes the store. The error says what could not be written.
 func (a *App) Close() error {
 	a.leave()
 	return a.store.Close()
 }
 
-// observe hears what happens in the store and in the middleware: it logs it, and
-// tells the pages that watch. It runs on a goroutine of the store's own, so it may
-// read the store, and no request waits for it.
+// observe receives the events of the store and the middleware, logs them, and notifies the pages
+// that watch. It runs on the store's own goroutine: it may read the store, and no request waits
+// for it.
 func (a *App) observe(e sessile.Event) {
 	a.log.Info("session event", zap.Inline(e))
 	switch e.Kind {
@@ -124,9 +121,9 @@ func (a *App) observe(e sessile.Event) {
 	}
 }
 
-// endings say why a session has ended, after the name of its device.
+// endings say why a session ended. They follow the name of the device.
 var endings = map[sessile.EventKind]string{ //nolint:gochecknoglobals // a constant in all but name
 	sessile.EventDestroyed: "was logged out",
-	sessile.EventEvicted:   "was logged out, because the account is in use on more devices than is allowed",
+	sessile.EventEvicted:   "was logged out, because the account was used on more devices than allowed",
 	sessile.EventExpired:   "has expired",
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// site is the demo behind a real server, over a real file.
+// site is the demo on a real server, over a real file.
 type site struct {
 	*testing.T
 	app *App
@@ -48,7 +48,7 @@ func newSite(t *testing.T, change func(*settings.Settings)) *site {
 	return &site{t, app, server.URL}
 }
 
-// browser is one device: a cookie jar that follows redirects.
+// browser is one device with a cookie jar. It follows redirects.
 type browser struct {
 	*site
 	client *http.Client
@@ -68,10 +68,10 @@ func (s *site) browser() *browser {
 	return &browser{s, client, laptop}
 }
 
-// page is an answer that was read to its end.
+// page is a response that was read completely.
 type page struct {
 	status int
-	path   string // where the redirects led
+	path   string // after all redirects
 	header http.Header
 	body   string
 }
@@ -124,7 +124,7 @@ func (b *browser) login(name string) *browser {
 	return b
 }
 
-// cookie is the session cookie's value, "" without one.
+// cookie returns the value of the session cookie, or "".
 func (b *browser) cookie() string {
 	b.Helper()
 	at, err := url.Parse(b.url)
@@ -137,7 +137,7 @@ func (b *browser) cookie() string {
 	return ""
 }
 
-// thief is a browser with a copy of this one's cookies.
+// thief returns a browser with a copy of this one's cookies.
 func (b *browser) thief() *browser {
 	b.Helper()
 	at, err := url.Parse(b.url)
@@ -168,7 +168,7 @@ func TestPagesRender(t *testing.T) {
 		{alice, "/devices", "This device"},
 		{alice, "/live", "What happened"},
 		{alice, "/account", "New password"},
-		{alice, "/confirm", "Is it you?"},
+		{alice, "/confirm", "Confirm that it’s you"},
 	} {
 		p := c.who.get(c.path)
 		if p.status != http.StatusOK || p.path != c.path || !strings.Contains(p.body, c.shows) {
@@ -240,7 +240,7 @@ func TestRevokedDeviceIsLoggedOut(t *testing.T) { // A15, S34
 	if p := stranger.post("/devices/revoke", "id", id); p.status != http.StatusNotFound || !second.isLoggedIn() {
 		t.Fatalf("another user's revocation: %d", p.status)
 	}
-	if p := first.post("/devices/revoke", "id", id); !strings.Contains(p.body, "That device is logged out") {
+	if p := first.post("/devices/revoke", "id", id); !strings.Contains(p.body, "The device was logged out") {
 		t.Errorf("revoking: %d\n%s", p.status, p.body)
 	}
 	if p := second.get("/session"); p.path != "/login" || second.cookie() != "" {
@@ -268,7 +268,7 @@ func TestDangerousActionNeedsAFreshPassword(t *testing.T) { // S20, A23
 	if p := alice.get("/account"); p.path != "/confirm" {
 		t.Errorf("the account page leads to %s", p.path)
 	}
-	if p := alice.post("/account/password", "password", "new password"); strings.Contains(p.body, "is changed") {
+	if p := alice.post("/account/password", "password", "new password"); strings.Contains(p.body, "was changed") {
 		t.Error("the password was changed without a fresh proof")
 	}
 	if p := alice.post("/confirm", "password", "wrong"); p.status != http.StatusUnauthorized {
@@ -286,7 +286,7 @@ func TestChangedPasswordEndsOtherDevices(t *testing.T) { // A23
 	if p := alice.post("/account/password", "password", "short"); p.status != http.StatusUnprocessableEntity {
 		t.Errorf("a weak password: %d", p.status)
 	}
-	if p := alice.post("/account/password", "password", "barnacle weather"); !strings.Contains(p.body, "Your password is changed") {
+	if p := alice.post("/account/password", "password", "barnacle weather"); !strings.Contains(p.body, "Your password was changed") {
 		t.Errorf("changing the password: %d\n%s", p.status, p.body)
 	}
 	if !alice.isLoggedIn() || other.isLoggedIn() || thief.isLoggedIn() {

@@ -6,12 +6,12 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// hub passes notes about sessions to the pages that watch them. It starts no
-// goroutine, and a publisher never waits for a watcher.
+// hub passes messages about sessions to the pages that watch them. It starts no goroutine, and a
+// publisher never waits for a watcher.
 type hub struct {
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}
-	names    map[sessile.ID]string // of the devices of users' sessions, until they end
+	names    map[sessile.ID]string // device names by session, until the session ends
 }
 
 // watcher is one open live page.
@@ -19,21 +19,21 @@ type watcher struct {
 	id    sessile.ID
 	user  string
 	notes chan string
-	why   chan string // why the page's own session has ended, once
+	why   chan string // receives once why the page's session ended
 }
 
-// notesKept is how many notes wait for a slow page; what comes beyond is dropped.
-// A page that missed a note still shows the truth, because it re-reads the session.
+// notesKept is how many messages may wait for a slow page. Further ones are dropped. The page is
+// still correct, because it rereads the session.
 const notesKept = 16
 
-// anyDevice names a device that sent no User-Agent, or that is not known any more.
+// anyDevice names a device that sent no User-Agent or is no longer known.
 const anyDevice = "A device"
 
 func newHub() *hub {
 	return &hub{watchers: make(map[*watcher]struct{}), names: make(map[sessile.ID]string)}
 }
 
-// watch registers a page; leave must be called when it is gone.
+// watch registers a page. Call leave when the page is gone.
 func (h *hub) watch(id sessile.ID, user string) *watcher {
 	w := &watcher{id: id, user: user, notes: make(chan string, notesKept), why: make(chan string, 1)}
 	h.mu.Lock()
@@ -48,7 +48,7 @@ func (h *hub) leave(w *watcher) {
 	delete(h.watchers, w)
 }
 
-// name notes what the device of a session is called.
+// name stores the device name of a session.
 func (h *hub) name(id sessile.ID, device string) {
 	if device == "" {
 		return
@@ -58,7 +58,7 @@ func (h *hub) name(id sessile.ID, device string) {
 	h.names[id] = device
 }
 
-// device is what the device of a session is called.
+// device returns the device name of a session.
 func (h *hub) device(id sessile.ID) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,8 +68,8 @@ func (h *hub) device(id sessile.ID) string {
 	return anyDevice
 }
 
-// end tells the pages of a session that it has ended, and those of the user's
-// other sessions which device it was, and how.
+// end tells the pages of a session that it has ended. It tells the pages of the user's other
+// sessions which device ended, and how.
 func (h *hub) end(id sessile.ID, user, how string) {
 	text := h.device(id) + " " + how + "."
 	h.mu.Lock()
@@ -85,12 +85,12 @@ func (h *hub) end(id sessile.ID, user, how string) {
 	}
 }
 
-// toSession notes something to the pages of one session.
+// toSession sends a message to the pages of one session.
 func (h *hub) toSession(id sessile.ID, text string) {
 	h.publish(text, func(w *watcher) bool { return w.id == id })
 }
 
-// toUser notes something to the pages of all of a user's sessions.
+// toUser sends a message to the pages of all sessions of a user.
 func (h *hub) toUser(user, text string) {
 	h.publish(text, func(w *watcher) bool { return user != "" && w.user == user })
 }

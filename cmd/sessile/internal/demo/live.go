@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// How the stream is kept alive, how long one write of it may take, and how long it
-// waits for the event that says why its session has ended.
+// The interval of keep-alive comments, the timeout of one write, and how long the stream waits for
+// the event that says why its session ended.
 const (
 	heartbeat     = 15 * time.Second
 	writeTimeout  = 10 * time.Second
@@ -42,7 +42,7 @@ func (a *App) live(w http.ResponseWriter, r *http.Request, h *middleware.Handle)
 	return a.show(w, r, h, "live", "Live", liveBody{a.store.Now(), shot})
 }
 
-// snapshot reads the session as it is now. That is no access: it keeps nothing alive.
+// snapshot reads the current session. A read is not an access: it does not renew the idle timeout.
 func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapshot, error) {
 	s, err := a.store.Read(ctx, id)
 	if err != nil {
@@ -61,14 +61,13 @@ func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapsho
 	return shot, err
 }
 
-// stream sends what happens to the session, as server-sent events, until the
-// session, the client or the server ends. It follows the session's id, so a
-// rotation of the token does not disturb it; and it asks Done, so that a
-// logout anywhere ends it although no request comes in.
+// stream sends what happens to the session as server-sent events, until the session, the client or
+// the server ends. It follows the session ID, so a rotation does not interrupt it. It waits on Done,
+// so a logout anywhere ends it without a request.
 func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
 	ctx := r.Context()
-	watcher := a.hub.watch(s.ID(), s.UserID()) // before the first snapshot: nothing falls between
+	watcher := a.hub.watch(s.ID(), s.UserID()) // before the first snapshot, so that no event is missed
 	defer a.hub.leave(watcher)
 	a.nameDevices(ctx, s.UserID())
 	ended := a.store.Done(ctx, s.ID())
@@ -84,7 +83,7 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 		case <-ctx.Done():
 			return nil
 		case <-a.leaving:
-			return nil // the browser connects again, to the server's successor
+			return nil // the browser reconnects, to the next server
 		case <-ended:
 			out.send("end", map[string]string{"text": a.whyEnded(ctx, watcher)})
 			return nil
@@ -95,22 +94,22 @@ func (a *App) stream(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 			out.snapshot(a.snapshot(ctx, s.ID(), s.UserID()))
 		}
 	}
-	return nil // the client has gone
+	return nil // the client has disconnected
 }
 
-// nameDevices learns what a user's devices are called, while they can be asked.
+// nameDevices looks up the names of a user's devices while their sessions exist.
 func (a *App) nameDevices(ctx context.Context, user string) {
 	all, err := a.store.ListForUser(ctx, user)
 	if err != nil {
-		return // their events then say "a device"
+		return // the events then say "A device"
 	}
 	for _, s := range all {
 		a.hub.name(s.ID(), s.DeviceName())
 	}
 }
 
-// whyEnded says why the page's session has ended. The event that tells comes after
-// Done, if at all: a session that expires is still stored until the next clean-up.
+// whyEnded returns why the page's session ended. The event with the reason comes after Done, or not
+// at all: an expired session stays in the store until the next clean-up.
 func (a *App) whyEnded(ctx context.Context, w *watcher) string {
 	if s, err := a.store.Read(ctx, w.id); err == nil && !a.store.Now().Before(s.ExpiresAt()) {
 		return "This session " + endings[sessile.EventExpired] + "."
@@ -142,7 +141,7 @@ func (e *events) send(name string, data any) {
 		e.err = err
 		return
 	}
-	// The server's write timeout is for pages; a stream has one per event.
+	// The server's write timeout is meant for pages. A stream gets one per event.
 	if e.err = e.control.SetWriteDeadline(time.Now().Add(writeTimeout)); e.err != nil {
 		return
 	}
@@ -151,8 +150,8 @@ func (e *events) send(name string, data any) {
 	}
 }
 
-// snapshot sends one unless it could not be read: then the session has ended, which
-// Done reports, or the store is unwell, and the next one may succeed.
+// snapshot sends a snapshot, unless reading it failed. In that case the session has ended, which
+// Done reports, or the store has failed, and the next snapshot may succeed.
 func (e *events) snapshot(s snapshot, err error) {
 	if err == nil {
 		e.send("snapshot", s)

@@ -27,10 +27,10 @@ func (b *browser) sessionID() string {
 	return who.Session.ID.String()
 }
 
-// stream opens the live stream; next returns the next event's name and data.
+// stream opens the live stream. next returns the name and the data of the next event.
 func (b *browser) stream() (next func() (string, string)) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second) // a note that never comes is a failure
+	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second) // a missing note fails the test
 	b.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/live/stream", nil)
 	if err != nil {
@@ -61,7 +61,7 @@ func (b *browser) stream() (next func() (string, string)) {
 	}
 }
 
-// until reads events until one has that name and holds that text.
+// until reads events until one has the given name and contains the text.
 func until(t *testing.T, next func() (string, string), name, text string) {
 	t.Helper()
 	for {
@@ -109,8 +109,8 @@ func TestStreamNamesDevicesAndSaysWhyTheyEnd(t *testing.T) {
 	until(t, ended, "snapshot", `"devices":2`)
 	alice.post("/count")
 	s.browser().login("alice")
-	until(t, next, "note", "more devices than is allowed")
-	until(t, ended, "end", "more devices than is allowed")
+	until(t, next, "note", "more devices than allowed")
+	until(t, ended, "end", "more devices than allowed")
 }
 
 func TestStreamOfAnExpiredSessionSaysSo(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// newLogger logs for people: the demo runs in a terminal.
+// newLogger returns a logger for people, because the demo runs in a terminal.
 func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	at, err := zapcore.ParseLevel(strings.ToLower(level))
 	if err != nil {
@@ -25,15 +25,15 @@ func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	return zap.New(core), nil
 }
 
-// visible escapes what a terminal obeys, or shows as something else. A path and an
-// Origin are what a client sends (CWE-117, CWE-150). zap escapes C0 in fields, but
-// neither C1 nor the characters that turn text around, and nothing in a message.
+// visible escapes characters that control a terminal or hide text. Clients choose the path and the
+// Origin header, so these may contain such characters (CWE-117, CWE-150). zap escapes only C0 in
+// fields. It does not escape C1, bidirectional controls, or anything in a message.
 type visible struct{ zapcore.Encoder }
 
-// Clone is of the same kind.
+// Clone returns a copy that escapes too.
 func (v visible) Clone() zapcore.Encoder { return visible{v.Encoder.Clone()} }
 
-// EncodeEntry writes one line. Only the encoder's own tabs and line ends are left as they are.
+// EncodeEntry writes one line. It keeps only the encoder's own tabs and line ends.
 func (v visible) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	e.Message, e.LoggerName = escape(e.Message, ""), escape(e.LoggerName, "")
 	line, err := v.Encoder.EncodeEntry(e, fields)
@@ -46,7 +46,7 @@ func (v visible) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buffer.B
 	return line, nil
 }
 
-// escape writes every character that is not graphic as JSON would, but for those to keep.
+// escape writes every non-graphic character as a JSON escape, except those in keep.
 func escape(s, keep string) string {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r) }
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) {

@@ -15,7 +15,7 @@ import (
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
 
-// trouble is every character that a terminal obeys, or that hides or turns around text.
+// trouble returns every character that controls a terminal, or hides or reorders text.
 func trouble() (all []rune) {
 	for r := rune(0); r <= 0x9f; r++ { // C0, DEL, C1
 		if unicode.IsControl(r) {
@@ -32,7 +32,7 @@ func trouble() (all []rune) {
 	return all
 }
 
-// raw are the characters of trouble in a log of some lines, but for what ends and separates them.
+// raw returns the characters of trouble in a log, except its own line ends and separators.
 func raw(log string) (found []rune) {
 	for _, r := range trouble() {
 		if r != '\n' && r != '\t' && strings.ContainsRune(log, r) {

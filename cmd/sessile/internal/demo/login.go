@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// loginBody is the login page.
+// loginBody is the input of the login page.
 type loginBody struct {
 	Error, Name, Next  string
 	Names              []string
@@ -29,18 +29,18 @@ func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b loginBody) error {
 	b.Names, b.Password, b.Remember = a.users.Names(), Password, rough(a.settings.RememberFor)
 	v := a.view(r, h, "Log in", b)
-	// A message after the logout cannot wait in the session, which is gone.
+	// The session is gone after a logout, so the message cannot wait in it.
 	if r.Method == http.MethodGet && r.URL.Query().Has("bye") {
 		v.Flashes = append(v.Flashes, middleware.Flash{Kind: "good", Text: "You are logged out."})
 	}
 	return a.pages.render(w, status, "login", v)
 }
 
-// login checks the password and begins a new session: a new id and a new token,
-// whatever the browser held before, and the guest's cart comes along.
+// login checks the password and starts a new session. It always gets a new ID and a new token,
+// whatever the browser had before. It keeps the guest's cart.
 //
-// An application that faces the internet also limits the rate of attempts per
-// account and per address here; the demo only bounds how many run at once.
+// An application on the internet also limits the rate of attempts per account and per address.
+// The demo only bounds how many run concurrently.
 func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	name, next := r.PostFormValue("name"), middleware.LocalPath(r.PostFormValue("next"), "/")
 	proof, err := a.users.Verify(r.Context(), name, r.PostFormValue("password"))
@@ -48,7 +48,7 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 		err = a.begin(r, h, proof, r.PostFormValue("remember") != "")
 	}
 	if errors.Is(err, users.ErrWrongPassword) {
-		return a.askLogin(w, r, h, http.StatusUnauthorized, loginBody{Error: "Name or password is wrong.", Name: name, Next: next})
+		return a.askLogin(w, r, h, http.StatusUnauthorized, loginBody{Error: "The name or the password is wrong.", Name: name, Next: next})
 	}
 	if err != nil {
 		return err
@@ -57,9 +57,8 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	return nil
 }
 
-// begin logs a user in. Whoever asks to be remembered gets longer timeouts. Once the
-// session exists, Confirm looks at the proof again: the password may have been changed
-// since it was checked.
+// begin logs a user in. A remembered login gets longer timeouts. Once the session exists, Confirm
+// checks the proof again, because the password may have changed after it was verified.
 func (a *App) begin(r *http.Request, h *middleware.Handle, proof users.Proof, remember bool) error {
 	login := middleware.Login{
 		UserID:  proof.ID,
@@ -78,13 +77,13 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 	return goodbye(w, r)
 }
 
-// goodbye leads to the login page, which says that it was done.
+// goodbye redirects to the login page, which confirms the logout.
 func goodbye(w http.ResponseWriter, r *http.Request) error {
 	lead(w, r, "/login?bye")
 	return nil
 }
 
-// confirmBody is the page that asks for the password once more.
+// confirmBody is the input of the page that asks for the password again.
 type confirmBody struct {
 	Error, Next     string
 	AuthenticatedAt any
@@ -97,17 +96,17 @@ func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.
 func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
 	s, _ := h.Current()
 	b.AuthenticatedAt = s.AuthenticatedAt()
-	return a.pages.render(w, status, "confirm", a.view(r, h, "Is it you?", b))
+	return a.pages.render(w, status, "confirm", a.view(r, h, "Confirm that it’s you", b))
 }
 
-// confirm notes a fresh proof of identity. The token is replaced with it, as
-// after every change of what a session may do.
+// confirm records a recent authentication and replaces the token, as after every change of
+// privileges.
 func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	user, _ := h.UserID()
 	next := middleware.LocalPath(r.PostFormValue("next"), "/account")
 	_, err := a.users.Verify(r.Context(), user, r.PostFormValue("password"))
 	if errors.Is(err, users.ErrWrongPassword) {
-		return a.askConfirm(w, r, h, http.StatusUnauthorized, confirmBody{Error: "That is not your password.", Next: next})
+		return a.askConfirm(w, r, h, http.StatusUnauthorized, confirmBody{Error: "This is not your password.", Next: next})
 	}
 	if err != nil {
 		return err
@@ -119,5 +118,5 @@ func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	return nil
 }
 
-// withNext is a path that leads on to next when it is done.
+// withNext returns a path that continues to next.
 func withNext(path, next string) string { return path + "?next=" + url.QueryEscape(next) }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The pages and what they link to. Embedded, so that the command is one file.
+// The pages and their static files, embedded so that the command is one file.
 var (
 	//go:embed templates
 	templateFiles embed.FS
@@ -22,15 +22,15 @@ var (
 	staticFiles embed.FS
 )
 
-// contentPolicy allows what is served from here and nothing else: no inline
-// script or style, no frames, no plug-ins, no form that posts elsewhere.
+// contentPolicy allows only content from this server: no inline scripts or styles, no frames, no
+// plug-ins, no forms that post elsewhere.
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // pages renders the templates. It is immutable and safe for concurrent use.
 type pages struct {
 	byName map[string]*template.Template
-	assets map[string]string // name to address with the content's hash
+	assets map[string]string // name to URL with a content hash
 	static http.Handler
 }
 
@@ -61,7 +61,7 @@ func newPages(now func() time.Time) (*pages, error) {
 	return p, nil
 }
 
-// loadAssets names each static file by its content, so that it may be cached for ever.
+// loadAssets puts a content hash into the URL of each static file, so that it can be cached for ever.
 func (p *pages) loadAssets() error {
 	files, err := fs.Sub(staticFiles, "static")
 	if err != nil {
@@ -102,8 +102,8 @@ func (p *pages) funcs(now func() time.Time) template.FuncMap {
 	}
 }
 
-// render writes a page. It is rendered before the first byte leaves, so that a
-// fault in a template is a proper 500 and the session can still be committed.
+// render renders a page completely before it writes the first byte. A template error can then still
+// become a 500, and the session can still be committed.
 func (p *pages) render(w http.ResponseWriter, status int, name string, v view) error {
 	var page bytes.Buffer
 	if err := p.byName[name].ExecuteTemplate(&page, "layout", v); err != nil {
@@ -111,7 +111,7 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store") // the back button must show nothing private after a logout
+	h.Set("Cache-Control", "no-store") // after a logout, the back button must not show private pages
 	w.WriteHeader(status)
 	_, err := page.WriteTo(w)
 	if err != nil {
@@ -120,7 +120,7 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	return nil
 }
 
-// guarded sets the headers that every answer carries.
+// guarded sets the security headers of every response.
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -131,7 +131,7 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// span says how long something still lasts, as static/app.js does.
+// span formats a remaining duration, in the same way as static/app.js.
 func span(d time.Duration) string {
 	s := int64(d / time.Second)
 	switch m, h, days := s/60, s/3600, s/86400; {
@@ -146,7 +146,7 @@ func span(d time.Duration) string {
 	}
 }
 
-// ago says how long ago something was.
+// ago formats how long ago something was.
 func ago(d time.Duration) string {
 	if d < time.Minute {
 		return "just now"
@@ -154,7 +154,7 @@ func ago(d time.Duration) string {
 	return rough(d) + " ago"
 }
 
-// rough is a duration in its largest unit: "3 minutes", "1 day".
+// rough formats a duration in its largest unit: "3 minutes", "1 day".
 func rough(d time.Duration) string {
 	unit := func(n int64, name string) string {
 		if n != 1 {

@@ -6,14 +6,14 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// maxBody bounds what a form or a script may send.
+// maxBody limits the body of a request, in bytes.
 const maxBody = 64 << 10
 
-// action is a handler with the request's session and an error that somebody else turns into an answer.
+// action is a handler that gets the session and returns an error, which the caller renders.
 type action func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error
 
-// routes is the map of the application. Static files and health stand outside
-// the sessions: they answer the same to everybody.
+// routes returns the routes of the application. Static files and health are outside the session
+// middleware, because they are the same for everybody.
 func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	open, user, script := a.page, a.userPage, a.script
 
@@ -37,7 +37,7 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	mux.Handle("GET /confirm", user(a.confirmPage))
 	mux.Handle("POST /confirm", user(a.confirm))
 
-	// What needs a password that was given a short while ago.
+	// These require a recent password check.
 	mux.Handle("GET /account", a.fresh(a.accountPage))
 	mux.Handle("POST /account/password", a.fresh(a.changePassword))
 
@@ -59,7 +59,7 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	return outer
 }
 
-// userPage is a page for users who are logged in.
+// userPage serves a page to logged-in users.
 func (a *App) userPage(do action) http.Handler {
 	return a.politely(middleware.RequireUser("/login")(a.page(do)), func(h *middleware.Handle) string {
 		if h.IsAuthenticated() {
@@ -69,7 +69,7 @@ func (a *App) userPage(do action) http.Handler {
 	})
 }
 
-// fresh is a page for users who gave their password a short while ago.
+// fresh serves a page to users who have recently given their password.
 func (a *App) fresh(do action) http.Handler {
 	guard := middleware.RequireFresh(a.settings.FreshFor, "/confirm")
 	return a.politely(middleware.RequireUser("/login")(guard(a.page(do))), func(h *middleware.Handle) string {
@@ -84,9 +84,8 @@ func (a *App) fresh(do action) http.Handler {
 	})
 }
 
-// politely leads a form that comes too late to where it can be made good. The
-// guards lead a GET there by themselves, and answer a POST with a bare status;
-// they decide, this is manners.
+// politely redirects a POST that a guard would reject. A guard redirects a GET to the right page,
+// but answers a POST with a bare status. The guard still decides; this only improves the response.
 func (a *App) politely(guarded http.Handler, instead func(*middleware.Handle) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {

@@ -15,15 +15,15 @@ import (
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
 
-// Summary is what the command does, for usage texts.
-const Summary = "Runs a small web shop that shows what Sessile does: guest carts, logins, devices, timeouts."
+// Summary describes the command in usage texts.
+const Summary = "Runs a small web shop that demonstrates Sessile: guest carts, logins, devices, timeouts."
 
-// shutdownTimeout is how long requests that are under way may take to end.
+// shutdownTimeout is how long running requests may take to finish.
 const shutdownTimeout = 10 * time.Second
 
-// Run is the command "sessile demo". It serves until ctx ends, then lets requests
-// finish, and returns nil only if the store could write everything. It prints
-// one line to stdout, "listening on URL", when it takes connections; logs go to stderr.
+// Run runs "sessile demo". It serves until ctx ends, then lets requests finish. It returns nil only
+// if the store could write everything. When it accepts connections, it prints one line to stdout,
+// "listening on URL". Logs go to stderr.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	s, warnings, err := settings.Load(settings.Sources{
 		Command: "sessile demo", Summary: Summary, Args: args, Environ: environ, Usage: stderr,
@@ -68,7 +68,7 @@ func (a *App) serve(ctx context.Context, stdout io.Writer) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	fmt.Fprintf(stdout, "listening on %s\n", url)
-	a.log.Info("open it in a browser", zap.String("url", url), zap.Strings("accounts", a.users.Names()), zap.String("password", Password))
+	a.log.Info("open the URL in a browser", zap.String("url", url), zap.Strings("accounts", a.users.Names()), zap.String("password", Password))
 
 	select {
 	case err := <-failed:
@@ -88,12 +88,12 @@ func (a *App) serve(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
-// server has a bound on everything a client may take its time with.
+// server bounds the time of everything that a client can delay.
 func (a *App) server() (*http.Server, error) {
-	// What a client does wrong with TLS or HTTP is no news.
+	// TLS and HTTP errors of clients are only debug messages.
 	clientFaults, err := zap.NewStdLogAt(a.log.Named("http"), zap.DebugLevel)
 	if err != nil {
-		return nil, fmt.Errorf("making the server's log: %w", err)
+		return nil, fmt.Errorf("creating the server's log: %w", err)
 	}
 	server := &http.Server{
 		Handler:           a,

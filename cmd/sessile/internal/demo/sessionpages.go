@@ -25,8 +25,8 @@ func (a *App) sessionPage(w http.ResponseWriter, r *http.Request, h *middleware.
 	return a.show(w, r, h, "session", "Session", sessionBody{s, a.expiresAfter(s), count})
 }
 
-// expiresAfter is when the session will expire once this request has been
-// recorded as an access, which happens when the page is on its way.
+// expiresAfter returns when the session will expire once this request counts as an access, which
+// happens when the response is sent.
 func (a *App) expiresAfter(s sessile.Session) time.Time {
 	now := a.store.Now()
 	if now.Sub(s.LastActiveAt()) < a.store.Config().TouchInterval {
@@ -44,12 +44,11 @@ func (a *App) count(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	if err != nil {
 		return err
 	}
-	return a.changed(w, r, h, middleware.LocalPath(r.PostFormValue("next"), "/session"), fmt.Sprintf("Counted to %d.", n))
+	return a.changed(w, r, h, middleware.LocalPath(r.PostFormValue("next"), "/session"), fmt.Sprintf("The counter is now %d.", n))
 }
 
-// increment counts one up. Two requests at the very same time may both count to
-// the same number: a key of the session is a value, not an operation. What must
-// be exact belongs into the application's database.
+// increment adds one. Two simultaneous requests may both store the same number, because a key of
+// the session holds a value, not an operation. Exact counts belong in the application's database.
 func increment(h *middleware.Handle) (int, error) {
 	n, _, err := middleware.Get[int](h, keyCount)
 	if err != nil {
@@ -83,10 +82,10 @@ func (a *App) revoke(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 	if err := h.Revoke(r.Context(), id); err != nil {
 		return err
 	}
-	if !h.IsAuthenticated() { // it was this device
+	if !h.IsAuthenticated() { // the user revoked this device
 		return goodbye(w, r)
 	}
-	return a.back(w, r, h, "/devices", "That device is logged out.")
+	return a.back(w, r, h, "/devices", "The device was logged out.")
 }
 
 func (a *App) logoutOthers(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
@@ -94,9 +93,9 @@ func (a *App) logoutOthers(w http.ResponseWriter, r *http.Request, h *middleware
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%d other devices are logged out.", n)
+	text := fmt.Sprintf("%d other devices were logged out.", n)
 	if n == 1 {
-		text = "1 other device is logged out."
+		text = "1 other device was logged out."
 	}
 	return a.back(w, r, h, "/devices", text)
 }
@@ -108,7 +107,7 @@ func (a *App) logoutAll(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 	return goodbye(w, r)
 }
 
-// back leads to a page that shows text once.
+// back redirects to a page that shows text once.
 func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle, path, text string) error {
 	if err := h.AddFlash("good", text); err != nil {
 		return err
@@ -117,8 +116,8 @@ func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle,
 	return nil
 }
 
-// changed tells the pages that watch this session what was changed, and leads
-// back. It saves first, so that they read what they are told.
+// changed notifies the pages that watch this session, then redirects. It saves the session first,
+// so that they read the new state.
 func (a *App) changed(w http.ResponseWriter, r *http.Request, h *middleware.Handle, path, text string) error {
 	if err := a.noteChange(r, h, text); err != nil {
 		return err
@@ -137,7 +136,7 @@ func (a *App) noteChange(r *http.Request, h *middleware.Handle, text string) err
 	return nil
 }
 
-// sentence is an error as a user may read it.
+// sentence formats an error for the user.
 func sentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."

@@ -6,23 +6,23 @@ import (
 	"slices"
 )
 
-// Keys of the session's data.
+// Keys of the session data.
 const (
-	keyCart  = "cart"  // cart, carried over at login
-	keyCount = "count" // int, of this session alone
+	keyCart  = "cart"  // cart, kept at login
+	keyCount = "count" // int, not kept at login
 )
 
-// product is something on the shelf.
+// product is something that the shop sells.
 type product struct {
 	ID, Name, About string
 	Cents           int
-	Drawing         string // the path of a line drawing in a 24 by 24 box
+	Drawing         string // SVG path in a 24 by 24 box
 }
 
-// Price is what it costs, in euros.
+// Price returns the price in euros.
 func (p product) Price() string { return euros(p.Cents) }
 
-// products is the whole range of the shop.
+// products lists everything that the shop sells.
 func products() []product {
 	return []product{
 		{"barnacle", "Barnacle", "Sits where you put it.", 450, "M3 20c1-8 4-14 9-14s8 6 9 14zM9 20c0-5 1-9 3-9s3 4 3 9"},
@@ -32,14 +32,14 @@ func products() []product {
 	}
 }
 
-// cart is how many of each product, by its id.
+// cart maps product IDs to counts.
 type cart map[string]int
 
-// cartMax bounds one line of the cart: a session's data has a limit, and so has taste.
+// cartMax bounds the count of one product, because the size of the session data is limited.
 const cartMax = 99
 
-// with returns a copy with one more of a product. What a session hands out is
-// decoded anew for each caller, but a cart that is never changed in place is easier to trust.
+// with returns a copy with one more of a product. Sessions decode their data for each caller, so this
+// is not required, but a cart that never changes in place is easier to trust.
 func (c cart) with(id string) cart {
 	more := make(cart, len(c)+1)
 	maps.Copy(more, c)
@@ -47,7 +47,7 @@ func (c cart) with(id string) cart {
 	return more
 }
 
-// count is how many things are in the cart.
+// count returns the number of items in the cart.
 func (c cart) count() int {
 	n := 0
 	for _, k := range c {
@@ -56,17 +56,17 @@ func (c cart) count() int {
 	return n
 }
 
-// line is a product in the cart.
+// line is one product in the cart.
 type line struct {
 	Name  string
 	Count int
 	Cents int
 }
 
-// Sum is the price of the line, in euros.
+// Sum returns the price of the line in euros.
 func (l line) Sum() string { return euros(l.Cents) }
 
-// lines lists the cart in the order of the shelf, and its total.
+// lines returns the cart in the order of the products, and its total.
 func (c cart) lines() ([]line, string) {
 	var all []line
 	total := 0

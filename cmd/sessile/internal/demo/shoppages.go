@@ -22,11 +22,11 @@ func (a *App) home(w http.ResponseWriter, r *http.Request, h *middleware.Handle)
 	return a.show(w, r, h, "home", "Shop", b)
 }
 
-// addToCart is the first thing that a guest sets: it begins the guest's session.
+// addToCart is the first action that stores something for a guest. It creates the guest session.
 func (a *App) addToCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	p, ok := findProduct(r.PostFormValue("item"))
 	if !ok {
-		return &refusal{http.StatusNotFound, "There is no such product."}
+		return &refusal{http.StatusNotFound, "This product does not exist."}
 	}
 	c, err := cartOf(h)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// selfSigned makes a certificate for host, the loopback addresses and localhost. Its key
-// never leaves the process, and nobody but a test that ignores the warning trusts it.
+// selfSigned generates a certificate for host, the loopback addresses and localhost. The key never
+// leaves the process. Clients do not trust the certificate unless they skip verification.
 func selfSigned(host string, now time.Time) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("generating a key: %w", err)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return nil, fmt.Errorf("making a serial number: %w", err)
+		return nil, fmt.Errorf("generating a serial number: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,

@@ -1,66 +1,66 @@
 package settings
 
-// help says what a setting is for; a test holds that none is missing.
+// help describes a setting. A test checks that none is missing.
 func help(name string) string {
 	switch name {
 	case "addr":
-		return "TCP address to listen on; port 0 takes a free one"
+		return "TCP address to listen on; port 0 selects a free port"
 	case "tls":
-		return "serve HTTPS with a self-signed certificate made at the start"
+		return "serve HTTPS with a new self-signed certificate"
 	case "cookies":
 		return "auto, secure (__Host-, for HTTPS) or insecure (for plain HTTP); auto is insecure on a loopback address without -tls"
 	case "log_level":
 		return "debug, info, warn or error"
 	case "fresh_for":
-		return "how long a password that was given allows a dangerous action"
+		return "how long after a password check sensitive actions are allowed"
 	case "remember_for":
-		return "idle lifetime of a remembered login; its absolute one is three times that"
+		return "idle timeout of a remembered login; the absolute timeout is three times as long"
 	case "trusted_proxies":
-		return "addresses or CIDRs, by comma, whose forwarding headers are believed"
+		return "comma-separated addresses or CIDRs whose forwarding headers are trusted"
 	default:
 		return storeHelp(name)
 	}
 }
 
-// storeHelp is for the fields of sessile.Config, which documents them in full.
+// storeHelp describes the fields of sessile.Config, which documents them in full.
 func storeHelp(name string) string {
 	switch name {
 	case "store.path":
-		return "SQLite file, made if it is missing"
+		return "SQLite file, created if missing"
 	case "store.create_dirs":
-		return "make the file's directory if it is missing, true or false"
+		return "create a missing directory of the file, true or false"
 	case "store.ttl":
 		return "idle timeout of a session"
 	case "store.max_lifetime":
 		return "absolute timeout of a session, or never"
 	case "store.touch_interval":
-		return "how old the last-active time gets before a request renews it"
+		return "age of the last access at which a request renews the session"
 	case "store.rotate_grace":
-		return "how long a token lives on after a periodic rotation"
+		return "how long the old token is accepted after a periodic rotation"
 	case "store.max_sessions_per_user":
-		return "sessions a user may have at once, or unlimited"
+		return "active sessions per user, or unlimited"
 	case "store.max_guests":
-		return "sessions without a user, all together"
+		return "sessions without a user, in total"
 	case "store.on_limit":
-		return "evict_oldest or refuse_new"
+		return "at that limit: evict_oldest or refuse_new"
 	case "store.cache_size":
 		return "sessions kept in memory"
 	case "store.cache_bytes":
 		return "bytes of sessions kept in memory"
 	case "store.batch_interval":
-		return "how much of data and last-active times a crash may lose"
+		return "write-behind window: changes of data and access times that a crash may lose"
 	case "store.batch_size":
-		return "changes written in one go"
+		return "changes per commit"
 	case "store.max_pending":
-		return "changes that may wait to be written"
+		return "pending changes before backpressure"
 	case "store.max_pending_bytes":
-		return "bytes of changes that may wait to be written"
+		return "bytes of pending changes before backpressure"
 	case "store.cleanup_interval":
 		return "how often expired sessions are deleted, or never"
 	case "store.max_data_bytes":
-		return "bytes of data in one session"
+		return "maximum bytes of data per session"
 	case "store.close_timeout":
-		return "how long the end of the program may take to write everything"
+		return "how long a shutdown may take to write everything"
 	default:
 		return ""
 	}

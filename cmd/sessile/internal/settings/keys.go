@@ -11,21 +11,21 @@ import (
 	"text/tabwriter"
 )
 
-// key is one setting by its name, "addr" or "store.ttl".
+// key is one setting, named like "addr" or "store.ttl".
 type key struct {
 	name    string
-	alias   string // a shorter flag
+	alias   string // a shorter name for the flag
 	typ     reflect.Type
 	help    string
 	initial string // the default, for the usage text
 }
 
-// variable is the key's name in the environment.
+// variable returns the name of the environment variable.
 func (k key) variable() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
 }
 
-// value turns the text of a flag or variable into what the key's type is decoded from.
+// value converts the text of a flag or variable for the decoder.
 func (k key) value(text string) any {
 	if k.typ.Kind() != reflect.Slice {
 		return text
@@ -39,8 +39,8 @@ func (k key) value(text string) any {
 	return list
 }
 
-// allKeys lists the settings as the yaml tags name them, so that a field added to
-// the store's Config is a flag, a variable and a key of the file by itself.
+// allKeys lists the settings by their yaml tags. A new field of the store's Config thereby becomes a
+// flag, a variable and a key of the file without further work.
 func allKeys() []key {
 	keys := fields(reflect.ValueOf(Defaults()), "")
 	for i := range keys {
@@ -71,19 +71,19 @@ func fields(v reflect.Value, prefix string) []key {
 	return keys
 }
 
-// isSection reports whether name is a section that holds keys.
+// isSection reports whether name is a section that contains keys.
 func isSection(name string, keys []key) bool {
 	return slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.name, name+".") })
 }
 
 func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// usage writes what -h shows.
+// usage writes the help text of -h.
 func usage(src Sources, keys []key) {
 	out := src.Usage
 	fmt.Fprintf(out, "%s\n\nUsage: %s [flags]\n\n", src.Summary, src.Command)
 	fmt.Fprint(out, "Each setting is a flag, an environment variable, or a key of the YAML file named by\n"+
-		"-config or SESSILE_CONFIG. A flag wins over the environment, which wins over the file.\n\n")
+		"-config or SESSILE_CONFIG. Flags override the environment, which overrides the file.\n\n")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  FLAG\tVARIABLE\tDEFAULT\tMEANING")
 	fmt.Fprintln(w, "  -config\tSESSILE_CONFIG\t\tYAML file to read")
@@ -95,5 +95,5 @@ func usage(src Sources, keys []key) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", name, k.variable(), cmp.Or(k.initial, "·"), k.help)
 	}
 	w.Flush()
-	fmt.Fprint(out, "\nA · stands for the library's own default. Durations have a unit: 100ms, 30m, 12h.\n")
+	fmt.Fprint(out, "\nA · is the library's default. Durations need a unit: 100ms, 30m, 12h.\n")
 }

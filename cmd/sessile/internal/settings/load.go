@@ -17,22 +17,22 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// envPrefix begins the name of every environment variable that is a setting.
+// envPrefix is the prefix of all environment variables that are settings.
 const envPrefix = "SESSILE_"
 
-// Sources are where settings come from, besides their defaults.
+// Sources are the places that settings come from, besides the defaults.
 type Sources struct {
-	Command string   // the name in the usage text, "sessile demo"
+	Command string   // the name in the usage text, such as "sessile demo"
 	Summary string   // what the command does, for the usage text
 	Args    []string // the flags
-	Environ []string // NAME=value, as of os.Environ
+	Environ []string // NAME=value, like os.Environ
 	Usage   io.Writer
 }
 
-// Load reads every source. Its error is [flag.ErrHelp] after -h, or wraps
-// [ErrInvalid] and names all that is wrong, one fault a line.
+// Load reads every source. The error is [flag.ErrHelp] after -h. Otherwise it wraps [ErrInvalid] and
+// lists every fault, one per line.
 //
-// It also returns warnings: variables that look like a setting and are none.
+// Load also returns warnings: variables that look like a setting but are not one.
 func Load(src Sources) (Settings, []string, error) {
 	keys := allKeys()
 	given, file, err := parseFlags(src, keys)
@@ -59,14 +59,14 @@ func Load(src Sources) (Settings, []string, error) {
 	s := Defaults()
 	faults = append(faults, decoded(k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "yaml"})))
 	s = s.giveWay(k.Exists)
-	faults = append(faults, s.validate()...) // what could not be decoded is still its default
+	faults = append(faults, s.validate()...) // settings that could not be decoded still have their defaults
 	if err := errors.Join(faults...); err != nil {
 		return Settings{}, warnings, fmt.Errorf("%w:\n%w", ErrInvalid, err)
 	}
 	return s, warnings, nil
 }
 
-// decoded is the decoder's error without its headline, one fault a line.
+// decoded returns the decoder's error without its headline, one fault per line.
 func decoded(err error) error {
 	type list interface {
 		error
@@ -78,7 +78,7 @@ func decoded(err error) error {
 	return err
 }
 
-// readFile reads the YAML file and drops, with a fault each, the keys that are no setting.
+// readFile reads the YAML file. It drops unknown keys and reports a fault for each.
 func readFile(path string, keys []key) (map[string]any, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -95,7 +95,7 @@ func readFile(path string, keys []key) (map[string]any, error) {
 	return values, errors.Join(faults...)
 }
 
-// check walks a parsed file and deletes what is no setting or has no usable type.
+// check walks a parsed file. It deletes keys that are unknown or have an unusable type.
 func check(values map[string]any, prefix string, keys []key, fault func(name, why string)) {
 	for _, name := range slices.Sorted(mapKeys(values)) {
 		full := prefix + name
@@ -112,11 +112,11 @@ func check(values map[string]any, prefix string, keys []key, fault func(name, wh
 		case i < 0:
 			fault(full, "unknown key")
 		case values[name] == nil:
-			// "ttl:" with nothing behind it leaves the default.
+			// An empty value ("ttl:") keeps the default.
 		case keys[i].canBeOff():
-			continue // see switchOff
+			continue // switchOff checks it
 		case keys[i].typ == reflect.TypeFor[time.Duration]() && !durationLike(values[name]):
-			// A bare number would be taken for nanoseconds, which nobody means.
+			// A bare number would mean nanoseconds, which nobody wants.
 			fault(full, `must be a duration with a unit, such as "30m"`)
 		default:
 			continue
@@ -125,14 +125,14 @@ func check(values map[string]any, prefix string, keys []key, fault func(name, wh
 	}
 }
 
-// durationLike reports whether v may stand for a duration: text, or 0, which is
-// the default and means the same in every unit.
+// durationLike reports whether v may be a duration: a string, or 0, which is the default and the same
+// in every unit.
 func durationLike(v any) bool {
 	_, text := v.(string)
 	return text || v == 0
 }
 
-// environment provides the variables that are settings, and names those that look like one.
+// environment returns the variables that are settings, and warnings about those that look like one.
 func environment(environ []string, keys []key) (*env.Env, []string) {
 	var warnings []string
 	byVariable := make(map[string]key, len(keys))
@@ -142,7 +142,7 @@ func environment(environ []string, keys []key) (*env.Env, []string) {
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")
 		if _, known := byVariable[name]; !known && strings.HasPrefix(name, envPrefix) && name != envPrefix+"CONFIG" {
-			warnings = append(warnings, name+" is in the environment but is no setting")
+			warnings = append(warnings, name+" looks like a setting, but is unknown")
 		}
 	}
 	return env.Provider(".", env.Opt{
@@ -158,10 +158,10 @@ func environment(environ []string, keys []key) (*env.Env, []string) {
 	}), warnings
 }
 
-// parseFlags returns the flags that were given, and the settings file.
+// parseFlags returns the flags that were given, and the path of the settings file.
 func parseFlags(src Sources, keys []key) (map[string]any, string, error) {
 	fs := flag.NewFlagSet(src.Command, flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // the whole usage text after a mistyped flag would hide what was wrong
+	fs.SetOutput(io.Discard) // after a mistyped flag, the whole usage text would hide the mistake
 
 	given := make(map[string]any)
 	file := fs.String("config", "", "")
@@ -175,16 +175,16 @@ func parseFlags(src Sources, keys []key) (map[string]any, string, error) {
 		usage(src, keys)
 		return nil, "", err
 	} else if err != nil {
-		return nil, "", fmt.Errorf("%w: %w (-h shows them all)", ErrInvalid, err)
+		return nil, "", fmt.Errorf("%w: %w (see -h)", ErrInvalid, err)
 	}
 	if fs.NArg() > 0 {
-		return nil, "", fmt.Errorf("%w: %q is no flag", ErrInvalid, fs.Arg(0))
+		return nil, "", fmt.Errorf("%w: unexpected argument %q", ErrInvalid, fs.Arg(0))
 	}
 	return given, *file, nil
 }
 
-// flagValue notes that a flag was given. The type is checked later, with the
-// other sources, so that one run reports every fault.
+// flagValue records a flag. Its type is checked later together with the other sources, so that one
+// run reports every fault.
 type flagValue struct {
 	key   key
 	given map[string]any

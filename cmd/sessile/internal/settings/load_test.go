@@ -14,7 +14,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// load is Load with a settings file of that content, if there is any.
+// load calls Load with a settings file of that content, unless it is empty.
 func load(t *testing.T, file string, environ []string, args ...string) (Settings, []string, error) {
 	t.Helper()
 	if file != "" {
@@ -129,9 +129,9 @@ func TestLoadSwitchesOffByEveryWordFromEverySource(t *testing.T) {
 func TestLoadErrorNamesTheWordsForOff(t *testing.T) {
 	_, _, err := load(t, "store: {max_lifetime: 90, cleanup_interval: true}\n", []string{"SESSILE_STORE_MAX_SESSIONS_PER_USER=many"}, "-store.ttl", "off")
 	for _, fault := range []string{
-		`store.max_lifetime: "90" is neither a duration with a unit, such as "30m", nor never, none, off, unlimited or -1`,
+		`store.max_lifetime: "90" is neither a duration with a unit, such as "30m", nor one of never, none, off, unlimited, -1`,
 		`store.cleanup_interval: "true" is neither a duration`,
-		`store.max_sessions_per_user: "many" is neither a number nor never, none, off, unlimited or -1`,
+		`store.max_sessions_per_user: "many" is neither a number nor one of never, none, off, unlimited, -1`,
 		`'store.ttl'`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), fault) {
@@ -140,7 +140,7 @@ func TestLoadErrorNamesTheWordsForOff(t *testing.T) {
 	}
 }
 
-// A default gives way to what was set; what was set does not.
+// A default adapts to explicit settings. Explicit settings do not adapt.
 func TestLoadOverridesTheDefaultsOfTheDemo(t *testing.T) {
 	s, _, err := load(t, "", nil, "-store.max_lifetime", "8s")
 	if err != nil || s.Store.TTL != 8*time.Second || s.Store.TouchInterval != 4*time.Second {

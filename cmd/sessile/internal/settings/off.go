@@ -14,16 +14,15 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// offWords switch a setting off that can be switched off, in the file, in the
-// environment and as a flag.
-const offWords = "never, none, off, unlimited or -1"
+// offWords disable a setting that can be disabled, in the file, the environment or a flag.
+const offWords = "never, none, off, unlimited, -1"
 
-// canBeOff reports whether a setting can be switched off by name.
+// canBeOff reports whether a setting can be disabled by name.
 func (k key) canBeOff() bool {
 	return slices.Contains([]string{"store.max_lifetime", "store.cleanup_interval", "store.max_sessions_per_user"}, k.name)
 }
 
-// isOff reports whether v is one of offWords. YAML 1.1 takes the word off for false.
+// isOff reports whether v is one of offWords. YAML 1.1 parses the word off as false.
 func isOff(v any) bool {
 	switch v := v.(type) {
 	case string:
@@ -38,8 +37,8 @@ func isOff(v any) bool {
 	}
 }
 
-// switchOff replaces offWords by what the store takes for them, and drops, with a
-// fault each, what is neither one of them nor a value.
+// switchOff replaces offWords by the store's value for "disabled". It drops values that are neither
+// valid nor one of offWords, and reports a fault for each.
 func switchOff(k *koanf.Koanf, keys []key) error {
 	var faults []error
 	for _, s := range keys {
@@ -48,18 +47,18 @@ func switchOff(k *koanf.Koanf, keys []key) error {
 			continue
 		}
 		if isOff(v) {
-			faults = append(faults, k.Set(s.name, int64(sessile.NoCleanup))) // all three names are -1
+			faults = append(faults, k.Set(s.name, int64(sessile.NoCleanup))) // NoCleanup, NoMaxLifetime and Unlimited are all -1
 			continue
 		}
 		if why := s.faultOf(v); why != "" {
-			faults = append(faults, fmt.Errorf("%s: %q is neither %s nor %s", s.name, fmt.Sprint(v), why, offWords))
+			faults = append(faults, fmt.Errorf("%s: %q is neither %s nor one of %s", s.name, fmt.Sprint(v), why, offWords))
 			k.Delete(s.name)
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// faultOf is what v should have been, "" if it is that.
+// faultOf returns what v should have been, or "" if v is valid.
 func (k key) faultOf(v any) string {
 	var err error
 	text, isText := v.(string)
@@ -68,7 +67,7 @@ func (k key) faultOf(v any) string {
 		if isText {
 			_, err = time.ParseDuration(text)
 		}
-		if err != nil || !isText && v != 0 { // a bare number would be taken for nanoseconds, which nobody means
+		if err != nil || !isText && v != 0 { // a bare number would mean nanoseconds, which nobody wants
 			return `a duration with a unit, such as "30m",`
 		}
 	default:
@@ -82,7 +81,7 @@ func (k key) faultOf(v any) string {
 	return ""
 }
 
-// giveWay lowers the defaults that make no sense beside what was set.
+// giveWay lowers defaults that would contradict the settings that were set explicitly.
 func (s Settings) giveWay(isSet func(name string) bool) Settings {
 	if life := s.Store.MaxLifetime; !isSet("store.ttl") && life >= time.Second {
 		s.Store.TTL = min(s.Store.TTL, life)

@@ -1,7 +1,6 @@
-// Package settings gathers the command's settings from its defaults, an optional
-// YAML file, the environment and its flags, in that order: what comes later wins.
-// It knows names, types and where a value came from, and reports every fault it
-// finds at once; it opens nothing and starts nothing.
+// Package settings reads the command's settings from the defaults, an optional YAML file, the
+// environment and the flags. Later sources override earlier ones. The package reports all faults at
+// once. It opens nothing and starts nothing.
 package settings
 
 import (
@@ -17,43 +16,43 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// What the cookies setting may be.
+// The values of the setting cookies.
 const (
-	// CookiesAuto sends insecure cookies to a loopback address without TLS, and secure ones otherwise.
+	// CookiesAuto uses insecure cookies on a loopback address without TLS, and secure ones otherwise.
 	CookiesAuto = "auto"
-	// CookiesSecure sends __Host- cookies with Secure: over TLS, or behind a proxy that ends it.
+	// CookiesSecure uses __Host- cookies with Secure, for TLS here or at a proxy.
 	CookiesSecure = "secure"
-	// CookiesInsecure drops the prefix and Secure, for plain HTTP in development.
+	// CookiesInsecure drops the prefix and Secure, for development over plain HTTP.
 	CookiesInsecure = "insecure"
 )
 
-// ErrInvalid is what Load returns, wrapped, when a setting is wrong.
+// ErrInvalid is wrapped by the error of Load if a setting is invalid.
 var ErrInvalid = errors.New("invalid settings")
 
-// Settings are what the command needs to know. The tags are the keys of the YAML
-// file, of the flags (-addr, -store.ttl) and, in capitals with SESSILE_ in front,
-// of the environment (SESSILE_ADDR, SESSILE_STORE_TTL).
+// Settings are the command's settings. The tags are the keys of the YAML file and the names of the
+// flags (-addr, -store.ttl). In capitals and with the prefix SESSILE_, they are the names of the
+// environment variables (SESSILE_ADDR, SESSILE_STORE_TTL).
 type Settings struct {
-	// Addr is the TCP address to listen on; port 0 takes a free one.
+	// Addr is the TCP address to listen on. Port 0 selects a free port.
 	Addr string `yaml:"addr"`
-	// TLS serves HTTPS with a certificate that is made at the start and signed by itself.
+	// TLS serves HTTPS with a self-signed certificate that is generated at the start.
 	TLS bool `yaml:"tls"`
 	// Cookies is CookiesAuto, CookiesSecure or CookiesInsecure.
 	Cookies string `yaml:"cookies"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `yaml:"log_level"`
-	// FreshFor is how long an authentication counts as recent for a dangerous action.
+	// FreshFor is how long an authentication is recent enough for a sensitive action.
 	FreshFor time.Duration `yaml:"fresh_for"`
-	// RememberFor is the sliding lifetime of a session whose user asked to be remembered; its absolute one is three times that.
+	// RememberFor is the idle timeout of a remembered session. Its absolute timeout is three times as long.
 	RememberFor time.Duration `yaml:"remember_for"`
-	// TrustedProxies are the addresses or networks whose forwarding headers are believed.
+	// TrustedProxies are the addresses or networks whose forwarding headers are trusted.
 	TrustedProxies []string `yaml:"trusted_proxies"`
-	// Store is the session store's own configuration.
+	// Store configures the session store.
 	Store sessile.Config `yaml:"store"`
 }
 
-// Defaults are the settings of a demo: shorter lifetimes than the library's own,
-// so that there is something to see in the countdowns.
+// Defaults returns the settings of the demo. Its lifetimes are shorter than the library's, so that
+// the countdowns are interesting.
 func Defaults() Settings {
 	return Settings{
 		Addr:        "127.0.0.1:8080",
@@ -65,15 +64,15 @@ func Defaults() Settings {
 			Path:        "sessile.db",
 			TTL:         30 * time.Minute,
 			MaxLifetime: 12 * time.Hour,
-			// An access shows in the idle timeout soon; the library writes it down less often.
+			// The idle timeout shows an access soon. The library's default writes less often.
 			TouchInterval: 10 * time.Second,
 		},
 	}
 }
 
-// InsecureCookies reports whether the session cookie must work over plain HTTP.
-// Browsers keep __Host- and Secure cookies for HTTPS alone, so a demo on a
-// loopback address without TLS could not log anybody in with them.
+// InsecureCookies reports whether the session cookie must work over plain HTTP. Browsers accept
+// __Host- and Secure cookies only over HTTPS, so nobody could log in to a demo on a loopback
+// address without TLS.
 func (s Settings) InsecureCookies() bool {
 	if s.Cookies != CookiesAuto {
 		return s.Cookies == CookiesInsecure
@@ -89,29 +88,29 @@ func (s Settings) InsecureCookies() bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// validate reports every fault of the settings, the store's included.
+// validate returns all faults of the settings, including the store's.
 func (s Settings) validate() []error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
-		fault("addr", "%q is not host:port", s.Addr)
+		fault("addr", "%q is not of the form host:port", s.Addr)
 	}
 	if !slices.Contains([]string{CookiesAuto, CookiesSecure, CookiesInsecure}, s.Cookies) {
-		fault("cookies", "%q is none of auto, secure, insecure", s.Cookies)
+		fault("cookies", "%q is invalid: use auto, secure or insecure", s.Cookies)
 	}
 	if s.TLS && s.Cookies == CookiesInsecure {
-		fault("cookies", "insecure cookies make no sense together with tls")
+		fault("cookies", "insecure cookies cannot be combined with tls")
 	}
 	if _, err := zapcore.ParseLevel(s.LogLevel); err != nil {
-		fault("log_level", "%q is none of debug, info, warn, error", s.LogLevel)
+		fault("log_level", "%q is invalid: use debug, info, warn or error", s.LogLevel)
 	}
 	if s.FreshFor <= 0 {
-		fault("fresh_for", "%v is not more than 0", s.FreshFor)
+		fault("fresh_for", "%v must be positive", s.FreshFor)
 	}
 	if most := 100 * 365 * 24 * time.Hour / 3; s.RememberFor <= 0 || s.RememberFor > most {
-		fault("remember_for", "%v is not more than 0, or more than %v", s.RememberFor, most)
+		fault("remember_for", "%v must be positive (limit %v)", s.RememberFor, most)
 	}
 	if err := s.Store.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("store: %w", err))

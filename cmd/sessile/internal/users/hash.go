@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The cost of one password, as the OWASP Password Storage Cheat Sheet recommends
-// for argon2id: 19 MiB, two passes, one thread.
+// The cost of hashing one password, as the OWASP Password Storage Cheat Sheet recommends for
+// argon2id: 19 MiB, two passes, one thread.
 const (
 	memoryKiB = 19 * 1024
 	passes    = 2
@@ -18,8 +18,8 @@ const (
 	saltBytes = 16
 )
 
-// hash is a password as it may be kept. It is in memory only, so the parameters
-// are not stored beside it; an application that keeps hashes stores them too.
+// hash is a hashed password. It is only in memory, so the parameters are not stored with it. An
+// application that stores hashes must store them too.
 type hash struct {
 	salt [saltBytes]byte
 	key  [keyBytes]byte
@@ -42,5 +42,5 @@ func derive(password string, salt [saltBytes]byte) []byte {
 	return argon2.IDKey([]byte(password), salt[:], passes, memoryKiB, threads, keyBytes)
 }
 
-// String keeps a hash out of logs and errors.
+// String keeps hashes out of logs and errors.
 func (h hash) String() string { return "****" }

@@ -1,7 +1,6 @@
-// Package users holds the demo's accounts and checks their passwords with argon2id.
-// The accounts live in memory and begin anew with each start, because they are
-// there to show sessions, not to show accounts. It knows nothing of sessions or HTTP.
-// A [Directory] is safe for concurrent use.
+// Package users holds the demo's accounts and checks their passwords with argon2id. The accounts
+// are only in memory and start afresh with the process, because the demo is about sessions, not
+// accounts. The package knows nothing of sessions or HTTP. A [Directory] is safe for concurrent use.
 package users
 
 import (
@@ -15,17 +14,18 @@ import (
 	"unicode/utf8"
 )
 
-// Errors of a Directory, for errors.Is.
+// Errors of a Directory. Test for them with errors.Is.
 var (
-	// ErrWrongPassword: there is no such user, or the password is not theirs. Which of the two is nobody's business.
-	ErrWrongPassword = errors.New("name or password is wrong")
-	// ErrWeakPassword: the new password is refused; the message says why.
+	// ErrWrongPassword means that the user does not exist or that the password is wrong. It does
+	// not reveal which.
+	ErrWrongPassword = errors.New("wrong name or password")
+	// ErrWeakPassword means that the new password is refused. The message says why.
 	ErrWeakPassword = errors.New("password is too weak")
 )
 
-// The accepted length of a new password, in characters and bytes. NIST SP 800-63B
-// asks for at least 8 and no rules about its characters; the upper bound keeps a
-// request from buying more hashing than a long pass phrase needs.
+// The accepted length of a new password, in characters and in bytes. NIST SP 800-63B requires at
+// least 8 characters and no rules about which ones. The upper bound limits the hashing work that
+// one request can cause.
 const (
 	minPassword = 8
 	maxPassword = 256
@@ -36,27 +36,27 @@ type Directory struct {
 	mu       sync.RWMutex
 	accounts map[string]account
 
-	// dummy is verified when there is no such user, so that the answer for an
-	// unknown name takes as long as the one for a known name.
+	// dummy is verified if the user does not exist, so that the response takes as long as for an
+	// existing user.
 	dummy hash
-	// slots bounds how many hashes are computed at once: each takes memoryKiB of
-	// memory, so an unbounded number of logins would be a way to exhaust it.
+	// slots bounds the number of concurrent hashes. Each one takes memoryKiB of memory, so
+	// unbounded logins could exhaust it.
 	slots chan struct{}
 }
 
-// account is one user's password, and how often it was changed.
+// account is the password of one user, and how often it was changed.
 type account struct {
 	hash    hash
 	version int
 }
 
-// Proof says that a user gave the password that the account had at that moment.
+// Proof proves that a user gave the password that the account had at that moment.
 type Proof struct {
 	ID      string
 	version int
 }
 
-// New returns a directory with accounts of the given names, all with one password.
+// New returns a directory of accounts with the given names, all with the same password.
 func New(names []string, password string) (*Directory, error) {
 	d := &Directory{
 		accounts: make(map[string]account, len(names)),
@@ -76,7 +76,7 @@ func New(names []string, password string) (*Directory, error) {
 	return d, nil
 }
 
-// Names lists the accounts in alphabetical order.
+// Names returns the account names in alphabetical order.
 func (d *Directory) Names() []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -88,9 +88,9 @@ func (d *Directory) Names() []string {
 	return names
 }
 
-// Verify returns a proof if the password is the user's, and ErrWrongPassword
-// otherwise. It waits for its turn as long as ctx allows. A password takes a while to
-// check and may be changed meanwhile: ask [Directory.Holds] once the proof was used.
+// Verify returns a proof if the password is correct, and ErrWrongPassword otherwise. It waits for a
+// free slot until ctx ends. The password may change while it is being checked, so call
+// [Directory.Holds] after using the proof.
 func (d *Directory) Verify(ctx context.Context, name, password string) (Proof, error) {
 	id := canonical(name)
 	d.mu.RLock()
@@ -100,7 +100,7 @@ func (d *Directory) Verify(ctx context.Context, name, password string) (Proof, e
 		a.hash = d.dummy
 	}
 	if len(password) > maxPassword {
-		password = "" // it is nobody's, and is not worth hashing; the work is done all the same
+		password = "" // too long to be a password; hash anyway, for equal timing
 	}
 	if err := d.enter(ctx); err != nil {
 		return Proof{}, err
@@ -112,7 +112,7 @@ func (d *Directory) Verify(ctx context.Context, name, password string) (Proof, e
 	return Proof{ID: id, version: a.version}, nil
 }
 
-// Holds returns ErrWrongPassword if the password was changed since the proof.
+// Holds returns ErrWrongPassword if the password was changed after the proof.
 func (d *Directory) Holds(p Proof) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -122,21 +122,21 @@ func (d *Directory) Holds(p Proof) error {
 	return nil
 }
 
-// CheckPassword reports why a new password is refused: [ErrWeakPassword], or nil.
+// CheckPassword returns [ErrWeakPassword] with a reason, or nil if the password is acceptable.
 func CheckPassword(id, password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return fmt.Errorf("%w: it needs at least %d characters", ErrWeakPassword, minPassword)
+		return fmt.Errorf("%w: it must have at least %d characters", ErrWeakPassword, minPassword)
 	case len(password) > maxPassword:
-		return fmt.Errorf("%w: it must not be longer than %d bytes", ErrWeakPassword, maxPassword)
+		return fmt.Errorf("%w: it must have at most %d bytes", ErrWeakPassword, maxPassword)
 	case strings.EqualFold(password, id):
 		return fmt.Errorf("%w: it is the user name", ErrWeakPassword)
 	}
 	return nil
 }
 
-// SetPassword replaces the password of an account. Whoever calls it must end the
-// user's other sessions too: those who know the old password may own some of them.
+// SetPassword replaces the password of an account. The caller must also end the user's other
+// sessions: somebody who knew the old password may own one of them.
 func (d *Directory) SetPassword(ctx context.Context, id, password string) error {
 	if err := CheckPassword(id, password); err != nil {
 		return err
@@ -166,5 +166,5 @@ func (d *Directory) enter(ctx context.Context) error {
 
 func (d *Directory) leave() { <-d.slots }
 
-// canonical is the form of a name that accounts are kept under.
+// canonical returns the form of a name under which accounts are stored.
 func canonical(name string) string { return strings.ToLower(strings.TrimSpace(name)) }

@@ -1,8 +1,8 @@
-// Two conveniences; every page works without them.
+// Two enhancements. Every page works without them.
 "use strict";
 
-// Countdowns: <time data-left="milliseconds at the time the page was made">. Only
-// differences of this machine's clock are used: it may be wrong.
+// Countdowns: <time data-left="milliseconds left when the page was rendered">. They use only
+// differences of this machine's clock, because that clock may be wrong.
 function left(ms) {
   if (ms <= 0) return "over";
   const s = Math.floor(ms / 1000), m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
@@ -32,14 +32,14 @@ if (live) {
     log.prepend(line);
     while (log.children.length > 50) log.lastChild.remove();
   };
-  // A button of this page must not load it again: that would empty the log.
+  // A button of this page must not reload it: that would empty the log.
   live.addEventListener("submit", async (e) => {
     e.preventDefault();
     try {
       const answer = await fetch(e.target.action, { method: "POST", body: new URLSearchParams(new FormData(e.target)) });
       if (!answer.ok || new URL(answer.url).pathname !== location.pathname) location.reload();
     } catch {
-      note("The server could not be reached.");
+      note("The server is unreachable.");
     }
   });
   const stream = new EventSource(live.dataset.stream);
@@ -47,7 +47,7 @@ if (live) {
   stream.addEventListener("open", () => say("Live.", "open"));
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) say("The stream is closed.", "ended");
-    else say("Connection lost; trying again.", "lost");
+    else say("Connection lost. Reconnecting.", "lost");
   });
   stream.addEventListener("snapshot", (e) => {
     const snapshot = JSON.parse(e.data);
