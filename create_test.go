@@ -296,3 +296,15 @@ func TestCreateChecksLifetimes(t *testing.T) { // A19, S28
 		f.alive(tok)
 	})
 }
+
+func TestCreateWithAnEndedContextMakesNoSession(t *testing.T) {
+	s := openIn(t, sessile.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, tok, err := s.Create(ctx, sessile.Meta{}, "ann", nil); !errors.Is(err, context.Canceled) || !tok.IsZero() {
+		t.Error(err)
+	}
+	if list, err := s.ListForUser(t.Context(), "ann"); err != nil || len(list) > 0 {
+		t.Errorf("%d sessions, %v", len(list), err)
+	}
+}

@@ -1,11 +1,13 @@
 package sessile_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
@@ -60,4 +62,12 @@ func TestListLeavesOutExpiredAndDestroyed(t *testing.T) { // S36
 			f.Fatalf("list is %v", f.ids(list))
 		}
 	})
+}
+
+func TestListThatCannotBeReadIsAnError(t *testing.T) {
+	s, h := hookedMemory(t, sessile.Config{})
+	h.Set(persisttest.Hooks{Fail: persisttest.FailOn(persisttest.ByUser, persist.ErrUnavailable)})
+	if list, err := s.ListForUser(t.Context(), "ann"); !errors.Is(err, sessile.ErrUnavailable) || list != nil {
+		t.Errorf("%v, %v", list, err)
+	}
 }

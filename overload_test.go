@@ -95,6 +95,9 @@ func TestOverloadEndsOnlyWithRoomToSpare(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if h := s.Health(); h.State != sessile.HealthDegraded || h.Reason != "too many changes wait for the disk" {
+			t.Errorf("%v, %q", h.State, h.Reason)
+		}
 		x := sessions[0].ID()
 		for range 2 { // one commit makes room for one: not enough to open
 			allow <- struct{}{}
