@@ -98,7 +98,8 @@ func TestHealthReportsHowFarTheWallClockIsBehind(t *testing.T) {
 	want(sessile.HealthOK, "")
 }
 
-// Trouble that has just begun is no trouble of a minute because the wall clock was set ahead.
+// TestHealthOfANewFailureDoesNotAgeWithTheWallClock: the wall clock is set ahead, and the
+// failure does not count as one of a minute.
 func TestHealthOfANewFailureDoesNotAgeWithTheWallClock(t *testing.T) {
 	c := new(twoClocks)
 	s, h := hookedMemory(t, c.of(sessile.Config{BatchInterval: time.Hour}))

@@ -183,14 +183,14 @@ func TestCreateWithACollisionIsErrConflict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	victim, tok := login(t, s, "ann")
+	first, tok := login(t, s, "ann")
 	clock.advance(time.Millisecond) // another id, with the same token
 	if _, _, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrConflict) {
 		t.Errorf("create: %v", err)
 	}
 	got, err := s.ReadByToken(t.Context(), tok)
-	if err != nil || got.ID() != victim.ID() {
-		t.Errorf("the victim: %v", err)
+	if err != nil || got.ID() != first.ID() {
+		t.Errorf("the first session: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

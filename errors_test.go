@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// sentinels are the errors of the face and where they are born.
-var sentinels = map[string]struct{ face, born error }{
+// sentinels are the exported errors and the variables below that they are.
+var sentinels = map[string]struct{ exported, origin error }{
 	"ErrNotFound":      {sessile.ErrNotFound, persist.ErrNotFound},
 	"ErrUnavailable":   {sessile.ErrUnavailable, persist.ErrUnavailable},
 	"ErrUnknown":       {sessile.ErrUnknown, persist.ErrUnknown},
@@ -38,10 +38,10 @@ var sentinels = map[string]struct{ face, born error }{
 
 func TestErrorsAreTheSameInEveryPackage(t *testing.T) {
 	for name, e := range sentinels {
-		if e.born != nil && e.face != e.born { //nolint:errorlint // the variable itself is what counts
-			t.Errorf("%s is not the variable of the room below", name)
+		if e.origin != nil && e.exported != e.origin { //nolint:errorlint // the variable itself is what counts
+			t.Errorf("%s is not the variable of the package below", name)
 		}
-		if !errors.Is(fmt.Errorf("reading: %w", e.face), e.face) {
+		if !errors.Is(fmt.Errorf("reading: %w", e.exported), e.exported) {
 			t.Errorf("%s is not found when it is wrapped", name)
 		}
 	}
@@ -50,16 +50,16 @@ func TestErrorsAreTheSameInEveryPackage(t *testing.T) {
 func TestErrorsAreNotTakenForOneAnother(t *testing.T) { // S48
 	for name, e := range sentinels {
 		for other, o := range sentinels {
-			is := errors.Is(e.face, o.face)
+			is := errors.Is(e.exported, o.exported)
 			want := name == other || name == "ErrExpired" && other == "ErrNotFound"
 			if is != want {
 				t.Errorf("%s is %s: %t", name, other, is)
 			}
-			if name != other && e.face.Error() == o.face.Error() {
-				t.Errorf("%s and %s read the same: %v", name, other, e.face)
+			if name != other && e.exported.Error() == o.exported.Error() {
+				t.Errorf("%s and %s read the same: %v", name, other, e.exported)
 			}
 		}
-		if s := e.face.Error(); s == "" || strings.HasPrefix(s, "failed") || strings.HasSuffix(s, ".") {
+		if s := e.exported.Error(); s == "" || strings.HasPrefix(s, "failed") || strings.HasSuffix(s, ".") {
 			t.Errorf("%s reads %q", name, s)
 		}
 	}

@@ -138,7 +138,7 @@ func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessil
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The behaviour suite: every row of the contract, over the public face only,
+// The behaviour suite: every row of the contract, over the public API only,
 // once per configuration. In "small" the hot set holds one session, so that
 // everything goes through the disk; in "reopened" the store is closed and opened
 // again before every call.

@@ -203,7 +203,7 @@ func TestAdmissionShortensASustainedWaitQueue(t *testing.T) {
 	}
 }
 
-// After a quiet time, trouble is a burst again.
+// After a quiet time, a full queue is a burst again.
 func TestAdmissionForgetsASustainedQueueAfterAQuietTime(t *testing.T) {
 	g := newHarness(t, narrow)
 	all := g.fill(11)
@@ -303,7 +303,7 @@ func TestAdmissionWaitEndsWithTheContextOrThePatience(t *testing.T) {
 	})
 }
 
-// Ten times the load, in a world where a commit of a hundred takes 10 ms and
+// Ten times the load, in a simulation where a commit of a hundred takes 10 ms and
 // nothing else takes time: whoever is let in has waited for its patience at most,
 // whoever is refused too, and the disk is never idle (R12).
 func TestAdmissionKeepsTheWaitQueueShortUnderTenTimesTheLoad(t *testing.T) {
@@ -325,7 +325,7 @@ func nthID(n int) (id persist.ID) {
 	return id
 }
 
-// applied is what a commit without trouble says.
+// applied is the result of a commit that succeeds.
 func applied(b *persist.Batch) (r persist.Result) {
 	for range b.Writes {
 		r.Writes = append(r.Writes, persist.Outcome{Status: persist.StatusApplied})

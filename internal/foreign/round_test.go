@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	patience = 300 * time.Millisecond // of a call in trouble
+	patience = 300 * time.Millisecond // of a call while other programs interfere
 	slack    = time.Second            // of a noisy machine: what a call may take beyond its patience
 	recovery = 5 * time.Second        // the longest time from when the file is back to a store that works
 	stuck    = 60 * time.Second       // a round that takes longer hangs

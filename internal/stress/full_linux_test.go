@@ -52,13 +52,13 @@ func TestStressFullDiskLosesNothing(t *testing.T) {
 	}
 }
 
-func fillOnce(t *testing.T) *siege {
+func fillOnce(t *testing.T) *outage {
 	t.Helper()
 	dir := t.TempDir()
 	if err := mount(t, dir); err != nil {
 		t.Fatal(err)
 	}
-	s := newSiege(t, harness.Setup{Path: filepath.Join(dir, "s.db"), Hot: 10, Max: 20}, rand.Uint64())
+	s := newOutage(t, harness.Setup{Path: filepath.Join(dir, "s.db"), Hot: 10, Max: 20}, rand.Uint64())
 	s.steps(false, 20)
 	filler := fill(t, dir, rand.Int64N(200<<10))
 	s.steps(true, 60)
@@ -66,7 +66,7 @@ func fillOnce(t *testing.T) *siege {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	s.relieved()
+	s.recovered()
 	s.none()
 	return s
 }

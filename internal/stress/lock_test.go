@@ -79,7 +79,7 @@ func lock(t *testing.T, path string) (free func()) {
 // call outlives its context, what is in memory is read and changed as ever, a
 // second store is refused at once, and afterwards everything is written (R16, D16, D24, I9).
 func TestStressForeignLockDelaysWritesOnly(t *testing.T) {
-	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
+	s := newOutage(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
 	s.steps(false, 40)
 	_, hot, err := s.store.Create(context.Background(), sessile.Meta{}, "hot", nil)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestStressForeignLockDelaysWritesOnly(t *testing.T) {
 	if err := s.store.Destroy(context.Background(), mustRead(t, s.store, hot).ID()); err != nil {
 		t.Error(err)
 	}
-	s.relieved()
+	s.recovered()
 	s.none()
 	t.Logf("locked for %v: %d hot reads, %d calls failed, none late", *held, reads, failed)
 	if failed == 0 {

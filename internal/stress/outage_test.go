@@ -17,8 +17,8 @@ import (
 // Machines are noisy: a call counts as late only if it is so by a second.
 const slack = time.Second
 
-// siege is a store in trouble, and two who use it meanwhile.
-type siege struct {
+// outage is a store whose disk or lock fails, and two clients that use it meanwhile.
+type outage struct {
 	t       *testing.T
 	setup   harness.Setup
 	store   *sessile.Store
@@ -29,9 +29,9 @@ type siege struct {
 	found   []ledger.Violation
 }
 
-func newSiege(t *testing.T, setup harness.Setup, seed uint64) *siege {
+func newOutage(t *testing.T, setup harness.Setup, seed uint64) *outage {
 	t.Helper()
-	s := &siege{t: t, setup: setup, ledger: ledger.New(), rand: rand.New(rand.NewPCG(seed, 15))}
+	s := &outage{t: t, setup: setup, ledger: ledger.New(), rand: rand.New(rand.NewPCG(seed, 15))}
 	s.open()
 	for i := range 2 {
 		s.clients = append(s.clients, &harness.Client{
@@ -46,7 +46,7 @@ func newSiege(t *testing.T, setup harness.Setup, seed uint64) *siege {
 	return s
 }
 
-func (s *siege) open() {
+func (s *outage) open() {
 	s.t.Helper()
 	var err error
 	if s.store, err = s.setup.Open(context.Background()); err != nil {
@@ -54,8 +54,8 @@ func (s *siege) open() {
 	}
 }
 
-// steps has the clients do something at random, n times. In trouble they are impatient.
-func (s *siege) steps(faulty bool, n int) {
+// steps has the clients do something at random, n times. In an outage they are impatient.
+func (s *outage) steps(faulty bool, n int) {
 	for i := range n {
 		c := s.clients[i%len(s.clients)]
 		c.Faulty, c.Patience = faulty, 10*time.Second
@@ -66,10 +66,10 @@ func (s *siege) steps(faulty bool, n int) {
 	}
 }
 
-// relieved checks the store, now that there is no trouble any more: it recovers by
+// recovered checks the store after the outage: it recovers by
 // itself, within five seconds, and everything that it acknowledged is there, also
 // when it is opened again.
-func (s *siege) relieved() {
+func (s *outage) recovered() {
 	s.t.Helper()
 	for _, c := range s.clients {
 		c.Faulty, c.Patience = false, 5*time.Second
@@ -93,11 +93,11 @@ func (s *siege) relieved() {
 	}
 }
 
-func (s *siege) check() {
+func (s *outage) check() {
 	s.found = append(s.found, s.ledger.Check(context.Background(), s.store, ledger.Settled)...)
 }
 
-func (s *siege) close() {
+func (s *outage) close() {
 	s.t.Helper()
 	if err := s.store.Close(); err != nil {
 		s.t.Errorf("Close: %v", err)
@@ -105,7 +105,7 @@ func (s *siege) close() {
 }
 
 // none fails the test if a promise was broken.
-func (s *siege) none() {
+func (s *outage) none() {
 	s.t.Helper()
 	for _, b := range s.found {
 		s.t.Error(b)
@@ -115,9 +115,9 @@ func (s *siege) none() {
 // TestStressNoticesABrokenStore is the negative control: a store that acknowledges
 // destroys before they are stored, and loses the last ones.
 func TestStressNoticesABrokenStore(t *testing.T) {
-	s := newSiege(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Wrap: harness.EarlyDestroys}, 1)
+	s := newOutage(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Wrap: harness.EarlyDestroys}, 1)
 	s.steps(false, 100)
-	s.relieved()
+	s.recovered()
 	for _, b := range s.found {
 		if b.Kind == ledger.Undone {
 			t.Logf("noticed: %v", b)
