@@ -106,8 +106,10 @@ func TestLoginWhoseResponseTimesOutIsUndone(t *testing.T) { // Authenticate: "If
 	}
 }
 
-// sessions is how many sessions there are.
+// sessions is how many sessions there are, once everything is on disk.
 func (f *fixture) sessions() int {
+	f.Helper()
+	f.must(f.store.Sync(f.Context()))
 	return f.count(sessile.EventCreated) - f.count(sessile.EventDestroyed)
 }
 
