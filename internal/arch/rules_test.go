@@ -88,6 +88,10 @@ func packages() map[string]rules {
 			statics: true, registers: true,
 			starts: []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
 		},
+		"metrics": {
+			imports: []string{"."},
+			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
+		},
 		"middleware/middlewaretest": {
 			imports: []string{".", "middleware", "persist", "persist/sqlite"},
 			starts:  []string{"WithHandle"}, // ends with the test
@@ -121,6 +125,7 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist/sqlite"},
 		"cmd":        {".", "middleware", "persist/sqlite"},
+		"metrics":    {".", "metrics", "persist/sqlite"},               // other people's monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
 		"persist":    {".", "persist", "persist/persisttest"},          // other people's databases
 		"tools":      nil,

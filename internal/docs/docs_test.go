@@ -82,7 +82,7 @@ var code = regexp.MustCompile("(?s)```.*?```")
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "middleware/frameworks/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "metrics/*/README.md", "middleware/frameworks/README.md"} {
 		names, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)
