@@ -73,7 +73,7 @@ cover: ## statement coverage by package; the profile is out/cover.out
 	@go test -short -coverpkg=./... -coverprofile=out/cover.out ./... | $(ran)
 	@go tool cover -func=out/cover.out | tail -1
 
-.PHONY: lint vet vet-ports fmt fmt-check tidy-check hygiene words walks vuln
+.PHONY: lint vet vet-ports fmt fmt-check tidy-check hygiene words walks alerts vuln
 lint: bin/golangci-lint ## the linters, in every module
 	@$(call in-modules,"$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...)
 
@@ -101,6 +101,10 @@ words: ## fails if the core uses a word from the list of private words
 
 walks: ## counts the functions and files of package actor that a call runs through
 	@.ci/walks
+
+alerts: ## checks the alert rules and the queries of the dashboard with promtool
+	@command -v promtool >/dev/null || { echo "promtool is not installed (Debian: apt-get install prometheus)"; exit 1; }
+	@go -C metrics/prometheus test -count=1 -v -run '^TestPromtool' -promtool=promtool . | $(some)
 
 vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability database
 	@$(call in-modules,"$(CURDIR)/bin/govulncheck" ./...)
