@@ -1,14 +1,14 @@
-// Package bridge gives package middleware what a store has for it alone: accesses that are
-// announced to a client, events of its own, and facts about the token of a request. An
-// application must not have them: it could forge an event.
+// Package bridge gives package middleware the parts of a store that only it may use: announced
+// accesses, its own events, and facts about the token of a request. An application must not have them,
+// because it could forge events.
 //
-// Go has no friend packages, and an exported method would be in the API of everybody. So
-// sessile.Store embeds a Holder under an unexported name. The only method of a Holder is
-// unexported: nothing but Of can call it, and only this module can import Of. A function
-// variable that the root sets would do too, but it would need an init function.
+// Go has no friend packages, and an exported method would be part of the public API. So sessile.Store
+// embeds a Holder under an unexported name. The only method of a Holder is unexported. Only Of can call
+// it, and only this module can import Of. A function variable set by the root would work too, but would
+// need an init function.
 package bridge
 
-// Holder holds the calls that a store has for the middleware.
+// Holder holds the functions that a store offers to the middleware.
 type Holder struct{ calls any }
 
 // Hold returns a Holder of calls.
@@ -16,17 +16,17 @@ func Hold(calls any) Holder { return Holder{calls} }
 
 func (h Holder) held() any { return h.calls }
 
-// Of returns the calls of a store. The caller declares the interface that it needs of them.
+// Of returns the functions of a store. The caller declares the interface that it needs.
 func Of(store interface{ held() any }) any { return store.held() }
 
-// Found is what a lookup finds out beside the session.
+// Found is what a lookup learns besides the session.
 type Found struct {
-	// TouchDue: the last access is Config.TouchInterval ago, or half of the session's TTL.
+	// TouchDue: the last access is older than Config.TouchInterval, or than half of the session's TTL.
 	TouchDue bool
 	// AnnounceDue: the same is true of the last access that was announced to the client.
 	AnnounceDue bool
-	// SuccessorLost: the token was replaced, and for a minute nobody has presented its
-	// successor. The response that carried the successor must have been lost. Then a
-	// rotation From this token, with a grace, replaces the successor.
+	// SuccessorLost: the token was replaced, and nobody has presented its successor for a minute. The
+	// response with the successor must have been lost. A rotation From this token, with a grace, then
+	// replaces the successor.
 	SuccessorLost bool
 }

@@ -1,5 +1,4 @@
-// Package faults proves what a failing disk may do to a store (checklist R4, R5,
-// R11): every I/O call of a scripted life of sessions fails, in every way, and
-// what was acknowledged must hold, then, after the store has closed or crashed,
-// and after it was opened again. It has tests only.
+// Package faults tests a store on a failing disk. Every I/O call of a script of session calls fails,
+// in every way. What was acknowledged must hold at once, after the store has closed or crashed, and
+// after it was opened again. The package has only tests.
 package faults

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Op is a kind of call.
+// Op is a kind of file system call.
 type Op string
 
-// The calls that pass the hook.
+// The calls that reach the hook.
 const (
 	Open     Op = "open"
 	Delete   Op = "delete"
@@ -16,33 +16,33 @@ const (
 	Write    Op = "write"
 	Truncate Op = "truncate"
 	Sync     Op = "sync"
-	Lock     Op = "lock" // of the file or of the WAL's index; unlocking never passes
+	Lock     Op = "lock" // of the file or of the WAL index; unlocking does not reach the hook
 )
 
 // Call is one call to the file system.
 type Call struct {
 	Op   Op
-	Path string // empty for a temporary file
-	Off  int64  // of Read and Write, bytes; the new size for Truncate
-	Size int    // of Read and Write, bytes
-	Data []byte // of Write; valid during the call
-	Dir  bool   // Delete: the directory is synced too
+	Path string // "" for a temporary file
+	Off  int64  // Read, Write: offset in bytes; Truncate: the new size
+	Size int    // Read, Write: bytes
+	Data []byte // Write: valid only during the call
+	Dir  bool   // Delete: also sync the directory
 }
 
-// Verdict says what becomes of a call. The zero Verdict lets it pass.
+// Verdict says what happens to a call. The zero Verdict lets it pass.
 type Verdict struct {
-	Delay time.Duration // it begins so much later
-	Code  int32         // it fails with this SQLite result code, and is not made
-	Do    bool          // it is made before it fails
-	Keep  int           // a Write that fails is made for its first bytes: it is torn
-	Drop  bool          // it reports success and is not made; a Read gives zeros
+	Delay time.Duration // start the call this much later
+	Code  int32         // fail the call with this SQLite result code, without making it
+	Do    bool          // make the call before it fails
+	Keep  int           // a failing Write is torn: only this many first bytes are written
+	Drop  bool          // report success without making the call; a Read returns zeros
 }
 
-// Hook decides what becomes of a call. It may be called by several goroutines at
-// once, and may block: then the disk is stalled.
+// Hook decides what happens to a call. Several goroutines may call it concurrently. It may block, which
+// stalls the disk.
 type Hook func(Call) Verdict
 
-// VFS is a file system with a hook. It is SQLite's own in all else.
+// VFS is SQLite's own file system with a hook.
 type VFS struct {
 	Name  string
 	hurry bool // see NewForBubble
@@ -50,7 +50,7 @@ type VFS struct {
 	hook  Hook
 }
 
-// Set replaces the hook; nil lets everything pass.
+// Set replaces the hook. nil lets every call pass.
 func (v *VFS) Set(hook Hook) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -80,12 +80,12 @@ func (v *VFS) do(c Call, call func() int32) int32 {
 	case d.Code == 0:
 		return call()
 	case d.Do:
-		_ = call() // it fails anyhow
+		_ = call() // the call fails in any case
 	}
 	return d.Code
 }
 
-// Result codes of SQLite for what goes wrong with a disk.
+// SQLite result codes for disk failures.
 const (
 	WriteFails = 10 | 3<<8 // SQLITE_IOERR_WRITE
 	SyncFails  = 10 | 4<<8 // SQLITE_IOERR_FSYNC

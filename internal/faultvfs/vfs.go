@@ -1,8 +1,7 @@
-// Package faultvfs puts a hook between SQLite and its files, for tests: every
-// read, write, sync, truncation, opening, deletion and lock can be recorded,
-// delayed, failed, torn or dropped. It owns the table of C function pointers that
-// this takes, in memory that is not Go's, and is the one room that imports
-// unsafe. It refuses to know what is in a file. A [VFS] is safe for concurrent use.
+// Package faultvfs puts a hook between SQLite and its files, for tests. Every read, write, sync,
+// truncate, open, delete and lock can be recorded, delayed, failed, torn or dropped. The package owns
+// the table of C function pointers for this, in memory outside the Go heap. It is the only package that
+// imports unsafe. It does not know what is in the files. A [VFS] is safe for concurrent use.
 package faultvfs
 
 import (
@@ -13,27 +12,26 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// file is an open file: SQLite knows it by its address.
+// file is an open file. SQLite knows it by its address.
 type file struct {
 	vfs  *VFS
 	path string
 	real *lib.Tsqlite3_io_methods
 }
 
-// registry is what C code, which has no receiver, finds its way by.
+// registry finds the Go objects for C code, which has no receivers.
 type registry struct {
 	mu      sync.Mutex
 	base    *lib.Tsqlite3_vfs
 	systems map[uintptr]*VFS
 	files   map[uintptr]file
-	tables  map[uintptr]uintptr // SQLite's methods → ours
+	tables  map[uintptr]uintptr // SQLite's method tables → ours
 }
 
 //nolint:gochecknoglobals // the functions of a VFS are called by C code, by address alone
 var all = registry{systems: map[uintptr]*VFS{}, files: map[uintptr]file{}, tables: map[uintptr]uintptr{}}
 
-// New registers a file system under a name that no other has, for the life of
-// the process.
+// New registers a file system under a unique name for the life of the process.
 func New(name string) *VFS {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -59,24 +57,24 @@ func New(name string) *VFS {
 	return v
 }
 
-// NewForBubble is New for tests in a synctest bubble. SQLite waits for a lock by the
-// clock of the machine and with locks of ours held. So the time of the bubble stands
-// still, and who has the lock cannot free it: SQLite gives up after 10 ms here, and not
-// after ten seconds. Elsewhere that is less than a busy machine may need to go on.
+// NewForBubble is New for tests in a synctest bubble. SQLite waits for a lock by the machine's clock
+// while it holds mutexes of ours. The time of the bubble stands still meanwhile, so the owner of the
+// lock cannot release it. Here SQLite therefore gives up after 10 ms instead of ten seconds. Outside a
+// bubble, 10 ms may be too short for a busy machine.
 func NewForBubble(name string) *VFS {
 	v := New(name)
 	v.hurry = true
 	return v
 }
 
-// pointed is what is at an address. It goes round a conversion that go vet
-// distrusts: the memory is not Go's, so nothing moves or frees it meanwhile.
+// pointed returns the object at an address. It avoids a conversion that go vet rejects. That is safe,
+// because the memory is outside the Go heap, so nothing moves or frees it.
 func pointed[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
 
-// address is a Go function as C code calls it.
+// address returns the address at which C code can call a Go function.
 func address[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
-// function is a C function as Go calls it.
+// function returns the Go function for the address of a C function.
 func function[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&struct{ p uintptr }{p})) }
 
 func at(f uintptr) file {
@@ -116,7 +114,7 @@ func xOpen(tls *libc.TLS, vfs, name, f uintptr, flags int32, out uintptr) int32 
 	return rc
 }
 
-// hooked copies a table of methods and puts ours into it.
+// hooked copies a method table and inserts our methods.
 func hooked(tls *libc.TLS, methods uintptr) uintptr {
 	p := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(lib.Tsqlite3_io_methods{})))
 	m := pointed[lib.Tsqlite3_io_methods](p)
@@ -135,9 +133,8 @@ func xDelete(tls *libc.TLS, vfs, name uintptr, dir int32) int32 {
 	})
 }
 
-// xSleep is how SQLite waits for a lock of the WAL's index. SQLite counts its tries
-// and not the time: a hundred sleeps that add up to ten seconds, and then "locking
-// protocol".
+// xSleep is how SQLite waits for a lock of the WAL index. SQLite counts attempts, not time: after a
+// hundred sleeps, which add up to ten seconds, it returns "locking protocol".
 func xSleep(tls *libc.TLS, vfs uintptr, microseconds int32) int32 {
 	if system(vfs).hurry {
 		microseconds = min(microseconds, 100)
@@ -172,7 +169,7 @@ func xWrite(tls *libc.TLS, f, buf uintptr, n int32, off int64) int32 {
 		d.Keep = int(n)
 	}
 	if d.Keep > 0 {
-		_ = write(tls, f, buf, min(int32(d.Keep), n), off) // it fails anyhow
+		_ = write(tls, f, buf, min(int32(d.Keep), n), off) // the call fails in any case
 	}
 	return d.Code
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// What follows breaks a store, so that a harness can show that it notices.
+// The following backends are broken on purpose, so that a harness can show that it detects it.
 
 // Broken returns a backend that runs hooks around the calls of db.
 func Broken(db *sqlite.DB, hooks persisttest.Hooks) persist.Backend {
 	return persisttest.HookedFile{Hooked: persisttest.Hook(db, hooks)}
 }
 
-// EarlyDestroys is a backend that acknowledges destroys before it commits them: it commits
-// them with the next batch.
+// EarlyDestroys returns a backend that acknowledges destroys before it commits them. It commits them
+// with the next batch.
 func EarlyDestroys(db *sqlite.DB) persist.Backend {
-	var ops, held, deferred []persist.Op // of the call; destroys of the batch before; its own
+	var ops, held, deferred []persist.Op // ops of the call; destroys of the previous batch; destroys of this batch
 	return Broken(db, persisttest.Hooks{
 		Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
 			batch := *c.Batch
@@ -50,7 +50,8 @@ func EarlyDestroys(db *sqlite.DB) persist.Backend {
 	})
 }
 
-// GracefulRotations is a backend that gives every rotation a grace: the old token stays valid.
+// GracefulRotations returns a backend that gives every rotation a grace period, so that the old token
+// stays valid.
 func GracefulRotations(db *sqlite.DB) persist.Backend {
 	return Broken(db, persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
 		batch := *c.Batch

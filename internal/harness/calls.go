@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// Update changes the i-th session's data, on disk when it returns if wait is set.
+// Update changes the data of the i-th session. If wait is set, the change is on disk when it returns.
 func (c *Client) Update(i int, wait bool) {
 	o := c.pick(i)
 	if o == nil {
@@ -53,14 +53,14 @@ func (c *Client) change(o *own, n ledger.Entry, f func(context.Context) error) {
 	}
 }
 
-// lost reports a session that is not found and must be there.
+// lost reports a session that must exist but was not found.
 func (c *Client) lost(o *own, err error) {
 	if errors.Is(err, sessile.ErrNotFound) && !o.unsure {
 		c.report(ledger.Lost, "session %s is not found", o.id)
 	}
 }
 
-// Rotate gives the i-th session a new token.
+// Rotate replaces the token of the i-th session.
 func (c *Client) Rotate(i int, grace bool) {
 	o := c.pick(i)
 	if o == nil {
@@ -78,7 +78,7 @@ func (c *Client) Rotate(i int, grace bool) {
 	})
 	c.lost(o, err)
 	switch n.Stage = ledger.StageOf(err); {
-	case err == nil && t.IsZero(): // it was not found, and may be so; or it has a grace
+	case err == nil && t.IsZero(): // not found, which is allowed, or the rotation has a grace
 		n.Stage = ledger.Refused
 	case err == nil:
 		n.Token = t
@@ -89,8 +89,8 @@ func (c *Client) Rotate(i int, grace bool) {
 			o.before, o.turned = o.token, c.Store.Now()
 		}
 		o.token, o.unsure = t, false
-	case n.Stage == ledger.Unknown && grace: // the old token is valid, whatever the disk did
-	case n.Stage == ledger.Unknown && !errors.Is(err, context.DeadlineExceeded): // then it is dead, whatever the disk did
+	case n.Stage == ledger.Unknown && grace: // the old token is valid in either case
+	case n.Stage == ledger.Unknown && !errors.Is(err, context.DeadlineExceeded): // the old token is dead in either case
 		n.Stage = ledger.Dead
 		o.unsure = true
 		c.refused(o.token)
@@ -100,8 +100,8 @@ func (c *Client) Rotate(i int, grace bool) {
 	c.Record(n)
 }
 
-// Reissue gives a session another token from the one before, where the one that it has was
-// never presented. Of several the i-th, or one that comes after it.
+// Reissue replaces a token that was never presented, by rotating from the token before it. It
+// uses the i-th such session, or a later one.
 func (c *Client) Reissue(i int) {
 	o := c.unseen(i)
 	if o == nil || c.Store.Now().Sub(o.turned) < time.Minute {
@@ -125,13 +125,13 @@ func (c *Client) Reissue(i int) {
 		n.Token = t
 		c.gone = append(c.gone, dead{o.token, true})
 		o.token, o.turned = t, c.Store.Now()
-	case n.Stage == ledger.Unknown: // the one before is valid, whatever the disk did
+	case n.Stage == ledger.Unknown: // the previous token is valid in either case
 		o.unsure = true
 	}
 	c.Record(n)
 }
 
-// unseen is a session whose token was never presented, nil if there is none.
+// unseen returns a session whose current token was never presented, or nil.
 func (c *Client) unseen(i int) *own {
 	for n := range c.live {
 		if o := c.pick(i + n); !o.unsure && !o.before.IsZero() {
@@ -141,7 +141,7 @@ func (c *Client) unseen(i int) *own {
 	return nil
 }
 
-// Destroy ends the i-th session. It is refused from then on, also after an error.
+// Destroy ends the i-th session. It is refused from then on, even after an error.
 func (c *Client) Destroy(i int) {
 	o := c.pick(i)
 	if o == nil {
@@ -150,7 +150,7 @@ func (c *Client) Destroy(i int) {
 	c.destroy([]sessile.ID{o.id}, func(ctx context.Context) error { return c.Store.Destroy(ctx, o.id) })
 }
 
-// DestroyAll ends them all.
+// DestroyAll ends all sessions.
 func (c *Client) DestroyAll() {
 	c.destroy(c.ids(sessile.ID{}), func(ctx context.Context) error {
 		_, err := c.Store.DestroyAllForUser(ctx, c.User)
@@ -158,7 +158,7 @@ func (c *Client) DestroyAll() {
 	})
 }
 
-// DestroyOthers ends all but the i-th.
+// DestroyOthers ends all sessions except the i-th.
 func (c *Client) DestroyOthers(i int) {
 	o := c.pick(i)
 	if o == nil || o.unsure {
@@ -200,7 +200,7 @@ func (c *Client) destroy(ids []sessile.ID, f func(context.Context) error) {
 	}
 }
 
-// Expire waits until short-lived sessions have ended, and has them deleted.
+// Expire waits until short-lived sessions have ended, then runs a clean-up.
 func (c *Client) Expire(d time.Duration) {
 	<-time.After(d)
 	c.Record(ledger.Entry{Op: ledger.Expire, Stage: ledger.Done, User: c.User, IDs: c.short})
@@ -221,7 +221,7 @@ func (c *Client) Sync() error {
 	return err
 }
 
-// Backup copies the store to a path. It reports whether there is a copy.
+// Backup copies the store to path. It reports whether that succeeded.
 func (c *Client) Backup(path string) bool {
 	return c.call("backup", func(ctx context.Context) error { return c.Store.Backup(ctx, path) }) == nil
 }

@@ -1,6 +1,6 @@
-// Package harness makes random sessions on a store: a [Client] makes the calls of one user
-// and records each in a ledger, and [Setup] opens the store under test. It knows nothing of
-// files, faults and power cuts. It is for tests.
+// Package harness runs random session calls against a store, for tests. A [Client] makes the calls
+// of one user and records each in a ledger. [Setup] opens the store under test. The package knows
+// nothing of files, faults or power cuts.
 package harness
 
 import (
@@ -16,34 +16,34 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// own is a session that a client has.
+// own is a session that belongs to the client.
 type own struct {
 	id     sessile.ID
 	token  sessile.Token
-	unsure bool          // its token may be replaced, or the session evicted
-	before sessile.Token // the one before, if the token has not been presented; else zero
-	turned time.Time     // when it was replaced
+	unsure bool          // its token may have been replaced, or the session evicted
+	before sessile.Token // the previous token while the current one has not been presented; otherwise zero
+	turned time.Time     // when the token was replaced
 }
 
-// dead is a token that is never valid again: in this process, or for ever.
+// dead is a token that must never be valid again, in this process or for ever.
 type dead struct {
 	token   sessile.Token
 	forever bool
 }
 
-// Client is one user's program. It makes one call at a time, records what the store
-// acknowledges, and reports answers that break a promise. It is not safe for concurrent use.
+// Client acts as one user's program. It makes one call at a time, records what the store
+// acknowledges, and reports results that break a promise. It is not safe for concurrent use.
 type Client struct {
 	Store    *sessile.Store
 	User     string
 	Max      int                          // Config.MaxSessionsPerUser
-	Patience time.Duration                // of every call
-	Slack    time.Duration                // what a call may take beyond that, 0 = 50 ms: the answer has a way to go
+	Patience time.Duration                // timeout of every call
+	Slack    time.Duration                // how much later than Patience a call may return, 0 = 50 ms
 	Now      func() time.Time             // the store's clock; nil = time.Now
-	Record   func(ledger.Entry)           // gets every entry
-	Faulty   bool                         // the disk fails now: an error is not a violation
-	Distrust bool                         // what is acknowledged now may be lost: only the ledger can tell what is a violation
-	Trace    func(call string, err error) // gets every call; nil = nothing
+	Record   func(ledger.Entry)           // receives every entry
+	Faulty   bool                         // the disk is failing: an error is not a violation
+	Distrust bool                         // acknowledged changes may be lost; only the ledger decides what is a violation
+	Trace    func(call string, err error) // receives every call; nil = none
 
 	live  []*own
 	gone  []dead
@@ -52,17 +52,17 @@ type Client struct {
 	found []ledger.Violation
 }
 
-// Found returns the violations that the client itself has noticed.
+// Found returns the violations that the client itself has detected.
 func (c *Client) Found() []ledger.Violation { return c.found }
 
-// Live is the number of sessions that it may use.
+// Live returns the number of sessions that the client may use.
 func (c *Client) Live() int { return len(c.live) }
 
 func (c *Client) report(k ledger.Kind, format string, args ...any) {
 	c.found = append(c.found, ledger.Violation{Kind: k, What: c.User + ": " + fmt.Sprintf(format, args...)})
 }
 
-// Sessions are those that the client may use, with their tokens.
+// Sessions yields the sessions that the client may use, with their tokens.
 func (c *Client) Sessions() iter.Seq2[sessile.ID, sessile.Token] {
 	return func(yield func(sessile.ID, sessile.Token) bool) {
 		for _, o := range c.live {
@@ -73,17 +73,17 @@ func (c *Client) Sessions() iter.Seq2[sessile.ID, sessile.Token] {
 	}
 }
 
-// Drop forgets every session and goes on as another user. The ledger judges what became
-// of them.
+// Drop forgets every session and continues as another user. The ledger checks what became of the
+// dropped sessions.
 func (c *Client) Drop(user string) { c.User, c.live, c.gone, c.short = user, nil, nil, nil }
 
-// EndDistrust ends a time of distrust: what was acknowledged in it stays uncertain.
+// EndDistrust ends a period of distrust. Changes that were acknowledged in it stay uncertain.
 func (c *Client) EndDistrust() {
 	c.distrust()
 	c.Distrust = false
 }
 
-// distrust records that what the client has, or has lost, may be different on disk.
+// distrust records that the client's sessions may have another state on disk.
 func (c *Client) distrust() {
 	if !c.Distrust {
 		return
@@ -94,7 +94,7 @@ func (c *Client) distrust() {
 	}
 }
 
-// call runs one call within the client's patience and judges its error.
+// call runs one call with the client's timeout and checks its error.
 func (c *Client) call(what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
@@ -116,7 +116,7 @@ func (c *Client) call(what string, f func(context.Context) error) error {
 	return err
 }
 
-// operate records that an operation begins, does it, and records a failure.
+// operate records the begin of an operation, runs it, and records a failure.
 func (c *Client) operate(n ledger.Entry, f func(context.Context) error) error {
 	n.User, n.Stage = c.User, ledger.Begun
 	c.Record(n)
@@ -128,11 +128,11 @@ func (c *Client) operate(n ledger.Entry, f func(context.Context) error) error {
 	return err
 }
 
-// Create logs in; the session lives for ttl, 0 = as configured. It first looks
-// whom that evicts; if it cannot, it does nothing.
+// Create logs in. The session lives for ttl, or as configured if ttl is 0. Create first finds out
+// which sessions the login will evict. If it cannot, it does nothing.
 func (c *Client) Create(ttl time.Duration) { c.create(ttl, sessile.ID{}) }
 
-// CreateAgain logs in in the place of the i-th session.
+// CreateAgain logs in and replaces the i-th session.
 func (c *Client) CreateAgain(i int) {
 	if o := c.pick(i); o != nil {
 		c.create(0, o.id)
@@ -170,7 +170,7 @@ func (c *Client) create(ttl time.Duration, replaced sessile.ID) {
 	c.live = append(c.live, &own{id: s.ID(), token: t})
 }
 
-// evicted are the sessions that the next login ends, with the one that it replaces.
+// evicted returns the sessions that the next login ends, including the replaced one.
 func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 	var list []sessile.Session
 	err := c.call("list", func(ctx context.Context) (err error) {
@@ -179,7 +179,7 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 	})
 	for _, o := range c.live {
 		if !o.unsure && !slices.ContainsFunc(list, func(s sessile.Session) bool { return s.ID() == o.id }) && err == nil {
-			err = fmt.Errorf("session %s is not in the list", o.id) // one that cannot be read is left out
+			err = fmt.Errorf("session %s is not in the list", o.id) // an unreadable session is left out of the list
 			if !c.Faulty {
 				c.report(ledger.Lost, "%v", err)
 			}
@@ -205,11 +205,11 @@ func (c *Client) evicted(replaced sessile.ID) ([]sessile.ID, error) {
 	return ids, nil
 }
 
-// soon is how long a login may take from the look at whom it evicts.
+// soon is the longest time that a login may take after evicted has looked.
 const soon = 100 * time.Millisecond
 
-// now is the time of an access: the store's, because what is later than that counts as
-// now, and the store's may be a microsecond behind the system's.
+// now returns the time of an access. It uses the store's clock, because the store treats a later
+// time as its own now, and may be a microsecond behind the system clock.
 func (c *Client) now() time.Time {
 	if c.Now != nil {
 		return c.Now()
@@ -233,8 +233,8 @@ func (c *Client) forget(ids []sessile.ID, forever bool) {
 	c.short = slices.DeleteFunc(c.short, func(id sessile.ID) bool { return slices.Contains(ids, id) })
 }
 
-// Restart records that the store was closed and opened again. If it was closed with
-// losses, only what was acknowledged as being on disk still counts.
+// Restart records that the store was closed and opened again. After a lossy close, only changes
+// that were acknowledged as durable count.
 func (c *Client) Restart(store *sessile.Store, lossy bool) {
 	c.Store = store
 	if lossy {
@@ -246,7 +246,7 @@ func (c *Client) Restart(store *sessile.Store, lossy bool) {
 	}
 }
 
-// Read presents the i-th session's token, and one that must never be valid again.
+// Read presents the i-th session's token, and a token that must never be valid again.
 func (c *Client) Read(i int) {
 	if len(c.gone) > 0 {
 		c.refused(c.gone[i%len(c.gone)].token)
@@ -263,7 +263,7 @@ func (c *Client) Read(i int) {
 	}
 }
 
-// expected hides that a session is not found that may be so.
+// expected returns nil if a session was not found and that is allowed.
 func (c *Client) expected(o *own, err error) error {
 	if o.unsure && errors.Is(err, sessile.ErrNotFound) {
 		return nil

@@ -13,17 +13,17 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// Setup says how a store under test is opened.
+// Setup configures the store under test.
 type Setup struct {
 	Path   string
-	VFS    string                           // empty = SQLite's own
-	Hot    int                              // Config.CacheSize: small, so that reads are cold
+	VFS    string                           // "" = SQLite's own
+	Hot    int                              // Config.CacheSize: small, so that reads reach the disk
 	Max    int                              // Config.MaxSessionsPerUser
-	Adjust func(*sessile.Config)            // changes what else it is configured with; nil = nothing
-	Wrap   func(*sqlite.DB) persist.Backend // wraps the backend of a negative control; nil = nothing
+	Adjust func(*sessile.Config)            // changes other configuration; nil = none
+	Wrap   func(*sqlite.DB) persist.Backend // wraps the backend, for negative controls; nil = none
 }
 
-// Open does what sessile.Open does, over the VFS and with few connections.
+// Open is like sessile.Open, but uses the VFS and few connections.
 func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: s.Path, VFS: s.VFS, Readers: 2})
 	if err != nil {
@@ -36,7 +36,7 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 	cfg := sessile.Config{
 		Path: s.Path, CacheSize: s.Hot, MaxSessionsPerUser: s.Max, CleanupInterval: sessile.NoCleanup,
 		BatchInterval: 50 * time.Millisecond, CloseTimeout: 3 * time.Second,
-		Logger: zap.NewNop(), // its disk fails on purpose, often
+		Logger: zap.NewNop(), // its disk often fails on purpose
 	}
 	if s.Adjust != nil {
 		s.Adjust(&cfg)
@@ -48,8 +48,8 @@ func (s Setup) Open(ctx context.Context) (*sessile.Store, error) {
 	return store, nil
 }
 
-// Dir makes a directory for files that need not survive the machine: in memory
-// if the system has such a place. The caller removes it.
+// Dir creates a directory for temporary files, in memory if the system supports that. The caller
+// deletes it.
 func Dir() (string, error) {
 	const memory = "/dev/shm"
 	if info, err := os.Stat(memory); err == nil && info.IsDir() {
@@ -58,8 +58,8 @@ func Dir() (string, error) {
 	return os.MkdirTemp("", "sessile-")
 }
 
-// Copy copies a database as a crash of the process leaves it: what was written is
-// there, synced or not, and what is in memory only is not.
+// Copy copies a database in the state that a crash of the process would leave: with everything that
+// was written, synced or not.
 func Copy(from, to string) error {
 	for _, suffix := range []string{"", "-wal", "-journal"} {
 		b, err := os.ReadFile(from + suffix)

@@ -16,14 +16,14 @@ type Kind string
 
 // The kinds.
 const (
-	Lost        Kind = "lost"        // an acknowledged create or durable change
-	Undone      Kind = "undone"      // an acknowledged end
-	Resurrected Kind = "resurrected" // a replaced token that is valid again
-	Unissued    Kind = "unissued"    // a session that nobody was given
-	Unreadable  Kind = "unreadable"  // an error where there must be an answer
-	Corrupt     Kind = "corrupt"     // the file
-	Late        Kind = "late"        // a call that outlived its context
-	Unnamed     Kind = "unnamed"     // an error that no documentation names
+	Lost        Kind = "lost"        // an acknowledged create or durable change is missing
+	Undone      Kind = "undone"      // an acknowledged end is undone
+	Resurrected Kind = "resurrected" // a replaced token is valid again
+	Unissued    Kind = "unissued"    // a session exists that was never handed out
+	Unreadable  Kind = "unreadable"  // an error instead of a result
+	Corrupt     Kind = "corrupt"     // the file is damaged
+	Late        Kind = "late"        // a call outlived its context
+	Unnamed     Kind = "unnamed"     // an undocumented error
 )
 
 // Violation is one broken promise.
@@ -39,8 +39,8 @@ type When uint8
 
 // The cases.
 const (
-	Crashed When = iota // what was not acknowledged is there or not
-	Settled             // nothing has failed any more and nothing is under way: what was begun is finished
+	Crashed When = iota // unacknowledged changes may exist or not
+	Settled             // no more failures, nothing in progress: whatever was started is finished
 )
 
 // checker collects violations.
@@ -67,7 +67,7 @@ func (l *Ledger) Check(ctx context.Context, store *sessile.Store, when When) []V
 	return c.found
 }
 
-// read asks for a token; an error that is no answer is a violation.
+// read presents a token. An error other than "not found" is a violation.
 func (c *checker) read(ctx context.Context, t sessile.Token) (sessile.Session, bool) {
 	s, err := c.store.ReadByToken(ctx, t)
 	if err != nil && !errors.Is(err, sessile.ErrNotFound) {
@@ -85,7 +85,7 @@ func (c *checker) session(ctx context.Context, id sessile.ID, e *session) {
 		case !good:
 		case e.ended:
 			c.report(Undone, "session %s is there by an old token", id)
-		case e.uncertain > 0 && i >= e.uncertain-1: // what replaced it may be lost
+		case e.uncertain > 0 && i >= e.uncertain-1: // its replacement may be lost
 			if !ok {
 				s, ok = old, true
 			}
@@ -124,7 +124,7 @@ func (c *checker) values(s sessile.Session, e *session) {
 	}
 }
 
-// list checks that a user has no session that nobody was given.
+// list checks that a user has no session that was never handed out.
 func (c *checker) list(ctx context.Context, user string) {
 	sessions, err := c.store.ListForUser(ctx, user)
 	if err != nil {

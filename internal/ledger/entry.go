@@ -1,8 +1,7 @@
-// Package ledger records what a store acknowledged and judges a store by it. A harness
-// adds an [Entry] before each call and one after it. The [Ledger] made of the entries
-// knows what must be true, and [Ledger.Check] compares a store with it. Entries are
-// values, so a harness can make the ledger of any moment of a run. The package knows
-// nothing of files, faults and power cuts. It is for tests.
+// Package ledger records what a store acknowledged, and checks a store against it. It is for tests. A
+// harness adds one [Entry] before each call and one after it. From the entries, the [Ledger] knows what
+// must be true, and [Ledger.Check] compares a store with it. Entries are values, so a harness can
+// rebuild the ledger of any moment of a run. The package knows nothing of files, faults or power cuts.
 package ledger
 
 import (
@@ -12,7 +11,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Op is the operation that an entry is about.
+// Op is the operation of an entry.
 type Op string
 
 // The operations.
@@ -23,20 +22,20 @@ const (
 	Update  Op = "update"
 	Touch   Op = "touch"
 	Sync    Op = "sync"
-	Restart Op = "restart" // no call: the store was closed with losses and opened again
-	Expire  Op = "expire"  // no call: the time of short-lived sessions has come
+	Restart Op = "restart" // not a call: the store was closed with losses and opened again
+	Expire  Op = "expire"  // not a call: short-lived sessions have expired
 )
 
-// Stage is how far an operation has come.
+// Stage is the progress of an operation.
 type Stage string
 
-// The stages. Begun comes before the call, one of the others after it.
+// The stages. Begun comes before the call, and one of the others after it.
 const (
 	Begun   Stage = "begun"
 	Done    Stage = "done"    // acknowledged
-	Refused Stage = "refused" // surely not done
-	Unknown Stage = "unknown" // done or not
-	Dead    Stage = "dead"    // Rotate: done or not, and the store promised that the old token is dead
+	Refused Stage = "refused" // certainly not done
+	Unknown Stage = "unknown" // may be done
+	Dead    Stage = "dead"    // Rotate: may be done, and the store promised that the old token is dead
 )
 
 // Entry is one line of the ledger.
@@ -44,17 +43,17 @@ type Entry struct {
 	Op        Op
 	Stage     Stage
 	User      string
-	IDs       []sessile.ID  // the sessions; Create: those that it may evict, and last, once it is Done, the new one
-	Token     sessile.Token // the new one
+	IDs       []sessile.ID  // the sessions; Create: those that it may evict, then, once Done, the new one
+	Token     sessile.Token // the new token
 	N         int64         // Update: the value; Touch: the time, Unix microseconds
-	Wait      bool          // Update: acknowledged means on disk
+	Wait      bool          // Update: acknowledged means durable
 	Grace     bool          // Rotate: the old token stays valid for a while
-	Lost      bool          // Rotate: it replaces a token that was never presented, and the one before stays valid
-	Short     bool          // Create: it may end by itself
-	Uncertain bool          // Done, Dead: it may be lost all the same, because the store said in time that it had failed
+	Lost      bool          // Rotate: replaces a token that was never presented, and the previous one stays valid
+	Short     bool          // Create: the session may expire by itself
+	Uncertain bool          // Done, Dead: may be lost anyway, because the store reported in time that it had failed
 }
 
-// StageOf sorts an error by what it says of the operation.
+// StageOf returns the stage that an error means for its operation.
 func StageOf(err error) Stage {
 	switch {
 	case err == nil:
@@ -68,7 +67,7 @@ func StageOf(err error) Stage {
 	}
 }
 
-// Documented reports whether an error is one that the package's documentation names.
+// Documented reports whether the package documentation names an error.
 func Documented(err error) bool {
 	return err == nil || isAny(err,
 		sessile.ErrNotFound, sessile.ErrConflict, sessile.ErrInGrace, sessile.ErrClosed, sessile.ErrOverloaded, sessile.ErrNotDurable,

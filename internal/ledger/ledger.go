@@ -6,31 +6,30 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// mark is a number that only grows: what was tried, what was acknowledged, and
-// what was acknowledged as being on disk.
+// mark is a growing number at three stages: tried, acknowledged, and acknowledged as durable.
 type mark struct{ tried, acked, stored int64 }
 
 // session is what the ledger knows of one session.
 type session struct {
 	user      string
 	tokens    []sessile.Token // the last is current
-	graced    bool            // the one before it may be valid too
-	rotating  int             // rotations that began and were not acknowledged
+	graced    bool            // the previous token may be valid too
+	rotating  int             // rotations that started and were not acknowledged
 	dead      bool            // the store promised that the last token is dead
-	ending    int             // ends that began and were not acknowledged
-	maybe     int             // what may have ended it: creates of unknown outcome, its own time, uncertain ends
-	uncertain int             // the first of its tokens whose rotation is uncertain; 0 = none is
+	ending    int             // ends that started and were not acknowledged
+	maybe     int             // events that may have ended it: creates of unknown outcome, its expiry, uncertain ends
+	uncertain int             // index of the first token with an uncertain rotation; 0 = none
 	ended     bool
-	value     mark // of its data
-	active    mark // its last activity
+	value     mark // of the data
+	active    mark // of the last activity
 }
 
 // Ledger is what must be true of a store.
 type Ledger struct {
 	sessions map[sessile.ID]*session
 	order    []sessile.ID
-	creates  map[string]int                     // creates that may have been done and were not acknowledged, by user
-	syncs    map[string]map[sessile.ID][2]int64 // what a Sync that began covers, by who called it
+	creates  map[string]int                     // creates that may have been done but were not acknowledged, by user
+	syncs    map[string]map[sessile.ID][2]int64 // what a started Sync covers, by caller
 }
 
 // New returns the ledger of an empty store.
@@ -38,7 +37,7 @@ func New() *Ledger {
 	return &Ledger{sessions: make(map[sessile.ID]*session), creates: make(map[string]int), syncs: make(map[string]map[sessile.ID][2]int64)}
 }
 
-// Len is the number of sessions that were handed out.
+// Len returns the number of sessions that were handed out.
 func (l *Ledger) Len() int { return len(l.order) }
 
 // Add adds an entry.
@@ -96,7 +95,7 @@ func (l *Ledger) create(n Entry) {
 	}
 }
 
-// end records how the end of a session has gone; count counts those under way.
+// end records the result of ending a session. count counts the ends that are in progress.
 func (e *session) end(s Stage, count *int) {
 	switch s {
 	case Begun:
@@ -119,7 +118,7 @@ func (l *Ledger) rotate(n Entry) {
 		e.dead = !n.Uncertain
 	case Done:
 		e.dead, e.graced = false, n.Grace
-		first := len(e.tokens) // of those that may be lost
+		first := len(e.tokens) // the first that may be lost
 		if last := len(e.tokens) - 1; n.Lost {
 			e.tokens[last-1], e.tokens[last] = e.tokens[last], e.tokens[last-1]
 			first--
@@ -173,7 +172,7 @@ func (l *Ledger) sync(n Entry) {
 	}
 }
 
-// users are those who have, or may have, sessions.
+// users returns the users who have, or may have, sessions.
 func (l *Ledger) users() []string {
 	var list []string
 	for _, id := range l.order {

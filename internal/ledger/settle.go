@@ -16,7 +16,7 @@ func (l *Ledger) SessionsOf(user string) []sessile.ID {
 	})
 }
 
-// CheckSessions compares a store with what the ledger knows of some sessions.
+// CheckSessions compares a store with the ledger for some sessions.
 func (l *Ledger) CheckSessions(ctx context.Context, store *sessile.Store, when When, ids []sessile.ID) []Violation {
 	c := &checker{Ledger: l, store: store, when: when}
 	for _, id := range ids {
@@ -25,8 +25,8 @@ func (l *Ledger) CheckSessions(ctx context.Context, store *sessile.Store, when W
 	return c.found
 }
 
-// Settle records what a restart has decided about some sessions: an operation of unknown
-// outcome is done or it is not. What the store shows of them now must stay.
+// Settle records what a restart decided about some sessions: each operation of unknown outcome was
+// either done or not. What the store shows now must stay true.
 func (l *Ledger) Settle(ctx context.Context, store *sessile.Store, ids []sessile.ID) error {
 	for _, id := range ids {
 		e := l.sessions[id]
@@ -34,7 +34,7 @@ func (l *Ledger) Settle(ctx context.Context, store *sessile.Store, ids []sessile
 		if errors.Is(err, sessile.ErrNotFound) {
 			_, err = store.Read(ctx, id)
 			e.ended = errors.Is(err, sessile.ErrNotFound)
-			e.maybe++ // else a rotation was done, and nobody has its token
+			e.maybe++ // otherwise a rotation was done, and nobody has its token
 			if !e.ended && err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-// Package lin checks with Porcupine that concurrent calls of a store look as if
-// they had happened one after the other, each at some moment between its beginning
-// and its answer; half of the histories have a crash in the middle. It has tests only.
+// Package lin checks with Porcupine that concurrent calls of a store are linearizable: they look as if
+// each had happened at one moment between its start and its end. Half of the histories have a crash in
+// the middle. The package has only tests.
 package lin

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Decode decodes a value of an object. A number in an any is a [json.Number]. The error does
-// not contain the value.
+// Decode decodes a value of an object. A number in an any becomes a [json.Number]. The error does not
+// contain the value.
 func Decode[T any](raw json.RawMessage) (T, error) {
 	if v, plain := decodePlain[T](raw); plain {
 		return v, nil
@@ -19,14 +19,14 @@ func Decode[T any](raw json.RawMessage) (T, error) {
 	return decodeAny[T](raw)
 }
 
-// decodeAny leaves the decoding to package json; zero if it fails half-way.
+// decodeAny decodes with package json. It returns the zero value if decoding fails half way.
 func decodeAny[T any](raw json.RawMessage) (T, error) {
 	var v, zero T
 	var err error
 	switch reflect.TypeFor[T]().Kind() {
 	case reflect.Interface, reflect.Map, reflect.Slice, reflect.Array, reflect.Struct, reflect.Pointer:
 		err = Unmarshal(raw, &v)
-	default: // holds no any
+	default: // these contain no any
 		err = redactJSON(json.Unmarshal(raw, &v))
 	}
 	if err != nil {
@@ -35,7 +35,7 @@ func decodeAny[T any](raw json.RawMessage) (T, error) {
 	return v, nil
 }
 
-// Unmarshal is json.Unmarshal that keeps numbers exact where v does not say what they are.
+// Unmarshal is json.Unmarshal, but keeps numbers exact in a v of type any.
 func Unmarshal(raw []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -48,14 +48,14 @@ func Unmarshal(raw []byte, v any) error {
 	return nil
 }
 
-// decodePlain decodes what needs no decoder: strings without escapes, numbers and
-// booleans. What it is not sure of it leaves to package json: false. raw is valid
-// JSON, but its strings may hold bad UTF-8, which json repairs. Measured: a Get takes
-// 30 to 60 ns instead of 130, and allocates nothing but a string.
+// decodePlain decodes strings without escapes, numbers and booleans without a decoder. In any
+// doubtful case it returns false and leaves the value to package json. raw is valid JSON, but its
+// strings may contain invalid UTF-8, which json repairs. (Measured: a Get takes 30 to 60 ns instead of
+// 130, and allocates only the string.)
 func decodePlain[T any](raw json.RawMessage) (T, bool) {
 	var v T
 	ok := false
-	switch p := any(&v).(type) { // v stays on the stack, unlike in decodeAny
+	switch p := any(&v).(type) { // here v stays on the stack, unlike in decodeAny
 	case *string:
 		if n := len(raw); n >= 2 && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
 			*p, ok = string(raw[1:n-1]), true
@@ -78,7 +78,7 @@ func decodePlain[T any](raw json.RawMessage) (T, bool) {
 	return v, ok
 }
 
-// redactJSON keeps the kind of a decoding error and leaves out what it quotes of the data.
+// redactJSON keeps the kind of a decoding error and drops what it quotes of the data.
 func redactJSON(err error) error {
 	if err == nil {
 		return nil
@@ -87,7 +87,7 @@ func redactJSON(err error) error {
 		return fmt.Errorf("JSON value of another type than %s", typ.Type)
 	}
 	if target, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
-		return target // names the type that is no pointer
+		return target // names the type that is not a pointer
 	}
 	return errors.New("JSON value does not decode")
 }

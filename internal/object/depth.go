@@ -1,7 +1,6 @@
 package object
 
-// Depth is how deep the arrays and objects of raw are nested in each other. raw need
-// not be valid.
+// Depth returns the nesting depth of arrays and objects in raw. raw need not be valid.
 func Depth(raw []byte) (deepest int) {
 	depth, quoted := 0, false
 	for at := 0; at < len(raw); at++ {

@@ -10,17 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// ErrInvalidValue says that a value does not encode to JSON in valid UTF-8.
+// ErrInvalidValue means that a value does not encode to JSON in valid UTF-8.
 var ErrInvalidValue = errors.New("invalid session data")
 
-// MaxValueDepth is how deep arrays and objects may be nested in a value of an object, so
-// that the object can be read again.
+// MaxValueDepth is the maximum nesting depth of a value in an object. It keeps the whole object
+// decodable.
 const MaxValueDepth = MaxDepth - 1
 
-// Encode encodes v as compact JSON, with the characters of HTML as they are. Arrays and
-// objects may be nested deepest deep: MaxDepth in a whole object, MaxValueDepth in a value of
-// one. Bad UTF-8 is an error rather than repaired. The error is [ErrInvalidValue] and quotes
-// nothing of v.
+// Encode encodes v as compact JSON without escaping HTML characters. deepest is the maximum nesting
+// depth: MaxDepth for a whole object, MaxValueDepth for a value in one. Invalid UTF-8 is an error and
+// is not repaired. The error wraps [ErrInvalidValue] and quotes nothing of v.
 func Encode(v any, deepest int) (json.RawMessage, error) {
 	switch v := v.(type) {
 	case string:
@@ -29,7 +28,7 @@ func Encode(v any, deepest int) (json.RawMessage, error) {
 		}
 	case json.RawMessage:
 		if v != nil {
-			if err := shallow(v, deepest); err != nil { // before package json, which has a bound of its own
+			if err := shallow(v, deepest); err != nil { // before package json, which has its own limit
 				return nil, err
 			}
 			return compacted(v)
@@ -45,9 +44,9 @@ func Encode(v any, deepest int) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// shallow refuses what is nested more than deepest deep.
+// shallow returns an error if raw is nested deeper than deepest.
 func shallow(raw []byte, deepest int) error {
-	if len(raw) <= 2*deepest { // each level is two characters
+	if len(raw) <= 2*deepest { // each level takes two characters
 		return nil
 	}
 	if depth := Depth(raw); depth > deepest {
@@ -56,8 +55,8 @@ func shallow(raw []byte, deepest int) error {
 	return nil
 }
 
-// plainText reports whether a JSON string is s in quotes (measured: 60 ns for a short
-// one, where the encoder takes 250).
+// plainText reports whether the JSON string of s is s in quotes (measured: 60 ns for a short string;
+// the encoder takes 250 ns).
 func plainText(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -67,7 +66,7 @@ func plainText(s string) bool {
 	return true
 }
 
-// compacted is a copy of raw without white space.
+// compacted returns a copy of raw without white space.
 func compacted(raw json.RawMessage) (json.RawMessage, error) {
 	if n := len(raw); n >= 2 && raw[0] == '"' && raw[n-1] == '"' && plainText(string(raw[1:n-1])) {
 		return bytes.Clone(raw), nil
@@ -79,7 +78,7 @@ func compacted(raw json.RawMessage) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
-// encodeAny leaves the encoding to package json.
+// encodeAny encodes v with package json.
 func encodeAny(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -91,22 +90,22 @@ func encodeAny(v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%T does not encode: %w", v, ErrInvalidValue)
 	}
 	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(raw) { // a json.RawMessage inside passes through unseen
+	if !utf8.Valid(raw) { // a nested json.RawMessage is not checked by the encoder
 		return nil, fmt.Errorf("bad UTF-8: %w", ErrInvalidValue)
 	}
-	// The encoder replaces bad UTF-8 in a string by this escape, which it never
-	// writes otherwise; but a json.RawMessage may have brought it.
+	// The encoder replaces invalid UTF-8 in a string by this escape, which it writes in no other
+	// case. But a json.RawMessage may contain it too.
 	if bytes.Contains(raw, []byte(`\ufffd`)) && !validStrings(reflect.ValueOf(v)) {
 		return nil, fmt.Errorf("bad UTF-8: %w", ErrInvalidValue)
 	}
 	return raw, nil
 }
 
-// validStrings reports whether every string that the encoder takes from v is
-// UTF-8. v has been encoded, so it has no cycles and no keys but simple ones.
+// validStrings reports whether every string that the encoder takes from v is valid UTF-8. v has been
+// encoded, so it has no cycles and only simple keys.
 func validStrings(v reflect.Value) bool {
 	if v.IsValid() && encodesItself(v.Type()) {
-		return true // its business; it may have cycles that it knows to cut
+		return true // it encodes itself, and may have cycles that it handles
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -144,7 +143,7 @@ func encodesItself(t reflect.Type) bool {
 	return false
 }
 
-// validFields is validStrings for the fields that the encoder looks at.
+// validFields is validStrings for the fields that the encoder reads.
 func validFields(v reflect.Value) bool {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)

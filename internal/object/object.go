@@ -1,7 +1,7 @@
-// Package object is a session's data: one immutable JSON object that all
-// requests of a session share. It is decoded at most once a version, on first
-// use, and encoded at most once. Values are kept as the JSON they came as.
-// An Object is safe for concurrent use. The package knows nothing of sessions.
+// Package object implements session data: an immutable JSON object that all requests of a session
+// share. It is decoded at most once per version, on first use, and encoded at most once. Values stay
+// in the JSON form in which they arrived. An Object is safe for concurrent use. The package knows
+// nothing of sessions.
 package object
 
 import (
@@ -15,33 +15,33 @@ import (
 	"unicode/utf8"
 )
 
-// ErrInvalid says that bytes are not one JSON object in valid UTF-8.
+// ErrInvalid means that bytes are not one JSON object in valid UTF-8.
 var ErrInvalid = errors.New("not a JSON object")
 
-// MaxDepth is how deep arrays and objects may be nested in each other, the object
-// itself counted: what package json reads.
+// MaxDepth is the maximum nesting depth of arrays and objects, including the object itself. It is
+// the limit of package json.
 const MaxDepth = 10_000
 
 // Object is one version of a JSON object.
 type Object struct {
 	decode sync.Once
 	encode sync.Once
-	raw    []byte  // the encoded form; nil until it is asked for, if made by With
-	fields []field // sorted by key; nil until asked for, if made from bytes
-	err    error   // of decoding
-	size   int     // of the encoded form
-	stored bool    // it was made from bytes
-	held   int     // bytes of what fields refer to, if made by With: of earlier versions too
+	raw    []byte  // encoded form; if made by With, nil until requested
+	fields []field // sorted by key; if made from bytes, nil until requested
+	err    error   // from decoding
+	size   int     // length of the encoded form
+	stored bool    // made from bytes
+	held   int     // if made by With: bytes that the fields keep in memory, including those of earlier versions
 }
 
-// field is one member; quoted is its key as JSON.
+// field is one member. quoted is its key as JSON.
 type field struct {
 	key    string
 	quoted []byte
 	value  json.RawMessage
 }
 
-// Change sets a key to a JSON value, or deletes it if Value is nil.
+// Change sets a key to a JSON value, or deletes the key if Value is nil.
 type Change struct {
 	Key   string
 	Value json.RawMessage
@@ -50,28 +50,28 @@ type Change struct {
 // Empty returns the object without members.
 func Empty() *Object { return FromStored([]byte("{}")) }
 
-// Parse returns the object that raw encodes. Its encoded form is compact, with
-// sorted keys; of a key that occurs twice the last value counts.
+// Parse returns the object that raw encodes. The encoded form of the result is compact and sorted
+// by key. If a key occurs twice, the last value counts.
 func Parse(raw []byte) (*Object, error) {
 	if !utf8.Valid(raw) {
 		return nil, fmt.Errorf("%w: invalid UTF-8", ErrInvalid)
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
-		return nil, ErrInvalid // the decoder's error quotes the input
+		return nil, ErrInvalid // the decoder's error would quote the input
 	}
-	fields, err := split(bytes.Clone(compact.Bytes())) // at its true size: it is kept
+	fields, err := split(bytes.Clone(compact.Bytes())) // clone to the exact size, because it is kept
 	if err != nil {
 		return nil, err
 	}
 	return fromFields(fields, compact.Len()), nil
 }
 
-// FromStored returns the object that raw encodes without looking at it yet. raw
-// is kept and must not change. If it is no object, the methods that look say so.
+// FromStored returns the object that raw encodes, without decoding it yet. It keeps raw, which must
+// not change. If raw is not an object, methods that decode it return an error.
 func FromStored(raw []byte) *Object { return &Object{raw: raw, size: len(raw), stored: true} }
 
-// Valid reports whether raw encodes an object, without decoding it.
+// Valid reports whether raw encodes an object. It does not decode it.
 func Valid(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' && json.Valid(raw) }
 
 func fromFields(fields []field, held int) *Object {
@@ -82,10 +82,10 @@ func fromFields(fields []field, held int) *Object {
 	return &Object{fields: fields, size: size, held: held}
 }
 
-// quote encodes a key; characters of HTML stay as they are.
+// quote encodes a key without escaping HTML characters.
 func quote(key string) []byte {
 	if quoted := append(append(append(make([]byte, 0, len(key)+2), '"'), key...), '"'); plain(quoted) && !strings.Contains(key, `"`) {
-		return quoted // most are, and it takes no more memory than it needs
+		return quoted // the usual case, with no extra memory
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -104,7 +104,7 @@ func (o *Object) members() ([]field, error) {
 	return o.fields, o.err
 }
 
-// JSON returns the encoded form, which must not be modified.
+// JSON returns the encoded form. The caller must not modify it.
 func (o *Object) JSON() []byte {
 	o.encode.Do(func() {
 		if o.raw != nil {
@@ -122,14 +122,14 @@ func (o *Object) JSON() []byte {
 	return o.raw
 }
 
-// Len returns the length of the encoded form, bytes. It does not encode.
+// Len returns the length of the encoded form in bytes, without encoding.
 func (o *Object) Len() int { return o.size }
 
-// memberBytes is what a decoded member takes beside its bytes: the field and its key.
+// memberBytes is the memory of a decoded member besides its bytes: the field and its key.
 const memberBytes = 80
 
-// Cost estimates the memory that the object takes once it has been decoded and encoded,
-// in bytes. It does neither.
+// Cost estimates the memory in bytes that the object takes once it is decoded and encoded. It does
+// neither.
 func (o *Object) Cost() int {
 	if o.stored {
 		return o.size + memberBytes*count(o.raw)
@@ -137,7 +137,7 @@ func (o *Object) Cost() int {
 	return o.size + o.held + memberBytes*len(o.fields)
 }
 
-// Get returns the JSON value of a key, which must not be modified.
+// Get returns the JSON value of a key. The caller must not modify it.
 func (o *Object) Get(key string) (json.RawMessage, bool, error) {
 	fields, err := o.members()
 	if err != nil {
@@ -150,7 +150,7 @@ func (o *Object) Get(key string) (json.RawMessage, bool, error) {
 	return fields[i].value, true, nil
 }
 
-// Keys returns the keys in order.
+// Keys returns the keys in sorted order.
 func (o *Object) Keys() ([]string, error) {
 	fields, err := o.members()
 	if err != nil {
@@ -163,9 +163,9 @@ func (o *Object) Keys() ([]string, error) {
 	return keys, nil
 }
 
-// With returns the object with changes made in their order. It copies no values and
-// encodes nothing, unless more than half of what it would hold is of values that are
-// gone. The values must be compact JSON and must not change.
+// With returns a copy of the object with changes applied in order. It copies no values and encodes
+// nothing, unless more than half of the memory that the result would keep belongs to replaced values.
+// The values must be compact JSON and must not change.
 func (o *Object) With(changes []Change) (*Object, error) {
 	fields, err := o.members()
 	if err != nil {
@@ -194,8 +194,8 @@ func (o *Object) With(changes []Change) (*Object, error) {
 	return fromFields(next, held).compact(), nil
 }
 
-// compact is the object with bytes of its own, if most of those that it holds are of
-// values that are gone: a small object must not keep a large one in memory.
+// compact copies the object to its own memory if most of the bytes that it keeps belong to replaced
+// values: a small object must not keep a large one in memory.
 func (o *Object) compact() *Object {
 	if o.held <= 2*o.size+512 {
 		return o

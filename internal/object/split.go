@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// split finds the members of an object, sorted by key; of a key that occurs twice
-// the last one counts. Keys and values are parts of raw wherever they can be, so a
-// session in memory holds its data once.
+// split returns the members of an object, sorted by key. If a key occurs twice, the last one counts.
+// Keys and values refer to raw where possible, so that a session in memory holds its data once.
 func split(raw []byte) ([]field, error) {
 	if !Valid(raw) {
 		return nil, ErrInvalid
@@ -19,7 +18,7 @@ func split(raw []byte) ([]field, error) {
 		begin := at
 		at = end(raw, at)
 		name := raw[begin:at:at]
-		begin = space(raw, space(raw, at)+1) // behind the colon
+		begin = space(raw, space(raw, at)+1) // after the colon
 		at = end(raw, begin)
 		f, err := member(name, raw[begin:at:at])
 		if err != nil {
@@ -33,8 +32,8 @@ func split(raw []byte) ([]field, error) {
 	return lastOfEach(fields), nil
 }
 
-// count is the number of members that split finds, of which one that occurs twice counts
-// twice, and 0 if raw is no object. raw has been checked, or it is nobody's.
+// count returns the number of members that split finds, counting repeated keys each time. It returns
+// 0 if raw is not an object.
 func count(raw []byte) (n int) {
 	if len(raw) < len("{}") || raw[0] != '{' {
 		return 0
@@ -58,7 +57,7 @@ func count(raw []byte) (n int) {
 	return n
 }
 
-// member is the field of a key as it is written and its value.
+// member returns the field for an encoded key and its value.
 func member(name, value []byte) (field, error) {
 	if plain(name) {
 		return field{string(name[1 : len(name)-1]), name, value}, nil
@@ -70,12 +69,12 @@ func member(name, value []byte) (field, error) {
 	return field{key, quote(key), value}, nil
 }
 
-// plain reports whether a key is written as quote would write it.
+// plain reports whether an encoded key is in the form that quote writes.
 func plain(name []byte) bool {
 	return !slices.ContainsFunc(name, func(c byte) bool { return c >= 0x7f || c < ' ' || c == '\\' })
 }
 
-// lastOfEach sorts fields by key and drops those that a later one replaces.
+// lastOfEach sorts fields by key and drops all but the last field of each key.
 func lastOfEach(fields []field) []field {
 	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.key, b.key) })
 	out := make([]field, 0, len(fields))
@@ -87,7 +86,7 @@ func lastOfEach(fields []field) []field {
 	return out
 }
 
-// space is the place of the next character that is none.
+// space returns the position of the next character that is not white space.
 func space(raw []byte, at int) int {
 	for bytes.IndexByte([]byte(" \t\r\n"), raw[at]) >= 0 {
 		at++
@@ -95,7 +94,7 @@ func space(raw []byte, at int) int {
 	return at
 }
 
-// end is the place behind the value that begins at at. raw is valid.
+// end returns the position after the value that starts at at. raw is valid.
 func end(raw []byte, at int) int {
 	switch raw[at] {
 	case '"':

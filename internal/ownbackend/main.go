@@ -1,4 +1,4 @@
-// Ownbackend is a small application over a backend of its own. It links no SQLite.
+// Ownbackend is a small application with its own backend. It does not link SQLite.
 package main
 
 import (

@@ -1,9 +1,8 @@
-// Package power proves what survives a power cut (checklist R2, R5): it records
-// what a store writes and syncs and what it acknowledges meanwhile, and makes
-// from the record the files as a cut at any moment may leave them. What was
-// written and not synced is kept, dropped, torn or turned into garbage by sectors,
-// in any order; names that were made or removed and not synced are there or not.
-// It refuses to know what is in the files. It is for tests.
+// Package power tests what survives a power cut. It records what a store writes and syncs, and what it
+// acknowledges meanwhile. From the record it builds the files that a power cut at any moment may leave.
+// Data that was written but not synced is kept, dropped, torn or garbled by sectors, in any order. Names
+// that were created or deleted but not synced may exist or not. The package does not know what is in
+// the files.
 package power
 
 import (
@@ -17,14 +16,14 @@ import (
 	"github.com/sessile/sessile/internal/faultvfs"
 )
 
-// sector is what a disk writes whole or not at all, bytes.
+// sector is the unit that a disk writes completely or not at all, in bytes.
 const sector = 512
 
 // write is a change of a file that is not synced yet.
 type write struct {
 	off  int64
 	data []byte
-	cut  bool // off is the new size instead
+	cut  bool // off is the new size
 }
 
 // inode is a file, whatever its name.
@@ -33,17 +32,17 @@ type inode struct {
 	pending []write
 }
 
-// Disk is what is on a disk for sure, and what may be.
+// Disk is what is certainly on a disk, and what may be.
 type Disk struct {
 	names  map[string]*inode // as programs see them
-	stored map[string]*inode // as the directory has them on disk
+	stored map[string]*inode // as the directory on disk has them
 }
 
 // NewDisk returns an empty disk.
 func NewDisk() *Disk { return &Disk{names: make(map[string]*inode), stored: make(map[string]*inode)} }
 
-// Do does what a program asks for. A file that is created gets its name durable
-// when it is first synced, if it is a journal or WAL: SQLite then syncs the directory.
+// Do makes the change of a call. The name of a new journal or WAL becomes durable at the first sync of
+// the file, because SQLite then syncs the directory too.
 func (d *Disk) Do(c faultvfs.Call) {
 	f := d.names[c.Path]
 	if f == nil && c.Op != faultvfs.Delete {
@@ -71,8 +70,8 @@ func (d *Disk) Do(c faultvfs.Call) {
 	}
 }
 
-// FailSync is a sync that failed: the system takes what was to be written for
-// written, and never tries again. Some of it is on disk, or nothing.
+// FailSync makes a sync fail. The system then considers the pending writes done and never retries them.
+// Some or none of them are on disk.
 func (d *Disk) FailSync(path string, r *rand.Rand) {
 	f := d.names[path]
 	if f == nil {
@@ -98,7 +97,7 @@ func (w write) apply(img []byte) []byte {
 	return img
 }
 
-// pieces are the parts of a write that go to different sectors.
+// pieces splits a write at sector boundaries.
 func (w write) pieces() (list []write) {
 	for off, data := w.off, w.data; len(data) > 0; {
 		n := min(len(data), int(sector-off%sector))
@@ -108,7 +107,7 @@ func (w write) pieces() (list []write) {
 	return list
 }
 
-// sectors applies any of the writes, sector by sector.
+// sectors applies a random subset of the writes, sector by sector.
 func sectors(img []byte, pending []write, r *rand.Rand, garbage bool) []byte {
 	for _, w := range pending {
 		if w.cut && r.IntN(2) == 0 {
@@ -132,16 +131,16 @@ func sectors(img []byte, pending []write, r *rand.Rand, garbage bool) []byte {
 	return img
 }
 
-// image is what a cut may leave of a file.
+// image returns what a power cut may leave of a file.
 func (f *inode) image(r *rand.Rand) []byte {
 	img := slices.Clone(f.durable)
 	switch r.IntN(5) {
-	case 0: // nothing
-	case 1: // everything
+	case 0: // none of the writes
+	case 1: // all of them
 		for _, w := range f.pending {
 			img = w.apply(img)
 		}
-	case 2: // in order, up to a write that is torn
+	case 2: // in order, up to a torn write
 		n := r.IntN(len(f.pending) + 1)
 		for _, w := range f.pending[:n] {
 			img = w.apply(img)
@@ -160,11 +159,11 @@ func (f *inode) image(r *rand.Rand) []byte {
 	return img
 }
 
-// Cut writes the files as a power cut now may leave them to a directory.
+// Cut writes the files that a power cut now may leave to a directory.
 func (d *Disk) Cut(r *rand.Rand, dir string) error {
 	all := maps.Clone(d.stored)
 	maps.Copy(all, d.names)
-	for _, path := range slices.Sorted(maps.Keys(all)) { // sorted, so that r decides alone
+	for _, path := range slices.Sorted(maps.Keys(all)) { // sorted, so that only r decides
 		f := d.names[path]
 		if d.stored[path] != f && r.IntN(2) == 0 {
 			f = d.stored[path]

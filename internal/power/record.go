@@ -14,26 +14,26 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// Event is what happened: a call to the file system, or an entry of the ledger.
+// Event is a call to the file system or an entry of the ledger.
 type Event struct {
-	Call   faultvfs.Call // Op is empty for an entry
+	Call   faultvfs.Call // Op is "" for an entry
 	Failed bool          // Call is a Sync that failed
 	Entry  ledger.Entry
 }
 
-// Recorder is the hook that records a run. In a synctest bubble the order of its
-// events depends on the seed alone: what changes a file begins a moment later
-// than everything that the store does meanwhile.
+// Recorder is a hook that records a run. In a synctest bubble, the order of events depends only on the
+// seed: each call that changes a file starts a moment later than everything that the store does
+// meanwhile.
 type Recorder struct {
 	DropSyncs      bool // control: syncs are not passed on, as with synchronous=OFF
-	HideSyncErrors bool // control: a failed sync is reported as done
+	HideSyncErrors bool // control: a failed sync is reported as successful
 
 	mu     sync.Mutex
 	events []Event
-	fail   func(path string) bool // whether this sync fails; nil = none does
+	fail   func(path string) bool // reports whether this sync fails; nil = never
 }
 
-// Times that the disk takes.
+// Durations of disk calls.
 const (
 	writeTime = 50 * time.Microsecond
 	syncTime  = time.Millisecond
@@ -65,7 +65,7 @@ func (rec *Recorder) Hook(c faultvfs.Call) faultvfs.Verdict {
 	return v
 }
 
-// Break sets what fails from now on, and returns what did before.
+// Break sets which syncs fail from now on, and returns the previous setting.
 func (rec *Recorder) Break(fail func(path string) bool) (before func(path string) bool) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -81,14 +81,14 @@ func (rec *Recorder) Add(n ledger.Entry) {
 	rec.events = append(rec.events, Event{Entry: n})
 }
 
-// Events are those so far.
+// Events returns the events so far.
 func (rec *Recorder) Events() []Event {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	return rec.events
 }
 
-// Replay goes through a record. It knows the disk and the ledger at one moment.
+// Replay steps through a record. It holds the disk and the ledger of one moment.
 type Replay struct {
 	Disk   *Disk
 	Ledger *ledger.Ledger
@@ -96,12 +96,12 @@ type Replay struct {
 	r      *rand.Rand
 }
 
-// NewReplay returns a replay at the beginning. r decides what is left of failed syncs.
+// NewReplay returns a replay at the start. r decides what failed syncs leave.
 func NewReplay(r *rand.Rand) *Replay {
 	return &Replay{Disk: NewDisk(), Ledger: ledger.New(), r: r}
 }
 
-// Advance goes on to the n-th event.
+// Advance continues to the n-th event.
 func (p *Replay) Advance(events []Event, n int) {
 	for ; p.At < n; p.At++ {
 		switch e := events[p.At]; {
@@ -115,7 +115,7 @@ func (p *Replay) Advance(events []Event, n int) {
 	}
 }
 
-// Shape is the events without their bytes: the same seed gives the same shape.
+// Shape returns the events without their data. The same seed gives the same shape.
 func Shape(events []Event) (list []string) {
 	for _, e := range events {
 		if e.Call.Op == "" {

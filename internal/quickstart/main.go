@@ -1,5 +1,5 @@
-// Quickstart is the program at the top of the README: a login, a counter and a
-// log-out, with a clean end at SIGTERM.
+// Quickstart is the program at the top of the README: login, counter and logout, with a clean shutdown
+// on SIGTERM.
 package main
 
 import (

@@ -1,6 +1,4 @@
-// Package stress troubles a store from outside, in real time and on real files: a
-// disk that is full, a lock that another process holds, a write-ahead log that
-// cannot be emptied, a disk that stalls, ten times the load that it can take,
-// tokens that are timed.
-// It has tests only.
+// Package stress disturbs a store from outside, in real time and on real files: a full disk, a lock that
+// another process holds, a write-ahead log that cannot be emptied, a stalled disk, ten times the load
+// that the store can take, and timed tokens. The package has only tests.
 package stress
