@@ -237,6 +237,7 @@ func (l *eventLog) add(e sessile.Event) {
 // count returns the number of events of a kind, once everything before has arrived.
 func (f *fixture) count(kind sessile.EventKind) (n int) {
 	f.Helper()
+	f.store.Stats() // the loop answers callers first and hands their events over then: ask it once more
 	bridge.Of(f.store).(interface{ Emit(e sessile.Event) }).Emit(sessile.Event{Kind: mark})
 	<-f.events.marks
 	f.events.mu.Lock()
