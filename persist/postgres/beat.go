@@ -29,10 +29,11 @@ type beats struct {
 
 // send sends one beat through the connections of the writes. One that fails does not come back, which says enough.
 func (b *beats) send(ctx context.Context, d *DB) {
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.lease)
+	within, cancel := context.WithTimeout(ctx, d.cfg.lease)
 	defer cancel()
 	number := binary.BigEndian.AppendUint64(nil, b.begin())
-	if _, err := d.writes.Exec(ctx, beatSQL, d.channel(), d.payload(beatKind, number)); err != nil && ctx.Err() == nil {
+	_, err := d.writes.Exec(within, beatSQL, d.channel(), d.payload(beatKind, number))
+	if ctx.Err() == nil {
 		distrust(d.writes, err)
 	}
 }

@@ -75,7 +75,7 @@ func damaged(err error) bool { return slices.Contains([]string{"XX001", "XX002"}
 
 // openError says in the words of the contract why a store does not open.
 func openError(err error) error {
-	for _, known := range []error{persist.ErrNewer, persist.ErrNotStore, persist.ErrUnavailable} {
+	for _, known := range []error{ErrInvalidConfig, persist.ErrNewer, persist.ErrNotStore, persist.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("opening the PostgreSQL store: %w", err)
 		}

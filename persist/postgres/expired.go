@@ -23,6 +23,7 @@ func (d *DB) Expired(ctx context.Context, now, after int64, limit int) (refs []p
 	most := max(1000, 10*limit)
 	looked := 0
 	err = d.query(ctx, func(ctx context.Context) error {
+		refs, next, looked = nil, 0, 0
 		rows, _ := d.reads.Query(ctx, d.sql(expiredSQL), now, after, most)
 		var key int64
 		var over bool

@@ -115,9 +115,12 @@ func (d *DB) answerTogether(ctx context.Context, l []*question) error {
 			text, keys[i] = byIDSQL, q.id[:]
 		}
 	}
-	var ids = make(map[persist.ID]found, len(l))
-	var current, previous = make(map[persist.Hash]found, len(l)), make(map[persist.Hash]found, len(l))
+	ids := make(map[persist.ID]found, len(l))
+	current, previous := make(map[persist.Hash]found, len(l)), make(map[persist.Hash]found, len(l))
 	err := d.query(ctx, func(ctx context.Context) error {
+		clear(ids)
+		clear(current)
+		clear(previous)
 		rows, _ := d.reads.Query(ctx, d.sql(text), keys)
 		return eachRecord(rows, func(r persist.Record, err error) {
 			f := found{r, err}

@@ -70,7 +70,7 @@ func (t *transaction) loadGuests(ctx context.Context, c *pgx.Conn) error {
 func (t *transaction) lockIdlest(ctx context.Context, c *pgx.Conn, n int) error {
 	g := &t.db.guests
 	exact := make(map[int64]*session) // those whose entry has the stored time
-	var busy []guest
+	var busy []int64
 	for len(t.guests.taken) < n && len(g.idle) > 0 {
 		if s := exact[g.idle[0].key]; s != nil {
 			heap.Pop(&g.idle)
@@ -83,15 +83,11 @@ func (t *transaction) lockIdlest(ctx context.Context, c *pgx.Conn, n int) error 
 		for len(keys) < n-len(t.guests.taken)+spare && len(g.idle) > 0 && exact[g.idle[0].key] == nil {
 			keys = append(keys, heap.Pop(&g.idle).(guest).key) //nolint:errcheck,forcetypeassert // the heap is ours alone
 		}
-		err := t.readIdlest(ctx, c, keys, func(s *session, locked bool) {
+		locked, err := t.readIdlest(ctx, c, keys, func(s *session) {
 			if known := t.byID[s.ID]; known != nil {
 				s = known // with what this batch writes
 			}
-			switch {
-			case slices.Contains(t.guests.taken, s):
-			case !locked:
-				busy = append(busy, guest{max(t.b.Now, s.LastActive), s.Key})
-			default:
+			if !slices.Contains(t.guests.taken, s) {
 				exact[s.Key] = s
 				heap.Push(&g.idle, s.guest())
 			}
@@ -99,9 +95,10 @@ func (t *transaction) lockIdlest(ctx context.Context, c *pgx.Conn, n int) error 
 		if err != nil {
 			return err
 		}
+		busy = append(busy, locked...)
 	}
-	for _, x := range busy {
-		heap.Push(&g.idle, x)
+	for _, key := range busy {
+		heap.Push(&g.idle, guest{t.b.Now, key})
 	}
 	return nil
 }
@@ -114,28 +111,43 @@ func (g *guestTurn) take(t *transaction, s *session) {
 	g.taken, g.idlest = append(g.taken, s), append(g.idlest, s)
 }
 
-// A guest whose row another transaction has is in use, and is not waited for.
-const idlestSQL = `WITH l AS MATERIALIZED (
-	SELECT key FROM SCHEMA.session WHERE key = ANY ($1) AND user_id = '' ORDER BY key FOR UPDATE SKIP LOCKED
+// A guest whose rows another transaction has is in use, and is not waited for.
+const (
+	idlestSQL = `WITH s AS MATERIALIZED (
+	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, created_at, version
+	FROM SCHEMA.session WHERE key = ANY ($1) AND user_id = '' ORDER BY key FOR UPDATE SKIP LOCKED
+), a AS MATERIALIZED (
+	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
+	WHERE key = ANY (ARRAY (SELECT key FROM s)) ORDER BY key FOR UPDATE SKIP LOCKED
 )
 SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.user_id, s.created_at, s.version,
-	a.last_active, a.expires_at, a.deadline, l.key IS NOT NULL
-FROM SCHEMA.session s LEFT JOIN l ON l.key = s.key JOIN SCHEMA.activity a ON a.key = s.key
-WHERE s.key = ANY ($1) AND s.user_id = ''`
+	a.last_active, a.expires_at, a.deadline
+FROM s JOIN a USING (key)`
 
-// readIdlest locks and reads guests by their keys. Those that have ended are left out.
-func (t *transaction) readIdlest(ctx context.Context, c *pgx.Conn, keys []int64, each func(s *session, locked bool)) error {
-	rows, _ := c.Query(ctx, t.db.sql(idlestSQL), keys)
-	defer rows.Close()
-	for rows.Next() {
-		var locked bool
-		s, err := scanSession(rows, &locked)
-		if err != nil {
-			return err
-		}
-		each(s, locked)
-	}
-	return rows.Err()
+	guestKeysSQL = `SELECT key FROM SCHEMA.session WHERE key = ANY ($1) AND user_id = ''`
+)
+
+// readIdlest locks and reads guests by their keys, and returns the keys of those that others have locked. Those that have ended are left out.
+func (t *transaction) readIdlest(ctx context.Context, c *pgx.Conn, keys []int64, each func(*session)) (busy []int64, err error) {
+	var q pgx.Batch
+	locked := make(map[int64]bool, len(keys))
+	q.Queue(t.db.sql(idlestSQL), keys).Query(func(rows pgx.Rows) error {
+		return eachSession(rows, func(s *session) {
+			locked[s.Key] = true
+			each(s)
+		})
+	})
+	q.Queue(t.db.sql(guestKeysSQL), keys).Query(func(rows pgx.Rows) error {
+		var key int64
+		_, err := pgx.ForEachRow(rows, []any{&key}, func() error {
+			if !locked[key] {
+				busy = append(busy, key)
+			}
+			return nil
+		})
+		return err
+	})
+	return busy, c.SendBatch(ctx, &q).Close()
 }
 
 // commitGuests brings what is known of the guests up to date with a transaction that was committed.

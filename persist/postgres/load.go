@@ -16,6 +16,9 @@ const limitsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('stat
 	set_config('idle_in_transaction_session_timeout', $1, true),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 
+// Every statement must see what was committed before it got its locks, whatever the role's default is.
+const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
+
 const (
 	shareStoreSQL = `SELECT pg_advisory_xact_lock_shared($1)`
 	lockSQL       = `SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k`
@@ -43,7 +46,7 @@ FROM s LEFT JOIN a USING (key) ORDER BY s.key`
 // load begins the transaction, locks and reads, in one round trip.
 func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
 	var q pgx.Batch
-	q.Queue("BEGIN")
+	q.Queue(beginSQL)
 	// A little less than the node waits, so that it gets an answer.
 	limit := t.db.cfg.ApplyTimeout.Milliseconds() * 3 / 4
 	q.Queue(limitsSQL, fmt.Sprintf("%dms", max(limit, 1)))
@@ -80,18 +83,16 @@ func eachSession(rows pgx.Rows, each func(*session)) error {
 	return rows.Err()
 }
 
-// scanSession reads a row that begins with the columns of loadSQL.
-func scanSession(rows pgx.Rows, more ...any) (*session, error) {
+// scanSession reads a row of loadSQL.
+func scanSession(rows pgx.Rows) (*session, error) {
 	s := &session{stored: true}
 	s.Identity = &persist.Identity{}
 	var rot persist.Rotation
 	var id, hash, previous []byte
 	var version int64
 	var lastActive, expiresAt, deadline pgtype.Int8
-	err := rows.Scan(append([]any{
-		&s.Key, &id, &hash, &previous, &rot.Until, &rot.At, &s.AuthAt, &s.UserID, &s.CreatedAt, &version,
-		&lastActive, &expiresAt, &deadline,
-	}, more...)...)
+	err := rows.Scan(&s.Key, &id, &hash, &previous, &rot.Until, &rot.At, &s.AuthAt, &s.UserID, &s.CreatedAt, &version,
+		&lastActive, &expiresAt, &deadline)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func TestOpenRefusesAFeedThatDoesNotHearTheWrites(t *testing.T) {
 	cfg := fresh(t)
 	cfg.FeedURL, cfg.ConnectTimeout = database(t, "elsewhere", ""), 1e9
 	_, err := postgres.Open(context.Background(), cfg)
-	if !errors.Is(err, persist.ErrNotStore) || !strings.Contains(err.Error(), "feed") {
+	if !errors.Is(err, postgres.ErrInvalidConfig) || !strings.Contains(err.Error(), "FeedURL") {
 		t.Fatalf("Open: %v", err)
 	}
 }

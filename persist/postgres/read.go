@@ -36,6 +36,7 @@ func (d *DB) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, er
 		return l, err
 	}
 	err := d.query(ctx, func(ctx context.Context) error {
+		l = persist.Listing{}
 		rows, _ := d.reads.Query(ctx, d.sql(byUserSQL), u.ID)
 		return eachRecord(rows, func(r persist.Record, err error) {
 			if err != nil {
@@ -51,13 +52,17 @@ func (d *DB) ByUser(ctx context.Context, u persist.UserKey) (persist.Listing, er
 	return l, nil
 }
 
-// query runs a read within ReadTimeout, and says in the words of the contract why it fails.
+// query runs a read within ReadTimeout, and says in the words of the contract why it fails. A read that met a broken
+// connection is run again on a new one.
 func (d *DB) query(ctx context.Context, run func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, d.cfg.ReadTimeout)
 	defer cancel()
 	err := run(within)
-	if err != nil && ctx.Err() == nil {
-		distrust(d.reads, err)
+	if suspicious(err) && ctx.Err() == nil {
+		d.reads.Reset()
+		if within.Err() == nil {
+			err = run(within)
+		}
 	}
 	return readError(ctx, err)
 }

@@ -34,8 +34,8 @@ func TestBatchIsUnknownOnlyAfterCommitWasSent(t *testing.T) {
 	}{
 		"the request to begin is lost":  {"BEGIN", false, persist.ErrUnavailable},
 		"the answer to begin is lost":   {"BEGIN", true, persist.ErrUnavailable},
-		"the request to commit is lost": {"COMMIT", false, persist.ErrUnknown},
-		"the answer to commit is lost":  {"COMMIT", true, persist.ErrUnknown},
+		"the request to commit is lost": {"\x00COMMIT\x00", false, persist.ErrUnknown},
+		"the answer to commit is lost":  {"\x00COMMIT\x00", true, persist.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, p := hasty(t)
@@ -84,6 +84,14 @@ func TestConnectionsThatAreCutAreReplaced(t *testing.T) {
 	r := create(t, d, "ann", 2)
 	p.Cut()
 	apply(t, d, persist.Batch{Ops: []persist.Op{destroyOp(r[0])}, Touches: []persist.Touch{touchOf(r[1], now)}})
+	if _, err := find(t, d, r[1]); err != nil {
+		t.Fatal(err)
+	}
+	p.Cut()
+	if _, err := find(t, d, r[1]); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, d, persist.Batch{Touches: []persist.Touch{touchOf(r[1], now)}})
 }
 
 func TestReadOfACallerWhoLeavesEndsWhileTheServerHangs(t *testing.T) {

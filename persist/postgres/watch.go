@@ -137,8 +137,8 @@ func (d *DB) checkFeed(ctx context.Context) error {
 	for {
 		n, err := c.WaitForNotification(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: the feed does not hear what is written: its URL must lead to the same database without a pooler in transaction mode: %w",
-				persist.ErrNotStore, err)
+			return fmt.Errorf("%w: the feed does not hear what is written: FeedURL must lead to the same database without a pooler in transaction mode: %w",
+				ErrInvalidConfig, err)
 		}
 		if n.Payload == d.payload(beatKind) {
 			return nil
