@@ -79,6 +79,22 @@ func TestFrozenConnectionsAreReplaced(t *testing.T) {
 	}
 }
 
+// pgx alone would take 15 s for each connection that hangs.
+func TestCloseDoesNotWaitForConnectionsThatHang(t *testing.T) {
+	d, p := hasty(t)
+	r := create(t, d, "ann", 1)[0]
+	if _, err := find(t, d, r); err != nil {
+		t.Fatal(err)
+	}
+	p.Freeze()
+	_, _ = d.Apply(context.Background(), &persist.Batch{Now: now, Ops: []persist.Op{destroyOp(r)}})
+	began := time.Now()
+	_ = d.Close()
+	if took := time.Since(began); took > 8*time.Second {
+		t.Fatalf("Close took %v", took)
+	}
+}
+
 func TestConnectionsThatAreCutAreReplaced(t *testing.T) {
 	d, p := hasty(t)
 	r := create(t, d, "ann", 2)

@@ -68,7 +68,7 @@ func (s *Server) initialize() error {
 	if err := unprivileged(secret); err != nil {
 		return err
 	}
-	cmd := command(s.dir, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "scram-sha-256",
+	cmd := command(s.dir, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "password", // costs the client nothing
 		"--pwfile", secret, "-E", "UTF8", "--locale=C", "--no-sync")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)

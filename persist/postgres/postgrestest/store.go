@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -18,6 +19,8 @@ type Shared struct {
 	url    string
 	server *Server
 	serial atomic.Int64
+	mu     sync.Mutex
+	conn   *pgx.Conn // of Exec, nil before its first
 }
 
 // Share starts the shared server, or takes that of the environment.
@@ -37,6 +40,9 @@ func (s *Shared) URL() string { return s.url }
 
 // Stop ends the server, if Share started it.
 func (s *Shared) Stop() {
+	if s.conn != nil {
+		_ = s.conn.Close(context.Background())
+	}
 	if s.server != nil {
 		s.server.Stop()
 	}
@@ -46,31 +52,25 @@ func (s *Shared) Stop() {
 func (s *Shared) Schema(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("sessile_test_%d_%d", os.Getpid(), s.serial.Add(1))
-	t.Cleanup(func() {
-		if _, err := s.connect(t).Exec(context.Background(), `DROP SCHEMA IF EXISTS `+name+` CASCADE`); err != nil {
-			t.Errorf("dropping %s: %v", name, err)
-		}
-	})
+	t.Cleanup(func() { s.Exec(t, `DROP SCHEMA IF EXISTS `+name+` CASCADE`) })
 	return name
 }
 
 // Exec runs statements on the shared server.
 func (s *Shared) Exec(t testing.TB, statements ...string) {
 	t.Helper()
-	c := s.connect(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		c, err := pgx.Connect(context.Background(), s.url)
+		if err != nil {
+			t.Fatalf("connecting to PostgreSQL: %v", err)
+		}
+		s.conn = c
+	}
 	for _, x := range statements {
-		if _, err := c.Exec(context.Background(), x); err != nil {
+		if _, err := s.conn.Exec(context.Background(), x); err != nil {
 			t.Fatalf("%s: %v", x, err)
 		}
 	}
-}
-
-func (s *Shared) connect(t testing.TB) *pgx.Conn {
-	t.Helper()
-	c, err := pgx.Connect(context.Background(), s.url)
-	if err != nil {
-		t.Fatalf("connecting to PostgreSQL: %v", err)
-	}
-	t.Cleanup(func() { _ = c.Close(context.Background()) })
-	return c
 }
