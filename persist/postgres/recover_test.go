@@ -18,8 +18,8 @@ import (
 
 // hasty is a store behind a proxy that gives up soon.
 func hasty(t *testing.T) (*postgres.DB, *postgrestest.Proxy) {
+	cfg := fresh(t) // before the proxy: what a frozen connection locks cannot be dropped
 	p := through(t, mustHost(t))
-	cfg := fresh(t)
 	cfg.FeedURL, cfg.URL = cfg.URL, withHost(t, p.Addr())
 	cfg.ApplyTimeout, cfg.ReadTimeout = 400*time.Millisecond, 400*time.Millisecond
 	return open(t, cfg), p
