@@ -28,7 +28,7 @@ func Share() (*Shared, error) {
 	if url := os.Getenv(Environment); url != "" {
 		return &Shared{url: url}, nil
 	}
-	s, err := Start()
+	s, err := Start("max_locks_per_transaction=10") // the least: a store must not need many
 	if err != nil {
 		return nil, err
 	}
