@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Dependencies, the clock, the goroutines and the sizes follow the rules (A6, D3, D15, D29, S47).
-func TestArchKeepsTheRules(t *testing.T) {
+// The code follows the rules for dependencies, the clock, goroutines and sizes.
+func TestArchKeepsTheRules(t *testing.T) { // A6, D15, D29, D3, S47
 	faults, files, err := check(filepath.Join("..", ".."), packages())
 	if err != nil {
 		t.Fatalf("reading the source: %v", err)
@@ -23,9 +23,8 @@ func TestArchKeepsTheRules(t *testing.T) {
 	}
 }
 
-// The negative control: a program with every fault once. Each line of its files
-// that ends in "// want RULE …" must be reported so, and nothing else may be.
-// Faults without a line of their own are in testdata/bad/want.txt.
+// Negative control: a program that contains every violation once. Each line that ends in "// want RULE …"
+// must be reported, and nothing else. Violations without a line are in testdata/bad/want.txt.
 func TestArchNoticesEveryViolation(t *testing.T) {
 	root := filepath.Join("testdata", "bad")
 	faults, _, err := check(root, packages())
@@ -52,7 +51,7 @@ func TestArchNoticesEveryViolation(t *testing.T) {
 	}
 }
 
-// Every rule of the checker has its control.
+// Every rule of the checker has a negative control.
 func TestArchHasAControlForEveryRule(t *testing.T) {
 	want, err := wanted(filepath.Join("testdata", "bad"))
 	if err != nil {
@@ -68,7 +67,7 @@ func TestArchHasAControlForEveryRule(t *testing.T) {
 	}
 }
 
-// wanted reads the marks of a bad program.
+// wanted reads the expected violations of a bad program.
 func wanted(root string) ([]string, error) {
 	files, err := load(root)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// fault is one breach of the rules.
+// fault is one violation of the rules.
 type fault struct {
 	where string // file:line, or the package
-	rule  string // short name, the same for every breach of its kind
+	rule  string // short name of the rule
 	what  string
 }
 
@@ -26,7 +26,7 @@ func (f fault) String() string { return fmt.Sprintf("%s: %s: %s", f.where, f.rul
 // source is one Go file.
 type source struct {
 	pkg  string // directory below the root, "." for the root
-	home string // directory of the nested module it belongs to, "" for the root module
+	home string // directory of the nested module of the file, "" for the root module
 	name string // path below the root
 	test bool
 	tree *ast.File
@@ -38,17 +38,17 @@ func (s *source) line(pos token.Pos) string {
 	return fmt.Sprintf("%s:%d", s.name, s.fset.Position(pos).Line)
 }
 
-// core reports whether the file is of its package's core.
+// core reports whether the file belongs to the core of its package.
 func (s *source) core(r rules) bool { return !s.test && slices.Contains(r.core, path.Base(s.name)) }
 
-// checker collects the faults of a tree.
+// checker collects the violations in a tree.
 type checker struct {
 	packages map[string]rules
-	used     map[string]map[string]bool // package that has code → its imports that are in use
+	used     map[string]map[string]bool // package with code → its used imports
 	faults   []fault
 }
 
-// check reads every Go file below root and reports what the rules do not allow.
+// check reads every Go file below root and reports every violation.
 func check(root string, packages map[string]rules) ([]fault, int, error) {
 	c := &checker{packages: packages, used: make(map[string]map[string]bool)}
 	files, err := load(root)
@@ -69,8 +69,8 @@ func (c *checker) report(where, rule, format string, args ...any) {
 	c.faults = append(c.faults, fault{where, rule, fmt.Sprintf(format, args...)})
 }
 
-// unused reports dependencies that are allowed and not used: the rules must not
-// allow more than there is.
+// unused reports dependencies that are allowed but not used. The rules must not allow more than is
+// needed.
 func (c *checker) unused() {
 	for name, used := range c.used {
 		for _, to := range c.packages[name].imports {
@@ -81,7 +81,7 @@ func (c *checker) unused() {
 	}
 }
 
-// load parses the tree, without testdata, hidden directories and other people's code.
+// load parses the tree, except testdata, hidden directories and third-party code.
 func load(root string) ([]*source, error) {
 	var files []*source
 	homes := map[string]string{".": ""}
@@ -119,7 +119,7 @@ func skipped(dir string) bool {
 	return dir == "testdata" || dir == "node_modules" || dir == "vendor" || strings.HasPrefix(dir, ".") || strings.HasPrefix(dir, "_")
 }
 
-// home is the nested module that the directory rel begins or is in.
+// home returns the nested module that contains the directory rel.
 func home(root, rel, parent string) string {
 	if rel == "." {
 		return ""
@@ -140,7 +140,7 @@ func parse(name string) (*source, error) {
 	return f, err
 }
 
-// below tells whether the import path p is one of the packages, or inside one.
+// below reports whether the import path p is one of the packages, or inside one.
 func below(p string, packages []string) bool {
 	return slices.ContainsFunc(packages, func(of string) bool { return p == of || strings.HasPrefix(p, of+"/") })
 }

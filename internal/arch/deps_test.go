@@ -8,8 +8,8 @@ import (
 
 var sqlitePackage = regexp.MustCompile(`(?m)^(modernc\.org|zombiezen\.com/go)/sqlite\b`)
 
-// TestOnlyTheEngineImportsSQLite looks at what a program links. Go links every package
-// that is imported by whatever way, used or not.
+// TestOnlyTheEngineImportsSQLite checks what a program links. Go links every imported package, direct
+// or indirect, used or not.
 func TestOnlyTheEngineImportsSQLite(t *testing.T) {
 	for pkg, want := range map[string]bool{
 		"":                     false,

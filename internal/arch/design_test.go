@@ -18,8 +18,8 @@ const (
 	designEnd   = "<!-- end of dependencies -->"
 )
 
-// TestDesignShowsTheRules: what DESIGN.md says about dependencies is generated from the
-// rules, so that they are written down once.
+// TestDesignShowsTheRules: the rules generate what DESIGN.md says about dependencies, so that each
+// rule is written once.
 func TestDesignShowsTheRules(t *testing.T) {
 	path := filepath.Join("..", "..", "DESIGN.md")
 	text, err := os.ReadFile(path)
@@ -43,7 +43,7 @@ func TestDesignShowsTheRules(t *testing.T) {
 	}
 }
 
-// diagram draws who imports whom, in Mermaid.
+// diagram draws the imports as a Mermaid diagram.
 func diagram() string {
 	var b strings.Builder
 	b.WriteString("```mermaid\nflowchart TD\n")
@@ -62,7 +62,7 @@ func diagram() string {
 	return b.String()
 }
 
-// node is a package in the diagram: an identifier and its label.
+// node returns the identifier and the label of a package in the diagram.
 func node(name string) string {
 	if name == "." {
 		name = "sessile"
@@ -71,7 +71,7 @@ func node(name string) string {
 	return fmt.Sprintf("%s[%q]", id, name)
 }
 
-// table lists what each package may import of others, and what it must not know.
+// table lists what each package may import, and what it must not know.
 func table() string {
 	var b strings.Builder
 	b.WriteString("| package | may import from other projects | must not import |\n|---|---|---|\n")

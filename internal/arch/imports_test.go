@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// file checks one file: its imports, its size, and what it says.
+// file checks one file: imports, sizes and code.
 func (c *checker) file(f *source) {
 	c.size(f)
 	for _, spec := range f.tree.Imports {
@@ -31,7 +31,7 @@ func (c *checker) file(f *source) {
 	c.syntax(f)
 }
 
-// inside turns an import path of the module into a package of it.
+// inside converts an import path of the module to a package path.
 func inside(p string) string {
 	if p == module {
 		return "."
@@ -46,7 +46,7 @@ func (c *checker) internal(f *source, where, to string) {
 		return
 	}
 	r, listed := c.packages[f.pkg]
-	if to == f.pkg { // an external test of its own package
+	if to == f.pkg { // an external test of the package
 		return
 	}
 	if !listed && strings.HasPrefix(f.pkg, testPackages) {
@@ -65,7 +65,7 @@ func (c *checker) internal(f *source, where, to string) {
 	}
 }
 
-// nestedImport checks what a module that builds upon this one imports of it.
+// nestedImport checks what a nested module imports of this module.
 func (c *checker) nestedImport(f *source, where, to string) {
 	if below(to, []string{f.home}) {
 		return
@@ -76,7 +76,7 @@ func (c *checker) nestedImport(f *source, where, to string) {
 	c.report(where, "dependency", "module %s must not import %s", f.home, to)
 }
 
-// foreign checks an import of other people's code. Nested modules are free.
+// foreign checks a third-party import. Nested modules are exempt.
 func (c *checker) foreign(f *source, where, p string) {
 	r, listed := c.packages[f.pkg]
 	if f.home != "" || below(p, r.modules) || f.test && below(p, testModules()) {

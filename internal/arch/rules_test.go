@@ -1,39 +1,38 @@
 package arch
 
-// module is the import path of the repository's root.
+// module is the import path of the root package.
 const module = "github.com/sessile/sessile"
 
-// Bounds on code that is not a test.
+// Size limits for code that is not a test.
 const (
 	maxFileLines = 350
 	maxFuncLines = 60
 )
 
-// rules are what one package may do. Paths of the module are relative to its root,
-// and "." is the root package itself.
+// rules are what one package may do. Paths are relative to the module root, and "." is the root package.
 type rules struct {
-	imports []string // other packages of the module; each one must be in use
-	modules []string // other people's packages, with everything below them
-	stdlib  []string // packages of the standard library that are guarded or shunned, and allowed here
-	shuns   []string // packages of the standard library it refuses to know
+	imports []string // other packages of the module; each must be used
+	modules []string // third-party packages, including everything below them
+	stdlib  []string // guarded or shunned standard packages that are allowed here
+	shuns   []string // standard packages that it must not import
 
 	clock   bool     // may read the wall clock
 	locks   bool     // may hold a mutex
-	tokens  bool     // may know the type Token
+	tokens  bool     // may use the type Token
 	statics bool     // its SQL is constant text: no clock, no upsert
 	starts  []string // functions ("Open") and methods ("DB.Watch") that may start goroutines
-	loop    string   // type whose methods, and functions that are given it, neither wait, lock nor publish
-	shell   string   // type whose methods drive it, and may do all that
-	core    []string // files whose every function is of the loop
+	loop    string   // type whose methods, and functions that take it, may neither wait nor lock nor publish
+	shell   string   // type whose methods drive the loop, and may do all that
+	core    []string // files whose functions all belong to the loop
 
-	registers bool // its init may register an engine: the root that imported it would link it into every program
+	registers bool // its init may register an engine: the root cannot import it without linking it into every program
 }
 
-// anywhere in starts is for a package that tests others.
+// anywhere, in starts, is for a package that tests others.
 const anywhere = "*"
 
-// packages are the rules, and the only list of allowed dependencies. A package or an
-// import that is not in it is a fault, and so is an import in it that is not used.
+// packages are the rules, and the only list of allowed dependencies. A package or an import that is not
+// listed is a violation, and so is a listed import that is not used.
 func packages() map[string]rules {
 	return map[string]rules{
 		".": {
@@ -44,11 +43,11 @@ func packages() map[string]rules {
 		},
 		"actor": {
 			imports: []string{"cache", "persist", "internal/object"},
-			stdlib:  []string{"math/rand/v2"}, // the jitter of retries; nothing secret comes from it
+			stdlib:  []string{"math/rand/v2"}, // jitter of retries; not a secret
 			shuns:   []string{"database/sql", "io/fs", "os"},
 			starts: []string{
 				"Start",
-				"Actor.Done", "bounded", // end with the context of a caller
+				"Actor.Done", "bounded", // both end with the caller's context
 				"observer.run", // in its own place, if the observer has ended it
 			},
 			loop: "core", shell: "Actor",
@@ -86,7 +85,7 @@ func packages() map[string]rules {
 			modules: []string{"github.com/gofrs/flock", "modernc.org/libc", "modernc.org/sqlite", "zombiezen.com/go/sqlite"},
 			locks:   true,
 			statics: true, registers: true,
-			starts: []string{"Open", "DB.Backup"}, // both end when the disk does, and not with their callers
+			starts: []string{"Open", "DB.Backup"}, // both end when the disk responds, not with their callers
 		},
 		"metrics": {
 			imports: []string{"."},
@@ -110,40 +109,38 @@ func packages() map[string]rules {
 	}
 }
 
-// A package below internal/ that is not in the rules exists for tests: it may
-// import what it likes, and nothing but tests, the commands of nested modules and
-// its like may import it.
+// A package below internal/ that is not in the rules exists only for tests. It may import anything. Only
+// tests, the commands of nested modules and other such packages may import it.
 const testPackages = "internal/"
 
-// unsafePackage alone may import unsafe: SQLite's file system is a table of C
-// function pointers. Nothing but tests can import it.
+// unsafePackage is the only package that may import unsafe, because SQLite's file system is a table of C
+// function pointers. Only tests can import it.
 const unsafePackage = testPackages + "faultvfs"
 
-// nested are the modules that build upon this one, by directory, and what they
-// may import of it.
+// nested lists the modules that build on this one, by directory, and what they may import of it.
 func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist/sqlite"},
 		"cmd":        {".", "middleware", "persist/sqlite"},
-		"metrics":    {".", "metrics", "persist/sqlite"},               // other people's monitoring
-		"middleware": {".", "middleware", "middleware/middlewaretest"}, // other people's frameworks
-		"persist":    {".", "persist", "persist/persisttest"},          // other people's databases
+		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
+		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
+		"persist":    {".", "persist", "persist/persisttest"},          // third-party databases
 		"tools":      nil,
 	}
 }
 
-// testsMayImport is what tests may import beyond the imports of their own package. The
-// simulation of clocks tells the time by the store's own rule.
+// testsMayImport lists what tests may import beyond their own package. The simulation of clocks needs the
+// store's own clock rule.
 func testsMayImport() []string {
 	return []string{"persist", "persist/persisttest", "persist/sqlite", "internal/clock"}
 }
 
-// testModules is what tests may import of other people's.
+// testModules lists the third-party packages that tests may import.
 func testModules() []string {
 	return []string{"go.uber.org/goleak", "pgregory.net/rapid", "go.uber.org/zap"}
 }
 
-// forbidden is never imported, not even by tests.
+// forbidden lists packages that even tests must not import.
 func forbidden() map[string]string {
 	return map[string]string{
 		"encoding/gob":                        "decodes types that the writer chose",
@@ -158,22 +155,22 @@ func forbidden() map[string]string {
 	}
 }
 
-// guarded is imported only where the rules say so. Tests and nested modules are free.
+// guarded lists packages that only some packages may import. Tests and nested modules are exempt.
 func guarded() []string { return []string{"math/rand/v2", "net/http"} }
 
 // readsClock names the functions of package time that read the wall clock.
 func readsClock() []string { return []string{"Now", "Since", "Until"} }
 
-// coreShuns are the packages of the standard library that no file of a core imports.
+// coreShuns lists the standard packages that no file of a core may import.
 func coreShuns() []string { return []string{"context", "sync"} }
 
-// coreTime is what a core may use of package time: durations, and no clock or timer.
+// coreTime lists what a core may use of package time: durations, but no clock or timer.
 func coreTime() []string {
 	return []string{"Duration", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}
 }
 
-// publishes names what shows readers something at once: the half of the cache that they
-// see, the actor's type for the rest, and the stores of package atomic.
+// publishes names what readers can see at once: the published half of the cache, the actor's type for the
+// rest, and the stores of package atomic.
 func publishes() []string {
 	return []string{"Index", "published", "Store", "Swap", "CompareAndSwap"}
 }

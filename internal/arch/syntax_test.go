@@ -22,7 +22,7 @@ func (c *checker) size(f *source) {
 			return true
 		}
 		first, last := f.fset.Position(fn.Pos()).Line, f.fset.Position(fn.End()).Line
-		// The conformance suite is tests by another name: one function lists the sentences of one noun.
+		// In the conformance suite, one function may list all tests of a subject.
 		if lines := last - first + 1; lines > maxFuncLines && f.pkg != "persist/persisttest" {
 			c.report(f.line(fn.Pos()), "func-length", "%s has %d lines, %d are allowed", fn.Name.Name, lines, maxFuncLines)
 		}
@@ -30,7 +30,7 @@ func (c *checker) size(f *source) {
 	})
 }
 
-// syntax checks what the code of a package says. Nested modules only answer for sleeping tests.
+// syntax checks the code of a package. In nested modules it only looks for sleeping tests.
 func (c *checker) syntax(f *source) {
 	r, listed := c.packages[f.pkg]
 	if !listed && f.home == "" && !strings.HasPrefix(f.pkg, testPackages) {
@@ -56,8 +56,8 @@ type walker struct {
 	file   *source
 	rules  rules
 	strict bool
-	starts bool // goroutines may start here
-	loop   bool // belongs to the loop: must not wait, and must not publish
+	starts bool // may start goroutines
+	loop   bool // belongs to the loop: must not wait or publish
 }
 
 func (w *walker) function(fn *ast.FuncDecl) {
@@ -88,7 +88,7 @@ func (w *walker) Visit(n ast.Node) ast.Visitor {
 		w.selector(n)
 		w.publishes(n, n.Sel.Name)
 		ast.Walk(w, n.X)
-		return nil // the name behind the dot is not the package's own
+		return nil // a selected name is not the package's own
 	case *ast.Ident:
 		if !w.rules.tokens && n.Name == "Token" {
 			w.fault(n, "token", "Token does not occur below the root")
@@ -118,14 +118,14 @@ func (w *walker) wait(n ast.Node) {
 	}
 }
 
-// publishes finds what shows readers something while a step is being decided.
+// publishes finds stores that readers see while a step is still being decided.
 func (w *walker) publishes(n ast.Node, name string) {
 	if w.loop && slices.Contains(publishes(), name) {
 		w.fault(n, "core-publishes", "%s: a step decides, and publish shows it", name)
 	}
 }
 
-// call finds what starts a goroutine without a go statement.
+// call finds calls that start a goroutine without a go statement.
 func (w *walker) call(n *ast.CallExpr) {
 	if id, ok := n.Fun.(*ast.Ident); ok && id.Name == "close" {
 		w.wait(n)
@@ -139,7 +139,7 @@ func (w *walker) call(n *ast.CallExpr) {
 	}
 }
 
-// selector finds the clock, sleep, locks and contexts.
+// selector finds clocks, sleeps, locks and contexts.
 func (w *walker) selector(n *ast.SelectorExpr) {
 	pkg, ok := n.X.(*ast.Ident)
 	if !ok {
@@ -160,8 +160,7 @@ func (w *walker) selector(n *ast.SelectorExpr) {
 	}
 }
 
-// sqlClock finds SQL that asks the machine for the time (D29), and upsert finds
-// SQL that can bring a deleted row back (D3).
+// sqlClock finds SQL that reads the machine's time. upsert finds SQL that can bring a deleted row back.
 var (
 	sqlClock = regexp.MustCompile(`(?i)'now'|\bcurrent_(time|date|timestamp)\b|\b(unixepoch|strftime|julianday)\s*\(`)
 	upsert   = regexp.MustCompile(`(?i)\bor\s+replace\b|\breplace\s+into\b|\bdo\s+update\b`)
@@ -179,7 +178,7 @@ func (w *walker) sql(n *ast.BasicLit) {
 	}
 }
 
-// receiver is the name of the type that fn is a method of.
+// receiver returns the receiver type of fn.
 func receiver(fn *ast.FuncDecl) string {
 	if fn.Recv == nil || len(fn.Recv.List) == 0 {
 		return ""

@@ -13,8 +13,8 @@ const (
 	year   = 365 * 24 * 3600 * second
 )
 
-// However the wall clock is set, the time goes on as fast as the monotonic clock at
-// least, and is nowhere but at the wall clock or where it would be without a step.
+// However the wall clock is set, the time advances at least as fast as the monotonic clock. It is always
+// either the wall clock, or the value that it would have had without the step.
 func TestClockNeverGoesBackAndNeverStandsStill(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))

@@ -1,5 +1,5 @@
-// Package docs holds the README to the code: its examples are compiled ones, and
-// its tables name what there is. It has tests only.
+// Package docs checks the pages against the code: their examples compile, and their tables are complete. It has
+// only tests.
 package docs
 
 import (
@@ -36,8 +36,8 @@ func flat(code string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestReadmeCodeIsCompiled: every Go block of the README stands in an example test or
-// in the quick start, which a test runs.
+// TestReadmeCodeIsCompiled: every Go block of the README is part of an example test or of the quick start, which a
+// test runs.
 func TestReadmeCodeIsCompiled(t *testing.T) {
 	var text strings.Builder
 	for _, pattern := range []string{"*example*_test.go", "middleware/*example*_test.go", "internal/quickstart/main.go"} {
@@ -75,10 +75,10 @@ func TestConfigurationNamesEveryOption(t *testing.T) {
 	}
 }
 
-// code is a block of it in a page.
+// code matches a code block of a page.
 var code = regexp.MustCompile("(?s)```.*?```")
 
-// pages are the documents of the repository, by path.
+// pages returns the documents of the repository by path.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -98,7 +98,7 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// TestPagesNameOnlyTargetsThatExist: every "make x" of the pages is a target.
+// TestPagesNameOnlyTargetsThatExist: every "make x" in the pages is a target.
 func TestPagesNameOnlyTargetsThatExist(t *testing.T) {
 	makefile := read(t, "Makefile")
 	for name, text := range pages(t) {
@@ -110,7 +110,7 @@ func TestPagesNameOnlyTargetsThatExist(t *testing.T) {
 	}
 }
 
-// TestPagesNameOnlyTestsThatExist: a test that a page names is there to be run.
+// TestPagesNameOnlyTestsThatExist: every test that a page names exists.
 func TestPagesNameOnlyTestsThatExist(t *testing.T) {
 	tests := make(map[string]bool)
 	walkTests(t, func(f *ast.FuncDecl, _ []*ast.CommentGroup) { tests[f.Name.Name] = true })
@@ -123,8 +123,7 @@ func TestPagesNameOnlyTestsThatExist(t *testing.T) {
 	}
 }
 
-// TestPagesLinkToWhatExists: every relative link leads to a file, and one with a
-// fragment to a heading of it.
+// TestPagesLinkToWhatExists: every relative link leads to a file, and its fragment to a heading.
 func TestPagesLinkToWhatExists(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
@@ -143,7 +142,7 @@ func TestPagesLinkToWhatExists(t *testing.T) {
 	}
 }
 
-// headings are the anchors that GitHub gives to the headings of a page.
+// headings returns the anchors that GitHub gives to the headings of a page.
 func headings(text string) (anchors []string) {
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
 		words := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
@@ -152,7 +151,7 @@ func headings(text string) (anchors []string) {
 	return anchors
 }
 
-// TestPagesAreShort: each page is read in a few minutes, or not at all. Code does not count.
+// TestPagesAreShort: each page can be read in a few minutes. Code does not count.
 func TestPagesAreShort(t *testing.T) {
 	limits := map[string]int{"README.md": 2000, "DESIGN.md": 2500, "RELIABILITY.md": 2500}
 	for name, text := range pages(t) {
@@ -166,7 +165,7 @@ func TestPagesAreShort(t *testing.T) {
 	}
 }
 
-// TestDesignGivesAReasonForEveryDependency: of the root module, whose users pay for it.
+// TestDesignGivesAReasonForEveryDependency covers the root module, whose users pay for its dependencies.
 func TestDesignGivesAReasonForEveryDependency(t *testing.T) {
 	design := read(t, "DESIGN.md")
 	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(read(t, "go.mod"), -1)

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the last column of docs/requirements.md from the comments of the tests")
 
-// cited is the number of a requirement in a comment; row is its row in the list, with
-// the number, the rule, and the tests that show it.
+// cited matches the number of a requirement in a comment. row matches its row in the list: the number, the rule,
+// and the tests.
 var (
 	cited = regexp.MustCompile(`\b[ADIRS][0-9]{1,2}\b`)
 	row   = regexp.MustCompile(`(?m)^\| ([ADS][0-9]{1,2}) \| (.+) \| (.*) \|$`)
@@ -30,8 +30,7 @@ var isTest = regexp.MustCompile("^(Test|Fuzz|Example)")
 
 const requirements = "docs/requirements.md"
 
-// TestRequirementsHaveTests: the last column of the list is what the tests say of
-// themselves, and it is empty nowhere.
+// TestRequirementsHaveTests: the last column of the list matches the comments of the tests, and is never empty.
 func TestRequirementsHaveTests(t *testing.T) {
 	tests, old := citations(t), read(t, requirements)
 	now := row.ReplaceAllStringFunc(old, func(line string) string {
@@ -54,8 +53,8 @@ func TestRequirementsHaveTests(t *testing.T) {
 	}
 }
 
-// TestRequirementsExplainEveryCitedNumber: a number in a test's comment has a row in the list of
-// requirements, or is one of the promises.
+// TestRequirementsExplainEveryCitedNumber: every number in a test's comment has a row in the list of requirements or
+// of promises.
 func TestRequirementsExplainEveryCitedNumber(t *testing.T) {
 	text := read(t, requirements) + read(t, "RELIABILITY.md")
 	for number, tests := range citations(t) {
@@ -65,7 +64,7 @@ func TestRequirementsExplainEveryCitedNumber(t *testing.T) {
 	}
 }
 
-// citations finds the numbers that the comments of the tests of all modules cite.
+// citations finds the numbers in the comments of the tests of all modules.
 func citations(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	found := make(map[string]map[string]bool)
@@ -82,7 +81,7 @@ func citations(t *testing.T) map[string]map[string]bool {
 	return found
 }
 
-// walkTests shows every test of every module to fn, with the comments at and in it.
+// walkTests calls fn for every test of every module, with the comments at and in it.
 func walkTests(t *testing.T, fn func(*ast.FuncDecl, []*ast.CommentGroup)) {
 	t.Helper()
 	root := filepath.Join("..", "..")

@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// The negative controls: a store that breaks a promise, which the sweep must notice.
+// Negative controls: the sweep must detect stores that break a promise.
 func TestFaultsNoticeABrokenStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		wrap func(*sqlite.DB) persist.Backend

@@ -19,15 +19,15 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// The clock is a bubble's, so minutes take seconds.
+// The clock belongs to a bubble, so that minutes take seconds.
 var downTime = flag.Duration("down", 10*time.Minute, "how long the disk takes no write")
 
 const (
-	crowd = 8   // clients that work meanwhile
-	queue = 500 // changes that may wait
+	crowd = 8   // concurrent clients
+	queue = 500 // limit of pending changes
 )
 
-// down is a store whose disk fails for minutes, and those who use it meanwhile.
+// down is a store whose disk fails for minutes, together with its users.
 type down struct {
 	store   *sessile.Store
 	mu      sync.Mutex
@@ -50,7 +50,7 @@ func (d *down) report(format string, args ...any) {
 	d.found = append(d.found, fmt.Sprintf(format, args...))
 }
 
-// work has every client do something about twenty times a second, for a time.
+// work makes every client act about twenty times a second for total.
 func (d *down) work(faulty bool, total time.Duration) {
 	end := time.Now().Add(total)
 	var all sync.WaitGroup
@@ -67,8 +67,8 @@ func (d *down) work(faulty bool, total time.Duration) {
 	all.Wait()
 }
 
-// watch holds the store to its bounds, every second until the end, and returns
-// when it first said that something is wrong, and that it has failed.
+// watch checks the bounds of the store every second. It returns when the store first reported that it is
+// degraded, and that it has failed.
 func (d *down) watch(total time.Duration) (degraded, failed time.Duration) {
 	began, before := time.Now(), runtime.NumGoroutine()
 	for time.Since(began) < total {
@@ -90,7 +90,7 @@ func (d *down) watch(total time.Duration) (degraded, failed time.Duration) {
 	return degraded, failed
 }
 
-// recovered has the store write everything within the time that it has for that.
+// recovered waits until the store has written everything, at most for limit.
 func (d *down) recovered(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -103,17 +103,17 @@ func (d *down) recovered(limit time.Duration) {
 	}
 }
 
-// check compares the store with the ledger, and says what the clients have noticed.
+// check compares the store with the ledger and reports the violations.
 func (d *down) check(when string) {
 	for _, b := range d.ledger.Check(context.Background(), d.store, ledger.Settled) {
 		d.report("%s: %v", when, b)
 	}
 }
 
-// A disk that takes no write for ten minutes of work: what is refused stays
-// refused, what waits is bounded, the store says so within two seconds, and
-// afterwards it writes everything that was acknowledged (R13, D13, D20, I7).
-func TestDiskDownForMinutesLosesNothing(t *testing.T) {
+// The disk accepts no write for ten minutes under load. Refused sessions stay refused. Pending changes are
+// bounded. The store reports the failure within two seconds. Afterwards it writes everything that was
+// acknowledged.
+func TestDiskDownForMinutesLosesNothing(t *testing.T) { // D13, D20, I7, R13
 	d, degraded, failed := duringDown(t, false)
 	for _, f := range d.found {
 		t.Error(f)
@@ -124,7 +124,7 @@ func TestDiskDownForMinutesLosesNothing(t *testing.T) {
 	t.Logf("%v without a write, %d clients, %d entries of them, %d sessions; degraded after %v, failed after %v", *downTime, crowd, d.calls, d.ledger.Len(), degraded, failed)
 }
 
-// The negative control: a store whose destroys are acknowledged early.
+// Negative control: a store that acknowledges destroys too early.
 func TestDiskDownNoticesABrokenStore(t *testing.T) {
 	d, _, _ := duringDown(t, true)
 	n := 0

@@ -16,7 +16,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// others runs a statement on the file as another program does.
+// others runs a statement on the file from another program.
 func others(t *testing.T, path, statement string) {
 	t.Helper()
 	c, err := zombie.OpenConn(path, zombie.OpenReadWrite)
@@ -28,9 +28,8 @@ func others(t *testing.T, path, statement string) {
 	}
 }
 
-// TestForeignDeleteEndsSessions (D27): those in memory, those that are watched,
-// and those whose changes wait for the disk. Done closes.
-func TestForeignDeleteEndsSessions(t *testing.T) {
+// The deleted sessions are in memory, watched, or waiting for the disk. Their Done channels close.
+func TestForeignDeleteEndsSessions(t *testing.T) { // D27
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sessile.Open(t.Context(), sessile.Config{Path: path})
@@ -69,8 +68,8 @@ func TestForeignDeleteEndsSessions(t *testing.T) {
 	})
 }
 
-// TestLookRestsForAMonthAndSeesForeignChangesAfterIt: 30 days in a bubble, somebody logged in.
-// Then the first request sees what others have done meanwhile.
+// Nothing happens for 30 days (in a bubble) after a login. The first request then sees what others have
+// changed meanwhile.
 func TestLookRestsForAMonthAndSeesForeignChangesAfterIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	began := time.Now()

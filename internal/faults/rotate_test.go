@@ -23,10 +23,10 @@ func syncFails(c faultvfs.Call) faultvfs.Verdict {
 	return faultvfs.Verdict{}
 }
 
-// A rotation of unknown outcome kills the token that it replaces. The one before
-// that had a grace, which ends with it: in memory, and in a row that is read
-// while the rotation is retried (I2; 190/IOERR_FSYNC/always/close).
-func TestRotateOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
+// A rotation of unknown outcome kills the token that it replaces. An earlier rotation had a grace, which
+// ends with it: in memory, and in a row that is read while the rotation is retried. Found by the case
+// 190/IOERR_FSYNC/always/close.
+func TestRotateOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) { // I2
 	for name, hot := range map[string]int{"hot": 100, "cold": 1} {
 		t.Run(name, func(t *testing.T) {
 			l := newSweeper(t)
@@ -57,7 +57,7 @@ func TestRotateOfUnknownOutcomeEndsTheGraceBeforeIt(t *testing.T) {
 				if _, err := store.RotateToken(ctx, s.ID()); !errors.Is(err, sessile.ErrUnknown) {
 					t.Fatalf("RotateToken: %v", err)
 				}
-				if _, err := store.ReadByToken(ctx, other); err != nil { // with a hot set of one, ann's is cold now
+				if _, err := store.ReadByToken(ctx, other); err != nil { // the hot set holds one session, so ann's is cold now
 					t.Fatal(err)
 				}
 				for i, token := range []sessile.Token{first, second} {

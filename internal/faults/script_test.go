@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	patience = 2 * time.Second // of every call
-	recovery = 5 * time.Second // the longest that a store may need once the disk is back
+	patience = 2 * time.Second // timeout of every call
+	recovery = 5 * time.Second // how long a store may need after the disk has recovered
 )
 
-// script is the sequence of calls that the faults meet.
+// script is the sequence of calls that the faults interrupt.
 type script struct {
 	in     *injector
 	setup  harness.Setup
-	store  *sessile.Store // nil while it is not open
+	store  *sessile.Store // nil while it is closed
 	ledger *ledger.Ledger
-	client *harness.Client // does everything
-	other  *harness.Client // logs in once, and must be left alone
-	lossy  bool            // a Close has failed: what waited may be lost
+	client *harness.Client // makes the calls
+	other  *harness.Client // logs in once, and must not be affected
+	lossy  bool            // a Close failed, so pending changes may be lost
 	found  []ledger.Violation
 }
 
@@ -60,7 +60,7 @@ func (s *script) run(crash bool) []ledger.Violation {
 	return append(append(s.found, s.client.Found()...), s.other.Found()...)
 }
 
-// open opens the store; under a fault it may need a second try, and may fail.
+// open opens the store. Under a fault it may need two attempts, and may fail.
 func (s *script) open() bool {
 	var err error
 	for range 2 {
@@ -112,7 +112,7 @@ func (s *script) firstHalf() {
 		c.Create(0)
 		wait()
 	}
-	c.Read(0) // cold: others were used since
+	c.Read(0) // cold, because others were used since
 	c.Update(0, false)
 	c.Touch(1)
 	c.Rotate(0, false)
@@ -152,7 +152,7 @@ func (s *script) secondHalf() {
 	s.other.Read(0)
 }
 
-// backup checks a copy against what has been promised until then.
+// backup compares a copy with what was promised until then.
 func (s *script) backup() {
 	path := s.setup.Path + ".backup"
 	if s.client.Backup(path) {
@@ -177,7 +177,7 @@ func (s *script) check(path string, when ledger.When) {
 	s.found = append(s.found, ledger.Integrity(path)...)
 }
 
-// crash looks at the file as if the process were killed now.
+// crash checks the file as if the process had been killed now.
 func (s *script) crash() {
 	path := s.setup.Path + ".crash"
 	if err := harness.Copy(s.setup.Path, path); err != nil {
@@ -187,7 +187,7 @@ func (s *script) crash() {
 	s.check(path, ledger.Crashed)
 }
 
-// recover works on the same store, now that the disk is back.
+// recover continues with the same store after the disk has recovered.
 func (s *script) recover() {
 	if s.store == nil && !s.open() {
 		return
@@ -215,7 +215,7 @@ func (s *script) when() ledger.When {
 	return ledger.Settled
 }
 
-// end closes the store and looks at what it has left.
+// end closes the store and checks what is left.
 func (s *script) end(crash bool) {
 	if s.store != nil {
 		s.stop()

@@ -18,11 +18,11 @@ import (
 	"github.com/sessile/sessile/internal/harness"
 )
 
-// The clock is a bubble's: a stall takes no time of ours, and a call that ends
-// late is late by the whole stall.
+// The clock belongs to a synctest bubble. A stall takes no real time, and a late call is late by the whole
+// stall.
 var stallTime = flag.Duration("stall", 5*time.Second, "how long the disk stalls")
 
-// stall holds up every call of some kinds that begins in the next d.
+// stall blocks every call of some kinds that starts within d.
 func stall(vfs *faultvfs.VFS, d time.Duration, ops ...faultvfs.Op) {
 	end := time.Now().Add(d)
 	vfs.Set(func(c faultvfs.Call) faultvfs.Verdict {
@@ -46,14 +46,14 @@ type stalled struct {
 	faults []string
 }
 
-// Errorf collects what was wrong.
+// Errorf collects failures.
 func (s *stalled) Errorf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, fmt.Sprintf(format, args...))
 }
 
-// Error collects what was wrong.
+// Error collects failures.
 func (s *stalled) Error(args ...any) { s.Errorf("%s", fmt.Sprint(args...)) }
 
 func (s *stalled) login(user string) login {
@@ -65,7 +65,7 @@ func (s *stalled) login(user string) login {
 	return login{got.ID(), t}
 }
 
-// durable makes a call with a deadline in the stall: it must end then, not later.
+// durable makes a call with a deadline during the stall. The call must return at its deadline.
 func (s *stalled) durable(what string, f func(context.Context) error, want ...error) {
 	s.Helper()
 	const patience = time.Second
@@ -92,17 +92,16 @@ func (s *stalled) reads(l login) bool {
 	return err == nil
 }
 
-// While the disk stalls, what is in memory is read and changed as ever; what must
-// be durable ends at its caller's deadline, and what it says is true afterwards
-// (R11, D16, I9).
-func TestDiskStallDelaysDurableCallsOnly(t *testing.T) {
+// While the disk stalls, sessions in memory are read and changed as usual. Durable calls return at their
+// deadline, and what they reported is true afterwards.
+func TestDiskStallDelaysDurableCallsOnly(t *testing.T) { // D16, I9, R11
 	for _, f := range stalling(t, 100, faultvfs.Write, faultvfs.Sync, faultvfs.Truncate) {
 		t.Error(f)
 	}
 }
 
-// The negative control: with room for one session in memory and a disk that
-// stalls reads too, nothing is hot, and that is noticed.
+// Negative control: with room for one session in memory, and a disk that stalls reads too, every read
+// waits. The test must detect it.
 func TestDiskStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	faults := stalling(t, 1, faultvfs.Write, faultvfs.Sync, faultvfs.Truncate, faultvfs.Read)
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, "a hot read") }) {
@@ -110,7 +109,7 @@ func TestDiskStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	}
 }
 
-// stalling makes every kind of call in a stall, and returns what was wrong.
+// stalling makes every kind of call during a stall, and returns the failures.
 func stalling(t *testing.T, inMemory int, ops ...faultvfs.Op) []string {
 	t.Helper()
 	l := newSweeper(t)
@@ -166,7 +165,7 @@ func (s *stalled) close() {
 	}
 }
 
-// readUntil reads a session a hundred times a second: it takes no time.
+// readUntil reads a session a hundred times a second. Each read must take no time.
 func (s *stalled) readUntil(end chan struct{}, hot login) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -184,7 +183,7 @@ func (s *stalled) readUntil(end chan struct{}, hot login) {
 	}
 }
 
-// calls makes every kind of call, all at once.
+// calls makes every kind of call concurrently.
 func (s *stalled) calls(hot, ended, rotated, changed, kept login) {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -204,7 +203,7 @@ func (s *stalled) calls(hot, ended, rotated, changed, kept login) {
 		s.durable("create", func(ctx context.Context) error {
 			_, _, err := s.store.Create(ctx, sessile.Meta{}, "ann", nil)
 			return err
-		}) // taken back or of unknown outcome, as the batches fall
+		}) // withdrawn or of unknown outcome, depending on the batches
 	})
 	group.Go(func() {
 		s.durable("destroy", func(ctx context.Context) error { return s.store.Destroy(ctx, ended.id) }, sessile.ErrNotDurable)
@@ -230,7 +229,7 @@ func (s *stalled) calls(hot, ended, rotated, changed, kept login) {
 	group.Go(func() { s.durable("sync", s.store.Sync) })
 }
 
-// after holds what the calls said against what is there.
+// after compares what the calls reported with what is stored.
 func (s *stalled) after(hot, ended, others, changed login) {
 	s.Helper()
 	if s.reads(ended) || s.reads(others) {

@@ -31,7 +31,7 @@ var (
 	trace = flag.Bool("faults.trace", false, "name every fault before it is tried")
 )
 
-// ways are the ways in which a call can fail.
+// ways returns the ways in which a call can fail.
 func ways() map[string]faultvfs.Verdict {
 	return map[string]faultvfs.Verdict{
 		"IOERR_READ":     {Code: lib.SQLITE_IOERR_READ},
@@ -48,16 +48,16 @@ func ways() map[string]faultvfs.Verdict {
 	}
 }
 
-// names are the ways in a fixed order.
+// names returns the ways in a fixed order.
 func names() []string {
 	return []string{"IOERR_READ", "IOERR_WRITE", "IOERR_FSYNC", "IOERR_TRUNCATE", "FULL", "BUSY", "CANTOPEN", "READONLY", "CORRUPT", "torn", "late"}
 }
 
 // fault is one case of the sweep.
 type fault struct {
-	call   int    // of the script, from 0
-	way    string // one of ways
-	always bool   // every later call of the same kind fails too, until the fault is lifted
+	call   int    // index of the call in the script
+	way    string // every later call of the same kind fails too, until the fault ends
+	always bool   // the store is abandoned during the fault
 	crash  bool   // the store is abandoned while the fault lasts
 }
 
@@ -85,13 +85,13 @@ func parse(s string) (f fault, err error) {
 	return f, nil
 }
 
-// injector counts the calls and fails those that the fault names.
+// injector counts the calls and fails those that the fault selects.
 type injector struct {
 	mu     sync.Mutex
 	fault  fault
 	v      faultvfs.Verdict
 	calls  []faultvfs.Call
-	op     faultvfs.Op // of the call that failed
+	op     faultvfs.Op // the call that failed
 	path   string
 	fired  int
 	lifted bool
@@ -110,7 +110,7 @@ func (i *injector) hook(c faultvfs.Call) faultvfs.Verdict {
 		i.op, i.path = c.Op, c.Path
 	}
 	if i.fault.way == "BUSY" && c.Op != faultvfs.Lock && c.Op != faultvfs.Open {
-		return faultvfs.Verdict{} // a file system must not say so elsewhere: SQLite would drop a WAL that it still needs
+		return faultvfs.Verdict{} // a file system must not return this elsewhere: SQLite would drop a WAL that it still needs
 	}
 	if n == i.fault.call || i.fault.always && n > i.fault.call && c.Op == i.op {
 		i.fired++
@@ -143,8 +143,8 @@ func newSweeper(t *testing.T) *sweeper {
 	return &sweeper{vfs: faultvfs.NewForBubble(t.Name()), dir: dir}
 }
 
-// try runs the script with one fault in a bubble, where waiting costs nothing.
-// It returns the violations, and what was hit.
+// try runs the script with one fault in a bubble, where waiting takes no time. It returns the violations,
+// and which call failed.
 func (l *sweeper) try(t *testing.T, f fault) (found []ledger.Violation, in *injector) {
 	t.Helper()
 	l.tries++
@@ -168,7 +168,7 @@ func (l *sweeper) try(t *testing.T, f fault) (found []ledger.Violation, in *inje
 	return found, in
 }
 
-// sweep tries every fault of a list, and counts those that were hit.
+// sweep tries every fault of a list and counts those that took effect.
 func (l *sweeper) sweep(t *testing.T, list []fault, next, hits *atomic.Int64) {
 	for n := next.Add(1); n <= int64(len(list)); n = next.Add(1) {
 		f := list[n-1]
@@ -185,7 +185,7 @@ func (l *sweeper) sweep(t *testing.T, list []fault, next, hits *atomic.Int64) {
 	}
 }
 
-// all are all faults of a script of n calls.
+// all returns all faults of a script of n calls.
 func all(n int) (list []fault) {
 	for call := range n {
 		for _, way := range names() {
@@ -197,11 +197,10 @@ func all(n int) (list []fault) {
 	return list
 }
 
-// Every I/O call of the script fails, in every way, once or from then on, and the
-// store is closed or abandoned: nothing that was acknowledged is lost or undone,
-// no call outlives its context, every error is one of the documented ones, and
-// the store recovers by itself (R4; I1, I2, I3, I9, D9, D10).
-func TestFaultsBreakNoPromise(t *testing.T) {
+// Every I/O call of the script fails, in every way, once or permanently. The store is then closed or
+// abandoned. Nothing acknowledged is lost or undone. No call outlives its context. Every error is a
+// documented one. The store recovers by itself.
+func TestFaultsBreakNoPromise(t *testing.T) { // D10, D9, I1, I2, I3, I9, R4
 	first := newSweeper(t)
 	found, in := first.try(t, fault{call: -1})
 	if len(found) > 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/sessile/sessile/internal/faultvfs"
 )
 
-// A lock of the WAL's index that somebody has for 100 ms is waited for: a goroutine
-// may be kept from its processor for as long. In a bubble it is given up early.
+// SQLite waits for a lock of the WAL index that is held for 100 ms: the goroutine that holds it may be
+// descheduled for that long. In a bubble SQLite gives up early.
 func TestVFSWaitsForALockLongerThanAGoroutineMayBlock(t *testing.T) {
 	for name, vfs := range map[string]*faultvfs.VFS{"real": faultvfs.New("real"), "bubble": faultvfs.NewForBubble("bubble")} {
 		c, err := sqlite.OpenConn("file:"+filepath.Join(t.TempDir(), "x.db")+"?vfs="+vfs.Name, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenURI|sqlite.OpenWAL)

@@ -14,7 +14,7 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// unrelated is a file of somebody else, which links may point to.
+// unrelated is a file of somebody else to which links may point.
 type unrelated struct {
 	r    *round
 	path string
@@ -31,7 +31,7 @@ func newUnrelated(r *round) unrelated {
 	return b
 }
 
-// check looks whether anything was done to it.
+// check checks that the file is unchanged.
 func (b unrelated) check() {
 	text, err := os.ReadFile(b.path)
 	info, statErr := os.Stat(b.path)
@@ -44,10 +44,10 @@ func (b unrelated) check() {
 	}
 }
 
-// companionActions are what is done to the files beside the session file. Nobody writes into
-// the -shm or cuts it: it is memory that every program with the file open shares, so the
-// next access of any of them, the sqlite3 shell too, finds garbage or ends the process
-// (SIGBUS). Only who does without it, and so without a second connection, is safe.
+// companionActions are the actions on the files beside the session file. No action writes to the -shm file or
+// truncates it. That file is memory shared by every program that has the database open, so the next access of
+// any of them, including the sqlite3 shell, would read garbage or crash (SIGBUS). Only a program without a
+// shared index, and so without a second connection, would be safe.
 func companionActions() []*action {
 	return []*action{
 		{name: "lock file removed", mayFail: true, do: once(func(r *round) error {
@@ -62,7 +62,7 @@ func companionActions() []*action {
 		{name: "wal moved away and back", harm: ruined, do: once(func(r *round) error {
 			back, err := r.aside("-wal")
 			<-time.After(time.Duration(r.rand.IntN(1500)) * time.Millisecond)
-			return errors.Join(err, back()) // over the one that the store may have made meanwhile
+			return errors.Join(err, back()) // over the one that the store may have created meanwhile
 		})},
 		{name: "wal removed", harm: ruined, do: once(func(r *round) error { return os.Remove(r.path + "-wal") })},
 		{name: "wal replaced by a link", harm: ruined, do: once(func(r *round) error {
@@ -77,7 +77,7 @@ func companionActions() []*action {
 		{name: "wal truncated", harm: ruined, do: once(func(r *round) error { return os.Truncate(r.path+"-wal", 0) })},
 		{name: "shm removed", harm: ruined, do: once(func(r *round) error {
 			err := os.Remove(r.path + "-shm")
-			if r.rand.IntN(2) == 0 { // and somebody writes who shares no lock with the store
+			if r.rand.IntN(2) == 0 { // and a program writes that shares no lock with the store
 				_, sqlErr := sql(r.path, `CREATE TABLE IF NOT EXISTS cron (x); INSERT INTO cron VALUES (1);`)
 				err = errors.Join(err, sqlErr)
 				r.foreign = true
@@ -91,8 +91,7 @@ func companionActions() []*action {
 	}
 }
 
-// link puts a link to somebody else's file in the place of one beside the session
-// file. Undoing it removes the link.
+// link replaces a file beside the session file by a link to an unrelated file. Undo removes the link.
 func (r *round) link(suffix string) (func() error, error) {
 	name := r.path + suffix
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -107,14 +106,14 @@ func (r *round) link(suffix string) (func() error, error) {
 	return undo, os.Symlink(filepath.Join(r.dir, "unrelated"), name)
 }
 
-// aside moves a file beside the session file away. Undoing it brings it back.
+// aside moves a file beside the session file away. Undo moves it back.
 func (r *round) aside(suffix string) (func() error, error) {
 	name := r.path + suffix
 	return func() error { return os.Rename(name+".kept", name) }, os.Rename(name, name+".kept")
 }
 
-// linked opens a store whose companions are links to somebody else's file already:
-// it may refuse that or do without them, but it must not follow them.
+// linked opens a store whose companion files are already links to an unrelated file. The store may refuse that
+// or work without them, but it must not follow them.
 func linked(r *round) error {
 	dir := filepath.Join(r.dir, "linked")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -122,7 +121,7 @@ func linked(r *round) error {
 	}
 	setup := r.setup
 	setup.Path = filepath.Join(dir, "s.db")
-	if r.rand.IntN(2) == 0 { // beside a file that is there
+	if r.rand.IntN(2) == 0 { // beside an existing file
 		if err := r.copyTo(setup.Path); err != nil {
 			return err
 		}
@@ -143,9 +142,9 @@ func linked(r *round) error {
 	return store.Close()
 }
 
-// restored copies a backup over the file of a store that was killed, and leaves the
-// WAL of the killed one beside it. The next start must refuse that, or serve the backup,
-// or, if the WAL has all that is younger, what the killed store had.
+// restored copies a backup over the file of a killed store and leaves the WAL of that store in place. The next
+// start must refuse that, or serve the backup. If the WAL has everything newer than the backup, it may also
+// serve what the killed store had.
 func restored(r *round) error {
 	dir := filepath.Join(r.dir, "killed")
 	killed, copied := filepath.Join(dir, "s.db"), filepath.Join(r.dir, "copy.db")
@@ -195,14 +194,14 @@ func restored(r *round) error {
 	return nil
 }
 
-// age does what an older backup does not have.
+// age makes changes that an older backup does not have.
 func (r *round) age() {
 	for range 10 {
 		r.with(func(c *harness.Client) { c.Step(r.rand) })
 	}
 }
 
-// rows are the sessions in a file, by the shell.
+// rows returns the sessions in a file, read with the shell.
 func rows(path string) (string, error) {
 	return sql(path, `SELECT hex(id), hex(token_hash), hex(data) FROM session ORDER BY id;`)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// notice plays rounds of an action with a broken store until a violation of a kind is found.
+// notice plays rounds of an action with a broken store until it finds a violation of a kind.
 func notice(t *testing.T, name string, kind ledger.Kind, wrap func(r *round) func(*sqlite.DB) persist.Backend) {
 	t.Helper()
 	needShell(t)
@@ -37,8 +37,8 @@ func notice(t *testing.T, name string, kind ledger.Kind, wrap func(r *round) fun
 	t.Errorf("%d rounds did not notice", most)
 }
 
-// unchecked is a store that does not check before a commit whether its file is the one at
-// the path: it acknowledges what is lost.
+// unchecked is a store that does not check before a commit whether its file is at the path. It acknowledges
+// changes that are lost.
 func unchecked(db *sqlite.DB, path string, file os.FileInfo) persist.Backend {
 	applied := func(n int) []persist.Outcome {
 		all := make([]persist.Outcome, n)
@@ -68,8 +68,8 @@ func TestForeignNoticesAnUncheckedCommit(t *testing.T) {
 	})
 }
 
-// frozen is a store whose watched sessions are not read again after a reset: it reads them
-// as they were created.
+// frozen is a store that does not read watched sessions again after a reset. It returns them as they were
+// created.
 type frozen struct {
 	mu      sync.Mutex
 	created map[persist.ID]persist.Record
@@ -89,7 +89,7 @@ func (f *frozen) hook(db *sqlite.DB) persist.Backend {
 	}})
 }
 
-// learn keeps what was created.
+// learn records created sessions.
 func (f *frozen) learn(c *persisttest.Call) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,7 +100,7 @@ func (f *frozen) learn(c *persisttest.Call) {
 	}
 }
 
-// replace answers for a watched session with what was created.
+// replace returns watched sessions as they were created.
 func (f *frozen) replace(c *persisttest.Call, match func(persist.Record) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,11 +119,11 @@ func TestForeignNoticesAWatchedSessionThatIsNotReset(t *testing.T) {
 	})
 }
 
-// forgetful is a store whose repair takes the file as it finds it: a commit of another
-// program while the writer was broken resets nothing.
+// forgetful is a store whose repair accepts the file as it is: a commit of another program while the writer was
+// broken resets nothing.
 type forgetful struct {
 	broken atomic.Bool
-	until  atomic.Int64 // Unix nanoseconds: nothing is reset before then
+	until  atomic.Int64 // Unix nanoseconds; nothing is reset before that time
 }
 
 func (f *forgetful) hook(db *sqlite.DB) persist.Backend {
@@ -137,7 +137,7 @@ func (f *forgetful) hook(db *sqlite.DB) persist.Backend {
 	})
 }
 
-// filtered passes resets on, unless a repair is their reason.
+// filtered passes on resets, except those of a repair.
 type filtered struct {
 	persist.Sink
 	f *forgetful

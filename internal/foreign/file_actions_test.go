@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// fileActions are what is done to the session file itself.
+// fileActions are the actions on the session file itself.
 func fileActions() []*action {
 	return []*action{
 		{name: "moved away", harm: away, do: func(r *round) (func() error, error) { return r.swap(nil) }},
 		{name: "removed", harm: away, do: func(r *round) (func() error, error) {
-			keep := r.path + ".kept" // a hard link, as a snapshot tool makes it
+			keep := r.path + ".kept" // a hard link, like a snapshot tool would make
 			return func() error { _ = os.Remove(r.path); return os.Rename(keep, r.path) },
 				errors.Join(os.Link(r.path, keep), os.Remove(r.path))
 		}},
@@ -96,8 +96,8 @@ func fileActions() []*action {
 	}
 }
 
-// swap moves the file aside and puts something in its place. Undoing it leaves what
-// was put there as it was found.
+// swap moves the file aside and puts something in its place. Undo moves the file back and keeps the
+// replacement as it was found.
 func (r *round) swap(put func() error) (func() error, error) {
 	keep := r.path + ".kept"
 	if err := os.Rename(r.path, keep); err != nil {
@@ -124,7 +124,7 @@ func (r *round) swap(put func() error) (func() error, error) {
 	}, err
 }
 
-// read is what a regular file has in it.
+// read returns the content of a regular file.
 func read(path string) []byte {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		return nil
@@ -133,7 +133,7 @@ func read(path string) []byte {
 	return b
 }
 
-// copyHere puts a copy of the file that was moved aside at the path.
+// copyHere puts a copy of the moved file at the path.
 func (r *round) copyHere() error {
 	copied := filepath.Join(r.dir, "copy.db")
 	if _, err := sql(r.path+".kept", `.backup '`+copied+`'`); err != nil {
@@ -142,7 +142,7 @@ func (r *round) copyHere() error {
 	return os.Rename(copied, r.path)
 }
 
-// moveAll moves the file away with all that stands beside it.
+// moveAll moves the file away together with the files beside it.
 func (r *round) moveAll() (func() error, error) {
 	to := filepath.Join(r.dir, "kept")
 	err := os.Mkdir(to, 0o700)
@@ -156,8 +156,7 @@ func (r *round) moveAll() (func() error, error) {
 	return func() error { return move(to, here) }, errors.Join(err, move(here, to))
 }
 
-// another has another process open a store on the same file, by any of its names. It
-// must be refused.
+// another makes another process open a store on the same file, under any of its names. That must be refused.
 func (r *round) another(path string) {
 	info, err := os.Stat(path)
 	if err != nil || !os.SameFile(info, r.file) {
@@ -170,7 +169,7 @@ func (r *round) another(path string) {
 	}
 }
 
-// fill leaves little or nothing free on the volume.
+// fill leaves little or no free space on the volume.
 func fill(r *round) (func() error, error) {
 	path := filepath.Join(filepath.Dir(r.path), "filler")
 	f, err := os.Create(path)

@@ -28,16 +28,16 @@ type tally struct {
 	actions   map[string]int
 	acks      int
 	errors    int64
-	failed    int // rounds in which the store said that it has failed
+	failed    int // rounds in which the store reported a failure
 	slowest   time.Duration
 	uncertain int
 	sessions  int
 }
 
-// TestForeignProgramsLoseNothing: a store whose file other programs handle serves what is in the
-// file, loses nothing that it acknowledged unless it has said within a second that it
-// has failed, touches nobody else's file, and recovers when the file is right again (D27).
-func TestForeignProgramsLoseNothing(t *testing.T) {
+// Other programs use the store's file. The store serves what is in the file. It loses nothing acknowledged,
+// unless it has reported a failure within a second. It does not touch other files. It recovers when the file
+// is right again.
+func TestForeignProgramsLoseNothing(t *testing.T) { // D27
 	needShell(t)
 	if reexec(t) {
 		return

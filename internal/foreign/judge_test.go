@@ -14,17 +14,17 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// What a store does wrong beyond what package ledger knows.
+// Violations beyond those that package ledger knows.
 const (
-	unnoticed ledger.Kind = "unnoticed" // it does not say that it has failed
-	alarm     ledger.Kind = "alarm"     // it says so for nothing
+	unnoticed ledger.Kind = "unnoticed" // it does not report its failure
+	alarm     ledger.Kind = "alarm"     // it reports a failure without reason
 	down      ledger.Kind = "down"      // it does not recover by itself
 	two       ledger.Kind = "two"       // a second store is open on the same file
-	touched   ledger.Kind = "touched"   // somebody else's file
-	split     ledger.Kind = "split"     // memory and file say different things
+	touched   ledger.Kind = "touched"   // it changed an unrelated file
+	split     ledger.Kind = "split"     // memory and file differ
 )
 
-// interfere has other programs do their work and put the file right, and judges the store.
+// interfere lets the other programs work, restores the file, and judges the store.
 func (r *round) interfere(stop func()) {
 	defer stop()
 	main := r.actions[0]
@@ -55,7 +55,7 @@ func (r *round) interfere(stop func()) {
 	}
 }
 
-// action does what the round is about, and returns how to put it right.
+// action performs the action of the round and returns its undo function.
 func (r *round) action() (undo func()) {
 	var undos []func() error
 	for _, a := range slices.Backward(r.actions) {
@@ -73,7 +73,7 @@ func (r *round) action() (undo func()) {
 	}
 }
 
-// linger leaves things as they are for a while: in harm until it was noticed.
+// linger waits for a while; after harm, until the store has detected it.
 func (r *round) linger(short bool) {
 	if r.actions[0].harm == none || short {
 		<-time.After(time.Duration(50+r.rand.IntN(500)) * time.Millisecond)
@@ -83,8 +83,8 @@ func (r *round) linger(short bool) {
 	<-time.After(time.Duration(r.rand.IntN(300)) * time.Millisecond)
 }
 
-// saidFailed notes when the store said that its file is not what it was. If the file
-// is lost and it has not said so, it must have saved everything.
+// saidFailed records when the store reported a failure. If the file is lost and the store has reported
+// nothing, it must have saved everything.
 func (r *round) saidFailed(began time.Time) {
 	at, ok := r.health.failedWithin(began, time.Now())
 	if ok {
@@ -95,7 +95,7 @@ func (r *round) saidFailed(began time.Time) {
 	}
 }
 
-// leave closes the store while its file is gone, and puts it right only then.
+// leave closes the store while its file is gone, and only then restores the file.
 func (r *round) leave(stop, undo func()) {
 	stop()
 	if err := r.close(); err == nil {
@@ -105,7 +105,7 @@ func (r *round) leave(stop, undo func()) {
 	r.fresh(ledger.Crashed, nil, false)
 }
 
-// survey looks what a store does whose file is lost: it may save what it has.
+// survey checks a store whose file is lost: it may save what it has.
 func (r *round) survey(stop func()) {
 	saved := r.until(recovery/2, r.works)
 	stop()
@@ -121,7 +121,7 @@ func (r *round) survey(stop func()) {
 	r.fresh(ledger.Crashed, nil, !r.said.IsZero())
 }
 
-// recover waits until a store works whose file is right again.
+// recover waits until a store works again after its file is restored.
 func (r *round) recover(stop func()) {
 	began := time.Now()
 	ok := r.until(recovery+noise, r.works)
@@ -141,12 +141,11 @@ func (r *round) recover(stop func()) {
 	if r.rewritten.IsZero() {
 		r.finish(ledger.Settled)
 	} else {
-		r.finish(ledger.Crashed) // creates of unknown outcome that were undone are there again
+		r.finish(ledger.Crashed) // creates of unknown outcome that were undone may exist again
 	}
 }
 
-// finish works with a store that has recovered, compares it with the ledger, closes it,
-// and holds the file to the same.
+// finish uses the recovered store, compares it with the ledger, closes it, and checks the file the same way.
 func (r *round) finish(when ledger.When) {
 	for _, w := range r.workers {
 		w.c.EndDistrust()
@@ -166,9 +165,8 @@ func (r *round) finish(when ledger.When) {
 	r.fresh(when, said, false)
 }
 
-// fresh opens the file anew, as the next start does, and compares it with the ledger, and
-// to what the store had said before. What others have ruined, and the store has said so,
-// may not open, or not be readable.
+// fresh opens the file again, like the next start, and compares it with the ledger and with what the store
+// had answered before. If others ruined the file and the store reported that, it may not open or be readable.
 func (r *round) fresh(when ledger.When, said map[string]string, ruin bool) {
 	setup := r.setup
 	setup.Wrap = nil
@@ -195,7 +193,7 @@ func (r *round) fresh(when ledger.When, said map[string]string, ruin bool) {
 	}))
 }
 
-// answers are what a store says to every token that was handed out.
+// answers returns the store's response to every token that was handed out.
 func (r *round) answers(store *sessile.Store) map[string]string {
 	said := make(map[string]string)
 	for _, n := range r.history.all() {
@@ -215,9 +213,8 @@ func (r *round) answers(store *sessile.Store) map[string]string {
 	return said
 }
 
-// loose reports whether something that was acknowledged may be lost: the store said
-// within a second that it has failed; or the file, in which it was, is lost, and the
-// store has said so in time.
+// uncertain reports whether an acknowledged entry may be lost. That is allowed if the store reported a failure
+// within a second, or if the file is lost and the store reported that in time.
 func (r *round) uncertain(n stamped) bool {
 	if n.at.Before(r.rewritten) {
 		return true
@@ -233,8 +230,7 @@ func (r *round) uncertain(n stamped) bool {
 	return r.actions[0].harm == ruined && !r.said.IsZero() && n.at.Before(r.ended)
 }
 
-// acknowledgedInVain looks for durable calls that succeeded while the store said
-// that it has failed.
+// acknowledgedInVain looks for durable calls that succeeded while the store reported a failure.
 func (r *round) acknowledgedInVain() {
 	spans := r.health.failed()
 	for _, n := range r.history.all() {
@@ -249,11 +245,11 @@ func (r *round) acknowledgedInVain() {
 	}
 }
 
-// close closes the store, which must not take longer than it may.
+// close closes the store within its time limit.
 func (r *round) close() error {
 	began := time.Now()
 	err := r.store.Close()
-	if d := time.Since(began); d > 3*time.Second+2*slack { // harness.Setup gives it three seconds
+	if d := time.Since(began); d > 3*time.Second+2*slack { // harness.Setup allows three seconds
 		r.report(ledger.Late, "Close took %v", d)
 	}
 	r.note("close: %v", err)

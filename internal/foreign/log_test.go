@@ -13,26 +13,26 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// The contract gives the store a second to notice what other programs did. Machines
-// are noisy: an event counts as late only if it is so by half a second.
+// The contract gives the store a second to detect what other programs did. Machines are noisy, so an event
+// counts as late only if it is half a second later than that.
 const (
 	inTime  = time.Second
 	noise   = 500 * time.Millisecond
 	pollGap = 10 * time.Millisecond
 )
 
-// stamped is an entry, when the client made it, and when the call that it is about began.
+// stamped is an entry, with its time and the start time of its call.
 type stamped struct {
 	ledger.Entry
 	at, began time.Time
 }
 
-// history is every entry of a round in order. The ledger is made of it at the end: only
-// then is it known what may be lost.
+// history is every entry of a round in order. The ledger is built from it at the end, because only then it is
+// known what may be lost.
 type history struct {
 	mu      sync.Mutex
 	entries []stamped
-	began   map[string]time.Time // by user: a client does one thing at a time
+	began   map[string]time.Time // by user; a client makes one call at a time
 }
 
 // add adds an entry.
@@ -46,7 +46,7 @@ func (j *history) add(n ledger.Entry) {
 	j.entries = append(j.entries, stamped{n, now, j.began[n.User]})
 }
 
-// ended entries that the shell has ended sessions, as it began to; or maybe, if it failed.
+// ended records that the shell ended sessions, at the time when it started; or may have, if it failed.
 func (j *history) ended(ids []sessile.ID, surely bool) {
 	if !surely {
 		j.add(ledger.Entry{Op: ledger.Destroy, Stage: ledger.Refused, IDs: ids})
@@ -54,14 +54,14 @@ func (j *history) ended(ids []sessile.ID, surely bool) {
 	j.add(ledger.Entry{Op: ledger.Destroy, Stage: ledger.Done, IDs: ids, Uncertain: !surely})
 }
 
-// all are the entries so far.
+// all returns the entries so far.
 func (j *history) all() []stamped {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.entries)
 }
 
-// of tells what the clients were told of the sessions that violations name.
+// of returns the entries about the sessions that violations name.
 func (j *history) of(found []ledger.Violation) string {
 	var text strings.Builder
 	for _, n := range j.all() {
@@ -74,7 +74,7 @@ func (j *history) of(found []ledger.Violation) string {
 	return text.String()
 }
 
-// sessions are all that were ever handed out.
+// sessions returns all sessions that were ever handed out.
 func (j *history) sessions() (ids []sessile.ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -86,7 +86,7 @@ func (j *history) sessions() (ids []sessile.ID) {
 	return ids
 }
 
-// ledger makes the ledger of what must be true. What uncertain reports may be lost.
+// ledger builds the ledger of what must be true. What uncertain reports may be lost.
 func (j *history) ledger(uncertain func(stamped) bool) *ledger.Ledger {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -98,18 +98,18 @@ func (j *history) ledger(uncertain func(stamped) bool) *ledger.Ledger {
 	return l
 }
 
-// healthLog is what a store said of itself, and since when.
+// healthLog records what a store reported about itself, and when.
 type healthLog struct {
 	mu    sync.Mutex
 	turns []turn
 }
 
 type turn struct {
-	at, until time.Time // the first and the last look that saw it
+	at, until time.Time // first and last look that saw it
 	sessile.Health
 }
 
-// look asks a store for its health.
+// look reads the health of a store.
 func (l *healthLog) look(store *sessile.Store) sessile.Health {
 	began := time.Now()
 	h := store.Health()
@@ -122,10 +122,10 @@ func (l *healthLog) look(store *sessile.Store) sessile.Health {
 	return h
 }
 
-// span is a time in which the store said that it has failed.
+// span is a period in which the store reported a failure.
 type span struct{ from, to time.Time }
 
-// failed are the times in which the store said so.
+// failed returns those periods.
 func (l *healthLog) failed() (spans []span) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,7 +143,7 @@ func (l *healthLog) failed() (spans []span) {
 	return spans
 }
 
-// failedWithin returns when the store first said between two times that it has failed.
+// failedWithin returns when the store first reported a failure between two times.
 func (l *healthLog) failedWithin(from, to time.Time) (time.Time, bool) {
 	for _, s := range l.failed() {
 		if !s.to.Before(from) && s.from.Before(to) {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// heartbeat knows when the machine last had no time for this process: a call that was
-// late then says nothing of the store.
+// heartbeat detects when the machine had no time for this process. A late call then says nothing about the
+// store.
 type heartbeat struct{ stalled atomic.Int64 } // Unix nanoseconds
 
-// machine is the one that the tests run on.
+// machine is the heartbeat of this process.
 var machine heartbeat
 
-// beat beats until the process ends.
+// beat runs until the process ends.
 func (h *heartbeat) beat() {
 	const every = 10 * time.Millisecond
 	for last := time.Now(); ; {

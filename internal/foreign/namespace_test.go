@@ -16,9 +16,9 @@ import (
 	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
-// What the processes that the tests start are for.
+// The purposes of child processes.
 const (
-	inNamespace = "SESSILE_FOREIGN_NAMESPACE" // runs the test where it may mount a volume, and where file modes hold
+	inNamespace = "SESSILE_FOREIGN_NAMESPACE" // runs the test where it can mount a volume and file modes apply
 	secondFile  = "SESSILE_FOREIGN_SECOND"    // opens a second store at this path
 )
 
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// second opens a store in a process of its own, and says what came of it.
+// second opens a store in its own process and reports the result.
 func second(path string) string {
 	store, err := sessile.Open(context.Background(), sessile.Config{Path: path})
 	if err != nil {
@@ -45,7 +45,7 @@ func second(path string) string {
 
 const opened = "opened"
 
-// needShell skips the test if the sqlite3 shell is missing; CI must have it.
+// needShell skips the test if the sqlite3 shell is missing. CI must have it.
 func needShell(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("sqlite3"); err == nil {
@@ -58,9 +58,9 @@ func needShell(t *testing.T) {
 	t.Skip(missing)
 }
 
-// reexec runs the test in a process that may mount a small volume and whom file
-// modes stop, as they stop a service. It reports whether it did. If this machine
-// gives no such process, the test goes on here without them.
+// reexec runs the test in a process that can mount a small volume and is subject to file modes, like a
+// service. It reports whether it did. If this machine does not allow that, the test continues here without
+// them.
 func reexec(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inNamespace) != "" {
@@ -95,7 +95,7 @@ func reexec(t *testing.T) bool {
 	return true
 }
 
-// mount puts a volume of twelve megabytes, three times what the WAL takes, over a directory, for as long as the test takes.
+// mount mounts a volume of twelve megabytes, three times what the WAL takes, for the duration of the test.
 func mount(t *testing.T, dir string) error {
 	t.Helper()
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })

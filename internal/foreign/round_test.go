@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	patience = 300 * time.Millisecond // of a call while other programs interfere
-	slack    = time.Second            // of a noisy machine: what a call may take beyond its patience
-	recovery = 5 * time.Second        // the longest time from when the file is back to a store that works
-	stuck    = 60 * time.Second       // a round that takes longer hangs
+	patience = 300 * time.Millisecond // timeout of a call during trouble
+	slack    = time.Second            // how much longer a call may take on a noisy machine
+	recovery = 5 * time.Second        // limit for the recovery after the file is back
+	stuck    = 60 * time.Second       // limit for a whole round
 )
 
 // round is a store, its clients, and what other programs do to its file.
@@ -34,21 +34,21 @@ type round struct {
 	ctx       context.Context // of the test
 	rand      *rand.Rand
 	dir       string // of the round
-	path      string // of the session file, in a directory of its own
+	path      string // of the session file, in its own directory
 	setup     harness.Setup
 	store     *sessile.Store
-	file      os.FileInfo // as the store made it
+	file      os.FileInfo // as the store created it
 	history   history
 	health    healthLog
 	workers   []*worker
 	targets   targets
 	actions   []*action
-	later     []func() error // to be undone when the store has recovered
+	later     []func() error // to undo after the recovery
 	foreign   bool           // another program has changed rows
 	errors    atomic.Int64   // of the clients' calls
-	ended     time.Time      // when the other programs had done their work
+	ended     time.Time      // when the other programs had finished
 	rewritten time.Time      // when a backup had been written over the rows
-	said      time.Time      // when the store said then that it has failed, zero = it did not
+	said      time.Time      // when the store then reported a failure, zero = never
 
 	mu        sync.Mutex
 	found     []ledger.Violation
@@ -56,7 +56,7 @@ type round struct {
 	recovered time.Duration
 }
 
-// worker is a client at work. Whoever holds mu may use the client.
+// worker is a client at work. The holder of mu may use the client.
 type worker struct {
 	mu   sync.Mutex
 	c    *harness.Client
@@ -75,14 +75,14 @@ func (r *round) add(found []ledger.Violation) {
 	r.found = append(r.found, found...)
 }
 
-// note logs what the other programs do, for whoever looks at a failure.
+// note logs what the other programs do, for debugging.
 func (r *round) note(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.log += "\n  " + time.Now().Format(clock) + " " + fmt.Sprintf(format, args...)
 }
 
-// newRound makes a round from its seed: what is done, and to which store.
+// newRound creates a round from its seed: the actions and the configuration.
 func newRound(t *testing.T, seed uint64, setup harness.Setup, only string) *round {
 	t.Helper()
 	dir, err := harness.Dir()
@@ -101,7 +101,7 @@ func newRound(t *testing.T, seed uint64, setup harness.Setup, only string) *roun
 	return r
 }
 
-// play plays the round to its end and returns what was broken.
+// play plays the round to its end and returns the violations.
 func (r *round) play() []ledger.Violation {
 	r.t.Helper()
 	began := time.Now()
@@ -132,20 +132,19 @@ func (r *round) play() []ledger.Violation {
 		r.add(w.c.Found())
 	}
 	return slices.DeleteFunc(r.found, func(b ledger.Violation) bool {
-		return b.Kind == ledger.Late && machine.stalledSince(began) // then it may be the machine
+		return b.Kind == ledger.Late && machine.stalledSince(began) // then the machine may be the reason
 	})
 }
 
 // foreignWrite is why a store may be degraded for a while after another program has written.
 const foreignWrite = "another program has written"
 
-// checkpointSometimes empties the WAL in half of the rounds: else most of what there
-// is is in the WAL only.
+// checkpointSometimes empties the WAL in half of the rounds. Otherwise most data would be only in the WAL.
 func (r *round) checkpointSometimes() error {
 	if r.rand.IntN(2) == 0 {
 		return nil
 	}
-	r.foreign = true // to another connection a WAL that begins anew looks like a write
+	r.foreign = true // to another connection, a restarted WAL looks like a write
 	_, err := sql(r.path, `PRAGMA wal_checkpoint(TRUNCATE);`)
 	return err
 }
@@ -163,7 +162,7 @@ func (r *round) open() {
 	r.health.look(r.store)
 }
 
-// startClients makes the clients.
+// startClients creates the clients.
 func (r *round) startClients() {
 	for i := range 2 {
 		r.workers = append(r.workers, &worker{
@@ -184,7 +183,7 @@ func (r *round) client(user string) *harness.Client {
 	}
 }
 
-// work puts everybody to work, and returns how to stop them.
+// work starts all workers and returns a function that stops them.
 func (r *round) work() (stop func()) {
 	over := make(chan struct{})
 	var all sync.WaitGroup
@@ -222,7 +221,7 @@ func (w *worker) run(over <-chan struct{}) {
 	}
 }
 
-// with does something to every client while none of them is at work.
+// with runs f for every client while none of them is working.
 func (r *round) with(f func(*harness.Client)) {
 	for _, w := range r.workers {
 		w.mu.Lock()
@@ -231,7 +230,7 @@ func (r *round) with(f func(*harness.Client)) {
 	}
 }
 
-// alone does something while no client is at work.
+// alone runs f while no client is working.
 func (r *round) alone(f func()) {
 	for _, w := range r.workers {
 		w.mu.Lock()
@@ -240,7 +239,7 @@ func (r *round) alone(f func()) {
 	f()
 }
 
-// until waits for a condition, so long at most.
+// until waits for a condition, at most for d.
 func (r *round) until(d time.Duration, ok func() bool) bool {
 	for end := time.Now().Add(d); ; {
 		if ok() {
@@ -253,7 +252,7 @@ func (r *round) until(d time.Duration, ok func() bool) bool {
 	}
 }
 
-// works reports whether the store does all that it should.
+// works reports whether the store works completely.
 func (r *round) works() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()

@@ -16,25 +16,25 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// harm is what an action does to the file that the store has open.
+// harm is the damage of an action to the file that the store has open.
 type harm uint8
 
 const (
-	none   harm = iota // the file stays the store's own: nothing is lost
-	away               // what is at the path is not the file, until the action is undone
-	ruined             // what was in the file, or in its WAL, is lost
+	none   harm = iota // the file remains the store's own: nothing is lost
+	away               // another file, or none, is at the path until the action is undone
+	ruined             // the content of the file or of its WAL is lost
 )
 
-// action is what another program does.
+// action is something that another program does.
 type action struct {
 	name    string
 	harm    harm
-	mayFail bool // the store may call itself failed, though nothing is lost
-	volume  bool // it needs a small volume
+	mayFail bool // the store may report a failure, although nothing is lost
+	volume  bool // needs a small volume
 	do      func(r *round) (undo func() error, err error)
 }
 
-// choose draws what a round does: an action, and often others beside it that do no harm.
+// choose draws the actions of a round: one, and often others that do no harm.
 func choose(random *rand.Rand, only string) []*action {
 	all := actions()
 	if only == "" {
@@ -59,7 +59,7 @@ func choose(random *rand.Rand, only string) []*action {
 
 func actions() []*action { return slices.Concat(shellActions(), fileActions(), companionActions()) }
 
-// shellActions are what is done with the sqlite3 shell.
+// shellActions are the actions with the sqlite3 shell.
 func shellActions() []*action {
 	return []*action{
 		{name: "cron writes a table", do: once(func(r *round) error {
@@ -80,11 +80,11 @@ func shellActions() []*action {
 		})},
 		{name: "checkpoint", do: once(func(r *round) error {
 			mode := []string{"PASSIVE", "FULL", "RESTART", "TRUNCATE"}[r.rand.IntN(4)]
-			r.foreign = true // to another connection a WAL that begins anew looks like a write
+			r.foreign = true // to another connection, a restarted WAL looks like a write
 			_, err := sql(r.path, `PRAGMA wal_checkpoint(`+mode+`);`)
 			return err
 		})},
-		{name: "rollback journal", do: once(func(r *round) error { // refused while somebody has the file open
+		{name: "rollback journal", do: once(func(r *round) error { // refused while the file is open elsewhere
 			_, err := sql(r.path, `PRAGMA journal_mode = DELETE;`)
 			return err
 		})},
@@ -111,7 +111,7 @@ func shellActions() []*action {
 	}
 }
 
-// once makes an action of what needs no undoing.
+// once makes an action that needs no undo.
 func once(do func(*round) error) func(*round) (func() error, error) {
 	return func(r *round) (func() error, error) { return nil, do(r) }
 }
@@ -125,7 +125,7 @@ func deleteTargets(r *round) error {
 		`BEGIN; DELETE FROM activity WHERE key IN (SELECT key FROM session WHERE id IN (%s)); DELETE FROM session WHERE id IN (%s); COMMIT;`)
 }
 
-// deleteAll deletes every row while no client is at work. The clients go on as others.
+// deleteAll deletes every row while no client is working. The clients then continue as other users.
 func deleteAll(r *round) error {
 	var err error
 	r.alone(func() {
@@ -145,9 +145,8 @@ func deleteAll(r *round) error {
 	return err
 }
 
-// restoreBackup has the shell write a backup over the rows, as a transaction: what is
-// younger than the backup is gone, and what was ended since is there again. The clients
-// go on as others.
+// restoreBackup makes the shell write a backup over the rows in a transaction. Newer changes are then gone, and
+// sessions that ended since exist again. The clients continue as other users.
 func restoreBackup(r *round) error {
 	copied := filepath.Join(r.dir, "copy.db")
 	if _, err := sql(r.path, `.backup '`+copied+`'`); err != nil {
@@ -166,7 +165,7 @@ func restoreBackup(r *round) error {
 	return errors.Join(err, os.Remove(copied))
 }
 
-// shellBackup copies the file with the shell. The copy must be whole.
+// shellBackup copies the file with the shell. The copy must be complete.
 func (r *round) shellBackup(statement string) error {
 	to := filepath.Join(r.dir, "copy.db")
 	if _, err := sql(r.path, fmt.Sprintf(statement, to)); err != nil {
@@ -176,7 +175,7 @@ func (r *round) shellBackup(statement string) error {
 	return os.Remove(to)
 }
 
-// dirty gives targets a change that waits for the disk.
+// dirty gives targets a pending change.
 func (v *targets) dirty(taken []*target) {
 	for _, one := range taken {
 		now := time.Now()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// shellTime is how long a shell may take, and shellPatience how long it waits for a lock.
+// shellTime is the timeout of a shell, and shellPatience is how long it waits for a lock.
 const (
 	shellTime     = 20 * time.Second
 	shellPatience = 2 * time.Second
@@ -26,7 +26,7 @@ func shell(ctx context.Context, path string) *exec.Cmd {
 	return cmd
 }
 
-// sql has the shell run statements on a file.
+// sql makes the shell run statements on a file.
 func sql(path, statements string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
 	defer cancel()
@@ -39,8 +39,7 @@ func sql(path, statements string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// hold has the shell run statements and stay, in the transaction that they began,
-// until the returned function is called.
+// hold makes the shell run statements and stay in the transaction that they began, until free is called.
 func hold(path, statements string) (free func() error, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
 	cmd := shell(ctx, path)
@@ -74,8 +73,8 @@ func hold(path, statements string) (free func() error, err error) {
 	return nil, errors.Join(errors.New("the shell did not get its transaction"), free())
 }
 
-// cp copies the content of a file over another, in a process of its own: if the process
-// of the store opened and closed the session file, it would lose its locks on it (POSIX).
+// cp copies one file over another in a child process. If the store's process opened and closed the session
+// file, it would lose its POSIX locks on it.
 func cp(from, to string) error {
 	out, err := exec.Command("cp", "--", from, to).CombinedOutput()
 	if err != nil {
@@ -84,7 +83,7 @@ func cp(from, to string) error {
 	return nil
 }
 
-// copyTo copies the file and its WAL, as a kill leaves them.
+// copyTo copies the file and its WAL, in the state that a kill would leave.
 func (r *round) copyTo(to string) error {
 	err := cp(r.path, to)
 	if _, statErr := os.Stat(r.path + "-wal"); statErr == nil {
@@ -93,7 +92,7 @@ func (r *round) copyTo(to string) error {
 	return err
 }
 
-// secondStore has another process open a store at a path, and returns what it said.
+// secondStore makes another process open a store at a path, and returns its output.
 func secondStore(path string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shellTime)
 	defer cancel()

@@ -18,30 +18,30 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// target is a session that no client uses: other programs change its row, and the
-// store must serve what they have made of it.
+// target is a session that no client uses. Other programs change its row, and the store must serve the new
+// state.
 type target struct {
 	id    sessile.ID
 	token sessile.Token
 	done  <-chan struct{} // nil if nobody waits for its end
 
-	since time.Time // when its row was changed, zero = it was not
-	gone  bool      // its token must open nothing
-	over  bool      // and its Done be closed
-	n     int64     // else this is its value
-	told  bool      // a violation
+	since time.Time // when its row was changed, zero = not changed
+	gone  bool      // its token must be refused
+	over  bool      // its Done must be closed
+	n     int64     // otherwise its value
+	told  bool      // a violation was reported
 }
 
-// targets are looked at all the time.
+// targets are all targets of a round. They are checked continuously.
 type targets struct {
 	r    *round
 	mu   sync.Mutex
 	all  []*target
-	free int // those before it were changed
+	free int // index of the first unchanged target
 	n    int64
 }
 
-// create makes the targets. Some are watched, as a websocket does.
+// create creates the targets. Some are watched, like a websocket would.
 func (v *targets) create(c *harness.Client) {
 	for range 8 {
 		c.Create(0)
@@ -59,7 +59,7 @@ func (v *targets) create(c *harness.Client) {
 	v.all = all
 }
 
-// take chooses so many targets that were not changed yet.
+// take takes n targets that were not changed yet.
 func (v *targets) take(n int) []*target {
 	n = min(n, len(v.all)-v.free)
 	taken := v.all[v.free : v.free+n]
@@ -67,8 +67,8 @@ func (v *targets) take(n int) []*target {
 	return taken
 }
 
-// end has the shell end the rows of targets by a statement whose %s is their ids.
-// What makes the token open nothing may leave the session in its user's list.
+// end makes the shell end the rows of targets, with a statement whose %s is their IDs. An end that only
+// makes the token invalid may leave the session in its user's list.
 func (v *targets) end(taken []*target, op ledger.Op, statement string) error {
 	var ids []sessile.ID
 	var text []string
@@ -87,7 +87,7 @@ func (v *targets) end(taken []*target, op ledger.Op, statement string) error {
 	return err
 }
 
-// set has the shell change the values of targets.
+// set makes the shell change the values of targets.
 func (v *targets) set(taken []*target) error {
 	v.n += 1000
 	for _, one := range taken {
@@ -113,7 +113,7 @@ func (v *targets) expect(taken []*target, want target) {
 	}
 }
 
-// look holds the store to what became of the targets' rows.
+// look checks the store against the current rows of the targets.
 func (v *targets) look() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -128,7 +128,7 @@ func (v *targets) look() {
 	}
 }
 
-// judge says what the store does wrong with a target, "" if nothing.
+// judge describes what the store does wrong with a target, or returns "".
 func (v *targets) judge(one *target) string {
 	ctx, cancel := context.WithTimeout(v.r.ctx, patience)
 	defer cancel()
@@ -156,7 +156,7 @@ func (v *targets) judge(one *target) string {
 	return ""
 }
 
-// due is when the store must serve what became of every row.
+// due returns when the store must serve the current state of every row.
 func (v *targets) due() (at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

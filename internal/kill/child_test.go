@@ -21,9 +21,8 @@ const (
 	interval = 20 * time.Millisecond // the child's BatchInterval
 )
 
-// The child's lines. A line in lower case is written before the call, the same
-// in upper case after it was acknowledged, so that the parent knows what was
-// under way.
+// The lines that the child prints. It prints a line in lower case before a call and the same line in upper
+// case after the acknowledgement, so that the parent knows which calls were in progress.
 //
 //	c user              a create
 //	C user id token
@@ -39,10 +38,9 @@ const (
 //	U id n
 func say(format string, args ...any) { _, _ = fmt.Fprintf(os.Stdout, format+"\n", args...) }
 
-// child works until it is killed, or closes the store at a SIGTERM. The variants
-// are stores that the parent must notice: "early" acknowledges destroys before it
-// asks for them, and "rude" does not close. "open" is no store: it ends when it
-// has opened one. "half" makes a file as no store may.
+// child works until it is killed, or closes the store on SIGTERM. The variants are broken on purpose, and
+// the parent must detect them: "early" acknowledges destroys before it requests them, and "rude" does not
+// close. "open" only opens the store and exits. "half" creates a file without a transaction.
 func child(path, variant string) error {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
@@ -73,12 +71,12 @@ func child(path, variant string) error {
 	if variant == "rude" {
 		return nil
 	}
-	err = store.Close() // while they work
+	err = store.Close() // while the workers are active
 	all.Wait()
 	return err
 }
 
-// half makes a file step by step, each of them on disk long before the next.
+// half creates a file step by step, and syncs each step long before the next.
 func half(path string) error {
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
@@ -167,7 +165,7 @@ func (w *worker) destroy(ctx context.Context, id sessile.ID) error {
 	say("d %s", id)
 	if w.variant == "early" {
 		say("D %s", id)
-		if _, err := w.store.ListForUser(ctx, w.user()); err != nil { // it has something else to do first
+		if _, err := w.store.ListForUser(ctx, w.user()); err != nil { // gives the commit time
 			return err
 		}
 	}

@@ -36,13 +36,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// change is an acknowledgement of what is written behind.
+// change is the acknowledgement of a write-behind change.
 type change struct {
 	value int64
 	at    time.Time
 }
 
-// loop is a run of kill -9 cycles over one file.
+// loop is a run of kill cycles over one file.
 type loop struct {
 	t       *testing.T
 	path    string
@@ -50,14 +50,14 @@ type loop struct {
 	ledger  *ledger.Ledger
 	fresh   []sessile.ID // sessions of this cycle
 	old     []sessile.ID
-	ending  map[string][]sessile.ID // sessions that a log-out of all of a user's sessions ends
+	ending  map[string][]sessile.ID // sessions that the logout of a user ends
 	found   map[ledger.Kind]int
 	acks    int
-	pending map[sessile.ID][]change // what the child was told of each session
-	behind  int                     // write-behind changes lost, within their contract
+	pending map[sessile.ID][]change // changes acknowledged to the child, by session
+	behind  int                     // write-behind changes lost, within the contract
 	ended   time.Time
-	late    time.Duration // the longest time between the acknowledgement of a lost change and the end
-	slow    time.Duration // the slowest end
+	late    time.Duration // longest time from the acknowledgement of a lost change to the kill
+	slow    time.Duration // slowest exit
 }
 
 func newLoop(t *testing.T, variant string) *loop {
@@ -79,7 +79,7 @@ func (l *loop) String() string {
 	return fmt.Sprintf("%d acknowledgements, %d sessions, violations %v", l.acks, l.ledger.Len(), l.found)
 }
 
-// cycle starts the child, ends it by a signal after a while, and checks the file.
+// cycle starts the child, sends it a signal after a while, and checks the file.
 func (l *loop) cycle(end os.Signal) {
 	cmd, lines := l.start()
 	if line, err := lines.ReadString('\n'); err != nil || line != "open\n" {
@@ -107,7 +107,7 @@ func (l *loop) cycle(end os.Signal) {
 func (l *loop) start() (*exec.Cmd, *bufio.Reader) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "SESSILE_KILL_CHILD="+l.path, "SESSILE_KILL_VARIANT="+l.variant,
-		"GORACE=atexit_sleep_ms=0") // the race detector waits for a second at exit otherwise
+		"GORACE=atexit_sleep_ms=0") // otherwise the race detector waits for a second at exit
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -123,7 +123,7 @@ func (l *loop) start() (*exec.Cmd, *bufio.Reader) {
 	return cmd, lines
 }
 
-// listen reads what the child says until it is dead.
+// listen reads the child's lines until it is dead.
 func (l *loop) listen(r *bufio.Reader) {
 	l.old, l.fresh = append(l.old, l.fresh...), nil
 	for {
@@ -132,21 +132,20 @@ func (l *loop) listen(r *bufio.Reader) {
 			if err != io.EOF {
 				l.t.Fatal(err)
 			}
-			return // a last line without its end was not said
+			return // an incomplete last line does not count
 		}
 		l.hear(strings.Fields(line))
 	}
 }
 
-// ops are the operations by the letters that the child has for them.
+// ops maps the child's letters to operations.
 func ops() map[string]ledger.Op {
 	return map[string]ledger.Op{
 		"c": ledger.Create, "r": ledger.Rotate, "d": ledger.Destroy, "w": ledger.Destroy, "u": ledger.Update, "f": ledger.Update,
 	}
 }
 
-// hear adds what the child said to the ledger: a small letter before a call, a capital one
-// after it.
+// hear adds a line of the child to the ledger: lower case before a call, upper case after it.
 func (l *loop) hear(f []string) {
 	letter := strings.ToLower(f[0])
 	e := ledger.Entry{Op: ops()[letter], Stage: ledger.Begun, Wait: letter == "f"}
@@ -207,8 +206,8 @@ func (l *loop) token(text string) sessile.Token {
 	return token
 }
 
-// check opens the file again and compares it with what was acknowledged of this cycle's
-// sessions and of some older ones.
+// check opens the file again and compares it with what was acknowledged for this cycle's sessions and some
+// older ones.
 func (l *loop) check() {
 	ctx := context.Background()
 	store, err := sessile.Open(ctx, sessile.Config{
@@ -240,7 +239,7 @@ func (l *loop) report(found ...ledger.Violation) {
 	}
 }
 
-// missed counts a session whose changes, which were written behind, are lost.
+// missed counts sessions that lost write-behind changes.
 func (l *loop) missed(store *sessile.Store, id sessile.ID) {
 	acked := l.pending[id]
 	delete(l.pending, id)
@@ -256,9 +255,9 @@ func (l *loop) missed(store *sessile.Store, id sessile.ID) {
 	}
 }
 
-// TestKillUndoesNothing: I1, I2, I3 and D22 under kill -9 (R1), and how old the
-// oldest change is that was written behind and lost (R14, I7).
-func TestKillUndoesNothing(t *testing.T) {
+// TestKillUndoesNothing checks what survives SIGKILL. It also measures the age of the oldest write-behind
+// change that was lost.
+func TestKillUndoesNothing(t *testing.T) { // D22, I1, I2, I3, I7, R1, R14
 	l := newLoop(t, "")
 	for range *rounds {
 		l.cycle(syscall.SIGKILL)
@@ -270,13 +269,12 @@ func TestKillUndoesNothing(t *testing.T) {
 	}
 }
 
-// TestKillNoticesAnEarlyAcknowledgement is the negative control: a store
-// that acknowledges a destroy before it is durable must be caught.
+// Negative control: a store that acknowledges a destroy before it is durable must be detected.
 func TestKillNoticesAnEarlyAcknowledgement(t *testing.T) {
 	notice(t, "early", syscall.SIGKILL, func(l *loop) int { return l.found[ledger.Undone] })
 }
 
-// notice runs a broken variant until it is noticed.
+// notice runs a broken variant until the violation is found.
 func notice(t *testing.T, variant string, end os.Signal, broken func(*loop) int) {
 	t.Helper()
 	l := newLoop(t, variant)

@@ -14,9 +14,9 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// TestKillByTERMLosesNothing: a process that closes its store at a SIGTERM, in the
-// middle of its work, loses nothing that was acknowledged, written behind or not (R19, D19).
-func TestKillByTERMLosesNothing(t *testing.T) {
+// A process that closes its store on SIGTERM, while it is working, loses nothing that was acknowledged, not
+// even write-behind changes.
+func TestKillByTERMLosesNothing(t *testing.T) { // D19, R19
 	l := newLoop(t, "")
 	for range *rounds / 2 {
 		l.cycle(syscall.SIGTERM)
@@ -27,14 +27,13 @@ func TestKillByTERMLosesNothing(t *testing.T) {
 	}
 }
 
-// The negative control is a process that ends without Close.
+// Negative control: a process that ends without Close.
 func TestKillByTERMNoticesAStoreThatIsNotClosed(t *testing.T) {
 	notice(t, "rude", syscall.SIGTERM, func(l *loop) int { return l.behind })
 }
 
-// TestKillWhileOpeningLeavesAFileThatOpens: a process that is killed while it makes the file leaves one that
-// the next process opens (R24, D25).
-func TestKillWhileOpeningLeavesAFileThatOpens(t *testing.T) {
+// The process is killed while it creates the file. The next process can open what it left.
+func TestKillWhileOpeningLeavesAFileThatOpens(t *testing.T) { // D25, R24
 	dir := t.TempDir()
 	takes := openingTakes(t, "open", dir)
 	finished := 0
@@ -50,7 +49,7 @@ func TestKillWhileOpeningLeavesAFileThatOpens(t *testing.T) {
 	t.Logf("%d processes killed within %v, %d had finished", *rounds/2, takes.Round(time.Millisecond), finished)
 }
 
-// The negative control is a process that makes the file without a transaction.
+// Negative control: a process that creates the file without a transaction.
 func TestKillWhileOpeningNoticesAHalfFile(t *testing.T) {
 	dir := t.TempDir()
 	takes := openingTakes(t, "half", dir)
@@ -63,8 +62,7 @@ func TestKillWhileOpeningNoticesAHalfFile(t *testing.T) {
 	t.Fatalf("50 cycles, each killed within %v, did not notice", takes)
 }
 
-// openingTakes is how long a process that is not killed needs on this machine, the
-// longest of three.
+// openingTakes returns how long an undisturbed process needs on this machine, the longest of three.
 func openingTakes(t *testing.T, variant, dir string) (longest time.Duration) {
 	t.Helper()
 	for i := range 3 {
@@ -80,8 +78,8 @@ func openingTakes(t *testing.T, variant, dir string) (longest time.Duration) {
 	return longest
 }
 
-// killOpening kills a process at a random moment of making a file, which takes so
-// long, and uses the file. It reports whether the process had finished.
+// killOpening kills a process at a random moment while it creates the file, then uses the file. It reports
+// whether the process had already finished.
 func killOpening(t *testing.T, variant, path string, takes time.Duration) (finished bool, err error) {
 	t.Helper()
 	l := newLoop(t, variant)

@@ -49,7 +49,7 @@ func (a *account) add(op ledger.Op, stage ledger.Stage) {
 	a.ledger.Add(e)
 }
 
-// is fails unless the store breaks these promises and no others.
+// is fails the test unless the store breaks exactly these promises.
 func (a *account) is(when ledger.When, want ...ledger.Kind) {
 	a.Helper()
 	var got []ledger.Kind
@@ -131,7 +131,7 @@ func TestLedgerSettleDecidesWhatWasUnknown(t *testing.T) {
 	if err := a.ledger.Settle(t.Context(), a.store, ids); err != nil {
 		t.Fatal(err)
 	}
-	a.is(ledger.Settled) // it is there, and so it was not destroyed
+	a.is(ledger.Settled) // it exists, so it was not destroyed
 	if err := a.store.Destroy(a.Context(), a.id); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// stale answers reads from what it has seen before: a logout does not reach it.
+// stale answers reads from what it has seen before, so that a logout has no effect on them.
 type stale struct {
 	*sessile.Store
 	mu   sync.Mutex
@@ -28,7 +28,7 @@ func (s *stale) ReadByToken(ctx context.Context, t sessile.Token) (sessile.Sessi
 	return x, err
 }
 
-// forgetful acknowledges an update now and then that it does not make.
+// forgetful sometimes acknowledges an update without making it.
 type forgetful struct {
 	*sessile.Store
 	mu sync.Mutex
@@ -54,7 +54,7 @@ func (s lenient) RotateToken(ctx context.Context, id sessile.ID) (sessile.Token,
 	return t, err
 }
 
-// additive leaves the session that a login replaces.
+// additive does not end the session that a login replaces.
 type additive struct{ *sessile.Store }
 
 func (s additive) CreateWith(ctx context.Context, n sessile.NewSession) (sessile.Session, sessile.Token, error) {

@@ -32,13 +32,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	users   = 3
 	clients = 8
-	calls   = 40 // of each client, in each half
+	calls   = 40 // per client and half
 
-	tick  = 2 * time.Millisecond // how exactly a session expires
+	tick  = 2 * time.Millisecond // precision of an expiry
 	never = time.Duration(1 << 62)
 )
 
-// store is what a history calls: the real one, or one that is broken on purpose.
+// store is the store under test: the real one, or a broken one.
 type store interface {
 	CreateWith(ctx context.Context, n sessile.NewSession) (sessile.Session, sessile.Token, error)
 	ReadByToken(ctx context.Context, t sessile.Token) (sessile.Session, error)
@@ -49,7 +49,7 @@ type store interface {
 	DestroyAllForUser(ctx context.Context, userID string) (int, error)
 }
 
-// recorder makes one history.
+// recorder records one history.
 type recorder struct {
 	t     *testing.T
 	store store
@@ -58,15 +58,15 @@ type recorder struct {
 
 	mu      sync.Mutex
 	ids     [users][perUser]sessile.ID
-	tokens  map[int]sessile.Token // by their numbers
-	known   [users][perUser][]int // numbers of a session's tokens that somebody has
-	claimed [users]bool           // somebody creates the session that expires
+	tokens  map[int]sessile.Token // by number
+	known   [users][perUser][]int // numbers of a session's tokens that some client knows
+	claimed [users]bool           // some client creates the session that expires
 	history []porcupine.Operation
 	next    atomic.Int64 // number of the next token
 	value   atomic.Int64
 }
 
-// open starts a store that keeps only some of the sessions in memory.
+// open starts a store that keeps only some sessions in memory.
 func (l *recorder) open(path string, broken func(*sessile.Store) store) {
 	l.t.Helper()
 	s, err := sessile.Open(l.t.Context(), sessile.Config{Path: path, CacheSize: 3, BatchInterval: time.Millisecond, CleanupInterval: sessile.NoCleanup})
@@ -92,7 +92,7 @@ func (l *recorder) create() {
 	}
 }
 
-// learn lets the clients know a session's token.
+// learn tells the clients a session's token.
 func (l *recorder) learn(id sessile.ID, in input, tok sessile.Token) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *recorder) learn(id sessile.ID, in input, tok sessile.Token) {
 
 func name(user int) string { return fmt.Sprint("user", user) }
 
-// half lets the clients call for a while.
+// half runs the clients for one half of a history.
 func (l *recorder) half(seed uint64, base int) {
 	var group sync.WaitGroup
 	for c := range clients {
@@ -117,7 +117,7 @@ func (l *recorder) half(seed uint64, base int) {
 	group.Wait()
 }
 
-// call makes one call and notes it. Some callers are impatient.
+// call makes and records one call. Some callers have short deadlines.
 func (l *recorder) call(rng *rand.Rand, client int) {
 	in := l.draw(rng)
 	ctx, cancel := context.WithCancel(l.t.Context())
@@ -142,7 +142,7 @@ func (l *recorder) draw(rng *rand.Rand) input {
 	}
 	known := l.known[in.user][in.session]
 	if len(known) == 0 {
-		in.session = 0 // the other one is being created
+		in.session = 0 // the other session is still being created
 		known = l.known[in.user][0]
 	}
 	switch k := rng.IntN(100); {
@@ -160,7 +160,7 @@ func (l *recorder) draw(rng *rand.Rand) input {
 	default:
 		in.kind = destroyAll
 	}
-	if in.session == lasting && (in.kind == update || in.kind == flush) { // it would live longer
+	if in.session == lasting && (in.kind == update || in.kind == flush) { // would extend its life
 		in.kind, in.token = read, known[len(known)-1]
 	}
 	return in
@@ -199,7 +199,7 @@ func (l *recorder) do(ctx context.Context, in input, rng *rand.Rand) output {
 	return output{outcome: outcomeOf(err)}
 }
 
-// createBrief makes the session that soon expires, and notes when it will.
+// createBrief creates the session that expires soon, and records when.
 func (l *recorder) createBrief(ctx context.Context, in input, lifetime time.Duration) output {
 	n := sessile.NewSession{UserID: name(in.user), TTL: lifetime}
 	if in.ends > 0 {
@@ -209,27 +209,27 @@ func (l *recorder) createBrief(ctx context.Context, in input, lifetime time.Dura
 	}
 	s, tok, err := l.store.CreateWith(ctx, n)
 	if err != nil {
-		return output{outcome: outcomeOf(err)} // nobody knows of it; what it replaces may be over
+		return output{outcome: outcomeOf(err)} // no client knows it; the session that it replaces may have ended
 	}
-	// Nothing is an access to it. If its time was over before it was on disk, it ends then.
+	// No call is an access to it. If it expires before it is on disk, it ends then.
 	end := max(s.ExpiresAt().Sub(l.began), time.Since(l.began)+tick)
 	l.learn(s.ID(), in, tok)
 	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
 	return output{}
 }
 
-// note writes down a call from one time to another one.
+// note records a call with its start and its end.
 func (l *recorder) note(client int, in input, from time.Duration, out output, to time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if out.outcome == unknown {
-		to = never // it may be done at any time from now on
+		to = never // may be done at any later time
 		client = clients*2 + len(l.history)
 	}
 	l.history = append(l.history, porcupine.Operation{ClientId: client, Input: in, Call: from.Nanoseconds(), Output: out, Return: to.Nanoseconds()})
 }
 
-// outcomeOf sorts errors by what they say of the call.
+// outcomeOf maps an error to the outcome of the call.
 func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
@@ -243,7 +243,7 @@ func outcomeOf(err error) outcome {
 	}
 }
 
-// crash goes on with what a process that is killed leaves.
+// crash continues with the files that a killed process would leave.
 func (l *recorder) crash(path string) string {
 	l.t.Helper()
 	next := path + ".crashed"
@@ -256,7 +256,7 @@ func (l *recorder) crash(path string) string {
 	return next
 }
 
-// tooLate ends what was under way: a killed process does nothing more.
+// tooLate closes the pending calls: a killed process does nothing more.
 func (l *recorder) tooLate(now time.Duration) {
 	for i := range l.history {
 		if op := &l.history[i]; op.Return == never.Nanoseconds() {
@@ -265,7 +265,7 @@ func (l *recorder) tooLate(now time.Duration) {
 	}
 }
 
-// run makes one history and checks it.
+// run records one history and checks it.
 func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	t.Helper()
 	l := &recorder{t: t, began: time.Now(), tokens: make(map[int]sessile.Token)}
@@ -305,9 +305,8 @@ func run(t *testing.T, seed uint64, broken func(*sessile.Store) store) bool {
 	return verdict != porcupine.Illegal
 }
 
-// TestCallsAreLinearizable: R6, A2, I1, I2: also when callers give up, and
-// across a crash.
-func TestCallsAreLinearizable(t *testing.T) {
+// TestCallsAreLinearizable also when callers give up, and across a crash.
+func TestCallsAreLinearizable(t *testing.T) { // A2, I1, I2, R6
 	first, n := uint64(time.Now().UnixNano())>>20, *histories
 	if *seed != 0 {
 		first, n = *seed, 1

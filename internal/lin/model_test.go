@@ -2,39 +2,39 @@ package lin
 
 import "github.com/anishathalye/porcupine"
 
-// kind is what a client calls.
+// kind is the kind of a call.
 type kind uint8
 
 const (
 	create kind = iota
 	read
 	update // durable
-	flush  // written behind
+	flush  // write-behind
 	rotate
 	destroy
 	destroyAll
-	expire // nobody calls these two: a session's lifetime ends,
-	crash  // and every user's memory is lost at once
+	expire // no client calls these two: a session expires,
+	crash  // and the memory of every user is lost at once
 )
 
 // input is one call. Tokens are numbered over the whole history.
 type input struct {
 	kind    kind
 	user    int
-	session int // of the user
-	token   int // read: which is presented; create, rotate: the number of the new one
+	session int // index among the user's sessions
+	token   int // read: the presented token; create, rotate: the new token
 	value   int // update, flush
-	ends    int // create: one more than the session that it replaces, 0 = none
+	ends    int // create: index of the replaced session plus one, 0 = none
 }
 
-// outcome is how a call ended.
+// outcome is the result of a call.
 type outcome uint8
 
 const (
 	done     outcome = iota
-	notFound         // the session or token opens nothing
-	unknown          // it may have been done, or may yet be
-	nothing          // it was surely not done
+	notFound         // no session has the token or the ID
+	unknown          // may be done, now or later
+	nothing          // certainly not done
 )
 
 type output struct {
@@ -42,8 +42,8 @@ type output struct {
 	value   int // read
 }
 
-// Sessions of each user: those from the beginning, and one that is created meanwhile
-// and soon expires.
+// Sessions of each user: those from the beginning, and one that is created during the history and expires
+// soon.
 const (
 	lasting = 2
 	perUser = lasting + 1
@@ -52,19 +52,19 @@ const (
 // nobody is the token of a session that nobody can open any more.
 const nobody = -1
 
-// session is what a session must be.
+// session is the expected state of a session.
 type session struct {
 	dead  bool
 	token int
 	value int
 }
 
-// account is the sessions of one user, as calls see them, and as a crash leaves
-// them. They differ after what is written behind, and after a call whose caller gave
-// up before the change was on disk.
+// account is the sessions of one user in two states: as calls see them, and as a crash would leave them.
+// The two differ after a write-behind change, and after a call whose caller gave up before the change was
+// on disk.
 type account struct{ seen, kept [perUser]session }
 
-// begin is the account of a user at the beginning: tokens are numbered as they were created.
+// begin returns the initial account of a user. Tokens are numbered in the order of creation.
 func begin(user int) account {
 	var a account
 	for i := range lasting {
@@ -75,8 +75,8 @@ func begin(user int) account {
 	return a
 }
 
-// after is what an account may be after a call with its outcome; none if the call
-// cannot have ended so.
+// after returns the possible accounts after a call with its outcome. It returns none if the outcome is
+// impossible.
 func after(a account, in input, out output) []account {
 	s := a.seen[in.session]
 	switch {
@@ -87,9 +87,9 @@ func after(a account, in input, out output) []account {
 	case in.kind == read:
 		return only(a, (out.outcome == done) == (!s.dead && s.token == in.token) && (out.outcome != done || s.value == out.value))
 	case in.kind == update && out.outcome == notFound && !s.dead:
-		return changed(a, in) // it was there for readers, and its session ended before it was on disk
+		return changed(a, in) // readers saw it, and the session ended before it was on disk
 	case in.kind == rotate && out.outcome == notFound && s.dead && !a.kept[in.session].dead:
-		lost := a // it was on its way to the disk when its session ended: nobody gets the token
+		lost := a // the session ended before it was on disk, and nobody gets the token
 		lost.kept[in.session].token = nobody
 		return []account{a, lost}
 	case (in.kind == update || in.kind == flush || in.kind == rotate) && out.outcome == notFound:
@@ -108,7 +108,7 @@ func only(a account, possible bool) []account {
 	return []account{a}
 }
 
-// changed is an account after a change that is on disk.
+// changed returns the account after a change that is on disk.
 func changed(a account, in input) []account {
 	if a.seen[in.session].dead && (in.kind == update || in.kind == flush || in.kind == rotate) {
 		return nil
@@ -118,9 +118,8 @@ func changed(a account, in input) []account {
 	return []account{a}
 }
 
-// given is what an account may be after a change that may not be on disk yet: changed,
-// changed until the next crash, and if its caller gave up also not changed. Nobody gets
-// the token of such a rotation.
+// given returns the possible accounts after a change that may not be on disk yet: changed; changed until
+// the next crash; and if the caller gave up, unchanged. Nobody gets the token of such a rotation.
 func given(a account, in input, out outcome) []account {
 	if in.kind == rotate {
 		in.token = nobody
@@ -136,7 +135,7 @@ func given(a account, in input, out outcome) []account {
 	return may
 }
 
-// change forgets what a dead session had: it makes no difference any more.
+// change applies a change. It clears an ended session, whose content no longer matters.
 func change(sessions *[perUser]session, in input) {
 	s := &sessions[in.session]
 	switch {
@@ -159,7 +158,7 @@ func change(sessions *[perUser]session, in input) {
 	}
 }
 
-// model is the store that the histories are held against, user by user.
+// model is the specification that histories are checked against, separately per user.
 func model() porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {

@@ -181,8 +181,8 @@ func BenchmarkWith(b *testing.B) {
 	}
 }
 
-// TestWithReleasesTheBytesOfOldValues: a small object does not keep a large one in
-// memory, whether that was stored or changed, and shows what it should.
+// TestWithReleasesTheBytesOfOldValues: a small object does not keep a large one in memory, whether that
+// one was stored or changed. Its content stays correct.
 func TestWithReleasesTheBytesOfOldValues(t *testing.T) {
 	large := json.RawMessage(`"` + strings.Repeat("x", 60_000) + `"`)
 	with := func(o *object.Object, c ...object.Change) *object.Object {
@@ -208,14 +208,14 @@ func TestWithReleasesTheBytesOfOldValues(t *testing.T) {
 		}
 	}
 	o := made
-	for i := range 1000 { // what replaces a value does not add up
+	for i := range 1000 { // replaced values do not accumulate
 		if o = with(o, object.Change{Key: "large", Value: bytes.Clone(large)}); o.Cost() > 4*len(large) {
 			t.Fatalf("after %d changes it costs %d bytes", i+1, o.Cost())
 		}
 	}
 }
 
-// TestCostCountsTheMembersOfWhatIsStored: of the object itself, and not of what is in it.
+// TestCostCountsTheMembersOfWhatIsStored counts only top-level members.
 func TestCostCountsTheMembersOfWhatIsStored(t *testing.T) {
 	flat := object.FromStored([]byte(`{"a":1,"b":"x:y","c":"\":{"}`)).Cost()
 	nested := object.FromStored([]byte(`{"a":{"b":1,"c":[{"d":2}]} }`)).Cost()

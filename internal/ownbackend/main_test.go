@@ -42,7 +42,7 @@ func TestOwnBackendLinksNoSQLite(t *testing.T) {
 	}
 }
 
-// linked builds a program and returns the modules in it.
+// linked builds a program and returns the modules that it contains.
 func linked(t *testing.T, dir string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "program")

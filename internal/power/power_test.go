@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// firstSeed is the flag's, or another one every time.
+// firstSeed returns the seed of the flag, or a new one.
 func firstSeed() uint64 {
 	if *seed == 0 {
 		return rand.Uint64N(1 << 32)
@@ -38,20 +38,18 @@ func runs(t *testing.T, n int, first uint64, like run, flags string) {
 	t.Logf("%d cuts in %d runs from seed %d, %d acknowledgements, %d events", did, n, first, acks, events)
 }
 
-// A power cut at any moment undoes nothing that was acknowledged, and leaves no
-// file that is damaged (R2, D23; I1, I2, I3).
-func TestPowerCutBreaksNoPromise(t *testing.T) {
+// A power cut at any moment undoes nothing acknowledged and leaves no damaged file.
+func TestPowerCutBreaksNoPromise(t *testing.T) { // D23, I1, I2, I3, R2
 	runs(t, (*cuts+cutsPerRun-1)/cutsPerRun, firstSeed(), run{cuts: cutsPerRun}, fmt.Sprintf("-cuts=%d", cutsPerRun))
 }
 
-// A sync that failed is never trusted, not even if it succeeds when it is tried
-// again: what it covered is acknowledged only when it was written anew. When the
-// disk is well again the store is, too (R5, D9, D10).
-func TestPowerFailedSyncIsNotTrusted(t *testing.T) {
+// A failed sync is never trusted, even if a retry succeeds. What it covered is acknowledged only after it was
+// written again. When the disk works again, so does the store.
+func TestPowerFailedSyncIsNotTrusted(t *testing.T) { // D10, D9, R5
 	runs(t, *gates, firstSeed(), run{cuts: *per, gate: true}, fmt.Sprintf("-gates=1 -gates.cuts=%d", *per))
 }
 
-// The negative controls: what is broken on purpose is noticed.
+// Negative controls: deliberate faults are detected.
 func TestPowerNoticesABrokenStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		run  run
@@ -83,7 +81,7 @@ func TestPowerNoticesABrokenStore(t *testing.T) {
 	}
 }
 
-// A seed decides alone what a run does, so that a failure can be seen again.
+// A seed alone determines a run, so that a failure is reproducible.
 func TestPowerSeedDecidesTheRun(t *testing.T) {
 	var shapes [2][]string
 	for i := range shapes {

@@ -33,16 +33,16 @@ var (
 
 const (
 	cutsPerRun = 100
-	opens      = 3  // of the store in a run
+	opens      = 3  // per run
 	steps      = 50 // between an open and a close
 	users      = 3
 )
 
-// run is one recorded use of a store, and what came of it.
+// run is one recorded use of a store, and its results.
 type run struct {
 	seed           uint64
 	cuts           int
-	gate           bool // syncs fail now and then
+	gate           bool // syncs sometimes fail
 	dropSyncs      bool
 	hideSyncErrors bool
 	wrap           func(*sqlite.DB) persist.Backend
@@ -50,9 +50,9 @@ type run struct {
 	rec     *Recorder
 	events  int
 	acks    int
-	found   map[ledger.Kind]int // cuts that showed it
+	found   map[ledger.Kind]int // cuts that showed the violation
 	first   string
-	broken  int // cuts that showed anything
+	broken  int // cuts that showed any violation
 	cutsDid int
 }
 
@@ -78,14 +78,14 @@ func (u *run) do(t *testing.T, vfs *faultvfs.VFS) {
 	})
 }
 
-// record has some users work on a store that is opened several times.
+// record lets some users work on a store that is opened several times.
 func (u *run) record(r *rand.Rand, setup harness.Setup) (found []ledger.Violation) {
 	clients := make([]*harness.Client, users)
 	for i := range clients {
 		clients[i] = &harness.Client{
 			User: fmt.Sprint("user", i), Max: setup.Max, Patience: 2 * time.Second, Faulty: u.gate || u.wrap != nil,
 			Record: func(n ledger.Entry) {
-				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two record at once
+				<-time.After([users]time.Duration{101, 1009, 10007}[i]) // so that no two record at the same time
 				u.rec.Add(n)
 			},
 		}
@@ -98,7 +98,7 @@ func (u *run) record(r *rand.Rand, setup harness.Setup) (found []ledger.Violatio
 		if err != nil {
 			return append(found, ledger.Violation{Kind: ledger.Unreadable, What: err.Error()})
 		}
-		if n == 0 && u.gate { // a disk that fails while the file is made leaves one that promises nothing
+		if n == 0 && u.gate { // a file whose creation failed promises nothing
 			fails := rand.New(rand.NewPCG(u.seed, 2))
 			u.rec.Break(func(string) bool { return fails.IntN(12) == 0 })
 		}
@@ -129,11 +129,10 @@ func (u *run) record(r *rand.Rand, setup harness.Setup) (found []ledger.Violatio
 	return found
 }
 
-// reader is another program that reads the file, and keeps what it has read from being
-// checkpointed.
+// reader is another program that reads the file and blocks the checkpoint of what it has read.
 type reader struct{ c *sqlite3.Conn }
 
-// toggle begins a read transaction, or ends it.
+// toggle starts a read transaction, or ends it.
 func (x *reader) toggle(path string) {
 	if x.c != nil {
 		x.leave()
@@ -145,7 +144,7 @@ func (x *reader) toggle(path string) {
 	}
 	x.c = c
 	for _, query := range []string{"BEGIN", "SELECT count(*) FROM session"} {
-		_ = sqlitex.ExecuteTransient(c, query, nil) // if the lock is not to be had, it reads nothing
+		_ = sqlitex.ExecuteTransient(c, query, nil) // without the lock, it reads nothing
 	}
 }
 
@@ -156,7 +155,7 @@ func (x *reader) leave() {
 	}
 }
 
-// open opens the store, with some patience if the disk fails now and then.
+// open opens the store, with retries if the disk sometimes fails.
 func open(setup harness.Setup, again bool) (store *sessile.Store, err error) {
 	for range 20 {
 		if store, err = setup.Open(context.Background()); err == nil || !again {
@@ -166,7 +165,7 @@ func open(setup harness.Setup, again bool) (store *sessile.Store, err error) {
 	return nil, err
 }
 
-// recovers has the syncs succeed for a while: then the store must come round by itself.
+// recovers makes the syncs succeed for a while. The store must then recover by itself.
 func (u *run) recovers(store *sessile.Store) []ledger.Violation {
 	fail := u.rec.Break(nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -179,8 +178,7 @@ func (u *run) recovers(store *sessile.Store) []ledger.Violation {
 	return nil
 }
 
-// work has the clients call at random, several at once: while the disk syncs, the
-// next ones come.
+// work makes the clients call at random and concurrently: the next calls arrive while the disk syncs.
 func work(r *rand.Rand, clients []*harness.Client, also func()) {
 	done := make(chan int, len(clients))
 	var idle []int
@@ -215,7 +213,7 @@ func work(r *rand.Rand, clients []*harness.Client, also func()) {
 	}
 }
 
-// cut makes the cuts, in the order of their moments, and compares each with its ledger.
+// cut makes the cuts in the order of their moments, and compares each with its ledger.
 func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 	t.Helper()
 	events := u.rec.Events()
@@ -246,7 +244,7 @@ func (u *run) cut(t *testing.T, dir string, r *rand.Rand) {
 	}
 }
 
-// judge opens what a cut has left and compares it with the ledger.
+// judge opens what a cut left and compares it with the ledger.
 func judge(dir string, want *ledger.Ledger) []ledger.Violation {
 	ctx, path := context.Background(), filepath.Join(dir, "s.db")
 	store, err := harness.Setup{Path: path, Hot: 100, Max: 4}.Open(ctx)

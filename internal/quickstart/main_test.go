@@ -20,7 +20,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// TestMain is the program itself where its test has asked for it.
+// TestMain runs the program itself if its test has asked for it.
 func TestMain(m *testing.M) {
 	if os.Getenv("QUICKSTART") != "" {
 		main()
@@ -46,7 +46,7 @@ func newClient(t *testing.T, h *http.Client, base string) client {
 	return client{t, h, base}
 }
 
-// post returns the status and the answer.
+// post returns the status and the body.
 func (c client) post(path string, form url.Values) (int, string) {
 	c.Helper()
 	r, err := http.NewRequestWithContext(c.Context(), http.MethodPost, c.base+path, strings.NewReader(form.Encode()))
@@ -100,7 +100,7 @@ func TestQuickstartAnswersWithTheRightStatus(t *testing.T) {
 	c.wants("/login", url.Values{"user": {"alice"}}, http.StatusServiceUnavailable, "please try again")
 }
 
-// TestQuickstartLosesNothingAtSIGTERM runs the program as the README says.
+// TestQuickstartLosesNothingAtSIGTERM runs the program as the README describes.
 func TestQuickstartLosesNothingAtSIGTERM(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")
@@ -117,7 +117,7 @@ func TestQuickstartLosesNothingAtSIGTERM(t *testing.T) {
 	c := newClient(t, &http.Client{Transport: &http.Transport{}}, "http://"+addr)
 	stop := start(t, dir, addr, c)
 	c.wants("/login", url.Values{"user": {"alice"}}, http.StatusOK, "")
-	cookie := setCookie(c, "/login", url.Values{"user": {"alice"}}) // a jar sends no Secure cookie over HTTP; browsers do, to localhost
+	cookie := setCookie(c, "/login", url.Values{"user": {"alice"}}) // a cookie jar sends no Secure cookie over HTTP; browsers do, to localhost
 	for range 3 {
 		counted(c, cookie)
 	}
@@ -129,7 +129,7 @@ func TestQuickstartLosesNothingAtSIGTERM(t *testing.T) {
 	stop()
 }
 
-// start runs the program in dir until stop, which sends SIGTERM and wants a clean end.
+// start runs the program in dir. stop sends SIGTERM and expects a clean exit.
 func start(t *testing.T, dir, addr string, c client) (stop func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])

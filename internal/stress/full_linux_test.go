@@ -24,10 +24,9 @@ const (
 	diskBytes = 4 << 20
 )
 
-// A disk of four megabytes is filled at a random moment. What the store refuses
-// and what it acknowledges is true then, when there is room again, and after it
-// was opened again; and a log-out counts although it cannot be stored (R15, D11, I4).
-func TestStressFullDiskLosesNothing(t *testing.T) {
+// A disk of four megabytes is filled at a random moment. What the store refuses and what it acknowledges is true
+// then, after space is available again, and after a restart. A logout counts although it cannot be stored.
+func TestStressFullDiskLosesNothing(t *testing.T) { // D11, I4, R15
 	if os.Getenv(smallDisk) == "" {
 		onSmallDisk(t)
 		return
@@ -39,7 +38,7 @@ func TestStressFullDiskLosesNothing(t *testing.T) {
 	t.Run("fills", func(t *testing.T) {
 		for n := range *fills {
 			t.Run(strconv.Itoa(n), func(t *testing.T) {
-				t.Parallel() // they wait more than they work
+				t.Parallel() // they mostly wait
 				s := fillOnce(t)
 				failed.Add(int64(s.failed))
 				sessions.Add(int64(s.ledger.Len()))
@@ -71,15 +70,14 @@ func fillOnce(t *testing.T) *outage {
 	return s
 }
 
-// mount puts a small disk over a directory, for as long as the test takes.
+// mount mounts a small disk over a directory for the duration of the test.
 func mount(t *testing.T, dir string) error {
 	t.Helper()
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", diskBytes))
 }
 
-// revoke logs everybody out of the full disk by the clients, which check that the
-// tokens are refused.
+// revoke logs everybody out on the full disk. The clients check that the tokens are refused.
 func revoke(t *testing.T, store *sessile.Store, clients []*harness.Client) {
 	t.Helper()
 	for _, c := range clients {
@@ -92,7 +90,7 @@ func revoke(t *testing.T, store *sessile.Store, clients []*harness.Client) {
 	}
 }
 
-// fill leaves so many bytes free on the disk of a directory.
+// fill leaves free bytes on the disk of a directory.
 func fill(t *testing.T, dir string, free int64) string {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
@@ -116,8 +114,7 @@ func fill(t *testing.T, dir string, free int64) string {
 	return path
 }
 
-// onSmallDisk runs the test again in a process that may mount a disk: it is root
-// in a namespace of its own, if ours does not allow it.
+// onSmallDisk runs the test again in a process that may mount a disk, if necessary as root in its own namespace.
 func onSmallDisk(t *testing.T) {
 	t.Helper()
 	run := func(attr *syscall.SysProcAttr) (string, error) {

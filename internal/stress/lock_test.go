@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// holdLock takes the database's write lock until its input ends.
+// holdLock holds the database's write lock until its input ends.
 func holdLock(path string) error {
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
@@ -45,11 +45,11 @@ func holdLock(path string) error {
 		return err
 	}
 	fmt.Println("locked")
-	_, _ = bufio.NewReader(os.Stdin).ReadByte() // it ends with the one who started us
+	_, _ = bufio.NewReader(os.Stdin).ReadByte() // ends with the parent process
 	return errors.Join(sqlitex.ExecuteTransient(c, "ROLLBACK", nil), c.Close())
 }
 
-// lock has another process hold the lock until the returned function is called.
+// lock makes another process hold the lock until free is called.
 func lock(t *testing.T, path string) (free func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -75,10 +75,10 @@ func lock(t *testing.T, path string) (free func()) {
 	}
 }
 
-// Another process, a backup tool say, holds the database's lock for seconds: no
-// call outlives its context, what is in memory is read and changed as ever, a
-// second store is refused at once, and afterwards everything is written (R16, D16, D24, I9).
-func TestStressForeignLockDelaysWritesOnly(t *testing.T) {
+// Another process, for example a backup tool, holds the database's lock for seconds. No call outlives its
+// context. Sessions in memory are read and changed as usual. A second store is refused at once. Afterwards
+// everything is written.
+func TestStressForeignLockDelaysWritesOnly(t *testing.T) { // D16, D24, I9, R16
 	s := newOutage(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 100, Max: 20}, rand.Uint64())
 	s.steps(false, 40)
 	_, hot, err := s.store.Create(context.Background(), sessile.Meta{}, "hot", nil)

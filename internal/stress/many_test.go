@@ -19,7 +19,7 @@ import (
 
 var many = flag.Int("stress.many", 20_000, "expired sessions that a clean-up deletes; a tenth as many are logged out")
 
-// latencies are how long the calls of one kind took.
+// latencies are the durations of the calls of one kind.
 type latencies []time.Duration
 
 func (l latencies) at(percent float64) time.Duration {
@@ -33,9 +33,8 @@ func (l latencies) String() string {
 	return fmt.Sprintf("p50 %v, p99 %v, longest %v of %d", l.at(50), l.at(99), l.at(100), len(l))
 }
 
-// TestManySessionsLeaveRoomForOthers logs out a user who has very many sessions, and cleans
-// up very many that have expired. Meanwhile others log in, and touch sessions in memory.
-// Machines are noisy, so the times are told, not judged.
+// TestManySessionsLeaveRoomForOthers logs out a user with very many sessions and cleans up very many expired ones.
+// Meanwhile others log in and touch sessions in memory. Machines are noisy, so the times are reported, not judged.
 func TestManySessionsLeaveRoomForOthers(t *testing.T) {
 	path, loggedOut := filepath.Join(t.TempDir(), "s.db"), *many/10
 	fillMany(t, path, *many, loggedOut)
@@ -67,8 +66,8 @@ func TestManySessionsLeaveRoomForOthers(t *testing.T) {
 	}
 }
 
-// beside measures two hundred logins and as many touches a second while something is done.
-// A touch does not wait for the disk, so its longest time is that of a step of the loop.
+// beside measures two hundred logins and as many touches a second while do runs. A touch does not wait for the
+// disk, so its longest time is that of a step of the loop.
 func beside(t *testing.T, s *sessile.Store, do func()) (logins, touches latencies) {
 	t.Helper()
 	x, _, err := s.Create(t.Context(), sessile.Meta{}, "toucher", nil)
@@ -113,8 +112,7 @@ func beside(t *testing.T, s *sessile.Store, do func()) (logins, touches latencie
 	return logins, touches
 }
 
-// fillMany makes a file with expired sessions, five a user, and active ones of one user
-// between them.
+// fillMany creates a file with expired sessions, five per user, and with active sessions of one user between them.
 func fillMany(t *testing.T, path string, expired, active int) {
 	t.Helper()
 	d, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})

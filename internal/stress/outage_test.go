@@ -14,7 +14,7 @@ import (
 	"github.com/sessile/sessile/internal/ledger"
 )
 
-// Machines are noisy: a call counts as late only if it is so by a second.
+// Machines are noisy, so a call counts as late only if it is a second late.
 const slack = time.Second
 
 // outage is a store whose disk or lock fails, and two clients that use it meanwhile.
@@ -25,7 +25,7 @@ type outage struct {
 	ledger  *ledger.Ledger
 	clients []*harness.Client
 	rand    *rand.Rand
-	failed  int // calls
+	failed  int // failed calls
 	found   []ledger.Violation
 }
 
@@ -54,7 +54,7 @@ func (s *outage) open() {
 	}
 }
 
-// steps has the clients do something at random, n times. In an outage they are impatient.
+// steps makes n random calls. In an outage, their deadlines are short.
 func (s *outage) steps(faulty bool, n int) {
 	for i := range n {
 		c := s.clients[i%len(s.clients)]
@@ -66,9 +66,8 @@ func (s *outage) steps(faulty bool, n int) {
 	}
 }
 
-// recovered checks the store after the outage: it recovers by
-// itself, within five seconds, and everything that it acknowledged is there, also
-// when it is opened again.
+// recovered checks the store after the outage. It recovers by itself within five seconds, and
+// everything acknowledged exists, also after a restart.
 func (s *outage) recovered() {
 	s.t.Helper()
 	for _, c := range s.clients {
@@ -112,8 +111,7 @@ func (s *outage) none() {
 	}
 }
 
-// TestStressNoticesABrokenStore is the negative control: a store that acknowledges
-// destroys before they are stored, and loses the last ones.
+// Negative control: a store that acknowledges destroys before they are stored, and loses the last ones.
 func TestStressNoticesABrokenStore(t *testing.T) {
 	s := newOutage(t, harness.Setup{Path: filepath.Join(t.TempDir(), "s.db"), Hot: 10, Max: 20, Wrap: harness.EarlyDestroys}, 1)
 	s.steps(false, 100)

@@ -24,36 +24,36 @@ var overload = flag.Duration("stress.overload", 4*time.Second, "how long ten tim
 
 const (
 	cached   = 400    // sessions in memory, of 4,000
-	sessions = 4000   // and as many log-outs
-	pending  = 100    // changes that may wait
-	inFlight = 20_000 // calls at once: a server has no more connections
+	sessions = 4000   // and as many logouts
+	pending  = 100    // limit of pending changes
+	inFlight = 20_000 // concurrent calls: a server has no more connections
 	deadline = time.Second
-	ample    = deadline / 2 // ten times what the store lets anybody wait
+	ample    = deadline / 2 // ten times the longest wait in the store
 )
 
-// client is one of the ids and tokens that the load is made of.
+// client is one of the IDs and tokens of the load.
 type client struct {
 	id    sessile.ID
 	token sessile.Token
 	ended atomic.Bool
 }
 
-// load is what is offered to a store and what became of it.
+// load is the load on a store, and its results.
 type load struct {
 	t        *testing.T
 	store    *sessile.Store
-	stubborn bool // it does not take no for an answer
-	changes  bool // it reads nothing, and logs out a hundredth
+	stubborn bool // retries refused calls
+	changes  bool // makes no reads, and a hundredth of logouts
 	clients  []client
-	next     atomic.Int64 // of the clients, to be logged out
+	next     atomic.Int64 // next client to log out
 
 	mu        sync.Mutex
 	accepted  []time.Duration // from the intended start
-	inside    []time.Duration // from when the call really began
-	out       []time.Duration // log-outs, which are accepted whatever they wait for
+	inside    []time.Duration // from the actual start of the call
+	out       []time.Duration // logouts, which are always accepted
 	refused   map[string]int
-	early     int // of those that had ample time and were refused, before it was over
-	late      int // and only then
+	early     int // refused calls with ample time, before their deadline
+	late      int // and only after it
 	unsent    int
 	ends      int
 	endErrors []error
@@ -86,13 +86,13 @@ func newLoad(t *testing.T, setup harness.Setup, clients int) *load {
 	return l
 }
 
-// one makes one call of the mix: four in ten change data, three read, most of them
-// from disk, and the rest log in, rotate and log out.
+// one makes one call of the mix. Of ten, four change data, and three read, mostly from disk. The rest log in,
+// rotate and log out.
 func (l *load) one(ctx context.Context, intended time.Time) (refused bool) {
 	began, k := time.Now(), rand.IntN(100)
 	switch {
 	case l.changes && k >= 90 && rand.IntN(10) > 0:
-		k = 0 // log-outs are not refused: ten times a tenth of them would be all that the disk does
+		k = 0 // logouts are never refused: ten times a tenth would take the whole disk
 	case l.changes && k >= 40 && k < 70:
 		k = 0
 	case k >= 90:
@@ -124,13 +124,12 @@ func (l *load) call(ctx context.Context, k int) (err error) {
 	case k < 80:
 		_, _, err = l.store.Create(ctx, sessile.Meta{}, "newcomer", nil)
 	default:
-		_, err = l.store.RotateToken(ctx, c.id) // its token is unknown from here on
+		_, err = l.store.RotateToken(ctx, c.id) // its token is unknown from now on
 	}
 	return err
 }
 
-// logout ends a session. Nothing but the context's end is an excuse, and then too
-// the session is refused.
+// logout ends a session. Only the end of the context may fail it, and the session must be refused even then.
 func (l *load) logout(ctx context.Context, intended time.Time) {
 	n := l.next.Add(1)
 	if n > int64(len(l.clients)) {
@@ -166,9 +165,9 @@ func (l *load) note(ctx context.Context, intended, began time.Time, err error) {
 	switch {
 	case errors.Is(err, sessile.ErrNotFound), errors.Is(err, sessile.ErrConflict):
 		if l.changes {
-			return // the disk was not asked
+			return // the disk was not involved
 		}
-		fallthrough // an answer too
+		fallthrough // also a valid response
 	case err == nil:
 		l.accepted, l.inside = append(l.accepted, d), append(l.inside, inside)
 	case errors.Is(err, sessile.ErrOverloaded):
@@ -181,7 +180,7 @@ func (l *load) note(ctx context.Context, intended, began time.Time, err error) {
 	}
 }
 
-// closed is how many calls a second succeed with eight callers that wait for each.
+// closed returns the successful calls per second of eight callers that wait for each call.
 func (l *load) closed(total time.Duration) float64 {
 	began := time.Now()
 	var all sync.WaitGroup
@@ -203,14 +202,14 @@ func (l *load) closed(total time.Duration) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
-// hollow is what the generator costs where calls go nowhere: each is refused at once.
+// hollow measures the generator alone: each call is refused at once.
 func (l *load) hollow(ctx context.Context, intended time.Time) bool {
 	l.note(ctx, intended, time.Now(), sessile.ErrOverloaded)
 	return true
 }
 
-// beside is closed beside a generator whose calls go nowhere: no store can accept
-// more than that of a load that is made by its own process.
+// beside runs closed beside a generator whose calls do nothing. No store in the generator's process can accept
+// more than that.
 func (l *load) beside(rate float64, total time.Duration) float64 {
 	var generator sync.WaitGroup
 	generator.Go(func() { l.open(rate, total, l.hollow) })
@@ -220,13 +219,13 @@ func (l *load) beside(rate float64, total time.Duration) float64 {
 	return n
 }
 
-// open offers so many calls a second, whatever becomes of them, and returns the
-// largest heap, in bytes. What is offered in the same moment has one deadline.
+// open offers calls at a fixed rate and returns the largest heap in bytes. Calls that are offered at the same
+// moment share one deadline.
 func (l *load) open(rate float64, total time.Duration, call func(context.Context, time.Time) bool) (heap uint64) {
 	began, sent := time.Now(), 0
 	var all sync.WaitGroup
 	var active atomic.Int64
-	idle := make(chan func()) // goroutines that have done a call wait for the next: their stacks have grown
+	idle := make(chan func()) // idle goroutines with grown stacks
 	var ended []context.CancelFunc
 	for time.Since(began) < total {
 		now := time.Now()
@@ -261,34 +260,31 @@ func (l *load) open(rate float64, total time.Duration, call func(context.Context
 	return heap
 }
 
-// liveHeap is what the heap held at the end of the last collection, in bytes.
+// liveHeap returns the heap size at the end of the last collection, in bytes.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// Ten times the load that the store can take: what it refuses it refuses clearly
-// and early, memory stays within its bounds, and no log-out is refused (R12, D13,
-// D14). How soon and how many it answers is told, not judged: machines are noisy.
-func TestStressOverloadKeepsItsBounds(t *testing.T) {
+// At ten times the load that the store can take, it refuses clearly and early. Memory stays within its bounds,
+// and no logout is refused. Latencies and rates are reported, not judged, because machines are noisy.
+func TestStressOverloadKeepsItsBounds(t *testing.T) { // D13, D14, R12
 	for _, fault := range tooMuch(t, deluge{times: 10, waiting: pending, batch: pending / 2, clients: sessions, total: *overload}) {
 		t.Error(fault)
 	}
 }
 
-// The same where the disk is what is too slow: every sync takes 8 ms more, and a
-// commit takes four changes. So ten times too much is little for the machine, and
-// the latencies are the store's own.
+// The same with a disk that is too slow: every sync takes 8 ms more, and a commit takes four changes. The
+// machine can then easily make ten times the load, and the latencies are the store's own.
 func TestStressOverloadOfTheDiskKeepsItsBounds(t *testing.T) {
 	for _, fault := range tooMuch(t, deluge{times: 10, waiting: 8, total: *overload, sync: 8 * time.Millisecond, batch: 4, clients: sessions}) {
 		t.Error(fault)
 	}
 }
 
-// The negative controls: a store that lets any number of changes wait, and one where
-// callers wait for room until their time is up. The noise of a machine may hide how
-// much a store takes, so they are offered more and more.
+// Negative controls: a store with unbounded pending changes, and one whose callers wait for room until their
+// deadline. The noise of a machine may hide how much a store takes, so the load is increased step by step.
 func TestStressOverloadNoticesAStoreWithoutBounds(t *testing.T) {
 	noticed(t, "a bound does not hold", deluge{waiting: 1 << 20, batch: 8, sync: 20 * time.Millisecond, hot: sessions})
 }
@@ -310,19 +306,19 @@ func noticed(t *testing.T, what string, f deluge) {
 	t.Error("not noticed")
 }
 
-// deluge is how much is offered for how long, to what store.
+// deluge is how much load is offered, for how long, and to which store.
 type deluge struct {
-	times    float64 // what it takes without overload
-	waiting  int     // changes that may wait for the disk
-	stubborn bool    // as if callers waited for room until their time is up
+	times    float64 // multiple of what the store takes without overload
+	waiting  int     // limit of pending changes
+	stubborn bool    // as if callers waited for room until their deadline
 	total    time.Duration
-	sync     time.Duration // what the disk needs for one, more than it does
-	batch    int           // changes of a commit
+	sync     time.Duration // additional time of each sync
+	batch    int           // changes per commit
 	hot      int           // sessions in memory, at least cached
 	clients  int
 }
 
-// tooMuch floods a store, and returns what does not hold.
+// tooMuch overloads a store and returns the failures.
 func tooMuch(t *testing.T, f deluge) (faults []string) {
 	t.Helper()
 	total := f.total
@@ -337,7 +333,7 @@ func tooMuch(t *testing.T, f deluge) (faults []string) {
 	}
 	l.store = store
 	if f.hot > 0 {
-		_ = l.undone() // reads them all: they are in memory from here on
+		_ = l.undone() // reads all sessions, so that they are in memory from now on
 	}
 	l.stubborn, l.changes = f.stubborn, f.sync > 0
 	if f.sync > 0 {
@@ -385,7 +381,7 @@ func tooMuch(t *testing.T, f deluge) (faults []string) {
 	return faults
 }
 
-// quantiles are the p50 and p99 of latencies, which it sorts.
+// quantiles returns the p50 and the p99 of latencies. It sorts them.
 func quantiles(d []time.Duration) string {
 	if len(d) == 0 {
 		return "none"
@@ -394,17 +390,17 @@ func quantiles(d []time.Duration) string {
 	return fmt.Sprintf("p50 %v p99 %v", d[len(d)/2].Round(10*time.Nanosecond), d[len(d)*99/100].Round(10*time.Nanosecond))
 }
 
-// watch returns the most that a store had of everything.
+// watch returns the maximum of each statistic.
 func watch(store *sessile.Store, total time.Duration) (most sessile.Stats) {
 	for began := time.Now(); time.Since(began) < total; <-time.After(20 * time.Millisecond) {
 		now := store.Stats()
-		most.Pending = max(most.Pending, now.Pending-now.Tombstones) // log-outs are never refused
+		most.Pending = max(most.Pending, now.Pending-now.Tombstones) // logouts are never refused
 		most.Hot, most.Tombstones, most.Loads = max(most.Hot, now.Hot), max(most.Tombstones, now.Tombstones), max(most.Loads, now.Loads)
 	}
 	return most
 }
 
-// undone is how many acknowledged log-outs are not in effect.
+// undone counts acknowledged logouts that have no effect.
 func (l *load) undone() (n int) {
 	for i := range l.clients {
 		if _, err := l.store.ReadByToken(context.Background(), l.clients[i].token); err == nil && l.clients[i].ended.Load() {

@@ -25,11 +25,11 @@ var stallTime = flag.Duration("stress.stall", 500*time.Millisecond, "how long th
 
 const (
 	stallReaders  = 8
-	stallSessions = 64 // that they share
-	inARow        = 20 // reads of a reader, between two pauses
+	stallSessions = 64 // shared by all clients
+	inARow        = 20 // reads between two pauses
 )
 
-// phase is a part of the test: latencies are told for each.
+// phase is a part of the test. Latencies are reported for each.
 type phase int32
 
 const (
@@ -39,11 +39,11 @@ const (
 	phases
 )
 
-// stalls is a store on a disk that stalls, and who uses it meanwhile.
+// stalls is a store on a disk that stalls, with its users.
 type stalls struct {
 	*testing.T
 	store *sessile.Store
-	hot   []client // those that are read, and three for the durable calls
+	hot   []client // the sessions that are read, plus three for the durable calls
 	phase atomic.Int32
 
 	mu      sync.Mutex
@@ -58,16 +58,16 @@ func (s *stalls) fault(format string, args ...any) {
 	s.faults = append(s.faults, fmt.Sprintf(format, args...))
 }
 
-// A disk that stalls, in real time, holds up nobody who reads or changes what is in
-// memory; what must be on disk ends with its caller's deadline; what was held up is
-// written soon after (R11, D16). How long it all takes is told, not judged but by seconds.
-func TestStressStallDoesNotDelayHotReads(t *testing.T) {
+// In real time, a stalled disk delays nobody who reads or changes sessions in memory. Durable calls return at
+// their deadline. Delayed changes are written soon afterwards. The test reports all latencies and judges them
+// only by the second.
+func TestStressStallDoesNotDelayHotReads(t *testing.T) { // D16, R11
 	for _, f := range stalled(t, 0, false) {
 		t.Error(f)
 	}
 }
 
-// The negative control: room for one session in memory, and a disk that stalls reads too.
+// Negative control: room for one session in memory, and a disk that stalls reads too.
 func TestStressStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	faults := stalled(t, 1, true)
 	if !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, "a hot read") }) {
@@ -76,7 +76,7 @@ func TestStressStallNoticesAStoreThatReadsTheDisk(t *testing.T) {
 	t.Log(faults[:min(len(faults), 2)])
 }
 
-// stalled lets a disk stall under load, and returns what was wrong.
+// stalled stalls a disk under load and returns the failures.
 func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 	t.Helper()
 	vfs := faultvfs.New(strings.ReplaceAll(t.Name(), "/", "-"))
@@ -125,14 +125,14 @@ func stalled(t *testing.T, inMemory int, readsToo bool) []string {
 	return s.faults
 }
 
-// stuckReads stalls reads until a time, also those that SQLite's own cache could answer.
+// stuckReads stalls reads until a time, including those that SQLite's own cache could answer.
 func stuckReads(db *sqlite.DB, until *atomic.Int64) persist.Backend {
 	return harness.Broken(db, persisttest.Hooks{Before: persisttest.On(persisttest.ByHash, func(*persisttest.Call) {
 		<-time.After(time.Until(time.Unix(0, until.Load())))
 	})})
 }
 
-// stall holds up every write, sync and truncation, and reads if asked, until end.
+// stall blocks every write, sync and truncate, and optionally reads, until end.
 func stall(end time.Time, readsToo bool) faultvfs.Hook {
 	return func(c faultvfs.Call) faultvfs.Verdict {
 		if c.Op == faultvfs.Lock || c.Op == faultvfs.Open || c.Op == faultvfs.Read && !readsToo {
@@ -142,7 +142,7 @@ func stall(end time.Time, readsToo bool) faultvfs.Hook {
 	}
 }
 
-// readUntil reads hot sessions and changes one now and then, as a server does.
+// readUntil reads hot sessions and sometimes changes one, like a server.
 func (s *stalls) readUntil(end chan struct{}, n int) {
 	for i := n; ; i++ {
 		c := &s.hot[i%stallSessions]
@@ -158,7 +158,7 @@ func (s *stalls) readUntil(end chan struct{}, n int) {
 	}
 }
 
-// read reads a hot session, and does not wait for the disk.
+// read reads a hot session. It must not wait for the disk.
 func (s *stalls) read(c *client) {
 	ctx, cancel := context.WithTimeout(context.Background(), *stallTime/2)
 	defer cancel()
@@ -185,7 +185,7 @@ func (s *stalls) change(c *client, n int) {
 	s.changes[p] = append(s.changes[p], d)
 }
 
-// durable makes every kind of durable call in the stall: each ends at its deadline.
+// durable makes every kind of durable call during the stall. Each must return at its deadline.
 func (s *stalls) durable(patience time.Duration) {
 	calls := map[string]func(context.Context) error{
 		"create": func(ctx context.Context) error {

@@ -19,14 +19,13 @@ import (
 
 var samples = flag.Int("stress.timing", 20_000, "refused tokens that are timed")
 
-// difference is how much longer the second of two kinds takes, and Welch's t of
-// that. Beyond 4.5 it can be told that there is one (dudect).
+// difference is how much longer the second of two kinds takes, with Welch's t. Beyond 4.5, a difference is
+// detectable (dudect).
 type difference struct{ ns, t float64 }
 
 func (d difference) String() string { return fmt.Sprintf("%.1f ns (t %.1f)", d.ns, d.t) }
 
-// leak times two kinds of refused tokens, one after the other at random, without
-// the slowest tenth, which is the machine's noise.
+// leak times two kinds of refused tokens in random order. It drops the slowest tenth as noise.
 func leak(n int, read func(sessile.Token), kinds [2][]sessile.Token) difference {
 	var times [2][]float64
 	for range n {
@@ -43,7 +42,7 @@ func leak(n int, read func(sessile.Token), kinds [2][]sessile.Token) difference 
 	return difference{m1 - m0, (m1 - m0) / math.Sqrt(v0+v1)}
 }
 
-// moments are the mean and its variance of what is within the limit.
+// moments returns the mean, and its variance, of the times within the limit.
 func moments(times []float64, limit float64) (mean, variance float64) {
 	n, sum, squares := 0.0, 0.0, 0.0
 	for _, x := range times {
@@ -55,8 +54,7 @@ func moments(times []float64, limit float64) (mean, variance float64) {
 	return mean, (squares/n - mean*mean) / n
 }
 
-// made is as many tokens, of which the first characters are given and the hash
-// begins as asked.
+// made returns tokens with given first characters, whose hash begins as requested.
 func made(t *testing.T, head string, hash []byte) (list []sessile.Token) {
 	t.Helper()
 	for len(list) < 30 {
@@ -76,12 +74,11 @@ func made(t *testing.T, head string, hash []byte) (list []sessile.Token) {
 	return list
 }
 
-// What a token has in common with a good one does not show in the time that it
-// takes to refuse it. That its hash begins like a good one's does, by nanoseconds:
-// that place of the index is taken. It tells nothing of a token, which is why
-// tokens are looked up by their hashes (R21, S5, A7). Machines are noisy, so the
-// figures are told, not judged.
-func TestStressRefusalsTakeTheSameTime(t *testing.T) {
+// The time of a refusal does not depend on what a token has in common with a valid one. If its hash begins like
+// that of a valid one, it takes nanoseconds longer, because that bucket of the index is used. That reveals
+// nothing about a token, which is why tokens are looked up by their hashes. Machines are noisy, so the figures
+// are reported, not judged.
+func TestStressRefusalsTakeTheSameTime(t *testing.T) { // A7, R21, S5
 	store, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -103,11 +100,11 @@ func TestStressRefusalsTakeTheSameTime(t *testing.T) {
 		}
 	}
 	stranger, near, twin := made(t, good[:2], nil), made(t, good[:47], nil), made(t, good[:2], sum[:2])
-	other := made(t, good[:2], nil)  // what two kinds that are the same look like
-	naive := func(x sessile.Token) { // the negative control: it compares the text until it differs
+	other := made(t, good[:2], nil)  // two kinds that are the same
+	naive := func(x sessile.Token) { // negative control: compares the text until it differs
 		text := x.Reveal()
 		for i := 0; i < len(good) && good[i] == text[i]; i++ {
-			_ = sha256.Sum256(raw[:1]) // a step that can be told
+			_ = sha256.Sum256(raw[:1]) // a measurable step
 		}
 	}
 	t.Logf("%d samples without the slowest tenth; first characters in common: %v, of the hash: %v, nothing: %v; a comparison that stops early: %v", *samples,

@@ -24,7 +24,7 @@ const (
 	walMost = 64 * mebi // journal_size_limit
 )
 
-// flood changes sessions of 16 KiB as fast as it can until the end.
+// flood changes sessions of 16 KiB as fast as possible until end.
 func flood(t *testing.T, store *sessile.Store, end <-chan struct{}) *sync.WaitGroup {
 	t.Helper()
 	var ids []sessile.ID
@@ -56,7 +56,7 @@ func flood(t *testing.T, store *sessile.Store, end <-chan struct{}) *sync.WaitGr
 	return &all
 }
 
-// watchWAL returns the largest size of the WAL until the time is over, or it is too large.
+// watchWAL returns the largest size of the WAL within total, or earlier if it is too large.
 func watchWAL(path string, total time.Duration) (most int64) {
 	for began := time.Now(); time.Since(began) < total && most <= walMost+16*mebi; <-time.After(20 * time.Millisecond) {
 		if info, err := os.Stat(path + "-wal"); err == nil {
@@ -76,9 +76,9 @@ func openForFlood(t *testing.T) (*sessile.Store, string) {
 	return store, path
 }
 
-// The write-ahead log stays small while everything is written as fast as the disk
-// takes it and a backup is always under way, and it is empty soon after (R17, D26).
-func TestStressWALStaysSmallDuringABackup(t *testing.T) {
+// The WAL stays small while changes are written at full speed and a backup is always running. Soon afterwards it
+// is empty.
+func TestStressWALStaysSmallDuringABackup(t *testing.T) { // D26, R17
 	store, path := openForFlood(t)
 	end := make(chan struct{})
 	all := flood(t, store, end)
@@ -116,8 +116,8 @@ func TestStressWALStaysSmallDuringABackup(t *testing.T) {
 	}
 }
 
-// The negative control: somebody reads the file and never ends, so no checkpoint
-// can empty the WAL. It is noticed here, and Health says so.
+// Negative control: a reader never ends, so that no checkpoint can empty the WAL. The test detects that, and
+// Health reports it.
 func TestStressNoticesAWALThatCannotBeEmptied(t *testing.T) {
 	store, path := openForFlood(t)
 	reader, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
