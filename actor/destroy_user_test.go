@@ -400,3 +400,33 @@ func TestDestroyUserInPiecesIsNoOldChange(t *testing.T) {
 	}
 	equal(t, "age", g.stats().OldestPending, 0)
 }
+
+// TestDestroyUserTellsOfEachSessionOnce, also of one whose change is written after a piece has
+// deleted its row, and before memory is cleared of it.
+func TestDestroyUserTellsOfEachSessionOnce(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.Entries = 10_000 })
+	id := g.resident("u", 6*sliceSize, hour)[0] // the last to be cleared
+	told := 0
+	do := func(m message) *effects {
+		out := g.do(m)
+		for _, e := range out.events {
+			if e.Kind == EventDestroyed && e.ID == id {
+				told++
+			}
+		}
+		return out
+	}
+	do(g.wipe("u"))
+	g.carries(1, 0, 0)
+	up := g.durable(id, "1")
+	do(up)
+	piece := persist.Outcome{Status: persist.StatusApplied, Removed: []persist.Removed{{ID: id, UserID: "u"}}, Through: 1}
+	do(committed{result: persist.Result{Ops: []persist.Outcome{piece}}})
+	g.carries(1, 1, 0)
+	gone := []persist.Outcome{{Status: persist.StatusGone}}
+	g.refused(do(committed{result: persist.Result{Ops: []persist.Outcome{{Status: persist.StatusApplied}}, Writes: gone}}), up, persist.ErrNotFound)
+	for len(g.c.chores) > 0 {
+		do(wakeUp{})
+	}
+	equal(t, "told", told, 1)
+}

@@ -128,11 +128,24 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 	case persist.StatusConflict:
 		d.conflicted(c, o.Version)
 	case persist.StatusGone:
-		e := d.entry
-		c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
+		d.gone(c)
 	default:
 		d.failed(c, o.Err)
 	}
+}
+
+// gone forgets a session whose row is gone. A log-out tells of its own sessions:
+//
+//  1. A piece of the log-out deletes the row. Memory is yet to be cleared of the session.
+//  2. A change of the session is written, and finds no row.
+//  3. The log-out tells of everything that the piece has deleted.
+func (d *dirty) gone(c *core) {
+	e := d.entry
+	if e.Detached() {
+		c.drop(e, persist.ErrNotFound)
+		return
+	}
+	c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 }
 
 // acked answers those who waited for what is now on disk. If the session has changed again

@@ -38,8 +38,8 @@ func (c *core) drop(e *entry, err error) {
 }
 
 // over forgets a session that is gone from the disk, and keeps loads that began before from
-// bringing it back. It tells the event, once: an earlier tombstone may be there, of a destroy
-// that is not settled, which then tells none.
+// bringing it back. It tells the event. An earlier tombstone may be there, of a destroy that is
+// not settled: that one then tells none (see destroyOp.removed).
 func (c *core) over(x persist.Removed, ev Event) {
 	if e := c.hot.ByID(x.ID); e != nil {
 		c.drop(e, persist.ErrNotFound)

@@ -60,8 +60,9 @@ type alias[V any] struct{ node, shown *node[V] }
 
 // Group holds the entries of one user.
 type Group[V any] struct {
-	user string
-	head *Entry[V]
+	user     string
+	head     *Entry[V]
+	detached bool
 }
 
 // First returns an entry of the group, or nil if the group is empty.
@@ -86,6 +87,9 @@ func (e *Entry[V]) Value() *V { return e.now }
 
 // Resident reports whether the entry is in the set.
 func (e *Entry[V]) Resident() bool { return e.resident }
+
+// Detached reports whether Detach has removed the entry from its user's list.
+func (e *Entry[V]) Detached() bool { return e.group != nil && e.group.detached }
 
 // Pinned reports whether the entry is protected from eviction.
 func (e *Entry[V]) Pinned() bool { return e.pins > 0 }

@@ -74,6 +74,7 @@ func (s *Set[V]) Detach(user string, keep *Entry[V]) *Group[V] {
 		return nil
 	}
 	delete(s.users, user)
+	g.detached = true
 	if keep != nil && keep.group == g {
 		s.unlink(keep)
 		s.link(keep, user)

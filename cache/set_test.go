@@ -71,12 +71,12 @@ func TestDetachRemovesTheEntryFromItsUser(t *testing.T) {
 	late := add(h, 3, "u")
 	var left int
 	for e := range h.ByUser("u") {
-		if left++; e != late && e.ID() != id(1) {
+		if left++; e != late && e.ID() != id(1) || e.Detached() {
 			t.Fatal("a detached entry is its user's still")
 		}
 	}
 	for e := g.First(); e != nil; e = g.First() {
-		if !has(h, int(e.ID()[7])-1) {
+		if !e.Detached() || !has(h, int(e.ID()[7])-1) {
 			t.Fatal("a detached entry has left the set")
 		}
 		h.Remove(e)
