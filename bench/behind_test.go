@@ -18,23 +18,23 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// writeRate is how many changes come to the disk in a second.
+// writeRate is how many changes per second reach the disk.
 type writeRate struct {
 	What      string  `json:"what"`
 	Sessions  int     `json:"sessions"`
 	PerSecond float64 `json:"per_second"`
 }
 
-// short is a client that says little of itself.
+// short returns a client with a short user agent.
 func short() sessile.Meta { return sessile.Meta{UserAgent: "Firefox"} }
 
-// browser is one as they are, its user agent 111 bytes.
+// browser returns a client with the user agent of a real browser, 111 bytes.
 func browser() sessile.Meta {
 	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 	return sessile.NewMeta("203.0.113.195", agent, "de-DE,de;q=0.9")
 }
 
-// fill creates sessions, many at a time.
+// fill creates sessions concurrently.
 func fill(tb testing.TB, s *sessile.Store, n int, meta func() sessile.Meta) (ids []sessile.ID, tokens []sessile.Token) {
 	tb.Helper()
 	ids, tokens = make([]sessile.ID, n), make([]sessile.Token, n)
@@ -64,12 +64,10 @@ func rate(what string, n int, began time.Time) writeRate {
 	return r
 }
 
-// writeBehind measures touches and updates that come to the disk, each session
-// once in random order, beside the same statements in a bare loop and beside
-// what one would have written first. All have the same columns to keep. The bare
-// loops begin with a file that is on disk, and commit changes as they come; those
-// with a window choose from as many as wait in our store, and come second, in
-// another order.
+// writeBehind measures touches and updates that reach the disk, each session once in random order. It
+// compares them with the same statements in a bare loop, and with an obvious schema. All store the same
+// columns. The bare loops start with a synced file and commit changes as they arrive. Those with a
+// window choose from as many changes as are pending in our store. They run second, in another order.
 func writeBehind(t *testing.T) (list []writeRate) {
 	t.Helper()
 	order := rand.New(rand.NewPCG(1, 2)).Perm(*large)
@@ -106,11 +104,11 @@ func ourRates(t *testing.T, order []int) (list []writeRate) {
 	return list
 }
 
-// crowded is how many changes may wait: at 49,152 a store with the defaults drops touches.
+// crowded is a number of pending changes: at 49,152, a store with the defaults drops touches.
 const crowded = 44_000
 
-// inParallel is what the requests of 64 clients do. They wait while so much is
-// pending that touches would soon be dropped.
+// inParallel does what the requests of 64 clients would do. They wait while so much is pending that
+// touches would soon be dropped.
 func inParallel(t *testing.T, s *sessile.Store, order []int, change func(int) error) {
 	t.Helper()
 	full, end := whileCrowded(s)
@@ -132,7 +130,7 @@ func inParallel(t *testing.T, s *sessile.Store, order []int, change func(int) er
 	group.Wait()
 }
 
-// whileCrowded looks now and then how many changes wait, until end is called.
+// whileCrowded samples the number of pending changes until end is called.
 func whileCrowded(s *sessile.Store) (full *atomic.Bool, end func()) {
 	full = new(atomic.Bool)
 	over := make(chan struct{})
@@ -162,7 +160,7 @@ func sync1(t *testing.T, s *sessile.Store) {
 	}
 }
 
-// rawRates are the same rows of our schema changed bare.
+// rawRates changes the same rows of our schema with bare statements.
 func rawRates(t *testing.T, order []int) []writeRate {
 	t.Helper()
 	n, path := len(order), ourSchema(t)
@@ -172,7 +170,7 @@ func rawRates(t *testing.T, order []int) []writeRate {
 	touch := `UPDATE activity SET last_active = ?, expires_at = min(?, deadline) WHERE key = ?`
 	update := `UPDATE session SET data = ?, version = version + 1 WHERE key = ?`
 	bind := func(s *sqlite.Stmt, i int) {
-		now++ // a row that stays the same costs the disk nothing
+		now++ // an unchanged row would cost the disk nothing
 		s.BindInt64(1, now)
 		s.BindInt64(2, now+month)
 		s.BindInt64(3, int64(i+1))
@@ -198,8 +196,8 @@ func rawRates(t *testing.T, order []int) []writeRate {
 
 const windowed = ", of a window"
 
-// fromWindow is the order in which a loop commits that may choose from as many changes
-// as wait in our store: by their keys. They come in another order than before.
+// fromWindow returns the order of a loop that sorts as many changes by key as are pending in our store.
+// The changes arrive in another order than before.
 func fromWindow(order []int) (list []int) {
 	again := slices.Clone(order)
 	rand.New(rand.NewPCG(3, 4)).Shuffle(len(again), func(i, j int) { again[i], again[j] = again[j], again[i] })
@@ -210,7 +208,7 @@ func fromWindow(order []int) (list []int) {
 	return list
 }
 
-// filled puts n rows into a file, fast.
+// filled writes n rows into a file without durability.
 func filled(t *testing.T, path string, n int, insert func(c *sqlite.Conn, i int) error) {
 	t.Helper()
 	c := fillConn(t, path)
@@ -231,7 +229,7 @@ func filled(t *testing.T, path string, n int, insert func(c *sqlite.Conn, i int)
 	onDisk(t, path)
 }
 
-// onDisk syncs a file that was just filled, so that who measures next does not pay for it.
+// onDisk syncs a filled file, so that the next measurement does not pay for it.
 func onDisk(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -243,8 +241,7 @@ func onDisk(t *testing.T, path string) {
 	}
 }
 
-// inBatches executes a statement for every session, in commits of 4,096, each in
-// the order of the keys.
+// inBatches executes a statement for every session, in commits of 4,096, each in key order.
 func inBatches(t *testing.T, c *sqlite.Conn, what string, order []int, statement string, bind func(s *sqlite.Stmt, i int)) writeRate {
 	t.Helper()
 	began := time.Now()

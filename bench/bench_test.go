@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// contestant makes a fresh client for one work, or nil if it cannot run here.
+// contestant creates a new client for one workload, or nil if it cannot run here.
 type contestant struct {
 	name   string
 	make   func(testing.TB, options) client
-	memory bool // it answers from memory
+	memory bool // reads come from memory
 }
 
 func contestants() []contestant {
@@ -32,10 +32,10 @@ func contestants() []contestant {
 	}
 }
 
-// profile is what every session holds beside its user: about 300 bytes.
+// profile is what every session holds besides its user: about 300 bytes.
 var profile = strings.Repeat("lorem ipsum ", 23)
 
-// site is an application behind a contestant, and the cookies of its users.
+// site is an application on a contestant, with the cookies of its users.
 type site struct {
 	tb      testing.TB
 	name    string
@@ -44,7 +44,7 @@ type site struct {
 	cookies []string
 }
 
-// newSite logs users in. It is nil if the contestant cannot run here.
+// newSite logs users in. It returns nil if the contestant cannot run here.
 func newSite(tb testing.TB, k contestant, users int, o options) *site {
 	tb.Helper()
 	o.sessions = users
@@ -58,7 +58,7 @@ func newSite(tb testing.TB, k contestant, users int, o options) *site {
 	return s
 }
 
-// logInAll logs users in, some at a time.
+// logInAll logs users in, several at a time.
 func (s *site) logInAll(users int) {
 	const together = 64
 	s.cookies = make([]string, users)
@@ -73,8 +73,8 @@ func (s *site) logInAll(users int) {
 	group.Wait()
 }
 
-// settle waits for what the contestant writes behind, so that the next one does not
-// pay for it. How much it can write for long is measured by itself; see writeBehind.
+// settle waits for the contestant's write-behind, so that the next contestant does not pay for it. The
+// sustained write rate is measured separately; see writeBehind.
 func (s *site) settle() {
 	if c, ok := s.c.(*sessileClient); ok {
 		if err := c.store.Sync(context.Background()); err != nil {
@@ -83,7 +83,7 @@ func (s *site) settle() {
 	}
 }
 
-// serve is the application: one path for each kind of work.
+// serve is the application. It has one path per kind of request.
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	var err error
@@ -117,7 +117,7 @@ func (s *site) request(target, cookie string) *http.Request {
 	return r
 }
 
-// do sends a request and returns the answer, and the cookie to go on with.
+// do sends a request. It returns the response and the cookie for the next request.
 func (s *site) do(target, cookie string) (*http.Response, string) {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, s.request(target, cookie))
@@ -150,7 +150,7 @@ func (s *site) check() {
 		s.tb.Fatalf("%s: got %q of %q", s.name, got.Get("X-Key"), got.Get("X-User"))
 	}
 	s.do("/logout", cookie)
-	if s.name == "gorilla-cookie" { // it cannot: the cookie is the session
+	if s.name == "gorilla-cookie" { // it cannot refuse: the cookie is the session
 		return
 	}
 	if resp, _ := s.do("/read", cookie); resp.StatusCode != http.StatusUnauthorized {
@@ -158,7 +158,7 @@ func (s *site) check() {
 	}
 }
 
-// TestEveryContestantDoesTheWork.
+// TestEveryContestantDoesTheWork checks each contestant before anything is measured.
 func TestEveryContestantDoesTheWork(t *testing.T) {
 	for _, k := range contestants() {
 		for _, touch := range []bool{false, true} {

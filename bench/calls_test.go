@@ -10,11 +10,11 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// callSessions is how many sessions the calls of a benchmark go around, so that a figure is
-// not that of one session in the processor's cache.
+// callSessions is the number of sessions that the benchmarks of calls cycle through. A single session
+// would stay in the processor's cache.
 const callSessions = 10_000
 
-// callStore is a store with so many sessions, of which hot are kept in memory.
+// callStore returns a store with that many sessions, of which hot stay in memory.
 func callStore(b *testing.B, hot int) (*sessile.Store, []sessile.ID, []sessile.Token) {
 	b.Helper()
 	store, err := sessile.Open(context.Background(), sessile.Config{
@@ -67,8 +67,8 @@ func createOne(store *sessile.Store, i int) (sessile.ID, sessile.Token, error) {
 	return s.ID(), token, err
 }
 
-// BenchmarkCalls is the store's own calls, without HTTP. make bench-compare holds them against
-// those of another commit.
+// BenchmarkCalls measures the store's calls without HTTP. make bench-compare compares them with another
+// commit.
 func BenchmarkCalls(b *testing.B) {
 	ctx := context.Background()
 	b.Run("sessile/read", func(b *testing.B) {
@@ -105,7 +105,7 @@ func BenchmarkCalls(b *testing.B) {
 	})
 }
 
-// rounds goes around the sessions with one call.
+// rounds cycles through the sessions with one call.
 func rounds(b *testing.B, call func(i int) error) {
 	b.Helper()
 	b.ReportAllocs()

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// popular is which sessions the requests are of: few have most of them. The
-// requests are drawn before, since drawing costs as much as a fast session.
+// popular decides which session each request uses: a few sessions get most requests. The requests are
+// drawn in advance, because drawing costs as much as a fast session.
 type popular struct {
-	headers []string // the Cookie header of each session
+	headers []string // Cookie header of each session
 	draws   []uint32
 }
 
-// zipfS is how uneven it is: the k-th session has 1/k^1.1 of the first one's requests.
+// zipfS is the skew: the k-th session gets 1/k^1.1 of the requests of the first.
 const zipfS = 1.1
 
 func newPopular(s *site) *popular {
 	n := len(s.cookies)
 	rng := rand.New(rand.NewPCG(9, 10))
-	rank := rng.Perm(n) // those who log in first are not the busiest
+	rank := rng.Perm(n) // the first to log in are not the busiest
 	p := &popular{headers: make([]string, n), draws: make([]uint32, 1<<20)}
 	for i, cookie := range s.cookies {
 		p.headers[i] = s.c.CookieName() + "=" + cookie
@@ -33,24 +33,24 @@ func newPopular(s *site) *popular {
 	return p
 }
 
-// header is the Cookie header of the i-th request.
+// header returns the Cookie header of the i-th request.
 func (p *popular) header(i int) string { return p.headers[p.draws[i%len(p.draws)]] }
 
 // coldWork reads with a hot set of one session in a hundred.
 func coldWork() work { return work{name: "cold", target: "/read", zipf: true, slow: true} }
 
-// hotSet is that set.
+// hotSet returns the options for that hot set.
 func hotSet(sessions int) options { return options{hot: max(sessions/100, 1)} }
 
-// coldContestants are ours, the floor, which keeps all, and those that ask
-// somebody else each time anyway.
+// coldContestants are ours, the floor, which keeps everything in memory, and those that query a server or
+// a database on every request anyway.
 func coldContestants() []contestant {
 	return slices.DeleteFunc(contestants(), func(k contestant) bool {
 		return !slices.Contains([]string{"sessile", "floor", "scs-sqlite-NORMAL", "scs-redis"}, k.name)
 	})
 }
 
-// measureCold measures that work.
+// measureCold measures that workload.
 func measureCold(t *testing.T, sessions int) (all []result) {
 	t.Helper()
 	var list []*site
@@ -60,7 +60,7 @@ func measureCold(t *testing.T, sessions int) (all []result) {
 		}
 	}
 	for _, clients := range []int{1, 2, 64} {
-		compare(list, coldWork(), clients, 2, 250*time.Millisecond) // until the hot set is what it will be
+		compare(list, coldWork(), clients, 2, 250*time.Millisecond) // warms up the hot set
 		store, _ := list[0].c.(*sessileClient)
 		allBefore, coldBefore := store.reads()
 		r := compare(list, coldWork(), clients, 9, 250*time.Millisecond)

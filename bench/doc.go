@@ -1,4 +1,4 @@
-// Package bench measures Sessile beside other session libraries and beside the
-// bare steps that none of them can do without, in one process, on the same work.
-// It is a module of its own: users of the library do not pay for the rivals.
+// Package bench compares Sessile with other session libraries, and with the bare steps that each of them
+// needs, in one process and on the same work. It is a separate module, so that users of the library do not
+// depend on the rivals.
 package bench

@@ -25,7 +25,7 @@ type durable struct {
 	P99US      float64 `json:"p99_us"`
 }
 
-// callers has n of them call for a while, and sums up.
+// callers runs n concurrent callers for a while and summarizes their latencies.
 func callers(tb testing.TB, what, name string, n int, call func(i int) error) durable {
 	tb.Helper()
 	const long = 1500 * time.Millisecond
@@ -54,7 +54,7 @@ func callers(tb testing.TB, what, name string, n int, call func(i int) error) du
 	return d
 }
 
-// bareGroup is group commit written down bare: one goroutine commits what has come together.
+// bareGroup is minimal group commit: one goroutine commits all waiting rows together.
 func bareGroup(tb testing.TB) func(int) error {
 	tb.Helper()
 	c := rawConn(tb, ourSchema(tb))
@@ -86,11 +86,11 @@ func bareGroup(tb testing.TB) func(int) error {
 	}
 }
 
-// rawInTurn is what callers get without group commit: a commit for each, at one
-// connection, first come, first served.
+// rawInTurn is what callers get without group commit: one commit each on one connection, first come, first
+// served.
 func rawInTurn(tb testing.TB) func(int) error {
 	tb.Helper()
-	turn := make(chan *sqlite.Conn, 1) // its waiters are served in order
+	turn := make(chan *sqlite.Conn, 1) // waiters are served in order
 	turn <- rawConn(tb, ourSchema(tb))
 	return func(i int) error {
 		c := <-turn
@@ -99,7 +99,7 @@ func rawInTurn(tb testing.TB) func(int) error {
 	}
 }
 
-// durables measures the durable operations, beside bare commits and bare group commit.
+// durables measures the durable operations, bare commits and bare group commit.
 func durables(t *testing.T) (list []durable) {
 	t.Helper()
 	for _, n := range []int{1, 8, 64, 256} {
@@ -112,7 +112,7 @@ func durables(t *testing.T) (list []durable) {
 
 func durablesOfOurs(t *testing.T, n int) (list []durable) {
 	t.Helper()
-	const rows = 100_000 // as many destroys suffice
+	const rows = 100_000 // enough for the destroys
 	ctx := context.Background()
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), rows, nil)
 	data := map[string]string{"profile": profile}

@@ -9,9 +9,8 @@ import (
 	"sync"
 )
 
-// floorClient is the steps that every server-side session needs, written down
-// bare: find the cookie, hash the token, look it up, put it into the context. It
-// promises nothing: no expiry, no disk, no limits.
+// floorClient is the minimum that every server-side session needs: find the cookie, hash the token, look it
+// up, put it into the context. It has no expiry, no disk and no limits.
 type floorClient struct{ sessions sync.Map }
 
 type floorSession struct {

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// report is what a full run writes.
+// report is the result of a full run.
 type report struct {
 	Date    string      `json:"date"`
-	Commit  string      `json:"commit"` // of what was measured last
+	Commit  string      `json:"commit"` // of the last measurement
 	Go      string      `json:"go"`
 	CPU     string      `json:"cpu"`
 	Cores   int         `json:"cores"`
@@ -32,7 +32,7 @@ type report struct {
 	Behind  []writeRate `json:"write_behind"`
 }
 
-// measured tells when a part of the report was measured, and of what.
+// measured says when a part of the report was measured, and at which commit.
 type measured struct {
 	Part    string  `json:"part"`
 	Commit  string  `json:"commit"`
@@ -41,7 +41,7 @@ type measured struct {
 	Missing string  `json:"missing,omitempty"` // contestants that could not run
 }
 
-// part is what can be measured by itself.
+// part is a part that can be measured separately.
 type part struct {
 	name string
 	run  func(*testing.T, *report)
@@ -64,7 +64,7 @@ func allParts() []part {
 	}
 }
 
-// chosenParts are those of the flag, in our order.
+// chosenParts returns the parts that the flag selects, in our order.
 func chosenParts(names string) (list []part, err error) {
 	all := allParts()
 	if names == "" {
@@ -80,14 +80,14 @@ func chosenParts(names string) (list []part, err error) {
 	}
 	for _, name := range wanted {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("-parts=%s: %q is none of %s", names, name, strings.Join(known, ","))
+			return nil, fmt.Errorf("-parts=%s: %q is unknown (parts: %s)", names, name, strings.Join(known, ","))
 		}
 	}
 	return list, nil
 }
 
-// TestFull measures everything, or the parts asked for. What a part has measured
-// is in the file when the next one begins.
+// TestFull measures everything, or the selected parts. It saves the results of each part before the next
+// part starts.
 func TestFull(t *testing.T) {
 	if !*full {
 		t.Skip("make bench")
@@ -105,8 +105,8 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// measurePart adds what a part measures to the file of the day. Of a part that
-// fails or is skipped nothing is kept.
+// measurePart adds the results of a part to the file of the day. If the part fails or is skipped, nothing
+// is saved.
 func measurePart(t *testing.T, p part, path string, day time.Time) error {
 	t.Helper()
 	var got report
@@ -129,7 +129,7 @@ func measurePart(t *testing.T, p part, path string, day time.Time) error {
 	return rep.write(path)
 }
 
-// load reads the report of the day, if there is one.
+// load reads the report of the day, if it exists.
 func load(path string) (r report, err error) {
 	b, err := os.ReadFile(path + ".json")
 	if os.IsNotExist(err) {
@@ -141,7 +141,7 @@ func load(path string) (r report, err error) {
 	return r, json.Unmarshal(b, &r)
 }
 
-// take adds what another report has measured. It replaces what was measured of the same.
+// take adds the results of another report and replaces older results of the same measurement.
 func (r *report) take(got *report) {
 	r.Parts = merge(r.Parts, got.Parts, func(x measured) any { return x.Part })
 	r.Results = merge(r.Results, got.Results, func(x result) any { return result{x.Work, x.Contestant, x.Clients, x.Sessions, 0, 0, 0} })
@@ -155,7 +155,7 @@ func (r *report) take(got *report) {
 	slices.SortFunc(r.Growth, func(a, b growth) int { return cmp.Compare(a.Sessions, b.Sessions) })
 }
 
-// merge appends the new rows to those of the old ones that none of them replaces.
+// merge appends the new rows to the old rows that none of them replaces.
 func merge[T any](old, rows []T, what func(T) any) []T {
 	fresh := make(map[any]bool)
 	for _, x := range rows {
@@ -164,7 +164,7 @@ func merge[T any](old, rows []T, what func(T) any) []T {
 	return append(slices.DeleteFunc(old, func(x T) bool { return fresh[what(x)] }), rows...)
 }
 
-// write replaces the file at once, so that a run that is stopped leaves a whole one.
+// write replaces the file atomically, so that an interrupted run leaves a complete one.
 func (r *report) write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -30,7 +30,7 @@ func (ginClient) Wrap(app http.Handler) http.Handler {
 		app.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		engine.ServeHTTP(w, r.WithContext(r.Context())) // it leaves the session in the request, and the clients here send theirs again
+		engine.ServeHTTP(w, r.WithContext(r.Context())) // a copy, because gin stores the session in the request, and requests are reused here
 	})
 }
 

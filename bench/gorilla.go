@@ -9,7 +9,7 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// gorillaClient is gorilla/sessions. It saves where the application says so.
+// gorillaClient is gorilla/sessions. The application calls Save.
 type gorillaClient struct{ store sessions.Store }
 
 type gorillaKey struct{}
@@ -20,12 +20,12 @@ type gorillaRequest struct {
 	s *sessions.Session
 }
 
-// newGorillaCookie keeps the whole session in the cookie, signed.
+// newGorillaCookie stores the whole session in the signed cookie.
 func newGorillaCookie(testing.TB, options) client {
 	return &gorillaClient{sessions.NewCookieStore(bytes.Repeat([]byte{1}, 32))}
 }
 
-// newGorillaFiles keeps a file for each session, without fsync.
+// newGorillaFiles stores one file per session, without fsync.
 func newGorillaFiles(tb testing.TB, _ options) client {
 	tb.Helper()
 	return &gorillaClient{sessions.NewFilesystemStore(tb.TempDir(), bytes.Repeat([]byte{1}, 32))}
@@ -35,8 +35,8 @@ func (c *gorillaClient) CookieName() string { return "session" }
 
 func (c *gorillaClient) Wrap(app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own := *r                            // it keeps what it has read in the request, which is measured again
-		s, _ := c.store.Get(&own, "session") // a cookie that is none is a new session
+		own := *r                            // a copy, because gorilla caches the session in the request, and requests are reused here
+		s, _ := c.store.Get(&own, "session") // an invalid cookie gives a new session
 		x := &gorillaRequest{w, &own, s}
 		app.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), gorillaKey{}, x)))
 	})

@@ -19,7 +19,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// growth is what a store costs at a size.
+// growth is the cost of a store at one size.
 type growth struct {
 	Sessions     int     `json:"sessions"`
 	HotReadNS    float64 `json:"hot_read_ns"`
@@ -28,11 +28,11 @@ type growth struct {
 	MemoryBytes  float64 `json:"memory_bytes_per_session"`
 	FileBytes    float64 `json:"file_bytes_per_session"`
 	OpenMS       float64 `json:"open_ms"`
-	RecoverMS    float64 `json:"recover_ms"` // from the files of a process that was killed, to the first answer
+	RecoverMS    float64 `json:"recover_ms"` // from the files of a killed process to the first read
 	CreatePerSec float64 `json:"creates_per_second"`
 }
 
-// grow measures a store at one size after the other.
+// grow measures a store at increasing sizes.
 func grow(t *testing.T) (list []growth) {
 	t.Helper()
 	for n := 1000; n <= max(*large, 1000); n *= 10 {
@@ -54,14 +54,14 @@ func growthAt(t *testing.T, n int) growth {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
 	before := heap()
-	s := openStore(t, path, n, func(c *sessile.Config) { c.CacheSize = n }) // its index is memory of the sessions too
+	s := openStore(t, path, n, func(c *sessile.Config) { c.CacheSize = n }) // the index is memory of the sessions too
 	began := time.Now()
 	_, tokens := fill(t, s, n, short)
 	g.CreatePerSec = float64(n) / time.Since(began).Seconds()
-	g.MemoryBytes = (heap() - before - float64(len(tokens))*(16+8+48)) / float64(n) // less ids and tokens, which are the benchmark's
+	g.MemoryBytes = (heap() - before - float64(len(tokens))*(16+8+48)) / float64(n) // minus IDs and tokens, which belong to the benchmark
 	g.HotReadNS = readRandom(t, s, tokens, 200_000)
 	killed := filepath.Join(dir, "killed.db")
-	for _, suffix := range []string{"", "-wal"} { // what a process that is killed leaves
+	for _, suffix := range []string{"", "-wal"} { // the files that a killed process leaves
 		copyFile(t, killed+suffix, path+suffix)
 	}
 	if err := s.Close(); err != nil {
@@ -77,7 +77,7 @@ func growthAt(t *testing.T, n int) growth {
 	return g
 }
 
-// copyFile copies a file if it is there.
+// copyFile copies a file if it exists.
 func copyFile(t *testing.T, to, from string) {
 	t.Helper()
 	in, err := os.Open(from)
@@ -98,7 +98,7 @@ func copyFile(t *testing.T, to, from string) {
 	}
 }
 
-// size is the length of the files of a store, bytes.
+// size returns the length of the files of a store in bytes.
 func size(path string) (n int64) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if info, err := os.Stat(path + suffix); err == nil {
@@ -108,7 +108,7 @@ func size(path string) (n int64) {
 	return n
 }
 
-// heap is what is live.
+// heap returns the size of the live heap.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()
@@ -117,7 +117,7 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// readRandom is the time of a read of any of the sessions, nanoseconds.
+// readRandom returns the time of a read of a random session in nanoseconds.
 func readRandom(t *testing.T, s *sessile.Store, tokens []sessile.Token, n int) float64 {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -127,7 +127,7 @@ func readRandom(t *testing.T, s *sessile.Store, tokens []sessile.Token, n int) f
 	})
 }
 
-// bestOf is the best of five rounds of n reads in all, nanoseconds each.
+// bestOf returns the best of five rounds of n reads in total, in nanoseconds per read.
 func bestOf(t *testing.T, n int, read func() error) float64 {
 	t.Helper()
 	best := math.Inf(1)
@@ -137,7 +137,7 @@ func bestOf(t *testing.T, n int, read func() error) float64 {
 	return best
 }
 
-// each1 is the time of one of n reads, nanoseconds.
+// each1 returns the time of one of n reads in nanoseconds.
 func each1(t *testing.T, n int, read func() error) float64 {
 	t.Helper()
 	began := time.Now()
@@ -149,7 +149,7 @@ func each1(t *testing.T, n int, read func() error) float64 {
 	return float64(time.Since(began).Nanoseconds()) / float64(n)
 }
 
-// rawHashes are the sessions of a file.
+// rawHashes returns the token hashes in a file.
 func rawHashes(t *testing.T, c *sqlite.Conn) (hashes [][]byte) {
 	t.Helper()
 	err := sqlitex.Execute(c, "SELECT token_hash FROM session", &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
@@ -164,7 +164,7 @@ func rawHashes(t *testing.T, c *sqlite.Conn) (hashes [][]byte) {
 	return hashes
 }
 
-// rawSelect is the same read written down bare, on one connection.
+// rawSelect measures the same read as a bare statement on one connection.
 func rawSelect(t *testing.T, path string, n int) float64 {
 	t.Helper()
 	c := rawConn(t, path)
@@ -173,7 +173,7 @@ func rawSelect(t *testing.T, path string, n int) float64 {
 	return bestOf(t, n, func() error { return rawRead(c, hashes[rng.IntN(len(hashes))]) })
 }
 
-// firstAnswer is the time from Open to the first read, milliseconds.
+// firstAnswer returns the time from Open to the first read in milliseconds.
 func firstAnswer(t *testing.T, path string, token sessile.Token) float64 {
 	t.Helper()
 	began := time.Now()

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// served is how a contestant does behind a real server on loopback, which shares
-// the cores with the generator.
+// served is the result of a contestant behind a real server on loopback, which shares the cores with the
+// load generator.
 type served struct {
 	Work       string  `json:"work"`
 	Contestant string  `json:"contestant"`
-	Rate       int     `json:"rate"` // requests a second, 0 = as many as go
+	Rate       int     `json:"rate"` // requests a second, 0 = as many as possible
 	PerSecond  float64 `json:"per_second"`
 	MedianUS   float64 `json:"median_us"` // from the intended start
 	P99US      float64 `json:"p99_us"`
@@ -25,8 +25,7 @@ type served struct {
 
 const connections = 64
 
-// overHTTP measures some contestants in turns: as fast as it goes, and at a rate
-// that they all can take.
+// overHTTP measures some contestants in turns: at full speed, and at a rate that all of them can serve.
 func overHTTP(t *testing.T, sessions int) (list []served) {
 	t.Helper()
 	warm := slices.DeleteFunc(contestants(), func(k contestant) bool {
@@ -55,9 +54,9 @@ func serveAll(t *testing.T, from []contestant, w work, rate, sessions int, o opt
 	return list
 }
 
-// over serves the site on loopback and asks it from many connections. At a rate
-// the time of a request counts from when it was due, so that a server that stops
-// for a while is charged for all that it kept waiting.
+// over serves the site on loopback and sends requests over many connections. At a fixed rate, the time of a
+// request counts from its intended start, so that a pause of the server counts for every request that it
+// delays.
 func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -99,7 +98,7 @@ func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served 
 	return served{w.name, s.name, rate, float64(len(all)) / time.Since(began).Seconds(), all[len(all)/2], all[len(all)*99/100]}
 }
 
-// cookieOf tells the Cookie header of the n-th request.
+// cookieOf returns the Cookie header of the n-th request.
 func (s *site) cookieOf(w work) func(n int) string {
 	if w.zipf {
 		return newPopular(s).header

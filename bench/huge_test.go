@@ -22,15 +22,15 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// hugeFile is a file with far more sessions than memory holds. Most rows are
-// written bare, since ten million logins would take long; those whose tokens are
-// needed were made by a store, and each stands alone among hundreds of others.
+// hugeFile is a file with far more sessions than memory holds. Most rows are written by bare statements,
+// because ten million logins would take too long. A store created the rows whose tokens are needed. Each of
+// those is surrounded by hundreds of others.
 type hugeFile struct {
 	path   string
 	n, hot int
 	warm   []sessile.Token // fill the hot set
-	ours   []sessile.Token // read once each, by the store
-	raw    []sessile.Token // read once each, by the bare statement
+	ours   []sessile.Token // read once each by the store
+	raw    []sessile.Token // read once each by the bare statement
 }
 
 // growHuge measures cold reads among far more sessions.
@@ -53,19 +53,19 @@ func hugeAt(t *testing.T, n int) growth {
 	h := makeHuge(t, dir, n)
 	fmt.Printf("huge: %d sessions were written in %.0f s\n", n, time.Since(began).Seconds())
 	g := growth{Sessions: n, FileBytes: float64(size(h.path)) / float64(n)}
-	firstAnswer(t, h.path, h.warm[0]) // switches to WAL, and syncs what the filling did not
+	firstAnswer(t, h.path, h.warm[0]) // switches to WAL, and syncs the rest
 	g.OpenMS = firstAnswer(t, h.path, h.warm[0])
 	h.coldReads(t, &g)
 	h.kill(t, &g)
 	return g
 }
 
-// needRoom skips a test for which the disk is too small.
+// needRoom skips a test if the disk is too small.
 func needRoom(t *testing.T, dir string, bytes int64) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "df", "-Pk", dir).Output()
 	if err != nil {
-		return // it will be seen
+		return // the test will fail by itself
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var device string
@@ -75,8 +75,8 @@ func needRoom(t *testing.T, dir string, bytes int64) {
 	}
 }
 
-// makeHuge has a store create the sample, and spreads its rows over a copy of
-// the file, which has the same store key.
+// makeHuge makes a store create the sample, and spreads its rows over a copy of the file, which has the same
+// store key.
 func makeHuge(t *testing.T, dir string, n int) *hugeFile {
 	t.Helper()
 	h := &hugeFile{path: filepath.Join(dir, "huge.db"), n: n, hot: max(n/100, 1)}
@@ -94,7 +94,7 @@ func makeHuge(t *testing.T, dir string, n int) *hugeFile {
 	return h
 }
 
-// spread writes the rows, of which so many come from the sample.
+// spread writes the rows. samples of them come from the sample.
 func (h *hugeFile) spread(t *testing.T, sample string, samples int) {
 	t.Helper()
 	c := fillConn(t, h.path)
@@ -132,8 +132,7 @@ func (h *hugeFile) spread(t *testing.T, sample string, samples int) {
 	}
 }
 
-// sortedHashes are random, but in order: so a million of them go through their
-// index once, rather than to and fro in it.
+// sortedHashes returns random hashes in sorted order, so that the index is filled sequentially.
 func sortedHashes(n int) [][32]byte {
 	list := make([][32]byte, n)
 	for i := range list {
@@ -143,7 +142,7 @@ func sortedHashes(n int) [][32]byte {
 	return list
 }
 
-// copyRow inserts a session of the sample as it is, but for its key.
+// copyRow inserts a session of the sample with a new key.
 func copyRow(c *sqlite.Conn, key int) error {
 	const columns = `id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, ip_address, user_agent,
 		device_name, device_type, fingerprint, created_at, ttl, version, data`
@@ -160,9 +159,8 @@ func copyRow(c *sqlite.Conn, key int) error {
 		SELECT ?, last_active, expires_at, deadline FROM sample.activity WHERE key = ?`, args)
 }
 
-// coldReads fills the hot set, and reads sessions that are not in it, the store
-// and the bare statement in turns. No session is read twice, so that neither
-// finds pages that the other has fetched for the same row.
+// coldReads fills the hot set, then reads other sessions, alternately by the store and by the bare statement.
+// No session is read twice, so that neither finds pages that the other has loaded for the same row.
 func (h *hugeFile) coldReads(t *testing.T, g *growth) {
 	t.Helper()
 	ctx, before := context.Background(), heap()
@@ -173,7 +171,7 @@ func (h *hugeFile) coldReads(t *testing.T, g *growth) {
 			t.Fatal(err)
 		}
 	}
-	g.MemoryBytes = (heap() - before) / float64(h.hot) // of a hot session
+	g.MemoryBytes = (heap() - before) / float64(h.hot) // per hot session
 	g.HotReadNS = readRandom(t, s, h.warm, 200_000)
 	each := len(h.ours) / 5
 	for round := range 5 {
@@ -203,7 +201,7 @@ func (h *hugeFile) coldReads(t *testing.T, g *growth) {
 	}
 }
 
-// hashOf is what a store keeps of a token.
+// hashOf returns what a store keeps of a token.
 func hashOf(token sessile.Token) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(token.Reveal())
 	if err != nil {
@@ -213,9 +211,9 @@ func hashOf(token sessile.Token) []byte {
 	return h[:]
 }
 
-// kill has a store create sessions, keeps its WAL as a process that is killed
-// leaves it, and opens the file with it. The rest of the file is what a kill in
-// the middle of the next checkpoint leaves; nothing else is copied, it is large.
+// kill makes a store create sessions, keeps the WAL that a killed process would leave, and opens the file with
+// it. The rest of the file is in the state of a kill in the middle of the next checkpoint. Nothing else is
+// copied, because the file is large.
 func (h *hugeFile) kill(t *testing.T, g *growth) {
 	t.Helper()
 	const more = 20_000

@@ -20,7 +20,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// lookup is what it costs to find a hot session by its token, without HTTP.
+// lookup is the cost of finding a hot session by its token, without HTTP.
 type lookup struct {
 	What     string  `json:"what"`
 	Sessions int     `json:"sessions"`
@@ -28,10 +28,10 @@ type lookup struct {
 	NS       float64 `json:"median_ns"`
 }
 
-// hashed is what a lookup cannot do without.
+// hashed is the hash that every lookup needs.
 func hashed(raw *[39]byte) [32]byte { return sha256.Sum256(raw[:]) }
 
-// finders are the ways to find the i-th of the sessions.
+// finders returns the ways of finding the i-th session.
 func finders(t *testing.T, n int) (names []string, find []func(int)) {
 	t.Helper()
 	raw := make([][39]byte, n)
@@ -58,7 +58,7 @@ func finders(t *testing.T, n int) (names []string, find []func(int)) {
 				panic(err)
 			}
 		},
-		func(i int) { // with the decoding, without the copy
+		func(i int) { // includes the decoding, but no copy
 			if x, err := s.Lookup(context.Background(), texts[i]); err != nil || x.UserID() == "" {
 				panic(err)
 			}
@@ -80,7 +80,7 @@ func finders(t *testing.T, n int) (names []string, find []func(int)) {
 	}
 }
 
-// lookups measures them in turns.
+// lookups measures the ways in turns.
 func lookups(t *testing.T, n int) (list []lookup) {
 	t.Helper()
 	names, find := finders(t, n)
@@ -102,7 +102,7 @@ func lookups(t *testing.T, n int) (list []lookup) {
 	return list
 }
 
-// lookUp is the time of a lookup, nanoseconds, all clients together.
+// lookUp returns the time of a lookup in nanoseconds, over all clients.
 func lookUp(find func(int), order []int, clients int) float64 {
 	const each = 200_000
 	var group sync.WaitGroup
@@ -122,7 +122,7 @@ func lookUp(find func(int), order []int, clients int) float64 {
 	return float64(time.Since(began).Nanoseconds()) / each
 }
 
-// calm is how long reads take, nanoseconds, while nothing or everything is written.
+// calm is how long reads take in nanoseconds, under one kind of load.
 type calm struct {
 	When     string  `json:"when"`
 	MedianNS float64 `json:"median_ns"`
@@ -130,8 +130,8 @@ type calm struct {
 	P999NS   float64 `json:"p999_ns"`
 }
 
-// readsWhileWriting measures hot reads one by one: alone, while another goroutine
-// burns a core, while full batches are committed, and while a stranger tries tokens.
+// readsWhileWriting times single hot reads: alone, while another goroutine uses a core, while full batches are
+// committed, and while an attacker tries tokens.
 func readsWhileWriting(t *testing.T, n int) (list []calm) {
 	t.Helper()
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
@@ -164,14 +164,14 @@ func readsWhileWriting(t *testing.T, n int) (list []calm) {
 	return list
 }
 
-// made is a token of the right form that no store has made.
+// made returns a well-formed token that no store has issued.
 func made(i int) string {
 	raw := [39]byte{1}
 	binary.BigEndian.PutUint64(raw[8:], uint64(i))
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// meanwhile does something for one session after the other, until end is called.
+// meanwhile runs do for one session after the other until end is called.
 func meanwhile(n int, do func(int)) (end func()) {
 	over := make(chan struct{})
 	var group sync.WaitGroup
@@ -193,7 +193,7 @@ func meanwhile(n int, do func(int)) (end func()) {
 	}
 }
 
-// readOneByOne is how long reads took, nanoseconds, sorted.
+// readOneByOne returns the sorted times of single reads in nanoseconds.
 func readOneByOne(t *testing.T, s *sessile.Store, tokens []sessile.Token) (times []float64) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < 3*time.Second; {

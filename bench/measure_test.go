@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// work is a kind of request, or a mix: of each hundred, sets and logins are so many.
+// work is a kind of request, or a mix.
 type work struct {
 	name   string
 	target string
 	touch  bool
-	mixed  bool // 95 reads, 4 sets, 1 login with a logout
+	mixed  bool // 95 reads, 4 sets, 1 login with logout
 	churn  bool // a login and its logout
-	slow   bool // it waits for a disk: measured for longer
-	zipf   bool // few sessions have most of the requests
+	slow   bool // waits for a disk: measured for longer
+	zipf   bool // a few sessions get most requests
 }
 
 func works() []work {
@@ -37,7 +37,7 @@ func (s *sink) Header() http.Header         { return s.h }
 func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
 func (s *sink) WriteHeader(int)             {}
 
-// worker is one client that asks as fast as it can.
+// worker is one client that sends requests as fast as it can.
 type worker struct {
 	s        *site
 	w        work
@@ -49,10 +49,10 @@ type worker struct {
 	asked    int
 }
 
-// crew is the clients of one work at one contestant.
+// crew is the set of clients of one workload on one contestant.
 type crew struct{ workers []*worker }
 
-// window is how many requests a client has ready. Each round it takes others.
+// window is how many requests a client has prepared. Each round uses others.
 const window = 1024
 
 func newCrew(s *site, w work, clients int) *crew {
@@ -73,7 +73,7 @@ func newCrew(s *site, w work, clients int) *crew {
 	return c
 }
 
-// shuffle has the client's requests come from other sessions.
+// shuffle makes the client use other sessions.
 func (x *worker) shuffle() {
 	for i := range x.requests {
 		cookie := x.s.c.CookieName() + "=" + x.s.cookies[x.rng.IntN(len(x.s.cookies))]
@@ -100,7 +100,7 @@ func (x *worker) step() {
 	x.s.handler.ServeHTTP(&x.sink, list[x.rng.IntN(len(list))])
 }
 
-// round is the time of a request, nanoseconds, all clients together.
+// round returns the time of a request in nanoseconds, over all clients.
 func (c *crew) round(d time.Duration) float64 {
 	for _, x := range c.workers {
 		x.shuffle()
@@ -126,7 +126,7 @@ func (c *crew) round(d time.Duration) float64 {
 	return float64(time.Since(began).Nanoseconds()) / float64(n)
 }
 
-// result is what a request costs, nanoseconds.
+// result is the cost of a request in nanoseconds.
 type result struct {
 	Work       string  `json:"work"`
 	Contestant string  `json:"contestant"`
@@ -134,10 +134,10 @@ type result struct {
 	Sessions   int     `json:"sessions"`
 	Median     float64 `json:"median_ns"`
 	Best       float64 `json:"best_ns"`
-	ColdShare  float64 `json:"cold_share,omitempty"` // of our reads, those that went to the disk
+	ColdShare  float64 `json:"cold_share,omitempty"` // share of our reads that reached the disk
 }
 
-// sites makes every contestant that can run here, with so many users logged in.
+// sites returns every contestant that can run here, with that many users logged in.
 func sites(tb testing.TB, users int, o options) (list []*site) {
 	tb.Helper()
 	for _, k := range contestants() {
@@ -148,9 +148,8 @@ func sites(tb testing.TB, users int, o options) (list []*site) {
 	return list
 }
 
-// compare measures a work for all contestants in turns of changing order, so that
-// what else the machine does hits all alike, and what one has left to the garbage
-// collector does not always hit the same other one.
+// compare measures a workload for all contestants in turns of changing order. Other load on the machine then
+// affects all alike, and the garbage of one contestant does not always burden the same other one.
 func compare(list []*site, w work, clients, rounds int, each time.Duration) []result {
 	var crews []*crew
 	var results []result

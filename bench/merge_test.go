@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestMergeReplacesOnlyTheMeasuredPart.
+// TestMergeReplacesOnlyTheMeasuredPart keeps the results of other parts.
 func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "day")
 	growths := func(sizes ...int) func(*testing.T, *report) {
@@ -43,7 +43,7 @@ func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 	}
 }
 
-// TestMergeRefusesAnUnknownPart.
+// TestMergeRefusesAnUnknownPart names the parts that exist.
 func TestMergeRefusesAnUnknownPart(t *testing.T) {
 	if list, err := chosenParts("growth,one"); err != nil || len(list) != 2 || list[0].name != "one" {
 		t.Errorf("got %v, %v", list, err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mapClient is what many write first: a map with a mutex, the token its key.
+// mapClient is what many people write first: a map with a mutex, keyed by the token.
 type mapClient struct {
 	mu       sync.Mutex
 	sessions map[string]map[string]string

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// writers is how many requests of one session set a key of their own at once.
+// writers is how many requests of one session each set their own key concurrently.
 const writers = 64
 
-// TestParallelWriters tells how many keys are there afterwards. Ours must keep
-// all; of rivals it is only reported.
+// TestParallelWriters counts the keys that survive. Sessile must keep all. For the rival the number is only
+// reported.
 func TestParallelWriters(t *testing.T) {
 	for name, together := range map[string]bool{"as they come": false, "all read before one writes": true} {
 		t.Run(name, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestParallelWriters(t *testing.T) {
 	}
 }
 
-// crowd is an application in which a handler waits for the others.
+// crowd is an application in which each handler waits for the others.
 type crowd struct {
 	c        client
 	ready    sync.WaitGroup
@@ -53,7 +53,7 @@ func (a *crowd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// keysKept lets one session's requests write at once, over real connections, and counts.
+// keysKept lets the requests of one session write concurrently, over real connections, and counts the keys.
 func keysKept(t *testing.T, c client, together bool) (n int) {
 	t.Helper()
 	app := &crowd{c: c, together: together}

@@ -7,10 +7,10 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// plot draws the growth of a store, one picture for time and one for space.
+// plot draws the growth of a store: one picture for time and one for space.
 func (r *report) plot(path string) error {
 	if len(r.Growth) < 2 {
-		return nil // a line has two ends
+		return nil // a line needs two points
 	}
 	line := func(of func(growth) float64) plotter.XYs {
 		var xy plotter.XYs

@@ -16,7 +16,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// openStore opens a store with room for so many sessions in memory.
+// openStore opens a store that can hold that many sessions in memory.
 func openStore(tb testing.TB, path string, sessions int, change func(*sessile.Config)) *sessile.Store {
 	tb.Helper()
 	cfg := sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
@@ -32,15 +32,14 @@ func openStore(tb testing.TB, path string, sessions int, change func(*sessile.Co
 	return s
 }
 
-// rawConn is a bare connection to a file, under our promises and with the page
-// cache of our writer.
+// rawConn is a bare connection to a file, with our durability settings and the page cache of our writer.
 func rawConn(tb testing.TB, path string) *sqlite.Conn {
 	tb.Helper()
 	return connect(tb, path, "journal_mode=WAL", "synchronous=FULL", "cache_size=-32768")
 }
 
-// fillConn is a connection for filling a file fast before anything is measured:
-// it has no journal, syncs nothing and has a quarter of a gigabyte of pages.
+// fillConn is a connection for filling a file fast before a measurement. It has no journal, no syncs, and a page
+// cache of a quarter of a gigabyte.
 func fillConn(tb testing.TB, path string) *sqlite.Conn {
 	tb.Helper()
 	return connect(tb, path, "journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-262144")
@@ -61,7 +60,7 @@ func connect(tb testing.TB, path string, pragmas ...string) *sqlite.Conn {
 	return c
 }
 
-// ourSchema makes a file with our schema and nothing in it.
+// ourSchema creates an empty file with our schema.
 func ourSchema(tb testing.TB) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "raw.db")
@@ -71,7 +70,7 @@ func ourSchema(tb testing.TB) string {
 	return path
 }
 
-// rawRow is a session as a row of ours. What is not here is the same in all.
+// rawRow is a session as a row of our schema. Fields that are missing here are the same in all rows.
 type rawRow struct {
 	id      [16]byte
 	hash    [32]byte
@@ -81,8 +80,8 @@ type rawRow struct {
 	created int64
 }
 
-// freshRow is the n-th session of a file. Its id begins with its time and its
-// hash is random, as the store would make them.
+// freshRow returns the n-th session of a file. As in a store, its ID begins with its time and its hash is
+// random.
 func freshRow(n int, meta sessile.Meta) *rawRow {
 	r := &rawRow{user: fmt.Sprint("user", n), meta: meta, data: []byte(`{"profile":"` + profile + `"}`), created: since + int64(n)*1000}
 	_, _ = rand.Read(r.id[:])
@@ -91,12 +90,12 @@ func freshRow(n int, meta sessile.Meta) *rawRow {
 	return r
 }
 
-// since is when the first row of a file began, and month how long rows live, both in microseconds.
+// since is when the first row of a file was created. month is how long rows live. Both are in microseconds.
 var since = time.Now().Add(-24 * time.Hour).UnixMicro()
 
 const month = 30 * 24 * 3600 * 1_000_000
 
-// insert is the create of a session, written down bare.
+// insert creates a session with bare statements.
 func (r *rawRow) insert(c *sqlite.Conn) error {
 	s, err := c.Prepare(`INSERT INTO session (id, token_hash, rotated_until, rotated_at, auth_at, user_id, ip_address, user_agent,
 		device_name, device_type, fingerprint, created_at, ttl, version, data) VALUES (?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`)
@@ -143,9 +142,8 @@ func commitRaw(c *sqlite.Conn, fn func() error) (err error) {
 	return sqlitex.Execute(c, "COMMIT", nil)
 }
 
-// rawRead is the cold read of a session, written down bare: our statement, and a
-// copy of what can be long. A session that is
-// not there is an error.
+// rawRead is the cold read of a session as a bare statement: ours, with a copy of the long columns. A missing
+// session is an error.
 func rawRead(c *sqlite.Conn, hash []byte) error {
 	s, err := c.Prepare(`SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at,
 		s.user_id, s.ip_address, s.user_agent, s.device_name, s.device_type, s.fingerprint, s.created_at, s.ttl, s.version, s.data,

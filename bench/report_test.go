@@ -23,7 +23,7 @@ var (
 	into  = flag.String("results", "results", "with -full: where the results go")
 )
 
-// TestQuick prints, for each rival, how many times what a request costs in Sessile.
+// TestQuick prints, for each rival, its cost of a request relative to Sessile's.
 func TestQuick(t *testing.T) {
 	if !*quick {
 		t.Skip("make bench-quick")
@@ -42,7 +42,7 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// ratios prints the medians of one work relative to Sessile's.
+// ratios prints the medians of one workload relative to Sessile's.
 func ratios(results []result) {
 	own := results[0].Median
 	for _, r := range results[1:] {
@@ -50,7 +50,7 @@ func ratios(results []result) {
 	}
 }
 
-// worksOf measures all works but the cold one.
+// worksOf measures all workloads except the cold one.
 func worksOf(t *testing.T, sessions int) (all []result) {
 	t.Helper()
 	for _, touch := range []bool{false, true} {
@@ -60,10 +60,9 @@ func worksOf(t *testing.T, sessions int) (all []result) {
 	return all
 }
 
-// measureAll measures the works that renew their sessions, or the others. Where
-// there are too many sessions for all contestants at once, those that answer from
-// memory have the machine, and its garbage collector, one after the other; to log so
-// many users in takes the others too long.
+// measureAll measures the workloads that renew their sessions, or the others. If there are too many sessions to
+// have all contestants in memory at once, it measures only those that keep sessions in memory, one after the
+// other: logging that many users in takes the others too long.
 func measureAll(t *testing.T, sessions int, touch bool) (all []result) {
 	t.Helper()
 	if sessions <= *many {
@@ -99,7 +98,7 @@ func measureSites(list []*site, touch bool) (all []result) {
 	return all
 }
 
-// commit is what is measured, the results themselves aside.
+// commit returns the commit that is measured, ignoring changes of the results.
 func commit() string {
 	out, err := exec.Command("git", "describe", "--always").Output()
 	if err != nil {

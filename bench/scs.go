@@ -10,19 +10,19 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 )
 
-// scsClient is alexedwards/scs over one of its stores.
+// scsClient is alexedwards/scs with one of its stores.
 type scsClient struct{ m *scs.SessionManager }
 
 func newSCS(store scs.Store, o options) client {
 	m := scs.New()
 	m.Store = store
 	if o.touch {
-		m.IdleTimeout = 24 * time.Hour // then every request is saved
+		m.IdleTimeout = 24 * time.Hour // makes scs save on every request
 	}
 	return &scsClient{m}
 }
 
-// newSCSMemory keeps nothing on disk.
+// newSCSMemory stores nothing on disk.
 func newSCSMemory(_ testing.TB, o options) client {
 	return newSCS(memstore.NewWithCleanupInterval(0), o)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// redisServer is where the program is, "" if it is not installed.
+// redisServer returns the path of redis-server, or "" if it is not installed.
 func redisServer() string {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -19,8 +19,8 @@ func redisServer() string {
 	return program
 }
 
-// newSCSRedis is scs over a redis-server of its own on a Unix socket, which keeps
-// nothing on disk. nil without the program.
+// newSCSRedis is scs with its own redis-server on a Unix socket, which stores nothing on disk. It returns nil
+// without redis-server.
 func newSCSRedis(tb testing.TB, o options) client {
 	tb.Helper()
 	program := redisServer()

@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/alexedwards/scs/sqlite3store"
-	_ "github.com/mattn/go-sqlite3" // the driver that the store is written for
+	_ "github.com/mattn/go-sqlite3" // the driver that the store requires
 )
 
 const scsSchema = `
 CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);
 CREATE INDEX sessions_expiry_idx ON sessions(expiry);`
 
-// newSCSSQLite is scs over SQLite in C, in WAL mode, with the schema of its README.
+// newSCSSQLite is scs with SQLite in C, in WAL mode, with the schema of its README.
 func newSCSSQLite(synchronous string) func(testing.TB, options) client {
 	return func(tb testing.TB, o options) client {
 		tb.Helper()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // registers the engine for sessile.Open
 )
 
 // sessileClient is Sessile with its defaults, on a real file.
@@ -18,8 +18,8 @@ type sessileClient struct {
 	sessions *middleware.Sessions
 }
 
-// roomFor makes room in memory for so many sessions, and for those that log in
-// meanwhile, if the default of 100,000 is not enough.
+// roomFor makes room in memory for that many sessions, and for those that log in meanwhile, if the default of
+// 100,000 is not enough.
 func roomFor(cfg *sessile.Config, sessions int) {
 	if sessions >= 100_000 {
 		cfg.CacheSize, cfg.CacheBytes = 2*sessions, 4<<30
@@ -69,13 +69,13 @@ func (c *sessileClient) Set(ctx context.Context, key, value string) error {
 }
 
 func (c *sessileClient) Get(ctx context.Context, key string) string {
-	v, _, _ := middleware.Get[string](middleware.From(ctx), key) // the check before the measurement sees a wrong value
+	v, _, _ := middleware.Get[string](middleware.From(ctx), key) // check detects a wrong value before the measurement
 	return v
 }
 
 func (c *sessileClient) Logout(ctx context.Context) error { return middleware.From(ctx).Logout(ctx) }
 
-// reads tells how many sessions were looked up so far, and how many of them on disk.
+// reads returns how many sessions were looked up so far, and how many of them on disk.
 func (c *sessileClient) reads() (all, cold uint64) {
 	x := c.store.Stats()
 	return x.Hits + x.ColdReads, x.ColdReads

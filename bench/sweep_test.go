@@ -15,18 +15,18 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// setting is how a store does with one choice of its tuning.
+// setting is the result of a store with one choice of its tuning.
 type setting struct {
 	Interval  string  `json:"batch_interval"`
 	Size      int     `json:"batch_size"`
-	Touches   float64 `json:"touches_per_second"` // that come to the disk, as fast as it goes
-	Bytes     float64 `json:"bytes_per_touch"`    // written, at that rate, with those of the creates
+	Touches   float64 `json:"touches_per_second"` // that reach the disk at full speed
+	Bytes     float64 `json:"bytes_per_touch"`    // written at that rate, including the creates
 	Slow      float64 `json:"bytes_per_touch_at_5000"`
-	CreateUS  float64 `json:"create_median_us"` // one durable create at a time, meanwhile
+	CreateUS  float64 `json:"create_median_us"` // concurrent durable creates, one at a time
 	CreateP99 float64 `json:"create_p99_us"`
 }
 
-// sweep measures the settings that the tuning guide is about.
+// sweep measures the settings of the tuning guide.
 func sweep(t *testing.T, n int) (list []setting) {
 	t.Helper()
 	for _, interval := range []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second} {
@@ -43,7 +43,7 @@ func setUp(t *testing.T, n int, interval time.Duration, size int) setting {
 	x := setting{Interval: interval.String(), Size: size}
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, func(c *sessile.Config) { c.BatchInterval, c.BatchSize = interval, size })
 	ids, _ := fill(t, s, n, short)
-	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) // users come in no order
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) // users arrive in random order
 	sync1(t, s)
 	began, before, stored := time.Now(), written(t), items(s)
 	creates := during(t, s, func() { touchAll(t, s, ids, 64, 0, 2*time.Second) })
@@ -67,7 +67,7 @@ func setUp(t *testing.T, n int, interval time.Duration, size int) setting {
 	return x
 }
 
-// during makes one durable create after the other, a hundred a second, while something is done.
+// during makes durable creates one after the other, a hundred a second, while do runs.
 func during(t *testing.T, s *sessile.Store, do func()) (us []float64) {
 	t.Helper()
 	end := make(chan struct{})
@@ -95,11 +95,11 @@ func during(t *testing.T, s *sessile.Store, do func()) (us []float64) {
 	return us
 }
 
-// items is how many changes have come to the disk, where no commit fails: touches that
-// were dropped, or followed by another before they were written, are not among them.
+// items returns how many changes have reached the disk, if no commit fails. Touches that were dropped or
+// superseded before they were written do not count.
 func items(s *sessile.Store) float64 { return float64(s.Stats().BatchItems) }
 
-// touchAll touches sessions for a while, at a rate per second or, at 0, as fast as it goes.
+// touchAll touches sessions for total, at a rate per second or, at 0, at full speed.
 func touchAll(t *testing.T, s *sessile.Store, ids []sessile.ID, clients, rate int, total time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -121,7 +121,7 @@ func touchAll(t *testing.T, s *sessile.Store, ids []sessile.ID, clients, rate in
 	group.Wait()
 }
 
-// written is how many bytes this process has given to the system to write.
+// written returns how many bytes this process has passed to the system for writing.
 func written(t *testing.T) (n float64) {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/io")

@@ -11,16 +11,15 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// wideTable is a schema that one would write first: all that is known of a
-// session in one row, and an index on each time that is searched for. Times are
-// integers and hashes are blobs, since text would only be slower.
+// wideTable is an obvious schema: everything about a session in one row, and an index on each time that is
+// searched for. Times are integers and hashes are blobs, because text would only be slower.
 type wideTable struct {
 	what   string
 	schema string
-	insert string // binds what columns returns
-	touch  string // binds the last activity, the end, and the key
-	text   bool   // the key is the text of the id, otherwise a number
-	short  bool   // only the key, the user, the data and the times are kept
+	insert string // binds the result of columns
+	touch  string // binds the last activity, the end and the key
+	text   bool   // the key is the text of the ID, otherwise a number
+	short  bool   // stores only the key, the user, the data and the times
 }
 
 const wideColumns = `
@@ -33,8 +32,8 @@ const wideIndexes = `
 	CREATE INDEX session_expires ON session (expires_at);
 	CREATE INDEX session_active ON session (last_active_at);`
 
-// wideTables are the obvious one, and two that tell how much of its price is the
-// key's and how much the columns'.
+// wideTables returns the obvious schema, and two that show how much of its cost comes from the key, and how much
+// from the columns.
 func wideTables() []wideTable {
 	return []wideTable{
 		{
@@ -59,7 +58,7 @@ func wideTables() []wideTable {
 	}
 }
 
-// columns are a row's values: texts, blobs and numbers.
+// columns returns the values of a row: texts, blobs and numbers.
 func (w wideTable) columns(r *rawRow, key int) []any {
 	ends := r.created + month
 	if w.short {
@@ -72,8 +71,8 @@ func (w wideTable) columns(r *rawRow, key int) []any {
 	}
 }
 
-// measure fills a table and touches every session once, in the batches in which
-// our schema gets it; in the obvious one once more of a window.
+// measure fills a table and touches every session once, in the same batches as our schema. For the obvious
+// schema it repeats that with a window.
 func (w wideTable) measure(t *testing.T, order []int) []writeRate {
 	t.Helper()
 	n, path := len(order), filepath.Join(t.TempDir(), "wide.db")
@@ -102,7 +101,7 @@ func (w wideTable) measure(t *testing.T, order []int) []writeRate {
 	}
 	c = rawConn(t, path)
 	list := []writeRate{inBatches(t, c, w.what, order, w.touch, bind)}
-	if w.text { // the obvious one
+	if w.text { // the obvious schema
 		list = append(list, inBatches(t, c, w.what+windowed, fromWindow(order), w.touch, bind))
 	}
 	return list

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs the browser suite: installs what it needs (Debian's chromium by apt, playwright-core
-# by npm, both only if missing), then lets node's own test runner drive the demo.
-# CHROMIUM names another browser binary. Screenshots end up in e2e/screenshots.
+# Runs the browser tests. Installs what is missing (Debian's chromium by apt, playwright-core
+# by npm), then runs the tests with the test runner of node.
+# CHROMIUM selects another browser binary. Screenshots are written to e2e/screenshots.
 set -eu
 cd "$(dirname "$0")"
 

@@ -1,4 +1,4 @@
-// Runs inside the page: what can be checked of its accessibility by looking at it.
+// Runs inside the page and checks its accessibility, as far as that is possible from its rendering.
 export function audit() {
   const faults = [];
   const visible = (el) => el.getClientRects().length > 0 && getComputedStyle(el).visibility !== "hidden";
@@ -17,7 +17,7 @@ export function audit() {
     }
   }
 
-  // Contrast, by WCAG 2.2: 4.5 to 1, or 3 to 1 for large text.
+  // Contrast (WCAG 2.2): 4.5 to 1, or 3 to 1 for large text.
   const parse = (color) => color.match(/[\d.]+/g).map(Number);
   const luminance = ([r, g, b]) => {
     const [x, y, z] = [r, g, b].map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));

@@ -1,9 +1,9 @@
-// The browser, devices in it, and the few things every test does with a page.
+// The browser, its devices, and helpers that every test needs.
 import { chromium } from "playwright-core";
 
 export const password = "sessile-demo";
 
-// A headless Chromium says so in its user agent, and is taken for a bot.
+// The user agent of a headless Chromium says so, and would be classified as a bot.
 export const desktop = {
   viewport: { width: 1280, height: 800 },
   userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -16,8 +16,8 @@ export const phone = {
   userAgent:
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
 };
-// The narrowest window that pages must fit (WCAG 2.2, 1.4.10). A mobile viewport would
-// grow with a page that is too wide, and so hide it.
+// The narrowest window that pages must fit (WCAG 2.2, 1.4.10). A mobile viewport
+// would grow with a page that is too wide, and hide the problem.
 export const narrow = { ...phone, isMobile: false, viewport: { width: 320, height: 640 } };
 
 export function launch() {
@@ -27,8 +27,8 @@ export function launch() {
   });
 }
 
-// A context of its own is a device of its own. Errors on the page's console (a
-// refused script or style is one) are kept in page.faults.
+// Each context is a separate device. Errors on the page's console (for example a
+// refused script or style) are collected in page.faults.
 export async function device(browser, url, options = {}) {
   const context = await browser.newContext({ baseURL: url, ignoreHTTPSErrors: true, ...desktop, ...options });
   context.setDefaultTimeout(10_000);
@@ -52,7 +52,7 @@ export async function sessionCookie(page) {
   return cookies.find((cookie) => cookie.name.endsWith("session"));
 }
 
-// The status that the page gets for path with fetch.
+// The status of a fetch of path by the page.
 export function status(page, path, method = "GET") {
   return page.evaluate(async ([path, method]) => (await fetch(path, { method })).status, [path, method]);
 }

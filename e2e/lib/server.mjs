@@ -1,11 +1,11 @@
-// Starts the demo that run.sh has built, each time over a fresh file.
+// Starts the demo that run.sh has built, each time with a new file.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-// A demo that was started: url, and stop(), which fails if it does not end cleanly.
+// A running demo: url, and stop(), which fails unless the demo exits cleanly.
 export async function start(...flags) {
   const dir = mkdtempSync(join(tmpdir(), "sessile-e2e-"));
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SESSILE_")));

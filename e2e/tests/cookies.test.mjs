@@ -46,7 +46,7 @@ test("remember me makes the cookie last longer", async () => {
   assert.ok((await sessionCookie(page)).expires > short + 20 * 86_400);
 });
 
-test("over plain HTTP on loopback the cookie has no prefix and still HttpOnly and SameSite", async () => {
+test("over plain HTTP on loopback the cookie has no prefix, but HttpOnly and SameSite", async () => {
   const page = await device(browser, plain.url);
   await login(page, "alice");
   const { name, httpOnly, secure: onlyHTTPS, sameSite } = await sessionCookie(page);
@@ -54,8 +54,8 @@ test("over plain HTTP on loopback the cookie has no prefix and still HttpOnly an
 });
 
 test("a form on another origin is refused, even on the same site", async () => {
-  // Another port of 127.0.0.1 is same-site, so SameSite=Lax sends the cookie:
-  // what refuses the request is the cross-origin check.
+  // Another port of 127.0.0.1 is same-site, so SameSite=Lax sends the cookie.
+  // The cross-origin check refuses the request.
   const page = await device(browser, plain.url);
   await login(page, "alice");
   const evil = createServer((_, response) => {

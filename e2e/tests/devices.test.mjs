@@ -60,8 +60,8 @@ test("rotation with ten parallel fetches never logs the page out", async () => {
   await page.goto("/session");
   for (let round = 0; round < 20; round++) {
     const before = (await sessionCookie(page)).value;
-    // One request rotates while nine others are under way with the same cookie; every third round all ten rotate:
-    // one wins, and the losers (409, or 401 if they came later) take nothing from the browser.
+    // One request rotates while nine others use the same cookie. In every third round all ten rotate:
+    // one wins, and the losers (409, or 401 if later) do not change the cookie.
     const statuses = await page.evaluate(
       (all) =>
         Promise.all(
@@ -82,7 +82,7 @@ test("rotation with ten parallel fetches never logs the page out", async () => {
 
 test("a sensitive action asks for the password again, and ends the other devices", async () => {
   const [laptop, mobile] = await twoDevices("carol");
-  // The login itself counts as recent for 3 s.
+  // The login counts as a recent authentication for 3 s.
   for (let tries = 0; new URL(laptop.url()).pathname !== "/confirm"; tries++) {
     assert.ok(tries < 100, "the authentication never gets old");
     await laptop.goto("/account");

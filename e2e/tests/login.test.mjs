@@ -33,7 +33,7 @@ test("a guest's cart is kept at login, under a new token", async () => {
   await cart.getByText("1 × Coral").waitFor();
   assert.notEqual((await sessionCookie(page)).value, guest.value);
 
-  // The guest's token is dead: fixation gains nothing.
+  // The guest's token is dead, so session fixation gains nothing.
   const thief = await device(browser, demo.url);
   await thief.context().addCookies([{ ...guest, url: demo.url, domain: undefined, path: undefined }]);
   await thief.goto("/");

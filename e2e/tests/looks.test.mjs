@@ -1,5 +1,5 @@
-// Every main page, on a phone and a desktop, light and dark: looked at by the
-// audit here, and by a person in the screenshots.
+// Every main page on a phone and a desktop, light and dark. The audit checks it
+// here, and a person checks the screenshots.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -41,7 +41,7 @@ async function look(page, folderName, name, { path, prepare }) {
   await prepare?.(page);
   await page.screenshot({ path: `${folder}${name}-${folderName}.png`, fullPage: true });
   assert.deepEqual(await page.evaluate(audit), [], name);
-  // Chromium itself notes the statuses that are meant here.
+  // Chromium itself logs the expected statuses.
   const expected = ["missing", "login-refused"].includes(name) ? /status of 40/ : /^$/;
   assert.deepEqual(page.faults.filter((fault) => !expected.test(fault)), [], name);
 }

@@ -55,7 +55,6 @@ import (
 // new frames, before the next checkpoint. And the last connection to close is one that
 // cannot checkpoint. This is also why tidy makes the checkpoints: those that SQLite makes
 // after a COMMIT fail silently.
-// makes fail without a word.
 func (d *DB) repair() error {
 	if !d.broken {
 		return nil
