@@ -9,7 +9,7 @@ import (
 
 func batchContract() []contract {
 	return []contract{
-		{"of nothing is nothing", func(f *fixture) { f.apply(persist.Batch{}) }},
+		{"of no items changes nothing", func(f *fixture) { f.apply(persist.Batch{}) }},
 		{"lets a destroy win over a write and a touch", func(f *fixture) { // D5, S22
 			r, s := f.create(f.record("ann")), f.create(f.record("ann"))
 			res := f.apply(persist.Batch{
@@ -22,7 +22,7 @@ func batchContract() []contract {
 			f.gone(r)
 			f.gone(s)
 		}},
-		{"destroys what it has created", func(f *fixture) { // S31
+		{"can destroy a session that it created", func(f *fixture) { // S31
 			r := f.record("ann")
 			res := f.apply(persist.Batch{Ops: []persist.Op{
 				createOp(r, persist.Limit{}),
@@ -32,7 +32,7 @@ func batchContract() []contract {
 			f.removed(res.Ops[1], r)
 			f.gone(r)
 		}},
-		{"creates after it has destroyed", func(f *fixture) {
+		{"can create after a destroy", func(f *fixture) {
 			old, r := f.create(f.record("ann")), f.record("ann")
 			res := f.apply(persist.Batch{Ops: []persist.Op{
 				{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}},
@@ -62,7 +62,7 @@ func batchContract() []contract {
 				f.is(res.Ops[i], want)
 			}
 		}},
-		{"takes ten thousand items", func(f *fixture) {
+		{"accepts ten thousand items", func(f *fixture) {
 			const n = 5_000
 			var creates []persist.Op
 			for range n {
@@ -89,7 +89,7 @@ func batchContract() []contract {
 				f.Fatalf("%d were removed", len(o.Removed))
 			}
 		}},
-		{"is not begun after its context has ended", func(f *fixture) { // D17
+		{"does not start after its context has ended", func(f *fixture) { // D17
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
 			r := f.record("ann")
@@ -105,7 +105,7 @@ func batchContract() []contract {
 
 func traitsContract() []contract {
 	return []contract{
-		{"name the engine and a key of 32 bytes", func(f *fixture) {
+		{"name the engine and have a key of 32 bytes", func(f *fixture) {
 			a, b := f.b.Traits(), f.b.Traits()
 			if a.Engine == "" || len(a.StoreKey) != 32 || string(a.StoreKey) == string(make([]byte, 32)) {
 				f.Fatalf("%q, %d bytes", a.Engine, len(a.StoreKey))
@@ -115,7 +115,7 @@ func traitsContract() []contract {
 			}
 		}},
 		clockContract(),
-		{"close twice is close once", func(f *fixture) {
+		{"a second Close has no effect", func(f *fixture) {
 			f.create(f.record("ann"))
 			if err := f.b.Close(); err != nil {
 				f.Fatalf("Close: %v", err)

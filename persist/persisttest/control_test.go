@@ -152,7 +152,7 @@ func faults() map[string]fault {
 			}
 			return nil
 		},
-		"a piece is told to be the last": func(*broken, *persist.Batch) func(*persist.Result) {
+		"a piece reports that it is the last": func(*broken, *persist.Batch) func(*persist.Result) {
 			return func(res *persist.Result) {
 				for i := range res.Ops {
 					res.Ops[i].Through = 0

@@ -16,7 +16,7 @@ func createContract() []contract {
 			f.stored(f.create(f.record("ann")))
 			f.stored(f.create(f.record("")))
 		}},
-		{"stores a session without data, names and deadline", func(f *fixture) {
+		{"stores a session without data, names or deadline", func(f *fixture) {
 			r := f.record("ann")
 			*r.Identity = persist.Identity{ID: r.ID, UserID: "ann", Deadline: persist.NoDeadline}
 			r.Data, r.Version = []byte{}, math.MaxUint64
@@ -29,7 +29,7 @@ func createContract() []contract {
 			r.Defaults = persist.DefaultTTL | persist.DefaultLifetime
 			f.stored(f.create(r))
 		}},
-		{"keeps any text as it is", func(f *fixture) {
+		{"stores any text unchanged", func(f *fixture) {
 			for _, user := range []string{
 				"ünïcödé 用户 🙂", `quote ' " ; -- DROP TABLE session`, "../../etc/passwd", " space ", "%_?",
 				strings.Repeat("long ", 200),
@@ -42,7 +42,7 @@ func createContract() []contract {
 				}
 			}
 		}},
-		{"keeps a user id with NUL as it is, or refuses it alone", func(f *fixture) {
+		{"stores a user ID with NUL unchanged, or fails only that item", func(f *fixture) {
 			ann, r := f.create(f.record("nul")), f.record("nul\x00inside")
 			res := f.apply(persist.Batch{Ops: []persist.Op{createOp(r, persist.Limit{Max: 1}), createOp(f.record("bob"), persist.Limit{})}})
 			f.is(res.Ops[1], persist.StatusApplied)
@@ -56,12 +56,12 @@ func createContract() []contract {
 			}
 			f.stored(ann)
 		}},
-		{"keeps any bytes as data", func(f *fixture) {
+		{"stores any bytes as data", func(f *fixture) {
 			r := f.record("ann")
 			r.Data = []byte("\x00\xff{}'\n" + strings.Repeat("x", 100_000))
 			f.stored(f.create(r))
 		}},
-		{"gives every session a key of its own", func(f *fixture) {
+		{"gives every session a unique key", func(f *fixture) {
 			seen := map[int64]bool{0: true}
 			for range 5 {
 				r := f.create(f.record("ann"))
@@ -97,7 +97,7 @@ func createContract() []contract {
 				f.Fatal("there are two")
 			}
 		}},
-		{"refuses the id of another session", func(f *fixture) { // A30, S23
+		{"refuses the ID of another session", func(f *fixture) { // A30, S23
 			victim := f.create(f.record("ann"))
 			r := f.record("bob")
 			r.ID = victim.ID
@@ -127,7 +127,7 @@ func createContract() []contract {
 			r.Hash = old
 			f.is(f.op(createOp(r, persist.Limit{})), persist.StatusConflict)
 		}},
-		{"refuses a record that is none, alone", func(f *fixture) {
+		{"fails only the item with an invalid record", func(f *fixture) {
 			good, zero := f.record("ann"), f.record("ann")
 			zero.ID = persist.ID{}
 			res := f.apply(persist.Batch{Ops: []persist.Op{
@@ -140,7 +140,7 @@ func createContract() []contract {
 			good.Key = res.Ops[2].Key
 			f.stored(good)
 		}},
-		{"never ends after the deadline", func(f *fixture) { // I6, S27
+		{"never expires after the deadline", func(f *fixture) { // I6, S27
 			r := f.record("ann")
 			r.ExpiresAt = r.Deadline + 1
 			f.create(r)

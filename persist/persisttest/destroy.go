@@ -8,7 +8,7 @@ import (
 
 func destroyContract() []contract {
 	return []contract{
-		{"deletes the session and tells which", func(f *fixture) {
+		{"deletes the session and returns it", func(f *fixture) {
 			r, other := f.create(f.record("ann")), f.create(f.record("ann"))
 			o := f.op(persist.Op{Kind: persist.OpDestroy, Ref: r.Ref()})
 			f.is(o, persist.StatusApplied)
@@ -16,11 +16,11 @@ func destroyContract() []contract {
 			f.gone(r)
 			f.stored(other)
 		}},
-		{"works by id alone", func(f *fixture) {
+		{"works with the ID alone", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.removed(f.op(destroyOp(r.ID)), r)
 		}},
-		{"applied again is gone", func(f *fixture) {
+		{"repeated is gone", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			o := f.op(persist.Op{Kind: persist.OpDestroy, Ref: r.Ref()})
@@ -28,7 +28,7 @@ func destroyContract() []contract {
 			f.removed(o)
 			f.is(f.op(destroyOp(idOf(999))), persist.StatusGone)
 		}},
-		{"ends the previous token too", func(f *fixture) { // S24
+		{"invalidates the previous token too", func(f *fixture) { // S24
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			op.Until = persist.Unseen
@@ -38,7 +38,7 @@ func destroyContract() []contract {
 			f.noHash(op.From)
 			f.noHash(op.To)
 		}},
-		{"frees id and hash", func(f *fixture) {
+		{"frees the ID and the hash", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			key := r.Key
@@ -60,7 +60,7 @@ func destroyContract() []contract {
 			f.stored(bob)
 			f.stored(guest)
 		}},
-		{"of a user spares the one named", func(f *fixture) { // A23
+		{"of a user keeps the excepted session", func(f *fixture) { // A23
 			a, keep := f.create(f.record("ann")), f.create(f.record("ann"))
 			op := persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID}
 			o := f.op(op)
@@ -71,12 +71,12 @@ func destroyContract() []contract {
 			f.is(o, persist.StatusApplied)
 			f.removed(o)
 		}},
-		{"of a user spares nobody for a foreign id", func(f *fixture) { // S33
+		{"of a user with a foreign ID as exception deletes all", func(f *fixture) { // S33
 			a, bob := f.create(f.record("ann")), f.create(f.record("bob"))
 			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: bob.ID}), a)
 			f.stored(bob)
 		}},
-		{"of nobody deletes nothing", func(f *fixture) { // S33
+		{"of no user deletes nothing", func(f *fixture) { // S33
 			guest, ann := f.create(f.record("")), f.create(f.record("ann"))
 			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser}))
 			f.removed(f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "nobody"}}))
@@ -89,7 +89,7 @@ func destroyContract() []contract {
 func expireContract() []contract {
 	expireOp := func(r *persist.Record) persist.Op { return persist.Op{Kind: persist.OpExpire, Ref: r.Ref()} }
 	return []contract{
-		{"deletes what is past its end, at the very instant", func(f *fixture) { // S26
+		{"deletes a session exactly at its end", func(f *fixture) { // S26
 			r := f.record("ann")
 			r.ExpiresAt = now
 			f.create(r)
@@ -99,7 +99,7 @@ func expireContract() []contract {
 			f.gone(r)
 			f.is(f.op(expireOp(r)), persist.StatusGone)
 		}},
-		{"spares what is active", func(f *fixture) {
+		{"keeps active sessions", func(f *fixture) {
 			r := f.record("ann")
 			r.ExpiresAt = now + 1
 			f.create(r)
@@ -108,7 +108,7 @@ func expireContract() []contract {
 			f.removed(o)
 			f.stored(r)
 		}},
-		{"decides by the touch in its batch", func(f *fixture) { // D8
+		{"respects the touches of its batch", func(f *fixture) { // D8
 			r := f.record("ann")
 			r.ExpiresAt = now - 1
 			f.create(r)
@@ -143,7 +143,7 @@ func expireContract() []contract {
 				f.Fatalf("%d candidates a second before", n)
 			}
 		}},
-		{"finds those that were last active in the future", func(f *fixture) {
+		{"finds sessions that were last active in the future", func(f *fixture) {
 			r, still := f.record("ann"), f.record("ann")
 			r.LastActive, r.ExpiresAt = now+1, now+hour
 			still.LastActive = now
@@ -153,7 +153,7 @@ func expireContract() []contract {
 				f.Fatalf("%v", got)
 			}
 		}},
-		{"looks at a bounded number of rows a call", func(f *fixture) {
+		{"looks at a bounded number of rows per call", func(f *fixture) {
 			var ops []persist.Op
 			for range 2000 {
 				ops = append(ops, createOp(f.record("ann"), persist.Limit{}))

@@ -21,13 +21,13 @@ func limitContract() []contract {
 			f.gone(c)
 			f.stored(a)
 		}},
-		{"evicts the lower id among equals", func(f *fixture) {
+		{"evicts the lower ID among equals", func(f *fixture) {
 			a, b, c := f.create(f.record("ann")), f.create(f.record("ann")), f.create(f.record("ann"))
 			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
 			f.removed(o, a, b)
 			f.stored(c)
 		}},
-		{"never evicts the new one, even after a step of the clock", func(f *fixture) {
+		{"never evicts the new session, even after a clock step", func(f *fixture) {
 			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
 			r := f.record("ann")
 			r.LastActive = now - 30*24*hour
@@ -56,7 +56,7 @@ func limitContract() []contract {
 			f.stored(guest)
 			f.stored(upper)
 		}},
-		{"refuses instead, if it says so", func(f *fixture) { // S38
+		{"refuses instead with Limit.Refuse", func(f *fixture) { // S38
 			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
 			r := f.record("ann")
 			o := f.op(createOp(r, persist.Limit{Max: 2, Refuse: true}))
@@ -85,7 +85,7 @@ func limitContract() []contract {
 				f.Fatal("Max 0 is no limit")
 			}
 		}},
-		{"bounds all guests together, the least recently active go first", func(f *fixture) { // S39
+		{"bounds all guests together and evicts the least recently active", func(f *fixture) { // S39
 			ann := f.create(f.record("ann"))
 			first, second, third := f.create(f.record("")), f.create(f.record("")), f.create(f.record(""))
 			f.is(f.touch(persist.Touch{Ref: first.Ref(), LastActive: now, ExpiresAt: now + hour}), persist.StatusApplied)
@@ -109,7 +109,7 @@ func limitContract() []contract {
 			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 3})), second)
 			f.stored(late)
 		}},
-		{"never evicts the new guest, even after a step of the clock", func(f *fixture) {
+		{"never evicts the new guest, even after a clock step", func(f *fixture) {
 			a, b, r := f.create(f.record("")), f.create(f.record("")), f.record("")
 			r.LastActive = now - 30*24*hour
 			o := f.op(createOp(r, persist.Limit{Max: 2}))
@@ -119,7 +119,7 @@ func limitContract() []contract {
 			f.removed(f.op(createOp(f.record(""), persist.Limit{Max: 2})), r)
 			f.stored(b)
 		}},
-		{"a guest that is busy outlives a flood of new ones", func(f *fixture) {
+		{"an active guest survives a flood of new ones", func(f *fixture) {
 			busy, at := f.create(f.record("")), now
 			for i := range 40 {
 				at += second
@@ -140,7 +140,7 @@ func limitContract() []contract {
 				f.Fatal(err)
 			}
 		}},
-		{"a guest whose times are taken back goes by the new ones", func(f *fixture) {
+		{"a retimed guest is evicted by its new times", func(f *fixture) {
 			a, b := f.create(f.record("")), f.record("")
 			b.LastActive = now + hour
 			f.create(b)
@@ -154,7 +154,7 @@ func limitContract() []contract {
 				f.Fatalf("%d guests were removed, or another one", len(o.Removed))
 			}
 		}},
-		{"counts guests as they come and go", func(f *fixture) {
+		{"keeps the count of guests current", func(f *fixture) {
 			var guests []*persist.Record
 			for range 4 {
 				guests = append(guests, f.create(f.record("")))

@@ -39,7 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 		{"touch", touchContract()},
 		{"retime", retimeContract()},
 		{"destroy", destroyContract()},
-		{"a piece of a log-out", pieceContract()},
+		{"a piece of a logout", pieceContract()},
 		{"expire", expireContract()},
 		{"batch", batchContract()},
 		{"read", readContract()},

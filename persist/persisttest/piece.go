@@ -20,7 +20,7 @@ func (f *fixture) anns(n int) []*persist.Record {
 
 func pieceContract() []contract {
 	return []contract{
-		{"ends the greatest keys, and tells where to go on", func(f *fixture) {
+		{"deletes the greatest keys and returns where to continue", func(f *fixture) {
 			l := f.anns(5)
 			o := f.op(piece(2, 0, persist.ID{}))
 			f.is(o, persist.StatusApplied)
@@ -37,13 +37,13 @@ func pieceContract() []contract {
 				f.Fatalf("%d sessions of another user", n)
 			}
 		}},
-		{"that takes the last one leaves none", func(f *fixture) {
+		{"that deletes the last session reports none left", func(f *fixture) {
 			l := f.anns(2)
 			o := f.op(piece(2, 0, persist.ID{}))
 			f.removed(o, l...)
 			f.through(o, 0)
 		}},
-		{"spares what was created after the first", func(f *fixture) {
+		{"keeps sessions that were created after the first piece", func(f *fixture) {
 			l := f.anns(3)
 			o := f.op(piece(1, 0, persist.ID{}))
 			later := f.create(f.record("ann"))
@@ -55,7 +55,7 @@ func pieceContract() []contract {
 			f.through(o, 0)
 			f.stored(later)
 		}},
-		{"spares the session to keep, wherever that is", func(f *fixture) {
+		{"keeps the excepted session, whatever its key", func(f *fixture) {
 			for keep := range 3 {
 				l := f.anns(3)
 				var gone []persist.ID
@@ -74,13 +74,13 @@ func pieceContract() []contract {
 				f.is(f.op(destroyOp(l[keep].ID)), persist.StatusApplied)
 			}
 		}},
-		{"leaves nothing if the session to keep is all that is left", func(f *fixture) {
+		{"reports none left if only the excepted session remains", func(f *fixture) {
 			l := f.anns(2)
 			o := f.op(piece(1, 0, l[0].ID))
 			f.removed(o, l[1])
 			f.through(o, 0)
 		}},
-		{"applied again goes on", func(f *fixture) {
+		{"repeated continues", func(f *fixture) {
 			l := f.anns(5)
 			first := f.op(piece(1, 0, persist.ID{}))
 			f.op(piece(2, first.Through, persist.ID{}))
@@ -103,14 +103,14 @@ func pieceContract() []contract {
 			f.through(res.Ops[0], l[1].Key)
 			f.through(res.Ops[1], 0)
 		}},
-		{"without a number is all of them, up to its key", func(f *fixture) {
+		{"without Max deletes all up to its key", func(f *fixture) {
 			l := f.anns(4)
 			o := f.op(piece(0, l[2].Key, persist.ID{}))
 			f.removed(o, l[:3]...)
 			f.through(o, 0)
 			f.stored(l[3])
 		}},
-		{"below every key ends nothing", func(f *fixture) {
+		{"below every key deletes nothing", func(f *fixture) {
 			f.create(f.record("bob")) // otherwise the bound could be 0, which means no bound
 			l := f.anns(2)
 			o := f.op(piece(5, l[0].Key-1, persist.ID{}))
@@ -119,14 +119,14 @@ func pieceContract() []contract {
 			f.through(o, 0)
 			f.stored(l[0])
 		}},
-		{"with negative bounds fails and ends nothing", func(f *fixture) {
+		{"with negative bounds fails and deletes nothing", func(f *fixture) {
 			l := f.anns(2)
 			f.is(f.op(piece(-1, 0, persist.ID{})), persist.StatusFailed)
 			f.is(f.op(piece(0, -1, persist.ID{})), persist.StatusFailed)
 			f.stored(l[0])
 			f.stored(l[1])
 		}},
-		{"of nobody ends no guest", func(f *fixture) {
+		{"of no user deletes no guest", func(f *fixture) {
 			guest := f.create(f.record(""))
 			o := f.op(persist.Op{Kind: persist.OpDestroyUser, Max: 1})
 			f.removed(o)

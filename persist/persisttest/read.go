@@ -12,7 +12,7 @@ import (
 
 func readContract() []contract {
 	return []contract{
-		{"of what is not there is not found, and creates nothing", func(f *fixture) { // A3, A9, S6
+		{"of an unknown session is not found and creates nothing", func(f *fixture) { // A3, A9, S6
 			for range 20 {
 				f.gone(f.record("ann"))
 			}
@@ -28,7 +28,7 @@ func readContract() []contract {
 				}
 			}
 		}},
-		{"does not confuse hashes that begin or end alike", func(f *fixture) { // A7
+		{"distinguishes hashes with a common prefix or suffix", func(f *fixture) { // A7
 			r := f.create(f.record("ann"))
 			for _, i := range []int{0, 15, 31} {
 				h := r.Hash
@@ -59,7 +59,7 @@ func readContract() []contract {
 				f.Fatalf("%d sessions", n)
 			}
 		}},
-		{"returns what nobody else has", func(f *fixture) { // A26, S43
+		{"returns a copy", func(f *fixture) { // A26, S43
 			r := f.create(f.record("ann"))
 			a := f.byHash(r.Hash)
 			a.Data[0] = 'X'
@@ -88,7 +88,7 @@ func readContract() []contract {
 		{"sees what Apply has returned, from every goroutine", func(f *fixture) { // S30
 			readWhileApplying(f)
 		}},
-		{"finds nothing wrong with what nobody else has touched", func(f *fixture) { // D27
+		{"reports no foreign writes if there were none", func(f *fixture) { // D27
 			f.create(f.record("ann"))
 			if i, ok := f.b.(persist.Inspector); ok {
 				if i := i.Inspect(); i.Failed != nil || i.Warning != "" {

@@ -10,7 +10,7 @@ func replaceOp(r *persist.Record, l persist.Limit, id persist.ID) persist.Op {
 
 func replaceContract() []contract {
 	return []contract{
-		{"ends the session with the create", func(f *fixture) {
+		{"deletes the session with the create", func(f *fixture) {
 			other, old, r := f.create(f.record("ann")), f.create(f.record("ann")), f.record("ann")
 			o := f.op(replaceOp(r, persist.Limit{}, old.ID))
 			f.is(o, persist.StatusApplied)
@@ -34,13 +34,13 @@ func replaceContract() []contract {
 			f.is(o, persist.StatusApplied)
 			f.removed(o, only)
 		}},
-		{"evicts beside it what is beyond the limit", func(f *fixture) {
+		{"also evicts beyond the limit", func(f *fixture) {
 			a, b, c := f.create(f.record("ann")), f.create(f.record("ann")), f.create(f.record("ann"))
 			o := f.op(replaceOp(f.record("ann"), persist.Limit{Max: 2}, b.ID))
 			f.removed(o, a, b)
 			f.stored(c)
 		}},
-		{"an expired one ends too", func(f *fixture) {
+		{"deletes an expired one too", func(f *fixture) {
 			live, old := f.create(f.record("ann")), f.record("ann")
 			old.ExpiresAt = now
 			f.create(old)
@@ -49,7 +49,7 @@ func replaceContract() []contract {
 			f.removed(o, old)
 			f.stored(live)
 		}},
-		{"a create that is refused ends nothing", func(f *fixture) {
+		{"a refused create deletes nothing", func(f *fixture) {
 			a, old := f.create(f.record("ann")), f.create(f.record("ann"))
 			o := f.op(replaceOp(f.record("ann"), persist.Limit{Max: 1, Refuse: true}, old.ID))
 			f.is(o, persist.StatusFull)
@@ -73,7 +73,7 @@ func replaceContract() []contract {
 			f.stored(r)
 			f.stored(other)
 		}},
-		{"leaves alone what is not the user's, or not there", func(f *fixture) {
+		{"ignores a session that is not the user's or does not exist", func(f *fixture) {
 			bob, guest, upper := f.create(f.record("bob")), f.create(f.record("")), f.create(f.record("ANN"))
 			for _, id := range []persist.ID{bob.ID, guest.ID, upper.ID, idOf(1 << 40)} {
 				o := f.op(replaceOp(f.record("ann"), persist.Limit{}, id))
@@ -93,7 +93,7 @@ func replaceContract() []contract {
 			f.stored(guest)
 			f.is(f.op(replaceOp(f.record(""), persist.Limit{Max: 2, Refuse: true}, guest.ID)), persist.StatusFull)
 		}},
-		{"of two in one batch the second finds it gone", func(f *fixture) { // parallel logins of one browser
+		{"of two in one batch only the first replaces it", func(f *fixture) { // parallel logins of one browser
 			old := f.create(f.record("ann"))
 			res := f.apply(persist.Batch{Ops: []persist.Op{
 				replaceOp(f.record("ann"), persist.Limit{Max: 2}, old.ID), replaceOp(f.record("ann"), persist.Limit{Max: 2}, old.ID),
@@ -104,7 +104,7 @@ func replaceContract() []contract {
 				f.Fatalf("%d sessions, want 2", n)
 			}
 		}},
-		{"comes after the writes of its batch", func(f *fixture) {
+		{"runs after the writes of its batch", func(f *fixture) {
 			old := f.create(f.record("ann"))
 			res := f.apply(persist.Batch{
 				Writes: []persist.Write{writeTo(old, old.Version, 77)},

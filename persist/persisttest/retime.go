@@ -19,7 +19,7 @@ func retimeContract() []contract {
 		r.At, r.Until = back.RotatedAt, back.Until
 	}
 	return []contract{
-		{"of a touch takes every time back", func(f *fixture) {
+		{"of a touch corrects every time", func(f *fixture) {
 			for _, byID := range []bool{false, true} {
 				r, other := f.future(), f.future()
 				x := persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + hour}
@@ -33,7 +33,7 @@ func retimeContract() []contract {
 				f.stored(other)
 			}
 		}},
-		{"of a write takes every time back", func(f *fixture) {
+		{"of a write corrects every time", func(f *fixture) {
 			r := f.future()
 			w := writeTo(r, r.Version, 77)
 			w.Retime, w.LastActive, w.ExpiresAt = back, now+1, now+hour
@@ -49,7 +49,7 @@ func retimeContract() []contract {
 			f.is(f.write(w), persist.StatusConflict)
 			f.stored(r)
 		}},
-		{"leaves no end after the deadline", func(f *fixture) { // I6
+		{"leaves no expiry after the deadline", func(f *fixture) { // I6
 			r := f.future()
 			x := persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + 100*hour}
 			f.is(f.touch(x), persist.StatusApplied)
@@ -57,7 +57,7 @@ func retimeContract() []contract {
 			r.ExpiresAt = r.Deadline
 			f.stored(r)
 		}},
-		{"raises nothing of a rotation, nor ends a grace that has not begun to end", func(f *fixture) { // S24
+		{"never raises the times of a rotation, and keeps Until Unseen", func(f *fixture) { // S24
 			r := f.future()
 			r2 := f.record("ann")
 			r2.Rotation = &persist.Rotation{Previous: f.newHash(), At: now - 5, Until: persist.Unseen}
@@ -72,7 +72,7 @@ func retimeContract() []contract {
 				}
 			}
 		}},
-		{"leaves a session alone that was never rotated", func(f *fixture) {
+		{"leaves a never-rotated session without a rotation", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.touch(persist.Touch{Ref: r.Ref(), Retime: back, LastActive: now + 1, ExpiresAt: now + hour}), persist.StatusApplied)
 			r.CreatedAt, r.Deadline, r.AuthAt = back.CreatedAt, back.Deadline, back.AuthAt
@@ -93,7 +93,7 @@ func retimeContract() []contract {
 
 // clockContract checks that the time of the latest commit is stored to within a second.
 func clockContract() contract {
-	return contract{"tell the latest Batch.Now to a second", func(f *fixture) {
+	return contract{"return the latest Batch.Now to within a second", func(f *fixture) {
 		latest := int64(0)
 		for _, at := range []int64{now, now + 100, now + 2*second, now + second, now + 2*second + second/2, now + hour, now} {
 			f.apply(persist.Batch{Now: at, Ops: []persist.Op{createOp(f.record("ann"), persist.Limit{})}})

@@ -43,7 +43,7 @@ func rotateContract() []contract {
 				f.Fatal("it has another hash")
 			}
 		}},
-		{"keeps AuthAt if it is given none", func(f *fixture) {
+		{"keeps AuthAt without a new one", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			op.AuthAt = now - 7
@@ -97,7 +97,7 @@ func rotateContract() []contract {
 			f.noHash(op.From)
 			f.noHash(op.To)
 		}},
-		{"leaves data, times and version alone", func(f *fixture) {
+		{"does not change data, times or version", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			f.is(f.op(op), persist.StatusApplied)
@@ -106,7 +106,7 @@ func rotateContract() []contract {
 				f.Fatal("something else changed")
 			}
 		}},
-		{"seen ends the grace, and only ever sooner", func(f *fixture) { // S24
+		{"seen only ever shortens the grace", func(f *fixture) { // S24
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			op.Until = persist.Unseen
@@ -142,7 +142,7 @@ func rotateContract() []contract {
 			f.is(f.apply(persist.Batch{Now: now + 90*second, Ops: []persist.Op{again}}).Ops[0], persist.StatusApplied) // repeated: no effect
 			f.stored(r)
 		}},
-		{"replaces no successor that was seen, or is not the current one", func(f *fixture) {
+		{"replaces no successor that was seen or is not current", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			first := rotateOp(r, f.newHash())
 			first.Until = persist.Unseen
@@ -168,7 +168,7 @@ func rotateContract() []contract {
 			f.is(f.op(persist.Op{Kind: persist.OpRotate, Ref: never.Ref(), From: persist.Hash{}, To: f.newHash(), Lost: never.Hash}), persist.StatusConflict)
 			f.stored(never)
 		}},
-		{"a lost successor is replaced by no token that was in use", func(f *fixture) { // A30
+		{"a lost successor is not replaced by a token that was in use", func(f *fixture) { // A30
 			victim, r := f.create(f.record("ann")), f.create(f.record("bob"))
 			first := rotateOp(r, f.newHash())
 			first.Until = persist.Unseen
@@ -178,12 +178,12 @@ func rotateContract() []contract {
 			}
 			f.stored(victim)
 		}},
-		{"seen leaves a session that was never rotated alone", func(f *fixture) {
+		{"seen does not change a never-rotated session", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.op(persist.Op{Kind: persist.OpSeen, Ref: r.Ref(), To: r.Hash, Until: -1}), persist.StatusApplied)
 			f.stored(r)
 		}},
-		{"works by id alone", func(f *fixture) {
+		{"works with the ID alone", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			op := rotateOp(r, f.newHash())
 			op.Ref.Key = 0

@@ -24,45 +24,45 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b persist.Backend)) {
 			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			(&fixture{T: f.T, b: heard.b}).gone(r)
 		}},
-		{"a watch begins with a reset, and is then fresh", func(f *fixture, heard *listener) {
+		{"a watch begins with a reset, then reports Fresh", func(f *fixture, heard *listener) {
 			heard.until(f, "Fresh", func() bool { return heard.fresh })
 			if heard.resets != 1 {
 				f.Fatalf("%d resets", heard.resets)
 			}
 		}},
-		{"a destroyed session is told", func(f *fixture, heard *listener) { // S30
+		{"a destroyed session is announced", func(f *fixture, heard *listener) { // S30
 			r := f.create(f.record("ann"))
 			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
-		{"an evicted session is told", func(f *fixture, heard *listener) {
+		{"an evicted session is announced", func(f *fixture, heard *listener) {
 			r := f.create(f.record("ann"))
 			f.op(createOp(f.record("ann"), persist.Limit{Max: 1}))
 			heard.session(f, r.ID)
 		}},
-		{"a replaced session is told", func(f *fixture, heard *listener) {
+		{"a replaced session is announced", func(f *fixture, heard *listener) {
 			r := f.create(f.record("ann"))
 			f.op(replaceOp(f.record("ann"), persist.Limit{}, r.ID))
 			heard.session(f, r.ID)
 		}},
-		{"an expired session is told", func(f *fixture, heard *listener) {
+		{"an expired session is announced", func(f *fixture, heard *listener) {
 			r := f.record("ann")
 			r.ExpiresAt = now
 			f.create(r)
 			f.is(f.op(persist.Op{Kind: persist.OpExpire, Ref: r.Ref()}), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
-		{"a rotated session is told", func(f *fixture, heard *listener) {
+		{"a rotated session is announced", func(f *fixture, heard *listener) {
 			r := f.create(f.record("ann"))
 			f.is(f.op(rotateOp(r, f.newHash())), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
-		{"a write is told", func(f *fixture, heard *listener) { // A31
+		{"a write is announced", func(f *fixture, heard *listener) { // A31
 			r := f.create(f.record("ann"))
 			f.is(f.write(writeTo(r, r.Version, 77)), persist.StatusApplied)
 			heard.session(f, r.ID)
 		}},
-		{"the end of a user's sessions is told", func(f *fixture, heard *listener) {
+		{"a logout of a user is announced", func(f *fixture, heard *listener) {
 			keep := f.create(f.record("ann"))
 			f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}, Except: keep.ID})
 			want := persist.Event{Kind: persist.EventUserChanged, UserID: "ann", Except: keep.ID}
@@ -129,7 +129,7 @@ func (l *listener) until(f *fixture, what string, told func() bool) {
 		select {
 		case <-l.news:
 		case <-late:
-			f.Fatalf("%s was not told", what)
+			f.Fatalf("%s was not announced", what)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func writeContract() []contract {
 				f.Fatalf("version %d", got)
 			}
 		}},
-		{"conflicts with another version, and says which", func(f *fixture) { // S44, I5
+		{"conflicts with another version and returns it", func(f *fixture) { // S44, I5
 			r := f.create(f.record("ann"))
 			o := f.write(writeTo(r, r.Version+1, r.Version+2))
 			f.is(o, persist.StatusConflict)
@@ -42,7 +42,7 @@ func writeContract() []contract {
 			}
 			f.stored(r)
 		}},
-		{"applied again is applied", func(f *fixture) { // D9
+		{"repeated is applied", func(f *fixture) { // D9
 			r := f.create(f.record("ann"))
 			w := writeTo(r, r.Version, 77)
 			f.is(f.write(w), persist.StatusApplied)
@@ -71,7 +71,7 @@ func writeContract() []contract {
 			r.Data, r.Version, r.ExpiresAt = []byte(`{"w":1}`), 77, now-5
 			f.stored(r)
 		}},
-		{"asks for its data at most once", func(f *fixture) {
+		{"calls Data at most once", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			calls := 0
 			w := writeTo(r, r.Version, 77)
@@ -83,7 +83,7 @@ func writeContract() []contract {
 				f.Fatalf("%d calls", calls)
 			}
 		}},
-		{"takes large data", func(f *fixture) {
+		{"accepts large data", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			w := writeTo(r, r.Version, 77)
 			w.Data = func() []byte { return make([]byte, 1<<20) }
@@ -112,14 +112,14 @@ func touchContract() []contract {
 				f.stored(r)
 			}
 		}},
-		{"older than what is stored changes nothing", func(f *fixture) { // S29
+		{"older than the stored times changes nothing", func(f *fixture) { // S29
 			r := f.create(f.record("ann"))
 			f.is(f.touch(touch(r, now+5)), persist.StatusApplied)
 			f.is(f.touch(touch(r, now+4)), persist.StatusApplied)
 			r.LastActive, r.ExpiresAt = now+5, now+5+hour
 			f.stored(r)
 		}},
-		{"of the same age replaces the end", func(f *fixture) {
+		{"of the same age replaces the expiry", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			x := touch(r, r.LastActive)
 			x.ExpiresAt = now + 3
@@ -137,14 +137,14 @@ func touchContract() []contract {
 			f.is(f.touch(touch(f.record("ann"), now)), persist.StatusGone)
 			f.gone(r)
 		}},
-		{"of a destroyed session touches no other", func(f *fixture) { // D4
+		{"of a destroyed session changes no other session", func(f *fixture) { // D4
 			r := f.create(f.record("ann"))
 			f.is(f.op(destroyOp(r.ID)), persist.StatusApplied)
 			other := f.create(f.record("ann"))
 			f.is(f.touch(touch(r, now+5)), persist.StatusGone)
 			f.stored(other)
 		}},
-		{"leaves the version alone", func(f *fixture) {
+		{"does not change the version", func(f *fixture) {
 			r := f.create(f.record("ann"))
 			f.is(f.touch(touch(r, now)), persist.StatusApplied)
 			f.is(f.write(writeTo(r, r.Version, 77)), persist.StatusApplied)
