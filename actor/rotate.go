@@ -146,7 +146,8 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 	}
 	e, live := p.entry, p.entry != nil && c.hot.ByID(p.ref.ID) == p.entry
 	switch {
-	case e == nil: // a retry of what nobody waits for
+	case e == nil:
+		p.settleLockedOut(c, o)
 	case o.Status == persist.StatusApplied && live:
 		p.rotated(c, b)
 	case o.Status == persist.StatusApplied || o.Status == persist.StatusGone:

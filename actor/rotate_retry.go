@@ -70,3 +70,24 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 	c.replaceToken(e, &n, p.to)
 	c.endWatch(e.ID())
 }
+
+// settleLockedOut takes the outcome for a session that lockOut has given the token that nobody
+// has. If it was done, the row has the proof of identity, and memory takes it over. If the row
+// has another token, or is gone, memory forgets the session: the next call reads the disk. A
+// session that a later rotation has changed since waits for the outcome of that one.
+func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
+	e := c.hot.ByID(p.ref.ID)
+	switch {
+	case e == nil: // it has ended
+	case o.Status == persist.StatusApplied:
+		if n := *e.Value(); p.authAt > max(n.AuthAt, 0) {
+			n.AuthAt = p.authAt
+			c.hot.Put(e, &n, n.cost())
+		}
+	case e.Key() != p.to:
+	case o.Status == persist.StatusGone:
+		c.drop(e, persist.ErrNotFound)
+	default:
+		c.drop(e, ErrConflict)
+	}
+}

@@ -227,3 +227,36 @@ func TestRotateRetriesInTheOrderOfAcceptance(t *testing.T) {
 		})
 	}
 }
+
+// TestRotateOfALockedOutSessionFollowsTheDisk when the retry tells what is there: the token that
+// nobody has and the proof of identity, another token, or no row.
+func TestRotateOfALockedOutSessionFollowsTheDisk(t *testing.T) {
+	for _, want := range []persist.Status{persist.StatusApplied, persist.StatusConflict, persist.StatusGone} {
+		g := newHarness(t, nil)
+		rec, other := g.create("u"), persist.Hash{77}
+		r := g.rotate(rec.ID, 1)
+		r.change.Reauth = true
+		g.do(r)
+		g.unknown(false)
+		elsewhere := map[persist.Status][]persist.Op{
+			persist.StatusConflict: {{Kind: persist.OpRotate, Ref: rec.Ref(), From: rec.Hash, To: other}},
+			persist.StatusGone:     {{Kind: persist.OpDestroy, Ref: rec.Ref()}},
+		}
+		if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: elsewhere[want]}); err != nil {
+			t.Fatal(err)
+		}
+		g.pass(1_000_000)
+		done := g.commit()
+		equal(t, "outcome", done.result.Ops[0].Status, want)
+		g.do(done)
+		equal(t, "the old token opens", g.opens(rec.Hash), false)
+		equal(t, "the other one opens", g.opens(other), want == persist.StatusConflict)
+		row, _ := g.disk.ByID(t.Context(), rec.ID)
+		if e := g.c.hot.ByID(rec.ID); want == persist.StatusApplied {
+			equal(t, "proof of identity", e.Value().AuthAt, row.AuthAt)
+		} else {
+			equal(t, "in memory", e != nil, want == persist.StatusConflict)
+		}
+		equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
+	}
+}
