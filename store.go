@@ -1,6 +1,7 @@
 package sessile
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -30,7 +31,9 @@ type Store struct {
 	actor    *actor.Actor
 	clock    *storeClock
 	log      *zap.Logger
-	touch    int64 // Config.TouchInterval, microseconds
+	touch    int64         // Config.TouchInterval, microseconds
+	alone    bool          // no other node writes
+	lease    time.Duration // of the backend, if others do
 	closed   atomic.Bool
 	close    func() error
 }
@@ -78,10 +81,14 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	traits := backend.Traits()
+	if !traits.Exclusive {
+		traits.Clock = 0 // another node's
+	}
 	clock, unproven := newClock(cfg, traits.Clock)
 	s := &Store{
 		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
 		clock: clock, log: cfg.logger(), touch: cfg.TouchInterval.Microseconds(),
+		alone: traits.Exclusive, lease: cmp.Or(traits.Lease, persist.DefaultLease),
 	}
 	s.actor = actor.Start(backend, actor.Config{
 		Entries: cfg.CacheSize, Bytes: cfg.CacheBytes,
@@ -89,7 +96,7 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 		MaxPending: cfg.MaxPending, MaxPendingBytes: cfg.MaxPendingBytes,
 		MaxTombstones: maxTombstones, MaxLoads: maxLoads, MaxWaiting: maxWaiting, Patience: patience,
 		CleanupInterval: max(cfg.CleanupInterval, 0), CloseTimeout: cfg.CloseTimeout,
-		Lease: lease, Exclusive: traits.Exclusive, Seed: seed,
+		Lease: s.lease, Exclusive: traits.Exclusive, ExpiryGrace: cfg.BatchInterval + cfg.TouchInterval + clockSkew, Seed: seed,
 		TTL: cfg.TTL.Microseconds(), MaxLifetime: max(cfg.MaxLifetime, 0).Microseconds(),
 		Grace: cfg.RotateGrace.Microseconds(), Unproven: unproven,
 		Now: s.clock.micros, Tick: s.clock.tick, Observe: s.observe,
@@ -108,10 +115,11 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 const (
 	maxTombstones = 1 << 20 // remembered ends, about 250 bytes each, while the disk refuses to store them
 	maxLoads      = 1024    // cold reads under way, on a few connections: some 20 ms of work
-	lease         = 1e9     // one second: how long memory is trusted without news from a shared backend
 
 	maxWaiting = 4096                  // callers in line at a bound
 	patience   = 50 * time.Millisecond // and how long they wait there
+
+	clockSkew = 10 * time.Second // between the clocks of nodes, where they share a backend
 )
 
 // randomSeed seeds the jitter of retries. It is not secret.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sessile/sessile/persist"
@@ -62,7 +63,11 @@ func (a *Actor) expired(ctx context.Context, after int64) (x chunk) {
 		return chunk{err: ErrClosed}
 	}
 	defer a.diskReads.end()
-	x.refs, x.next, x.err = a.backend.Expired(ctx, a.cfg.Now(), after, sweepChunk)
+	now := a.cfg.Now()
+	if !a.cfg.Exclusive { // by the backend's own clock
+		now = -a.cfg.ExpiryGrace.Microseconds()
+	}
+	x.refs, x.next, x.err = a.backend.Expired(ctx, now, after, sweepChunk)
 	return x
 }
 
@@ -94,11 +99,23 @@ func (a *Actor) sweep(ctx context.Context) {
 }
 
 // watchBackend listens to what others change, until ctx ends. If the backend stops telling,
-// memory may be outdated in anything: all of it is dropped, as by a reset.
+// memory may be outdated in anything: all of it is dropped, as by a reset. Then the watch begins
+// again, after a pause that grows while it ends soon.
 func (a *Actor) watchBackend(ctx context.Context) {
 	s := sink{a: a}
-	if err := a.backend.Watch(ctx, s); err != nil && ctx.Err() == nil {
-		s.Reset("watching the backend: " + err.Error())
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		began := a.cfg.Tick()
+		err := a.backend.Watch(ctx, s)
+		if ctx.Err() != nil {
+			return
+		}
+		s.Reset(fmt.Sprintf("the watch of the backend has ended: %v", err))
+		if a.cfg.Tick()-began > retryMost.Microseconds() {
+			wait = retryFirst
+		}
+		if !pause(ctx, wait) {
+			return
+		}
 	}
 }
 
@@ -106,9 +123,10 @@ func (a *Actor) watchBackend(ctx context.Context) {
 // were dropped could not be made up for.
 type sink struct{ a *Actor }
 
-func (s sink) Reset(reason string)               { s.tell(reset{reason}) }
+func (s sink) Reset(reason string)               { s.tell(reset{reason, s.a.cfg.Tick()}) }
 func (s sink) Invalidate(events []persist.Event) { s.tell(invalidate{events}) }
-func (s sink) Fresh(age time.Duration)           { s.tell(renew{age}) }
+func (s sink) Now() persist.Instant              { return persist.Instant(s.a.cfg.Tick()) }
+func (s sink) Fresh(at persist.Instant)          { s.tell(renew{int64(at)}) }
 func (s sink) tell(m message) {
 	select {
 	case s.a.inbox <- m:

@@ -12,6 +12,7 @@ import (
 // outcomes come in the order of batches, and a session is in flight once at most.
 type batch struct {
 	items   *persist.Batch
+	now     int64
 	ops     []operation
 	writes  []*dirty
 	touches []*dirty
@@ -29,7 +30,10 @@ type batch struct {
 // The backend applies changes before operations. So an eviction sees the touches of its user,
 // and a destroy wins over a change of the same session.
 func (c *core) nextBatch() *persist.Batch {
-	b := &batch{items: &persist.Batch{Now: c.now}, began: c.tick}
+	b := &batch{items: new(persist.Batch), now: c.now, began: c.tick}
+	if c.exclusive { // else the backend's own clock counts
+		b.items.Now = c.now
+	}
 	due, room := c.changesDue(), c.bulkRoom()
 	if len(c.ops.ready) > 0 {
 		c.fillOps(b, room)

@@ -24,6 +24,7 @@ type Config struct {
 	CleanupInterval time.Duration // between sweeps of expired sessions, 0 = never
 	CloseTimeout    time.Duration // how long Close tries to write when the disk fails, and waits for reads
 	Lease           time.Duration // how long memory is trusted after the backend said it is fresh
+	ExpiryGrace     time.Duration // how long a shared backend keeps what is over: another node may have renewed it
 	Exclusive       bool          // nobody else writes: memory is trusted without end, but after a rest not before a look
 	TTL             int64         // bounds a sliding lifetime that is the configuration's, microseconds; 0 = no bound
 	MaxLifetime     int64         // and an absolute one
@@ -83,7 +84,9 @@ type core struct {
 	admission
 
 	exclusive    bool
-	lease        int64 // memory may be served before then
+	lease        int64 // memory may be served before that tick
+	resetAt      int64 // tick of the last reset
+	rereadTick   int64 // at which watched sessions were last read again because the lease was over
 	use          use
 	closing      bool   // nothing new is accepted
 	finished     bool   // nothing more is written
@@ -101,7 +104,7 @@ type chore func(c *core) (done bool)
 // carries it out; see publish. It is valid until the next step, which uses its arrays again.
 type effects struct {
 	epoch   uint64          // see core.epoch
-	lease   int64           // memory may be served until then
+	lease   int64           // memory may be served before that tick
 	refuse  bool            // refuse whatever grows without asking the loop
 	ended   []chan struct{} // their sessions are over
 	replies []reply

@@ -80,7 +80,7 @@ func TestCreateOfUnknownOutcomeWritesWatchedSessions(t *testing.T) {
 func TestCreateOfUnknownOutcomeInstallsNoRowThatWasReadBefore(t *testing.T) {
 	g := newHarness(t, nil)
 	first := g.create("u")
-	g.do(reset{"test"})
+	g.do(reset{reason: "test"})
 	r := g.read(first.Hash)
 	load := g.answer(g.do(r), r).load
 	c := g.createReq("u")

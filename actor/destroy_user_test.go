@@ -135,7 +135,7 @@ func TestDestroyUserInPiecesSparesALoginBetweenThem(t *testing.T) {
 	g.settle() // the second piece was in flight
 	g.ok(g.settle(), login)
 	equal(t, "opens", g.opens(login.record.Hash), true)
-	g.do(reset{"test"})
+	g.do(reset{reason: "test"})
 	equal(t, "opens, cold", g.opens(login.record.Hash), true)
 	second := g.wipe("u")
 	g.do(second)

@@ -34,6 +34,7 @@ type flight struct {
 	first  uint64
 	since  int64
 	wait   waiters
+	view   *View // what was written
 }
 
 // change gives e a new version and marks it for the disk. data says that more than its times
@@ -73,7 +74,7 @@ func (c *core) account(d *dirty) {
 
 // acknowledge answers a change: at once, or when it is on disk.
 func (c *core) acknowledge(x *call, d *dirty, v *View, durable bool) {
-	if !durable {
+	if !durable && c.exclusive {
 		c.answer(x, v)
 		return
 	}
@@ -116,7 +117,8 @@ func (c *core) clean(d *dirty) {
 // outcome.
 func (d *dirty) settle(c *core, o persist.Outcome) {
 	if c.dirty[d.entry.ID()] != d || !d.flight.on {
-		return // its session ended meanwhile
+		d.settleWithout(c, o)
+		return
 	}
 	switch o.Status {
 	case persist.StatusApplied:
@@ -148,6 +150,26 @@ func (d *dirty) gone(c *core) {
 	c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 }
 
+// settleWithout takes the outcome for a session that has left memory meanwhile: it has ended,
+// and nobody waits, or it has yielded to a change of another node. What memory has read since
+// then may be from before this commit.
+func (d *dirty) settleWithout(c *core, o persist.Outcome) {
+	switch o.Status {
+	case persist.StatusApplied:
+		if d.flight.data {
+			c.outdated(persist.ID(d.entry.ID()))
+		}
+		c.answerAll(&d.flight.wait, d.flight.view)
+	case persist.StatusConflict:
+		c.lost(&d.flight.wait)
+	case persist.StatusGone:
+		c.failAll(&d.flight.wait, persist.ErrNotFound)
+	default:
+		c.failAll(&d.flight.wait, unavailable(o.Err))
+	}
+	d.flight = flight{}
+}
+
 // acked answers those who waited for what is now on disk. If the session has changed again
 // since, it is still in the queue and stays dirty.
 func (d *dirty) acked(c *core) {
@@ -169,12 +191,16 @@ func (d *dirty) acked(c *core) {
 //  2. The retry writes version 3 and names 1 as its base.
 //  3. The disk has 2.
 //
-// So version 3 is written again on top of it. Where others write too, theirs wins, and memory
-// forgets its own.
+// So version 3 is written again on top of it. Where others write too, theirs wins, and
+// callers apply their changes to it.
 func (d *dirty) conflicted(c *core, stored persist.Version) {
 	c.stats.Conflicts++
 	if !c.exclusive {
-		c.drop(d.entry, ErrConflict)
+		var lost waiters
+		d.flight.wait.moveTo(&lost)
+		c.overwritten(persist.ID(d.entry.ID()))
+		c.yield(d.entry)
+		c.lost(&lost)
 		return
 	}
 	d.base = stored
@@ -224,7 +250,7 @@ func (c *core) putBack() {
 func (c *core) fill(b *batch, d *dirty) {
 	c.queue.take(d)
 	v := d.entry.Value()
-	d.flight = flight{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since}
+	d.flight = flight{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since, view: v}
 	d.wait.moveTo(&d.flight.wait)
 	var retime *persist.Retime
 	if d.retime {

@@ -58,6 +58,9 @@ func (x *expireCommand) run(c *core) {
 		}
 		x.open++
 		p := &expireOp{ref: ref, command: x}
+		if !c.exclusive {
+			p.grace = c.cfg.ExpiryGrace.Microseconds()
+		}
 		p.bulk = 1
 		c.accept(p)
 	}
@@ -72,9 +75,12 @@ type expireOp struct {
 	pending
 	ref     persist.Ref
 	command *expireCommand
+	grace   int64
 }
 
-func (p *expireOp) encode() persist.Op { return persist.Op{Kind: persist.OpExpire, Ref: p.ref} }
+func (p *expireOp) encode() persist.Op {
+	return persist.Op{Kind: persist.OpExpire, Ref: p.ref, Grace: p.grace}
+}
 
 // settle counts what was deleted. Conflict says that the row is active: its times lie in the
 // future, or the backend's clock is behind.

@@ -270,7 +270,7 @@ func (g *harness) startCommit() {
 // cold evicts what is on disk, if it is to.
 func (g *harness) cold(do bool) {
 	if do {
-		g.do(reset{"test"})
+		g.do(reset{reason: "test"})
 	}
 }
 
@@ -423,7 +423,7 @@ func (g *harness) shortLived(d int64) *persist.Record {
 // shared is a harness whose backend others write to, with a lease of a second.
 func shared(t *testing.T) *harness {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Second })
-	g.do(renew{0})
+	g.do(renew{g.now})
 	return g
 }
 

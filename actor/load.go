@@ -24,8 +24,11 @@ type load struct {
 	commitsBefore uint64           // commits of tombstones before it began: it sees what those deleted
 	leader        *call            // who reads
 	waiters       waiters
-	stale         bool          // another node changed something meanwhile: answer from it, install nothing
-	elem          *list.Element // of loads.order
+	stale         bool            // anything may have changed elsewhere meanwhile: answer from it, install nothing
+	news          []persist.Event // what has changed elsewhere meanwhile
+	through       bool            // its caller must not be answered from memory, nor by a read that began before
+	began         int64           // tick
+	elem          *list.Element   // of loads.order
 }
 
 type loadKind uint8
@@ -58,7 +61,9 @@ func started(e *list.Element) *load {
 
 // remove takes l out of those in progress. Its leader reads no more.
 func (a *loads) remove(l *load) {
-	delete(a.shared, l.key())
+	if a.shared[l.key()] == l {
+		delete(a.shared, l.key())
+	}
 	a.order.Remove(l.elem)
 	l.leader.load = nil
 }
@@ -70,10 +75,20 @@ func (a *loads) markStale() {
 	}
 }
 
+// joinable returns a load in progress that serves x as well as l would, nil if there is none.
+// Where others write too, what one reads that began a lease ago may be older than x may see.
+func (c *core) joinable(l *load) *load {
+	same := c.loads.shared[l.key()]
+	if same == nil || l.through || !c.exclusive && c.tick-same.began >= c.cfg.Lease.Microseconds() {
+		return nil
+	}
+	return same
+}
+
 // startLoad has x wait for l, or for the same load if one is in progress. What ends sessions
 // is not held up by reads at their bound: it must be able to refuse its session.
 func (c *core) startLoad(x *call, l *load) {
-	if same := c.loads.shared[l.key()]; same != nil {
+	if same := c.joinable(l); same != nil {
 		same.waiters.add(x)
 		return
 	}
@@ -85,8 +100,8 @@ func (c *core) startLoad(x *call, l *load) {
 		c.enqueue(&c.reads, x, c.cfg.MaxLoads)
 		return
 	}
-	l.commitsBefore, l.leader, x.load = c.tombstones.commits, x, l
-	if l.kind != byUser {
+	l.commitsBefore, l.began, l.leader, x.load = c.tombstones.commits, c.tick, x, l
+	if l.kind != byUser && !l.through {
 		c.loads.shared[l.key()] = l
 	}
 	l.elem = c.loads.order.PushBack(l)
@@ -153,12 +168,10 @@ func (m *loaded) handle(c *core) {
 // A watched session that is not in the store any more has ended elsewhere.
 func (c *core) loadFailed(l *load, m *loaded) {
 	gone := errors.Is(m.err, persist.ErrNotFound)
-	known := gone && c.trusted() && (l.kind == byToken && c.hot.ByKey(l.token.Hash) != nil || l.kind == byID && c.hot.ByID(l.id) != nil)
-	if gone && !known && l.kind == byToken {
-		c.stats.UnknownTokens++
-	}
-	if gone && !known && l.kind == byID && c.watched.byID[l.id] != nil {
-		c.over(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
+	e := c.asked(l)
+	known := gone && e != nil && c.trusted() && c.usable(e) && !l.through
+	if gone && !known {
+		c.notStored(l, e)
 	}
 	if known {
 		l.leader.self.run(c)
@@ -174,56 +187,78 @@ func (c *core) loadFailed(l *load, m *loaded) {
 	}
 }
 
+// notStored notes that the row is not there which a load has asked for. e is the session in
+// memory, nil if there is none.
+func (c *core) notStored(l *load, e *entry) {
+	if l.kind == byToken {
+		c.stats.UnknownTokens++
+	}
+	shared := e != nil && !c.exclusive // another node has ended it
+	switch {
+	case l.kind == byID && (shared || c.watched.byID[l.id] != nil):
+		c.over(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
+	case shared: // or it has another token
+		c.yield(e)
+	}
+}
+
+// asked is the session in memory that a load asks for, nil if there is none.
+func (c *core) asked(l *load) *entry {
+	switch l.kind {
+	case byToken:
+		return c.hot.ByKey(l.token.Hash)
+	case byID:
+		return c.hot.ByID(l.id)
+	default:
+		return nil
+	}
+}
+
 // decide holds a record against what happened since its load began. It is done anew for each
 // call that waited: the command of the one before may have ended the session.
 func (c *core) decide(l *load, r persist.Record) decision {
-	if e := c.hot.ByID(r.ID); e != nil && (c.trusted() || e.Pinned()) {
+	if e := c.hot.ByID(r.ID); e != nil && c.usable(e) && !l.through && (c.exclusive || agrees(e, r)) {
 		return useMemory
 	}
 	if d := c.tombstones.decide(l.commitsBefore, r); d != install {
 		return d
 	}
-	if l.stale {
+	if l.outdated(r) {
 		return answerOnly
 	}
 	return install
 }
 
-// serve has x go on with a record, by way of memory if it may be installed. Where the lease
-// has lapsed memory is outdated for all we know, and the row replaces what it has, but for
-// what is pinned: that is newer than the disk.
+// serve has x go on with a record, by way of memory if it may be installed. Of one that is
+// not installed only a read can: a change needs an entry, and reads it again.
 func (c *core) serve(l *load, x *call, r persist.Record) {
-	d := c.decide(l, r)
-	e := c.hot.ByID(r.ID)
-	if e != nil && !c.trusted() && !e.Pinned() && (d == install || d == answerOnly) {
-		c.hot.Remove(e) // outdated for all we know
-		e = nil
-	}
-	switch {
-	case d == refuse:
+	switch d := c.decide(l, r); d {
+	case refuse:
 		c.fail(x, persist.ErrNotFound)
-	case d == readAgain:
+	case readAgain:
 		x.self.run(c)
-	case e != nil:
-		x.self.(sessionCommand).with(c, e) //nolint:forcetypeassert,errcheck // no other command loads a session
-	default:
-		c.serveRow(x, d, r)
+	case useMemory:
+		x.self.(sessionCommand).with(c, c.hot.ByID(r.ID)) //nolint:forcetypeassert,errcheck // no other command loads a session
+	case install:
+		x.self.(sessionCommand).with(c, c.installed(r)) //nolint:forcetypeassert,errcheck // the same
+	case answerOnly:
+		v, _ := c.cfg.read(r, c.now)
+		if self, reads := x.self.(viewer); reads {
+			self.from(c, v, r.Hash)
+			return
+		}
+		x.self.run(c)
 	}
 }
 
-// serveRow has x go on with a record that memory does not have. Of one that is not
-// installed only a read can: a change needs an entry, and reads it again.
-func (c *core) serveRow(x *call, d decision, r persist.Record) {
+// installed puts a record into memory. What memory has of the session yields to it: it is not
+// trusted, or it would have been used.
+func (c *core) installed(r persist.Record) *entry {
 	v, moved := c.cfg.read(r, c.now)
-	self, reads := x.self.(viewer)
-	switch {
-	case d == install:
-		x.self.(sessionCommand).with(c, c.install(r, v, moved)) //nolint:forcetypeassert,errcheck // no other command loads a session
-	case reads:
-		self.from(c, v, r.Hash)
-	default:
-		x.self.run(c)
+	if e := c.hot.ByID(r.ID); e != nil {
+		return c.replace(e, r, v, moved)
 	}
+	return c.install(r, v, moved)
 }
 
 // viewer is a command that can do with a view which is not in memory: a read.
@@ -241,7 +276,7 @@ func (c *core) install(r persist.Record, v *View, moved bool) *entry {
 	if v.graced(c.now) {
 		c.hot.Alias(e, v.Previous)
 	}
-	if moved {
+	if moved && c.exclusive {
 		c.change(e, v, false).retime = true
 	}
 	if w := c.watched.byID[r.ID]; w != nil && w.entry == nil {

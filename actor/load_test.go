@@ -68,7 +68,7 @@ func TestTombstonesOfOneRowDoNotGrowDuringASlowRead(t *testing.T) {
 func TestReadFindsATokenWhileItsRotationsSettle(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
-	g.do(reset{"test"}) // it is on disk alone
+	g.do(reset{reason: "test"}) // it is on disk alone
 	r := g.read(rec.Hash)
 	load := g.answer(g.do(r), r).load
 	g.startCommit()
@@ -90,7 +90,7 @@ func TestReadFindsATokenWhileItsRotationsSettle(t *testing.T) {
 func TestTouchFindsItsSessionWhileALoginSettles(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
-	g.do(reset{"test"})
+	g.do(reset{reason: "test"})
 	r := g.touch(rec.ID)
 	load := g.answer(g.do(r), r).load
 	g.c.install(*rec, viewOf(*rec), false)

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/sessile/sessile/persist"
 )
 
 // view sends a command that is answered with a view, and waits for the answer. After that the
@@ -233,9 +235,23 @@ func signal(c chan struct{}) {
 func (a *Actor) write() {
 	defer close(a.results)
 	for b := range a.batches {
-		res, err := a.backend.Apply(a.writing, b)
+		res, err := a.apply(b)
 		a.results <- committed{res, err}
 	}
+}
+
+// applyTimeout is how long a commit of a shared backend may take. One connection that hangs
+// must not stop every write of the node.
+const applyTimeout = 2 * time.Second
+
+func (a *Actor) apply(b *persist.Batch) (persist.Result, error) {
+	ctx := a.writing
+	if !a.cfg.Exclusive {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, applyTimeout)
+		defer cancel()
+	}
+	return a.backend.Apply(ctx, b)
 }
 
 // wakeTimer wakes the loop. Most steps leave the time as it is, and then the timer

@@ -52,7 +52,7 @@ func TestEpochChangesWithABatchAndAReset(t *testing.T) {
 	leaves := g.epoch(g.pass(interval))
 	equal(t, "epoch when it leaves", leaves != 0 && leaves != before, true)
 	equal(t, "epoch when it is written", g.epoch(g.settle()), leaves)
-	after := g.epoch(g.do(reset{"foreign writer"}))
+	after := g.epoch(g.do(reset{reason: "foreign writer"}))
 	equal(t, "epoch after a reset", after != 0 && after != leaves, true)
 	equal(t, "epoch when it closes", g.epoch(g.do(closing{})), 0)
 }
@@ -109,12 +109,12 @@ func TestEpochAllowsTheInstallOfARowUntilItEnds(t *testing.T) {
 			g.pass(interval)
 			g.settle()
 		}, false},
-		"others write": {func(g *harness, _ *persist.Record) { g.do(reset{"foreign writer"}) }, false},
+		"others write": {func(g *harness, _ *persist.Record) { g.do(reset{reason: "foreign writer"}) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newHarness(t, nil)
 			rec := g.create("u")
-			epoch := g.epoch(g.do(reset{"forget"})) // it is on disk alone
+			epoch := g.epoch(g.do(reset{reason: "forget"})) // it is on disk alone
 			c.meanwhile(g, rec)
 			row, err := g.disk.ByHash(t.Context(), persist.TokenKey{Hash: rec.Hash})
 			if err != nil {

@@ -1,53 +1,60 @@
 package actor
 
 import (
-	"time"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
 
 // What a backend's Watch tells of other nodes, and of others who write the store.
 type (
-	reset      struct{ reason string }
+	reset struct {
+		reason string
+		at     int64 // tick at which the backend said so
+	}
 	invalidate struct{ events []persist.Event }
-	renew      struct{ age time.Duration }
+	renew      struct{ at int64 } // a tick: everything committed before it has been delivered
 )
 
 // handle drops everything that is not on its way to the disk, and what is as soon as it is
 // there: hot.Clear leaves pinned entries until they are let go. Loads and creates that are
-// under way may be outdated, and are not installed. Watched sessions are read again. Where
-// others write too, memory is not trusted until the backend says that it is fresh.
+// under way may be outdated, and are not installed. Watched sessions are read again.
+//
+// Where others write too, pinned sessions yield at once, and memory is not trusted before
+// the backend says that it is fresh.
 func (m reset) handle(c *core) {
 	c.epochChanges++
 	c.hot.Clear()
 	c.loads.markStale()
 	c.markBatchStale()
-	c.rereadWatched()
 	if !c.exclusive {
-		c.lease = 0
+		c.lease, c.resetAt = 0, m.at
+		for e := range c.hot.All() {
+			c.yield(e)
+		}
 	}
+	c.rereadWatched()
 	c.event(Event{Kind: EventCacheReset, Reason: m.reason})
 }
 
-// handle drops what another node has changed, its unwritten changes too: theirs is on disk,
-// and ours would be refused with a conflict. A row that is being read may be from before that
-// change.
+// handle has the sessions yield that another node has changed. A row of theirs that is being
+// read may be from before that change.
 func (m invalidate) handle(c *core) {
 	for _, ev := range m.events {
 		switch ev.Kind {
 		case persist.EventSessionChanged:
 			if e := c.hot.ByID(ev.ID); e != nil {
-				c.drop(e, ErrConflict)
+				c.yield(e)
 			}
 		case persist.EventUserChanged:
 			for e := range c.hot.ByUser(ev.UserID) {
 				if e.ID() != ev.Except {
-					c.drop(e, ErrConflict)
+					c.yield(e)
 				}
 			}
 		}
 	}
-	c.loads.markStale()
+	c.loads.hear(m.events)
 	c.markBatchStale()
 }
 
@@ -59,10 +66,143 @@ func (c *core) markBatchStale() {
 	}
 }
 
-// handle renews the lease: everything older than age has been delivered. A lease never gets
-// shorter by that: news may come out of order.
+// handle renews the lease: everything committed before m.at has been delivered. A lease never
+// gets shorter by that: news may come out of order. News from before a reset says nothing.
 func (m renew) handle(c *core) {
-	if !c.exclusive {
-		c.lease = max(c.lease, c.now-m.age.Microseconds()+c.cfg.Lease.Microseconds())
+	if !c.exclusive && m.at >= c.resetAt {
+		c.lease = max(c.lease, m.at+c.cfg.Lease.Microseconds())
 	}
+}
+
+// mostNews is how many events a load keeps.
+const mostNews = 64
+
+// hear notes what another node has changed. A row of that may be from before the change.
+func (a *loads) hear(events []persist.Event) {
+	for e := a.order.Front(); e != nil; e = e.Next() {
+		l := started(e)
+		l.news = append(l.news, events...)
+		if len(l.news) > mostNews {
+			l.news, l.stale = nil, true
+		}
+	}
+}
+
+// outdated reports whether a row that l has read may be from before a change elsewhere.
+func (l *load) outdated(r persist.Record) bool {
+	return l.stale || slices.ContainsFunc(l.news, func(ev persist.Event) bool {
+		return ev.Kind == persist.EventSessionChanged && ev.ID == r.ID ||
+			ev.Kind == persist.EventUserChanged && ev.UserID == r.UserID && ev.Except != r.ID
+	})
+}
+
+// usable reports whether a command may go on with a session in memory. Where others write
+// too, what memory takes for expired may have been renewed by another node, which is no
+// event: the row is read again.
+func (c *core) usable(e *entry) bool {
+	if c.exclusive {
+		return c.trusted() || e.Pinned()
+	}
+	return c.trusted() && e.Value().ActiveAt(c.now)
+}
+
+// agrees reports whether memory has a session as the row has it, accesses aside. Where others
+// write too, a row that differs is newer, because news come late; or it is older than a commit
+// of our own, of which there is a tombstone then.
+func agrees(e *entry, r persist.Record) bool {
+	return e.Key() == r.Hash && e.Value().Version == r.Version
+}
+
+// yield takes out of memory a session that others may have changed. It ends nothing:
+//
+//   - Callers whose changes have not left for the database apply them to the row.
+//   - Callers whose changes are in flight wait for the outcome.
+//   - Who watches the session goes on to do so when it has been read again.
+//
+// An access that has not left is lost, unless the row is at hand: see load.replace.
+func (c *core) yield(e *entry) {
+	if e.Detached() { // a log-out has ended it, and is yet to clear it
+		c.drop(e, persist.ErrNotFound)
+		return
+	}
+	again := c.takeOut(e)
+	c.runAgain(&again)
+}
+
+// takeOut is yield, and returns the callers that have to begin anew.
+func (c *core) takeOut(e *entry) (again waiters) {
+	id := persist.ID(e.ID())
+	c.hot.Remove(e)
+	if w := c.watched.byID[id]; w != nil && w.entry == e {
+		c.rereadOne(w)
+	}
+	if d := c.dirty[id]; d != nil {
+		d.wait.moveTo(&again)
+		c.clean(d)
+	}
+	return again
+}
+
+// replace has a session yield to the row that was just read. The row keeps an access that
+// memory alone knows of.
+func (c *core) replace(e *entry, r persist.Record, v *View, moved bool) *entry {
+	old, unwritten := e.Value(), c.dirty[r.ID] != nil
+	again := c.takeOut(e)
+	e = c.install(r, v, moved)
+	if unwritten && old.LastActive > v.LastActive {
+		n := *v
+		n.access(old.LastActive, old.ExpiresAt, false)
+		c.change(e, &n, false)
+	}
+	c.runAgain(&again)
+	return e
+}
+
+// runAgain has commands begin anew.
+func (c *core) runAgain(w *waiters) {
+	var l waiters // a command may come to wait in w again
+	for w.moveTo(&l); l.n > 0; {
+		l.take().self.run(c)
+	}
+}
+
+// mostConflicts is how often a command finds that another node was first. Then it fails.
+const mostConflicts = 3
+
+// lost has commands begin anew whose writes another node has overtaken.
+func (c *core) lost(w *waiters) {
+	for x := w.first; x != nil; {
+		next := x.next
+		if x.conflicts++; x.conflicts == mostConflicts {
+			c.fail(x, ErrConflict)
+		}
+		x = next
+	}
+	c.runAgain(w)
+}
+
+// outdated has a session yield whose row was written by an operation that memory has not
+// followed. A load that began before must not bring the old row back.
+func (c *core) outdated(id persist.ID) {
+	c.overwritten(id)
+	if e := c.hot.ByID(id); e != nil {
+		c.yield(e)
+	}
+}
+
+// leaseOver has watched sessions read again when the lease is over, and once a lease while it
+// stays over: nobody else asks whether they are there still.
+func (c *core) leaseOver() {
+	if c.tick >= c.rereadAt() {
+		c.rereadTick = c.tick
+		c.rereadWatched()
+	}
+}
+
+// rereadAt is the tick at which that is due, or forever.
+func (c *core) rereadAt() int64 {
+	if c.exclusive || len(c.watched.byID) == 0 {
+		return forever
+	}
+	return max(c.lease, c.rereadTick+c.cfg.Lease.Microseconds())
 }

@@ -16,8 +16,8 @@ func TestLeaseEndsAtItsInstant(t *testing.T) {
 	rec := g.create("u")
 	equal(t, "lapsed before any news", g.stats().LeaseLapsed, true)
 	end := g.now + 1000 - 300
-	equal(t, "lease", g.do(renew{micro(300)}).lease, end)
-	equal(t, "lease after older news", g.do(renew{micro(800)}).lease, end)
+	equal(t, "lease", g.do(renew{g.now - 300}).lease, end)
+	equal(t, "lease after older news", g.do(renew{g.now - 800}).lease, end)
 	g.now = end - 1
 	r := g.read(rec.Hash)
 	g.ok(g.do(r), r)
@@ -44,7 +44,7 @@ func TestInvalidationDropsWhatAnotherNodeChanged(t *testing.T) {
 // shared backend: with the lease over, a list shows what memory has rather than what it has just read.
 func TestListAfterTheLeaseShowsWhatTheDiskHas(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Second })
-	g.send(renew{0})
+	g.send(renew{g.now})
 	rec := g.create("u")
 	g.now += 10_000_000 // no news: the lease is over
 	r := g.list("u")
@@ -67,7 +67,7 @@ func TestListAfterTheLeaseShowsWhatTheDiskHas(t *testing.T) {
 // shared backend: another node destroys the session between our commit and its settling.
 func TestInvalidationBeforeACreateSettlesIsKept(t *testing.T) {
 	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Hour })
-	g.send(renew{0})
+	g.send(renew{g.now})
 	c := g.createReq("u")
 	g.send(c)
 	done := g.commit()
@@ -79,7 +79,7 @@ func TestInvalidationBeforeACreateSettlesIsKept(t *testing.T) {
 	g.send(done)
 	for range 10 {
 		g.now += 1_000_000
-		g.send(renew{0})
+		g.send(renew{g.now})
 	}
 	if g.p.index.Get((*[32]byte)(&c.record.Hash)) != nil {
 		t.Fatal("the other node's log-out was acknowledged, and this node serves the session from memory for ever")
@@ -92,7 +92,7 @@ func TestReadBeforeAnInvalidationAnswersAndIsNotKept(t *testing.T) {
 		g := shared(t)
 		rec := g.create("u")
 		g.cold(true)
-		g.do(renew{0})
+		g.do(renew{g.now})
 		var r command = g.read(rec.Hash)
 		if byID {
 			r = g.readID(rec.ID)
@@ -120,37 +120,150 @@ func TestLeaseThatHasEndedLetsTheDiskReplaceMemory(t *testing.T) {
 		offer := &loaded{load: l, record: row}
 		equal(t, "version", g.ok(g.do(offer), r).view.Version, 77)
 	}
-	r := g.update(rec.ID, "1")
-	w := g.by(r)
-	g.ok(w, r)
-	read := g.read(rec.Hash) // what is not on disk yet is newer than the disk
+}
+
+// TestUpdateInFlightIsAnsweredThoughItsSessionHasYielded: the lease is over, and a row that was
+// read before the commit replaces what memory has.
+func TestUpdateInFlightIsAnsweredThoughItsSessionHasYielded(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	up := g.update(rec.ID, "1")
+	g.waits(g.do(up), up)
+	g.carries(0, 1, 0)
+	g.now += 1_000_000
+	r := g.read(rec.Hash)
+	l := g.answer(g.do(r), r).load
 	row, _ := g.disk.ByID(t.Context(), rec.ID)
-	l := g.answer(g.do(read), read).load
-	offer := &loaded{load: l, record: row}
-	equal(t, "data", string(g.ok(g.do(offer), read).view.Doc.JSON()), `{"k":1}`)
+	equal(t, "read meanwhile", string(g.ok(g.do(&loaded{load: l, record: row}), r).view.Doc.JSON()), `{}`)
+	equal(t, "updated", string(g.ok(g.settle(), up).view.Doc.JSON()), `{"k":1}`)
+	g.do(renew{g.now})
+	equal(t, "read after that", string(g.find(rec.Hash).view.Doc.JSON()), `{"k":1}`)
+}
+
+// conflict settles the batch in flight as if another node had written its session before.
+func (g *harness) conflict() *effects {
+	g.batch = nil
+	return g.do(committed{result: persist.Result{Writes: []persist.Outcome{{Status: persist.StatusConflict, Version: 99}}}})
+}
+
+// reload answers the load that x has to do, with what is stored.
+func (g *harness) reload(out *effects, x command, id persist.ID) *effects {
+	g.Helper()
+	l := g.answer(out, x).load
+	row, err := g.disk.ByID(g.Context(), id)
+	return g.do(&loaded{load: l, record: row, err: err})
+}
+
+// TestUpdateThatAnotherNodeOvertakesIsAppliedToItsRow, three times; then it is a conflict.
+func TestUpdateThatAnotherNodeOvertakesIsAppliedToItsRow(t *testing.T) {
+	for _, lost := range []int{1, 2, 3} {
+		g := shared(t)
+		rec := g.create("u")
+		up := g.update(rec.ID, "1")
+		g.do(up)
+		for n := 1; ; n++ {
+			_, err := g.disk.Apply(t.Context(), &persist.Batch{Writes: []persist.Write{{
+				Ref: rec.Ref(), If: persist.Version(98 + n), Next: persist.Version(99 + n), ExpiresAt: rec.ExpiresAt,
+				Data: func() []byte { return []byte(`{"other":1}`) },
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := g.conflict()
+			if n == mostConflicts {
+				g.refused(out, up, ErrConflict)
+				break
+			}
+			g.waits(g.reload(out, up, rec.ID), up)
+			if n == lost {
+				g.ok(g.settle(), up)
+				break
+			}
+		}
+		equal(t, "idle", g.c.idle(), true)
+	}
+}
+
+// TestRotateThatAnotherNodeOvertakesReplacesItsToken, or says that the token was replaced.
+func TestRotateThatAnotherNodeOvertakesReplacesItsToken(t *testing.T) {
+	for _, from := range []bool{false, true} {
+		g := shared(t)
+		rec := g.create("u")
+		r := g.rotate(rec.ID, 1)
+		if from {
+			r.change.From = rec.Hash
+		}
+		g.do(r)
+		rotate := persist.Op{Kind: persist.OpRotate, Ref: rec.Ref(), From: rec.Hash, To: persist.Hash{77}}
+		if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{rotate}}); err != nil {
+			t.Fatal(err)
+		}
+		out := g.reload(g.settle(), r, rec.ID)
+		if from {
+			g.rotatedError(g.answer(out, r))
+			continue
+		}
+		g.ok(g.settle(), r)
+		g.okay(g.find(persist.Hash{2, 1}))
+	}
+}
+
+// TestRotateWhoseSessionAnotherNodeChangesHandsOutTheToken: the news come while it is in flight.
+func TestRotateWhoseSessionAnotherNodeChangesHandsOutTheToken(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+	g.ok(g.reload(g.settle(), r, rec.ID), r)
+	g.okay(g.find(persist.Hash{2, 1}))
+	g.rotatedError(g.find(rec.Hash))
+}
+
+// TestTouchOutlivesALeaseThatIsOver: the row that replaces memory keeps the access.
+func TestTouchOutlivesALeaseThatIsOver(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.now += 1_000_000 - interval/2
+	touch := g.touch(rec.ID)
+	g.ok(g.do(touch), touch)
+	at := g.now
+	g.now += interval / 2
+	r := g.readID(rec.ID)
+	g.ok(g.reload(g.do(r), r, rec.ID), r)
+	g.pass(interval)
+	g.settle()
+	row, _ := g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "last active", row.LastActive, at)
 }
 
 // TestLeaseServesMemoryUntilItEnds: at that instant Peek finds nothing.
 func TestLeaseServesMemoryUntilItEnds(t *testing.T) {
 	inBubble(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Second }, func(l *live) {
 		rec := l.newSession("u")
-		peek := func(now int64) bool { return l.Peek(&rec.Hash, now) != nil }
-		equal(t, "before any news", peek(l.now), false)
-		sink{l.Actor}.Fresh(0)
+		peek := func() bool { return l.Peek(&rec.Hash, l.now) != nil }
+		equal(t, "before any news", peek(), false)
+		sink{l.Actor}.Fresh(sink{l.Actor}.Now())
 		synctest.Wait()
-		equal(t, "within the lease", peek(l.now+999_999), true)
-		equal(t, "at its end", peek(l.now+1_000_000), false)
+		l.later(time.Second - time.Microsecond)
+		equal(t, "within the lease", peek(), true)
+		l.later(time.Microsecond)
+		equal(t, "at its end", peek(), false)
+		sink{l.Actor}.Fresh(sink{l.Actor}.Now())
+		synctest.Wait()
+		equal(t, "after news", peek(), true)
 		l.forget()
-		equal(t, "after a reset", peek(l.now), false)
+		equal(t, "after a reset", peek(), false)
 	})
 }
 
-// TestWatchThatFailsResetsTheCache: anything may have been missed.
-func TestWatchThatFailsResetsTheCache(t *testing.T) {
+// TestWatchThatEndsResetsTheCacheAndIsStartedAgain: anything may have been missed. The pauses
+// grow from 20 ms to a second.
+func TestWatchThatEndsResetsTheCacheAndIsStartedAgain(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel() // Watch returns at once
 	for _, fails := range []error{nil, persist.ErrUnavailable} {
-		resets := 0
+		watches, resets := 0, 0
 		synctest.Test(t, func(t *testing.T) {
 			cfg := newHarness(t, nil).c.cfg
 			cfg.Now = func() int64 { return time.Now().UnixMicro() }
@@ -161,13 +274,14 @@ func TestWatchThatFailsResetsTheCache(t *testing.T) {
 				}
 			}
 			backend := persisttest.Hook(newHarness(t, nil).disk, persisttest.Hooks{
-				Before: persisttest.On(persisttest.Watch, func(c *persisttest.Call) { c.Ctx = ended }),
+				Before: persisttest.On(persisttest.Watch, func(c *persisttest.Call) { watches++; c.Ctx = ended }),
 				Fail:   persisttest.FailOn(persisttest.Watch, fails),
 			})
 			a := Start(backend, cfg)
-			synctest.Wait()
+			<-time.After(10 * time.Second)
 			equal(t, "close", a.Close(), nil)
 		})
-		equal(t, "reset", resets == 1, fails != nil)
+		equal(t, "watches", watches, 15) // after 20, 40, 80, 160, 320, 640 ms, and then once a second
+		equal(t, "resets", resets, watches)
 	}
 }

@@ -10,7 +10,8 @@ import (
 // had an answer.
 type readCommand struct {
 	call
-	token persist.TokenKey
+	token   persist.TokenKey
+	through bool // by way of the database, whatever memory has
 }
 
 // Find finds a session by its token's hash, in memory or on disk, expired ones
@@ -26,11 +27,19 @@ func (a *Actor) Find(ctx context.Context, k persist.TokenKey) (*View, error) {
 	return a.view(ctx, a.inbox, x)
 }
 
+// Verify is Find by way of the database: it sees what any node has committed before the call.
+// Where nobody else writes it is Find.
+func (a *Actor) Verify(ctx context.Context, k persist.TokenKey) (*View, error) {
+	x := fresh[readCommand](&a.pools.read)
+	x.token, x.through = k, !a.cfg.Exclusive
+	return a.view(ctx, a.inbox, x)
+}
+
 // run looks again in memory: the session may have come since the caller looked. Then a
 // tombstone answers, which is cheaper than the disk and knows more: a token that was just
 // replaced is not on disk any more.
 func (x *readCommand) run(c *core) {
-	if e := c.hot.ByKey(x.token.Hash); e != nil && c.trusted() {
+	if e := c.hot.ByKey(x.token.Hash); e != nil && c.trusted() && c.usable(e) && !x.through {
 		c.answer(&x.call, e.Value())
 		return
 	}
@@ -38,7 +47,7 @@ func (x *readCommand) run(c *core) {
 		c.fail(&x.call, err)
 		return
 	}
-	c.startLoad(&x.call, &load{kind: byToken, token: x.token})
+	c.startLoad(&x.call, &load{kind: byToken, token: x.token, through: x.through})
 }
 
 func (x *readCommand) with(c *core, e *entry) { x.from(c, e.Value(), e.Key()) }
@@ -71,7 +80,12 @@ func (a *Actor) Read(ctx context.Context, id persist.ID) (*View, error) {
 	return a.view(ctx, a.inbox, x)
 }
 
-func (x *readIDCommand) with(c *core, e *entry) { c.answer(&x.call, e.Value()) }
+func (x *readIDCommand) with(c *core, e *entry) {
+	if len(c.watched.unread) > 0 && c.watched.unread[x.id] != nil { // memory is trusted again
+		c.watchEntry(c.watched.unread[x.id], e)
+	}
+	c.answer(&x.call, e.Value())
+}
 
 func (x *readIDCommand) from(c *core, v *View, _ persist.Hash) { c.answer(&x.call, v) }
 

@@ -16,13 +16,18 @@ import (
 // without asking the loop (optimistic), and by a load that the loop hands out (coldRead).
 
 // Peek finds a session by its token's hash in memory: no lock, no message, no
-// allocation. now is compared with the lease alone: the caller must check the view's end,
-// and Previous and Until, because it may be found by the token before. nil means: ask Find.
+// allocation. The caller must check the view's end, and Previous and Until, because it may be
+// found by the token before. nil means: ask Find. Where others write too that is also the
+// answer for a session that has expired by now: another node may have renewed it.
 func (a *Actor) Peek(h *persist.Hash, now int64) *View {
-	if now >= a.published.lease.Load() {
+	lease := a.published.lease.Load()
+	if lease != forever && a.cfg.Tick() >= lease {
 		return nil
 	}
 	v := a.published.index.Get((*[32]byte)(h))
+	if v != nil && lease != forever && !v.ActiveAt(now) {
+		return nil
+	}
 	if v != nil {
 		a.hits.add()
 	}

@@ -12,7 +12,7 @@ func TestReadBeforeAResetAnswersAndIsNotKept(t *testing.T) {
 	for _, r := range []command{g.read(rec.Hash), g.readID(rec.ID)} {
 		l := g.answer(g.do(r), r).load
 		row, _ := g.disk.ByID(t.Context(), rec.ID)
-		g.do(reset{"another program has written"})
+		g.do(reset{reason: "another program has written"})
 		g.okay(g.answer(g.do(&loaded{load: l, record: row}), r))
 		equal(t, "kept", g.stats().Hot, 0)
 	}
@@ -24,7 +24,7 @@ func TestCreateDuringAResetIsNotKept(t *testing.T) {
 	x := g.createReq("u")
 	g.do(x)
 	done := g.commit()
-	g.do(reset{"another program has written"})
+	g.do(reset{reason: "another program has written"})
 	g.ok(g.do(done), x)
 	equal(t, "kept", g.stats().Hot, 0)
 }

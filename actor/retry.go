@@ -52,8 +52,10 @@ func (c *core) failBatch(b *batch, err error) {
 	c.retry.at = c.tick + c.delay(c.retry.n)
 	c.retry.n++
 	for _, d := range slices.Concat(b.writes, b.touches) {
-		if c.dirty[d.entry.ID()] == d && d.flight.on {
-			c.failAll(&d.flight.wait, err)
+		c.failAll(&d.flight.wait, err)
+		if !c.exclusive && d.flight.data {
+			d.giveUp(c)
+		} else if c.dirty[d.entry.ID()] == d && d.flight.on {
 			d.requeue(c)
 		}
 	}
@@ -67,6 +69,13 @@ func (c *core) failBatch(b *batch, err error) {
 		}
 	}
 	c.ops.putBack(again)
+}
+
+// giveUp forgets a change whose commit has failed where others write too. Its caller has been
+// told. It may be done all the same, so the row is read again.
+func (d *dirty) giveUp(c *core) {
+	d.flight = flight{}
+	c.outdated(d.entry.ID())
 }
 
 // postpone has an operation that failed by itself wait until its next try. Others may

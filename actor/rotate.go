@@ -21,6 +21,7 @@ type rotateCommand struct {
 	sessionCall
 	change TokenChange
 	op     *rotateOp
+	done   bool // it is on disk, under a session that memory has forgotten meanwhile
 }
 
 // Rotate replaces a session's token. It is on disk, and the old token dead but for its grace,
@@ -43,10 +44,17 @@ func (a *Actor) Rotate(ctx context.Context, id persist.ID, t TokenChange) (*View
 // prepare decides, when all that was accepted before has left.
 func (x *rotateCommand) with(c *core, e *entry) {
 	v := e.Value()
+	if x.done && x.change.To == e.Key() {
+		c.answer(&x.call, v)
+		return
+	}
 	lost := x.change.Until != 0 && v.SuccessorLost(x.change.From, c.now)
 	switch {
 	case !v.ActiveAt(c.now):
 		c.fail(&x.call, ErrExpired)
+		return
+	case x.done: // and replaced again since
+		c.fail(&x.call, &RotatedError{ID: x.id, At: c.now})
 		return
 	case x.change.From != (persist.Hash{}) && x.change.From != e.Key() && !lost:
 		c.fail(&x.call, &RotatedError{ID: x.id, At: c.now})
@@ -113,6 +121,8 @@ func (p *rotateOp) prepare(c *core, _ *batch) bool {
 		}
 	}
 	switch {
+	case c.hot.ByID(p.entry.ID()) != p.entry && !c.exclusive: // it has yielded, or ended
+		c.runAgain(&p.waiters)
 	case c.hot.ByID(p.entry.ID()) != p.entry:
 		c.failAll(&p.waiters, persist.ErrNotFound)
 	case p.required != (persist.Hash{}) && p.required != p.from && !lost:
@@ -158,15 +168,31 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		k := c.tombstones.addToken(&tokenTombstone{hash: p.from})
 		c.tombstones.commitOne(k)
 		c.tombstones.addVersion(p.ref.ID)
+		if o.Status == persist.StatusApplied && !c.exclusive {
+			p.readBack(c)
+		}
 		c.failAll(&p.waiters, persist.ErrNotFound)
+	case o.Status == persist.StatusConflict && !c.exclusive: // another node has rotated it
+		c.outdated(p.ref.ID)
+		c.lost(&p.waiters)
 	case o.Status == persist.StatusConflict:
-		if live && (!c.exclusive || p.dead != nil) {
-			c.drop(e, ErrConflict) // another node has rotated it, or memory has said too much
+		if live && p.dead != nil {
+			c.drop(e, ErrConflict) // memory has said too much
 		}
 		c.failAll(&p.waiters, ErrConflict)
 	default:
 		c.failAll(&p.waiters, unavailable(o.Err))
 	}
+}
+
+// readBack has those who wait read the session that p has given its new token: it has yielded
+// to a change of another node meanwhile, or has ended.
+func (p *rotateOp) readBack(c *core) {
+	c.outdated(p.ref.ID)
+	for x := p.first; x != nil; x = x.next {
+		x.self.(*rotateCommand).done = true //nolint:forcetypeassert,errcheck // nobody else waits for it
+	}
+	c.runAgain(&p.waiters)
 }
 
 // rotated answers with the session under its new token.
@@ -175,7 +201,7 @@ func (p *rotateOp) rotated(c *core, b *batch) {
 	if p.lost != (persist.Hash{}) {
 		c.tombstones.commitOne(c.tombstones.addToken(&tokenTombstone{hash: p.lost}))
 	}
-	v := p.give(c, b.items.Now)
+	v := p.give(c, b.now)
 	c.stats.Rotated++
 	c.event(Event{Kind: EventRotated, ID: v.ID, UserID: v.UserID})
 	c.answerAll(&p.waiters, v)

@@ -103,7 +103,7 @@ func TestRotateKillsTheOldToken(t *testing.T) {
 	equal(t, "rotated", g.stats().Rotated, 1)
 	for _, cold := range []bool{false, true} {
 		if cold {
-			g.do(reset{"test"})
+			g.do(reset{reason: "test"})
 		}
 		equal(t, "when it was replaced", g.rotatedError(g.find(rec.Hash)).At, at)
 		g.okay(g.find(r.change.To))

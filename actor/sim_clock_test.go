@@ -226,7 +226,7 @@ func (m *clockSim) act() {
 	case k < 82:
 		m.restart()
 	case k < 86:
-		m.send(reset{"test"}) // everything is read anew
+		m.send(reset{reason: "test"}) // everything is read anew
 	case k < 90:
 		m.hand(m.pick())
 	case k < 94:

@@ -276,7 +276,7 @@ func (m *sim) act() {
 		m.noise()
 	case k < 98:
 		m.write()
-		m.send(reset{"foreign writer"})
+		m.send(reset{reason: "foreign writer"})
 	case k < 99:
 		m.reread()
 	case k == 99 && m.rng.IntN(8) == 0:

@@ -38,6 +38,8 @@ type call struct {
 	grows        bool // makes more wait for the disk, and may be refused for it
 	endsSessions bool // never refused for want of room
 
+	conflicts uint8 // how often another node was first
+
 	answered bool
 	reusable bool   // set by the caller: nobody looks at it any more
 	queued   bool   // waits for room
@@ -93,6 +95,7 @@ func (c *core) advance() {
 		c.ops.release(c.tick)
 	}
 	if len(c.watched.byEnd) > 0 {
+		c.leaseOver()
 		c.expireWatched()
 	}
 	if len(c.chores) > 0 {
@@ -120,7 +123,7 @@ func (c *core) work() {
 // wake is how long nothing is due. Everything but the ends of watched sessions is due by
 // the monotonic clock.
 func (c *core) wake() time.Duration {
-	at := min(c.batchAt(), c.admissionAt())
+	at := min(c.batchAt(), c.admissionAt(), c.rereadAt())
 	if len(c.ops.delayed) > 0 {
 		at = min(at, c.ops.delayed.next())
 	}
@@ -180,7 +183,7 @@ func (x *call) handle(c *core) {
 // resident returns the entry of a session. If it is not in memory, x is answered or
 // waits for a load, and the result is nil.
 func (c *core) resident(x *call, id persist.ID) *entry {
-	if e := c.hot.ByID(id); e != nil && (c.trusted() || e.Pinned()) {
+	if e := c.hot.ByID(id); e != nil && c.usable(e) {
 		return e
 	}
 	if c.tombstones.sessions[id] != nil {
@@ -193,7 +196,7 @@ func (c *core) resident(x *call, id persist.ID) *entry {
 
 // trusted reports whether memory may be served. Where nobody else writes it always may,
 // except in a store that rests: its lease is 0 until the backend has been looked at.
-func (c *core) trusted() bool { return c.now < c.lease }
+func (c *core) trusted() bool { return c.tick < c.lease }
 
 // answer answers x with a view, once.
 func (c *core) answer(x *call, v *View) {

@@ -149,7 +149,7 @@ func TestDoneReadsItsSessionAgainAfterAReset(t *testing.T) {
 				_, err := g.disk.Apply(t.Context(), &persist.Batch{Now: g.now, Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: persist.Ref{ID: rec.ID}}}})
 				equal(t, "destroyed by others", err, nil)
 			}
-			out := g.do(reset{"another program has written"})
+			out := g.do(reset{reason: "another program has written"})
 			equal(t, "to be read again", out.reread, true)
 			equal(t, "ended at once", len(out.ended), 0)
 			if g.p.index.Get((*[32]byte)(&rec.Hash)) != nil && !c.changed {
@@ -184,7 +184,7 @@ func TestDoneAfterAResetWatchesWhatIsOnDisk(t *testing.T) {
 	g := newHarness(t, nil)
 	rec := g.create("u")
 	g.do(g.update(rec.ID, "1"))
-	g.do(reset{"another program has written"})
+	g.do(reset{reason: "another program has written"})
 	w := g.watch(rec.ID)
 	out := g.do(w)
 	g.ok(out, w)

@@ -12,6 +12,7 @@ type watch struct {
 	entry   *entry // pinned; nil after a reset, until it is read again
 	done    chan struct{}
 	callers int
+	asked   bool // its end has come, and it was read again: another node may have renewed it
 }
 
 // watchlist holds the sessions that are watched, by their ends. So a step looks at one of
@@ -41,20 +42,28 @@ func (c *core) watchEntry(w *watch, e *entry) {
 	}
 	delete(c.watched.unread, w.id)
 	c.hot.Pin(e)
-	w.entry = e
+	w.entry, w.asked = e, w.asked && !e.Value().ActiveAt(c.now)
 }
 
 // rereadWatched has watched sessions read again: nobody else may ask for them, and who
 // watches one that is gone waits for its end.
 func (c *core) rereadWatched() {
-	for id, w := range c.watched.byID {
+	for _, w := range c.watched.byID {
 		if w.entry != nil {
-			c.hot.Unpin(w.entry)
-			w.entry = nil
-			c.watched.unread[id] = w
+			c.rereadOne(w)
 		}
 	}
 	c.out.reread = len(c.watched.unread) > 0
+}
+
+// rereadOne has one watched session read again.
+func (c *core) rereadOne(w *watch) {
+	if w.entry != nil {
+		c.hot.Unpin(w.entry)
+		w.entry = nil
+	}
+	c.watched.unread[w.id] = w
+	c.out.reread = true
 }
 
 // endUnread tells those who watch sessions of a user that memory does not have.
@@ -77,12 +86,18 @@ func (c *core) unwatch(id persist.ID, w *watch) {
 }
 
 // expireWatched ends watched sessions whose time has come, a slice of them: thousands may end
-// at once, and the next step does the others.
+// at once, and the next step does the others. Where others write too, they are read again first.
 func (c *core) expireWatched() {
 	for n := 0; n < sliceSize && c.watched.byEnd.due(c.now); n++ {
 		w := c.watched.byEnd[0]
 		if end := c.endOf(w); c.now < end {
 			c.watched.byEnd.set(w, end)
+			continue
+		}
+		if !c.exclusive && !w.asked {
+			w.asked = true
+			c.rereadOne(w)
+			c.watched.byEnd.set(w, c.now+retryMost.Microseconds())
 			continue
 		}
 		c.endWatch(w.id)

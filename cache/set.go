@@ -2,6 +2,7 @@ package cache
 
 import (
 	"iter"
+	"maps"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -44,6 +45,9 @@ func (s *Set[V]) ByKey(key [32]byte) *Entry[V] {
 
 // ByID returns the entry of an ID, or nil.
 func (s *Set[V]) ByID(id [16]byte) *Entry[V] { return s.ids[id] }
+
+// All yields every entry. The loop may remove the entry that it was just given.
+func (s *Set[V]) All() iter.Seq[*Entry[V]] { return maps.Values(s.ids) }
 
 // ByUser yields the entries of a user; it yields none for "". The loop may remove the entry that
 // it was just given.

@@ -5,11 +5,10 @@
 // token, only the token's [Hash]. All times are Unix microseconds in UTC.
 //
 // The suite in persisttest checks a backend against this contract. Where the two differ,
-// the suite is right.
+// the suite is right. The suite in persisttest/nodes checks a backend that nodes share.
 package persist
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 )
@@ -51,6 +50,8 @@ type UserKey struct {
 // that it is unknown. A session that is created after another was committed gets a
 // greater key. Sessions with close keys should be stored close together, because they
 // are written together.
+//
+// A Ref whose Key is not the session's own names nothing. The outcome is StatusGone.
 type Ref struct {
 	ID  ID
 	Key int64
@@ -71,7 +72,7 @@ type Identity struct {
 	ID          ID
 	Deadline    int64 // absolute end, or NoDeadline
 	Defaults    Defaults
-	UserID      string // valid UTF-8. A backend may refuse one that contains NUL: the create is StatusFailed
+	UserID      string // valid UTF-8 without NUL, empty for a guest
 	Key         int64  // the backend's handle; the backend sets it
 	CreatedAt   int64
 	TTL         int64 // sliding lifetime: each access renews it
@@ -142,7 +143,7 @@ const (
 	// Limit evicts the user's least recently active active sessions, ties by ID, and never
 	// the new one. For a guest, Limit bounds all guests together, including expired ones.
 	// The least recently active guests go first, ties by creation order. That order is
-	// exact.
+	// exact. A shared backend may count guests approximately. It says by how much.
 	//
 	// Repeating a create (same ID, same hash) is StatusApplied and changes nothing. If another
 	// session has the ID or the hash, the outcome is StatusConflict and nothing changes.
@@ -174,8 +175,8 @@ const (
 	// A repeated piece deletes what is left by then. A negative Max or Through is StatusFailed
 	// and changes nothing.
 	OpDestroyUser
-	// OpExpire deletes the session Ref if it has ended by Batch.Now. The outcome is
-	// StatusApplied, StatusGone if it does not exist, or StatusConflict if it is still active.
+	// OpExpire deletes the session Ref if it had ended by Batch.Now less Grace. The outcome is
+	// StatusApplied, StatusGone if it does not exist, or StatusConflict otherwise.
 	OpExpire
 )
 
@@ -195,6 +196,7 @@ type Op struct {
 	Except   ID      // OpDestroyUser
 	Through  int64   // OpDestroyUser: greatest key to delete, 0 = no bound
 	Max      int     // OpDestroyUser: how many to delete, 0 = no bound
+	Grace    int64   // OpExpire: microseconds; 0 over an Exclusive backend
 }
 
 // Write replaces the data and the times of a session. It never inserts.
@@ -224,8 +226,14 @@ type Touch struct {
 // Batch is one atomic commit. The backend applies Writes and Touches first, in any order,
 // then Ops in their order. There is at most one Write and one Touch per session. A destroy
 // therefore always wins over a write of the same session, and an eviction sees the touches.
+//
+// Touches without a Retime need less. The backend may commit them before the rest, and keep
+// them if the rest fails. If a batch contains nothing else, they need not be durable when
+// Apply returns: a crash of the database may lose those of the last second.
 type Batch struct {
-	Now     int64 // decides which sessions are active; see Traits.Clock
+	// Now decides which sessions are active. A node that shares the backend passes 0. Then
+	// the backend's own clock decides, which is the same for all nodes.
+	Now     int64
 	Ops     []Op
 	Writes  []Write
 	Touches []Touch
@@ -268,66 +276,4 @@ type Result struct {
 	Ops     []Outcome
 	Writes  []Outcome
 	Touches []Outcome
-}
-
-// Listing holds the sessions of a user, including expired ones, in no particular order.
-type Listing struct {
-	Records    []Record
-	Unreadable int // rows that could not be read and are missing from Records
-}
-
-// Reader reads the committed sessions. It is safe for concurrent use. A backend may combine
-// concurrent calls into one query. Errors: ErrNotFound, ErrCorrupt if the row cannot be
-// read, ErrUnavailable, and those of the context.
-type Reader interface {
-	// ByHash finds a session by the hash of its current or its previous token.
-	ByHash(ctx context.Context, k TokenKey) (Record, error)
-	ByID(ctx context.Context, id ID) (Record, error)
-	ByUser(ctx context.Context, u UserKey) (Listing, error)
-	// Expired returns sessions that have ended by now, and sessions whose last activity is
-	// later than now. It returns at most limit of them, in key order, with keys greater
-	// than after. Each call looks at a bounded number of rows. next is the after of the
-	// next call, or 0 at the end.
-	Expired(ctx context.Context, now, after int64, limit int) (refs []Ref, next int64, err error)
-}
-
-// Backend stores sessions.
-type Backend interface {
-	Reader
-	// Apply commits b atomically. When it returns nil, every StatusApplied item is on disk and
-	// other nodes are told about it. The error is ErrUnavailable if nothing was done, or
-	// ErrUnknown if the batch may be committed. Either way, every item may be retried.
-	//
-	// One goroutine at a time calls Apply. Apply must honour ctx: when the actor's Close
-	// gives up, it cancels ctx and waits until Apply returns.
-	Apply(ctx context.Context, b *Batch) (Result, error)
-	// Watch reports changes by other nodes to s until ctx ends. It reconnects by itself. An
-	// Exclusive backend only reports writes that should not happen.
-	Watch(ctx context.Context, s Sink) error
-	Traits() Traits
-	// Close closes the backend. It is idempotent. No call is running and none follows,
-	// except for hung reads: the actor waits for those only up to its CloseTimeout.
-	Close() error
-}
-
-// Looker is implemented by an Exclusive backend that is not notified of foreign writes and
-// has to check for them. Nobody else should write to it.
-type Looker interface {
-	// Look reports to s what has happened since the last Look. The actor calls it about
-	// once a second while the store is used, and after an idle period before it trusts
-	// memory again. Calls never overlap. again asks for another call even if the store
-	// stays idle.
-	Look(s Sink) (again bool)
-}
-
-// Traits describe a backend.
-type Traits struct {
-	Engine    string // name and version
-	Exclusive bool   // nobody else writes: the actor trusts memory, but calls Look first after an idle period
-	// StoreKey is 32 random bytes that were generated with the store and are stored in it.
-	// It is the key for routing tags and token seals.
-	StoreKey []byte
-	// Clock is the latest Batch.Now that any process committed. It may be up to a second
-	// behind, because it is only stored with commits that happen anyway. 0 = unknown.
-	Clock int64
 }

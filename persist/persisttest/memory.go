@@ -29,7 +29,8 @@ type shelf struct {
 	rows    map[persist.ID]*persist.Record
 	tokens  map[persist.Hash]*persist.Record // by current and previous hash
 	seq     int64
-	clock   int64 // latest Batch.Now
+	clock   int64        // the latest Batch.Now
+	own     func() int64 // the clock of a shared store
 }
 
 // keyStep is the distance between the keys of a Memory. With it, a few sessions are enough for
@@ -41,10 +42,11 @@ func NewMemory() *Memory {
 	return &Memory{shelf: &shelf{rows: map[persist.ID]*persist.Record{}, tokens: map[persist.Hash]*persist.Record{}}}
 }
 
-// NewShared returns n handles of one empty store, like n nodes. Each handle is notified of the
-// changes of the others before their Apply returns.
+// NewShared returns n handles to one empty store, as n nodes would have: each is
+// told what the others change, before their Apply returns. Its own clock is the wall clock.
 func NewShared(n int) []*Memory {
 	s := NewMemory().shelf
+	s.own = func() int64 { return time.Now().UnixMicro() }
 	for range n {
 		s.handles = append(s.handles, &Memory{shelf: s, shared: true})
 	}
@@ -99,10 +101,14 @@ func (m *Memory) Expired(ctx context.Context, now, after int64, limit int) ([]pe
 	if limit <= 0 {
 		return nil, 0, nil
 	}
+	future := now
+	if now <= 0 && m.own != nil {
+		now, future = now+m.own(), persist.NoDeadline
+	}
 	var refs []persist.Ref
 	rows := m.where(func(r *persist.Record) bool { return r.Key > after })
 	for i, r := range rows {
-		if !active(r, now) || r.LastActive > now {
+		if !active(r, now) || r.LastActive > future {
 			refs = append(refs, r.Ref())
 		}
 		if last := i == len(rows)-1; !last && (len(refs) == limit || i+1 == 10*limit) {
@@ -134,6 +140,10 @@ func (m *Memory) commit(b *persist.Batch) persist.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clock = max(m.clock, b.Now)
+	now := b.Now
+	if now == 0 && m.own != nil {
+		now = m.own()
+	}
 	var res persist.Result
 	for i := range b.Writes {
 		res.Writes = append(res.Writes, m.write(&b.Writes[i]))
@@ -142,7 +152,7 @@ func (m *Memory) commit(b *persist.Batch) persist.Result {
 		res.Touches = append(res.Touches, m.touch(&b.Touches[i]))
 	}
 	for i := range b.Ops {
-		res.Ops = append(res.Ops, m.op(b.Now, &b.Ops[i]))
+		res.Ops = append(res.Ops, m.op(now, &b.Ops[i]))
 	}
 	return res
 }
@@ -164,7 +174,7 @@ func (m *Memory) Watch(ctx context.Context, s persist.Sink) error {
 	defer tick.Stop()
 	for {
 		m.deliver.Lock()
-		s.Fresh(0)
+		s.Fresh(s.Now())
 		m.deliver.Unlock()
 		select {
 		case <-tick.C:

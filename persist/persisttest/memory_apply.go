@@ -207,7 +207,7 @@ func (m *Memory) destroyUser(op *persist.Op) persist.Outcome {
 }
 
 func (m *Memory) expire(now int64, op *persist.Op) persist.Outcome {
-	if r := m.row(op.Ref); r != nil && active(r, now) {
+	if r := m.row(op.Ref); r != nil && active(r, now-op.Grace) {
 		return persist.Outcome{Status: persist.StatusConflict}
 	}
 	return m.destroy(op)

@@ -121,14 +121,16 @@ type quiet struct{}
 
 func (quiet) Reset(string)               {}
 func (quiet) Invalidate([]persist.Event) {}
-func (quiet) Fresh(time.Duration)        {}
+func (quiet) Now() persist.Instant       { return 0 }
+func (quiet) Fresh(persist.Instant)      {}
 
 // alarmed is a sink that fails the test when it is called.
 type alarmed struct{ f *fixture }
 
 func (a alarmed) Reset(reason string)      { a.f.Errorf("Reset: %s", reason) }
 func (alarmed) Invalidate([]persist.Event) {}
-func (alarmed) Fresh(time.Duration)        {}
+func (alarmed) Now() persist.Instant       { return 0 }
+func (alarmed) Fresh(persist.Instant)      {}
 
 // readWhileApplying rotates, destroys and creates sessions under concurrent readers. No reader may
 // see half a session, or a session under a hash that is not its own.

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	zombie "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -267,7 +266,8 @@ func (r *resets) Reset(reason string) { *r = append(*r, reason) }
 
 func (*resets) Invalidate([]persist.Event) {}
 
-func (*resets) Fresh(time.Duration) {}
+func (*resets) Now() persist.Instant  { return 0 }
+func (*resets) Fresh(persist.Instant) {}
 
 // started opens a file in its own directory. The test damages the file, so Close may fail.
 func started(t *testing.T) (*sqlite.DB, string) {
