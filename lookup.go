@@ -78,7 +78,7 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.
 // else: then it looks again, so that only what had expired when a read began has expired.
 func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began int64) (v *actor.View, now int64, err error) {
 	for {
-		if v, err = s.find(ctx, *raw, h); err != nil {
+		if v, err = s.find(ctx, *raw, h, false); err != nil {
 			return nil, 0, err
 		}
 		now = s.clock.micros()
@@ -89,14 +89,19 @@ func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began i
 	}
 }
 
-// find asks for what is not in memory. A token that this store cannot have
-// made is not looked for.
-func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash) (*actor.View, error) {
+// find asks for what is not in memory, or by way of the database whatever is in memory. A
+// token that this store cannot have made is not looked for.
+func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash, verify bool) (v *actor.View, err error) {
 	if !raw.sealedBy(s.sealKey) {
 		s.forged.Add(1)
 		return nil, ErrNotFound
 	}
-	v, err := s.actor.Find(ctx, persist.TokenKey{Tag: raw.tag(), Hash: h})
+	k := persist.TokenKey{Tag: raw.tag(), Hash: h}
+	if verify {
+		v, err = s.actor.Verify(ctx, k)
+	} else {
+		v, err = s.actor.Find(ctx, k)
+	}
 	if err == nil {
 		return v, nil
 	}
