@@ -19,7 +19,7 @@ const maxUserID = 512
 
 // checkUserID refuses ids that cannot be told apart or stored.
 func checkUserID(id string) error {
-	if id == "" || len(id) > maxUserID || !utf8.ValidString(id) {
+	if id == "" || len(id) > maxUserID || !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0 {
 		return ErrInvalidUserID
 	}
 	return nil

@@ -71,7 +71,7 @@ var (
 	ErrInvalidToken = errors.New("invalid session token")
 	// ErrInvalidID: the text is not a session id.
 	ErrInvalidID = errors.New("invalid session id")
-	// ErrInvalidUserID: the user id is empty, longer than 512 bytes or not UTF-8.
+	// ErrInvalidUserID: the user id is empty, longer than 512 bytes, not UTF-8, or contains NUL.
 	ErrInvalidUserID = errors.New("invalid user id")
 	// ErrInvalidData: the data does not encode to a JSON object in valid UTF-8.
 	ErrInvalidData = object.ErrInvalidValue

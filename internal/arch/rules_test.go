@@ -78,7 +78,16 @@ func packages() map[string]rules {
 			imports: []string{"persist"},
 			modules: testModules(),
 			locks:   true,
+			clock:   true, // of a shared backend
 			starts:  []string{anywhere},
+		},
+		// Real stores, so not persisttest itself: the tests of the root and of the actor import that.
+		"persist/persisttest/nodes": {
+			imports: []string{".", "actor", "persist", "persist/persisttest"},
+			modules: testModules(),
+			stdlib:  []string{"math/rand/v2"},
+			locks:   true, clock: true, tokens: true,
+			starts: []string{anywhere},
 		},
 		"persist/sqlite": {
 			imports: []string{"persist"},

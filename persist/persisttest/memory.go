@@ -42,8 +42,8 @@ func NewMemory() *Memory {
 	return &Memory{shelf: &shelf{rows: map[persist.ID]*persist.Record{}, tokens: map[persist.Hash]*persist.Record{}}}
 }
 
-// NewShared returns n handles to one empty store, as n nodes would have: each is
-// told what the others change, before their Apply returns. Its own clock is the wall clock.
+// NewShared returns n handles of one empty store, like n nodes. Each handle is notified of the
+// changes of the others before their Apply returns. The clock of the store is the wall clock.
 func NewShared(n int) []*Memory {
 	s := NewMemory().shelf
 	s.own = func() int64 { return time.Now().UnixMicro() }

@@ -1,0 +1,72 @@
+package nodes
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sessile/sessile"
+)
+
+// expiryTests are about sessions that one node believes to be over, and another has renewed.
+func expiryTests() []test {
+	return []test{
+		{"what another node has renewed is not refused as expired", 2, renewedElsewhere},
+		{"what another node has renewed is watched until its new end", 2, renewedWhileWatched},
+		{"a sweep leaves alone what another node has renewed in memory", 2, renewedInMemory},
+		{"a node whose clock is ahead deletes no active session", 2, clockAhead},
+	}
+}
+
+// renewedElsewhere: N7. A touch is no event, so the other node's memory shows the old end.
+func renewedElsewhere(f *fixture) {
+	a, b := f.nodes[0], f.nodes[1]
+	for name, use := range map[string]func(sessile.ID, sessile.Token) error{
+		"ReadByToken": func(_ sessile.ID, t sessile.Token) error { _, err := b.ReadByToken(f.Context(), t); return err },
+		"Renew":       func(id sessile.ID, _ sessile.Token) error { _, err := b.Renew(f.Context(), id); return err },
+		"Update":      func(id sessile.ID, _ sessile.Token) error { return set(f.Context(), b, id, "k", 1) },
+		"RotateToken": func(id sessile.ID, _ sessile.Token) error { _, err := b.RotateToken(f.Context(), id); return err },
+	} {
+		id, token := f.short(a, "ann", 2*time.Second)
+		f.trusts(b, token)
+		f.ok("Touch", a.Touch(f.Context(), id, a.Now(), a.Now().Add(time.Hour)))
+		f.ok("Sync", a.Sync(f.Context()))
+		f.wait(2*time.Second + slack)
+		if err := use(id, token); err != nil {
+			f.Errorf("%s of a session that another node has renewed: %v", name, err)
+		}
+		f.ok("Destroy", a.Destroy(f.Context(), id))
+		if err := use(id, token); !errors.Is(err, sessile.ErrNotFound) {
+			f.until(f.lease+slack, name+" refuses what is over", func() bool { return errors.Is(use(id, token), sessile.ErrNotFound) })
+		}
+	}
+}
+
+// renewedWhileWatched: N7, for Done.
+func renewedWhileWatched(f *fixture) {
+	a, b := f.nodes[0], f.nodes[1]
+	id, token := f.short(a, "ann", 2*time.Second)
+	f.trusts(b, token)
+	done := b.Done(f.Context(), id)
+	f.ok("Touch", a.Touch(f.Context(), id, a.Now(), a.Now().Add(4*time.Second)))
+	f.ok("Sync", a.Sync(f.Context()))
+	f.wait(3 * time.Second)
+	if closed(done) {
+		f.Fatal("the watch has ended, and the session has not")
+	}
+	f.until(3*time.Second, "the watch ends with the session", func() bool { return closed(done) })
+}
+
+// renewedInMemory: N8. The renewal is acknowledged, and not written yet.
+func renewedInMemory(f *fixture) {
+	a, b := f.nodes[0], f.nodes[1]
+	id, _ := f.short(a, "ann", time.Second)
+	f.wait(time.Second - 200*time.Millisecond)
+	f.ok("Touch", a.Touch(f.Context(), id, a.Now(), a.Now().Add(time.Hour)))
+	f.wait(400 * time.Millisecond)
+	n, err := b.CleanupExpired(f.Context())
+	f.ok("CleanupExpired", err)
+	f.ok("Sync", a.Sync(f.Context()))
+	if n != 0 || !f.exists(id) {
+		f.Fatalf("the sweep has deleted %d sessions, and one of them was renewed", n)
+	}
+}
