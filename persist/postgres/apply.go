@@ -66,6 +66,7 @@ func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, erro
 			return t.res, nil
 		}
 		if t.sent && !refused(err) {
+			d.unknown.Add(1)
 			return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnknown, err)
 		}
 		if try == tries || ctx.Err() != nil || !again(err) {

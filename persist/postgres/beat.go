@@ -20,35 +20,35 @@ const (
 // reach a former primary gets no beat back.
 const beatSQL = `SELECT pg_notify($1, $2), pg_logical_emit_message(true, 'sessile', '')`
 
-// beats sends beats, and tells how old the feed is when one comes back. Ages are those of the monotonic clock.
+// beats sends beats, and tells when the feed was fresh when one comes back: the instant before it was sent.
 type beats struct {
 	mu   sync.Mutex
 	last uint64
-	sent map[uint64]time.Time // those that have not come back
+	sent map[uint64]persist.Instant // those that have not come back
 }
 
 // send sends one beat through the connections of the writes. One that fails does not come back, which says enough.
-func (b *beats) send(ctx context.Context, d *DB) {
+func (b *beats) send(ctx context.Context, d *DB, s persist.Sink) {
 	within, cancel := context.WithTimeout(ctx, d.cfg.lease)
 	defer cancel()
-	number := binary.BigEndian.AppendUint64(nil, b.begin())
+	number := binary.BigEndian.AppendUint64(nil, b.begin(s.Now()))
 	_, err := d.writes.Exec(within, beatSQL, d.channel(), d.payload(beatKind, number))
 	if ctx.Err() == nil {
 		distrust(d.writes, err)
 	}
 }
 
-// begin notes the moment at which a beat is sent.
-func (b *beats) begin() uint64 {
+// begin notes the instant at which a beat is sent.
+func (b *beats) begin(at persist.Instant) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last++
-	b.sent[b.last] = time.Now() //nolint:forbidigo // an instant of the monotonic clock, for an age
+	b.sent[b.last] = at
 	delete(b.sent, b.last-beatsPerLease*leasesToLose)
 	return b.last
 }
 
-// back tells s how old the feed is, when a beat has come back.
+// back tells s when the feed was fresh, when a beat has come back.
 func (b *beats) back(n *notification, s persist.Sink) {
 	if len(n.fields) != 1 || len(n.fields[0]) != 8 {
 		return
@@ -59,16 +59,16 @@ func (b *beats) back(n *notification, s persist.Sink) {
 	delete(b.sent, number)
 	b.mu.Unlock()
 	if ok {
-		s.Fresh(time.Since(at)) //nolint:forbidigo // an age, by the monotonic clock
+		s.Fresh(at)
 	}
 }
 
 // run sends a beat at once and then by the clock, until ctx ends.
-func (b *beats) run(ctx context.Context, d *DB) {
+func (b *beats) run(ctx context.Context, d *DB, s persist.Sink) {
 	tick := time.NewTicker(d.cfg.lease / beatsPerLease)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		b.send(ctx, d)
+		b.send(ctx, d, s)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -83,7 +83,7 @@ func (t *transaction) op(o *persist.Op) persist.Outcome {
 	case persist.OpDestroyUser:
 		return t.destroyUser(o)
 	case persist.OpExpire:
-		return t.expire(t.find(o.Ref))
+		return t.expire(t.find(o.Ref), o.Grace)
 	default:
 		return failed(fmt.Errorf("%w: %d", errKind, o.Kind))
 	}
@@ -117,13 +117,13 @@ func (t *transaction) destroyUser(o *persist.Op) persist.Outcome {
 	return out
 }
 
-func (t *transaction) expire(s *session) persist.Outcome {
+func (t *transaction) expire(s *session, grace int64) persist.Outcome {
 	switch {
 	case s == nil:
 		return status(persist.StatusGone)
 	case s.timesLost:
 		return failed(errTimes)
-	case s.active(t.b.Now):
+	case s.active(t.now - grace):
 		return status(persist.StatusConflict)
 	}
 	return t.destroy(s)
@@ -144,7 +144,7 @@ func (t *transaction) rotate(o *persist.Op) persist.Outcome {
 	if s.Rotation != nil {
 		t.forgetHash(s, s.Previous)
 	}
-	s.Hash, s.Rotation, s.newToken = o.To, &persist.Rotation{Previous: o.From, Until: o.Until, At: t.b.Now}, true
+	s.Hash, s.Rotation, s.newToken = o.To, &persist.Rotation{Previous: o.From, Until: o.Until, At: t.now}, true
 	if o.AuthAt != 0 {
 		s.AuthAt = o.AuthAt
 	}

@@ -9,12 +9,15 @@ import (
 )
 
 // The sweep reads the narrow table in key order, and asks the wide one for the ids of those that have ended only.
-const expiredSQL = `WITH l AS MATERIALIZED (
-	SELECT key, expires_at <= $1 OR last_active > $1 AS over FROM SCHEMA.activity WHERE key > $2 ORDER BY key LIMIT $3
+const expiredSQL = `WITH t AS MATERIALIZED (
+	SELECT CASE WHEN $1::bigint > 0 THEN $1 ELSE (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $1 END AS now
+), l AS MATERIALIZED (
+	SELECT key, expires_at <= t.now OR $1 > 0 AND last_active > $1 AS over FROM SCHEMA.activity, t WHERE key > $2 ORDER BY key LIMIT $3
 )
 SELECT l.key, l.over, s.id FROM l LEFT JOIN SCHEMA.session s ON l.over AND s.key = l.key ORDER BY l.key`
 
-// Expired returns up to limit sessions past their end at now, or last active after it. A call looks at ten rows for each that it may return,
+// Expired returns up to limit sessions past their end at now, or last active after it. A now of 0 or less counts from the
+// server's clock. A call looks at ten rows for each that it may return,
 // and at least at a thousand.
 func (d *DB) Expired(ctx context.Context, now, after int64, limit int) (refs []persist.Ref, next int64, err error) {
 	if err := ctx.Err(); err != nil || limit <= 0 {

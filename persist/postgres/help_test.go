@@ -116,6 +116,7 @@ type listener struct {
 	news   chan struct{}
 	resets []string
 	fresh  int
+	began  time.Time
 	ages   []time.Duration
 	events []persist.Event
 }
@@ -123,7 +124,7 @@ type listener struct {
 // watch has a listener hear what a node's feed says, until the test ends.
 func watch(t testing.TB, d *postgres.DB) *listener {
 	t.Helper()
-	l := &listener{news: make(chan struct{}, 1)}
+	l := &listener{began: time.Now(), news: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -144,8 +145,11 @@ func (l *listener) note(change func()) {
 	}
 }
 
-func (l *listener) Reset(why string) { l.note(func() { l.resets = append(l.resets, why) }) }
-func (l *listener) Fresh(age time.Duration) {
+func (l *listener) Reset(why string)     { l.note(func() { l.resets = append(l.resets, why) }) }
+func (l *listener) Now() persist.Instant { return persist.Instant(time.Since(l.began).Microseconds()) }
+
+func (l *listener) Fresh(at persist.Instant) {
+	age := time.Duration(l.Now()-at) * time.Microsecond
 	l.note(func() { l.fresh++; l.ages = append(l.ages, age) })
 }
 func (l *listener) Invalidate(e []persist.Event) {

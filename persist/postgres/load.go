@@ -20,6 +20,7 @@ const limitsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('stat
 const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
 
 const (
+	nowSQL        = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
 	shareStoreSQL = `SELECT pg_advisory_xact_lock_shared($1)`
 	lockSQL       = `SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k`
 	newKeysSQL    = `SELECT nextval('SCHEMA.session_key') FROM generate_series(1, $1::int)`
@@ -55,6 +56,9 @@ func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
 			q.Queue(shareStoreSQL, lockKey(t.db.cfg.Schema, "store"))
 		}
 		q.Queue(lockSQL, locks)
+	}
+	if t.b.Now == 0 {
+		q.Queue(nowSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
 	}
 	if t.need.creates > 0 {
 		q.Queue(t.db.sql(newKeysSQL), t.need.creates).Query(func(rows pgx.Rows) (err error) {

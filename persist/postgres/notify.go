@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/sessile/sessile/persist"
@@ -62,11 +63,20 @@ func (t *transaction) payloads() []string {
 }
 
 func (d *DB) payload(kind string, fields ...[]byte) string {
-	parts := []string{kind, d.node}
+	parts := []string{kind, d.name()}
 	for _, f := range fields {
 		parts = append(parts, base64.RawStdEncoding.EncodeToString(f))
 	}
 	return strings.Join(parts, " ")
+}
+
+// name is what the node calls itself. After a batch whose outcome is unknown it has another: if that batch is committed later,
+// its notification counts as another node's.
+func (d *DB) name() string { return d.node + "." + strconv.FormatInt(d.unknown.Load(), 10) }
+
+// own reports whether the node has sent a notification under its present name. Its beats count under any.
+func (d *DB) own(n *notification) bool {
+	return n.node == d.name() || n.kind == beatKind && strings.HasPrefix(n.node, d.node+".")
 }
 
 // notification is a payload that was received.

@@ -19,14 +19,15 @@ import (
 
 // DB is a store in a PostgreSQL database, as one node sees it.
 type DB struct {
-	cfg    settings
-	writes *pgxpool.Pool // batches and beats
-	reads  *pgxpool.Pool
-	node   string // names this DB in the events that it sends
-	engine string
-	key    []byte
-	clock  atomic.Int64 // Traits.Clock
-	guests guests       // owned by Apply
+	cfg     settings
+	writes  *pgxpool.Pool // batches and beats
+	reads   *pgxpool.Pool
+	node    string // names this DB in the events that it sends
+	engine  string
+	key     []byte
+	clock   atomic.Int64 // Traits.Clock
+	unknown atomic.Int64 // batches whose outcome is unknown; see DB.name
+	guests  guests       // owned by Apply
 
 	questions chan *question // to the readers; unbuffered, so that a caller who gives up takes its question back
 	closed    chan struct{}

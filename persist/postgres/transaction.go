@@ -15,6 +15,7 @@ import (
 type transaction struct {
 	db   *DB
 	b    *persist.Batch
+	now  int64 // decides which sessions are active
 	res  persist.Result
 	need needs
 
@@ -41,7 +42,7 @@ type session struct {
 
 func newTransaction(d *DB, b *persist.Batch) *transaction {
 	return &transaction{
-		db: d, b: b,
+		db: d, b: b, now: b.Now,
 		res: persist.Result{
 			Ops: make([]persist.Outcome, len(b.Ops)), Writes: make([]persist.Outcome, len(b.Writes)), Touches: make([]persist.Outcome, len(b.Touches)),
 		},

@@ -47,10 +47,10 @@ func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool) {
 	}
 	defer closeFeed(ctx, c)
 	s.Reset("listening to the other nodes")
-	b := &beats{sent: make(map[uint64]time.Time)}
+	b := &beats{sent: make(map[uint64]persist.Instant)}
 	beating, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { b.run(beating, d) })
+	done.Go(func() { b.run(beating, d, s) })
 	defer done.Wait()
 	defer stop()
 	for {
@@ -104,7 +104,7 @@ func nextPayload(ctx context.Context, c *pgx.Conn, most time.Duration) (string, 
 // hear passes on what was notified. What cannot be read may mean anything.
 func (d *DB) hear(payload string, b *beats, s persist.Sink) {
 	n, err := parseNotification(payload)
-	if err == nil && n.node == d.node {
+	if err == nil && d.own(&n) {
 		if n.kind == beatKind {
 			b.back(&n, s)
 		}
