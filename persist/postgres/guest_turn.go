@@ -98,7 +98,7 @@ func (t *transaction) lockIdlest(ctx context.Context, c *pgx.Conn, n int) error 
 		busy = append(busy, locked...)
 	}
 	for _, key := range busy {
-		heap.Push(&g.idle, guest{t.b.Now, key})
+		heap.Push(&g.idle, guest{t.now, key})
 	}
 	return nil
 }

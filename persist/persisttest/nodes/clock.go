@@ -15,14 +15,12 @@ type clocked struct {
 	offset time.Duration // of its wall clock
 }
 
-// clocked starts an actor on the last node's handle, in place of the store.
+// clocked starts an actor on the spare handle.
 func (f *fixture) clocked(offset time.Duration) *clocked {
-	n := f.nodes[len(f.nodes)-1]
-	_ = n.Close()
 	began := time.Now()
 	tick := func() int64 { return time.Since(began).Microseconds() }
 	c := &clocked{offset: offset}
-	c.Actor = actor.Start(n.link, actor.Config{
+	c.Actor = actor.Start(f.spare, actor.Config{
 		Entries: 100, Bytes: 1 << 20, BatchInterval: interval, BatchSize: 100, MaxPending: 100, MaxPendingBytes: 1 << 20,
 		MaxTombstones: 100, MaxLoads: 10, MaxWaiting: 10, Patience: time.Second, CloseTimeout: time.Second, Lease: f.lease,
 		ExpiryGrace: time.Minute, Tick: tick, Now: func() int64 { return time.Now().Add(c.offset).UnixMicro() },
@@ -69,7 +67,7 @@ func wallClockBack(f *fixture) {
 	if !f.serves(b, r) {
 		f.Fatal("the session is not found")
 	}
-	f.fault(f.nodes[1].cut)
+	f.fault(f.spare.breakFeed)
 	b.offset = -time.Hour
 	f.ok("Destroy", f.nodes[0].Destroy(f.Context(), [16]byte(r.ID)))
 	f.wait(f.lease)

@@ -15,6 +15,7 @@ import (
 type fixture struct {
 	*testing.T
 	nodes []*node
+	spare *link           // a handle without a store
 	db    persist.Backend // a handle of no node: what is on the database
 	lease time.Duration
 }
@@ -34,12 +35,13 @@ const slack = 300 * time.Millisecond
 const interval = time.Second
 
 func newFixture(t *testing.T, open Opener, n int) *fixture {
-	handles := open(t, n+1)
+	handles := open(t, n+2)
 	f := &fixture{T: t, db: handles[n].Backend, lease: persist.DefaultLease}
+	f.spare = newLink(handles[n+1].Backend, f.db)
 	if l := f.db.Traits().Lease; l > 0 {
 		f.lease = l
 	}
-	t.Cleanup(func() { _ = f.db.Close() })
+	t.Cleanup(func() { _, _ = f.db.Close(), f.spare.Close() })
 	for _, h := range handles[:n] {
 		f.nodes = append(f.nodes, f.start(h))
 	}

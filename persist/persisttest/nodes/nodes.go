@@ -38,7 +38,7 @@ func RunVirtual(t *testing.T, open Opener) {
 	run(t, open, synctest.Test)
 }
 
-// test is one case, for a number of nodes.
+// test is one case, for a number of stores.
 type test struct {
 	name  string
 	nodes int
