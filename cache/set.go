@@ -89,8 +89,8 @@ func (s *Set[V]) Detach(user string, keep *Entry[V]) *Group[V] {
 	return g
 }
 
-// Add inserts a new entry as the most recent one, and evicts others to stay within bounds. It
-// panics if the ID is already in the set.
+// Add inserts a new entry as the most recent one, and evicts others to stay within bounds. cost
+// counts toward the bytes of [New]. Add panics if the ID is already in the set.
 func (s *Set[V]) Add(id [16]byte, user string, key [32]byte, v *V, cost int) *Entry[V] {
 	if s.ids[id] != nil {
 		panic("cache: entry is there already")

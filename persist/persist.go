@@ -114,6 +114,7 @@ type Record struct {
 // Retime corrects the times of a session that lie in the future, because a clock was ahead
 // or another program wrote them. It belongs to a [Write] or [Touch]. LastActive and
 // ExpiresAt of that Write or Touch are then stored as given, even if they go backwards.
+// CreatedAt, Deadline and AuthAt replace the stored values.
 type Retime struct {
 	CreatedAt int64
 	Deadline  int64

@@ -9,8 +9,8 @@ import (
 )
 
 // Apply commits b in one transaction with synchronous=FULL. When it returns nil, every
-// Applied item is on disk. An item that fails on its own, for example on a damaged page,
-// is left out and Failed; the others are committed.
+// StatusApplied item is on disk. An item that fails on its own, for example on a damaged
+// page, is left out and StatusFailed; the others are committed.
 //
 // The error is persist.ErrUnavailable if nothing was done, or persist.ErrUnknown if the
 // COMMIT itself failed: only the next start shows what a failed fsync left on disk.

@@ -55,9 +55,9 @@ func (t *transaction) replace(user string, id persist.ID) ([]persist.Removed, er
 		RETURNING key, id, token_hash, user_id`).blob(id[:]).text(user))
 }
 
-// created looks for a row with the new session's ID or hash. Status Applied means that an
-// earlier attempt with an unknown outcome inserted this very session. Conflict means that
-// another session has the ID or the hash. Status 0 means that both are free.
+// created looks for a row with the new session's ID or hash. StatusApplied means that an
+// earlier attempt with an unknown outcome inserted this very session. StatusConflict means
+// that another session has the ID or the hash. Status 0 means that both are free.
 func (t *transaction) created(r *persist.Record) (o persist.Outcome, err error) {
 	err = query(t.c, `SELECT key, token_hash FROM session WHERE id = ?`).blob(r.ID[:]).rows(func(s *sqlite.Stmt) error {
 		var h persist.Hash

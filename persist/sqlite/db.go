@@ -11,7 +11,8 @@
 // FULL for all, none did]
 //
 // The file at the path must be the file that Open opened, with the content that this
-// process left there. See identity.
+// process left there. Otherwise durable calls fail with persist.ErrFileReplaced; see
+// docs/decisions/file-identity.md.
 //
 // The package makes no compatibility promise.
 package sqlite
@@ -41,8 +42,8 @@ type Config struct {
 	given string // the absolute path before links were resolved
 }
 
-// DB is an open session file. It implements [persist.Backend], [persist.Backuper] and
-// [persist.Inspector].
+// DB is an open session file. It implements [persist.Backend], [persist.Backuper],
+// [persist.Inspector] and [persist.Looker].
 type DB struct {
 	cfg     Config
 	lock    *lock

@@ -19,10 +19,12 @@ import (
 // and closes what it has opened when the disk responds.
 //
 // Errors:
-//   - persist.ErrLocked names the pid of the process that has the file open.
-//   - persist.ErrNewer and ErrNotStore refuse the file. These three leave every byte unchanged.
+//   - persist.ErrLocked: another process has the file open. The error names its pid.
+//   - persist.ErrNewer and ErrNotStore: the file cannot be used.
 //   - persist.ErrForeignWAL: a backup was copied over the file of a store that was killed.
 //   - persist.ErrReadOnly and ErrUnavailable come with the cause.
+//
+// After ErrLocked, ErrNewer and ErrNotStore, every byte of the file is unchanged.
 func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if cfg, err = cfg.complete(); err != nil {
 		return nil, err
