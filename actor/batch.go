@@ -205,6 +205,8 @@ func (k *bulk) learn(took int64, hadSome bool) {
 // bulkRoom is how many sessions of commands over many the next batch may delete, beside
 // what it does for others. None if somebody else waits and the batch before had some: so a
 // login waits for one such batch at most, and such commands get every second one.
+//
+// The first piece of a log-out does not count: it leaves in its turn, as a login does.
 func (c *core) bulkRoom() int {
 	waiting := len(c.durable) > 0 || slices.ContainsFunc(c.ops.ready, awaited)
 	if waiting {

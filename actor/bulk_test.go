@@ -124,3 +124,24 @@ func TestBulkGoesOnWhereThereIsLessRoom(t *testing.T) {
 	}
 	equal(t, "answered", x.answered && y.answered && x.n == 9 && y.n == 9, true)
 }
+
+// TestBulkOfALogOutTakesWhatACleanupLeaves: both together keep to the room of a commit.
+func TestBulkOfALogOutTakesWhatACleanupLeaves(t *testing.T) {
+	g, _ := inPieces(t, 9)
+	var refs []persist.Ref
+	for range 5 {
+		refs = append(refs, g.shortLived(1000).Ref())
+	}
+	g.now += 1000
+	g.c.bulk.rows, g.c.bulk.most = 3, 3
+	g.startCommit()
+	g.do(g.expireReq(refs))
+	g.do(g.wipe("u"))
+	g.settle()
+	g.carries(4, 0, 0) // three that have expired, and a first piece
+	g.settle()
+	b := g.carries(3, 0, 0)
+	equal(t, "sessions of the log-out", b.Ops[2].Max, 1)
+	g.settle()
+	equal(t, "when the clean-up is done", g.carries(1, 0, 0).Ops[0].Max, 3)
+}

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sessile/sessile/cache"
@@ -145,7 +146,7 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 // prepare cuts the next piece. It is all that is left if a login waits whose limit counts
 // the user's sessions, or nobody else will wait any more.
 func (p *destroyUserOp) prepare(c *core, _ *batch) bool {
-	if p.most = c.bulk.rows; p.tombstone.limited > 0 || c.closing {
+	if p.most = cmp.Or(p.bulk, c.bulk.rows); p.tombstone.limited > 0 || c.closing {
 		p.most = 0
 	}
 	return true

@@ -126,16 +126,17 @@ func (q *opqueue) taken(op operation) {
 }
 
 // takeAround is take where some stay behind: bulk for which there is no room. What comes
-// after it may overtake it.
+// after it may overtake it. Bulk that finds less room than it wants makes do with that.
 func (q *opqueue) takeAround(n, room int) (l []operation) {
 	var left []operation
 	for _, op := range q.ready {
-		k := op.state().bulk
-		if len(l) == n || k > 0 && room == 0 {
+		p := op.state()
+		if len(l) == n || p.bulk > 0 && room == 0 {
 			left = append(left, op)
 			continue
 		}
-		room -= min(k, room) // it may be less than when k was chosen
+		p.bulk = min(p.bulk, room)
+		room -= p.bulk
 		q.taken(op)
 		l = append(l, op)
 	}

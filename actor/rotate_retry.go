@@ -80,7 +80,7 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 	switch {
 	case e == nil: // it has ended
 	case o.Status == persist.StatusApplied:
-		if n := *e.Value(); p.authAt > max(n.AuthAt, 0) {
+		if n := *e.Value(); p.authAt > n.AuthAt {
 			n.AuthAt = p.authAt
 			c.hot.Put(e, &n, n.cost())
 		}
