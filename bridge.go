@@ -7,30 +7,30 @@ import (
 	"github.com/sessile/sessile/internal/bridge"
 )
 
-// holder is embedded in a Store under this name, so that it is no exported field.
+// holder lets Store embed the Holder without exporting a field.
 type holder = bridge.Holder
 
-// middlewareCalls are the calls of a store that are for package middleware alone; package
-// bridge says why and how.
+// middlewareCalls are the functions of a store that only package middleware may call. Package
+// bridge explains why and how.
 type middlewareCalls struct{ s *Store }
 
-// Lookup is [Store.Lookup] that returns what else the token tells.
+// Lookup is [Store.Lookup] that also returns what else the lookup learned.
 func (m middlewareCalls) Lookup(ctx context.Context, token string) (Session, bridge.Found, error) {
 	return m.s.lookupText(ctx, token)
 }
 
-// Renew is [Store.Renew]. See Store.renew for announced.
+// Renew is [Store.Renew]. Store.renew explains announced.
 func (m middlewareCalls) Renew(ctx context.Context, id ID, announced bool) (Session, error) {
 	return m.s.renew(ctx, id, announced)
 }
 
-// Update is [Store.Update], announced like Renew.
+// Update is [Store.Update]. Store.renew explains announced.
 func (m middlewareCalls) Update(ctx context.Context, id ID, c *Changes, announced bool) (Session, error) {
 	return m.s.update(ctx, id, c, false, announced)
 }
 
-// AnnouncedAge returns how old the session was at the last access that was announced to its
-// client, as far as this process knows.
+// AnnouncedAge returns how old the session was at the last access that was announced to its client.
+// It only knows accesses through this process.
 func (middlewareCalls) AnnouncedAge(s Session) time.Duration {
 	return time.Duration(s.v().Announced-s.v().CreatedAt) * time.Microsecond
 }

@@ -13,16 +13,17 @@ import (
 	"github.com/sessile/sessile/internal/object"
 )
 
-// Changes are changes to single keys of a session's data, for [Store.Update].
-// The zero value is empty and ready to use. A later change of a key replaces an
-// earlier one. Values are encoded at once, so what is done to them afterwards
-// changes nothing. A copy shares its changes with the original. It is not safe
-// for concurrent use, and prints as a count.
-type Changes struct{ to *changeList } // a pointer, since fmt does not follow it for %v where it asks no method
+// Changes collects changes to single keys of a session's data, for [Store.Update]. The zero value
+// is empty and ready to use.
+//
+// A later change of a key replaces an earlier one. Set encodes its value at once, so later
+// modifications of the value have no effect. A copy of a Changes shares its changes with the
+// original. Changes is not safe for concurrent use. It prints as a count.
+type Changes struct{ to *changeList } // a pointer: fmt does not print what it points to
 
 type changeList struct {
 	changes []object.Change
-	err     error // everything that was wrong
+	err     error // all faults, joined
 }
 
 func (c *Changes) open() *changeList {
@@ -32,9 +33,10 @@ func (c *Changes) open() *changeList {
 	return c.to
 }
 
-// Set sets a key to what v encodes to as JSON; nil is null, not a deletion. An
-// empty key, bad UTF-8, or a value that does not encode is [ErrInvalidData],
-// reported by Update, which then changes nothing.
+// Set sets a key to the JSON encoding of v. A nil v sets it to null and does not delete the key.
+//
+// If the key is empty or not UTF-8, or v does not encode, [Store.Update] returns [ErrInvalidData]
+// and changes nothing.
 func (c *Changes) Set(key string, v any) *Changes {
 	raw, err := object.Encode(v, object.MaxValueDepth)
 	if err != nil {
@@ -43,7 +45,7 @@ func (c *Changes) Set(key string, v any) *Changes {
 	return c.put(key, raw)
 }
 
-// Delete deletes a key; one that is not there is no error.
+// Delete deletes a key. Deleting a missing key is not an error.
 func (c *Changes) Delete(key string) *Changes { return c.put(key, nil) }
 
 func (c *Changes) put(key string, raw json.RawMessage) *Changes {
@@ -65,7 +67,7 @@ func (c *Changes) refuse(key string, err error) *Changes {
 	return c
 }
 
-// Len returns how many keys are changed.
+// Len returns the number of changed keys.
 func (c *Changes) Len() int {
 	if c == nil || c.to == nil {
 		return 0
@@ -73,7 +75,7 @@ func (c *Changes) Len() int {
 	return len(c.to.changes)
 }
 
-// list returns a copy of the changes, or everything that was wrong with them.
+// list returns a copy of the changes, or all faults that Set and Delete found.
 func (c *Changes) list() ([]object.Change, error) {
 	if c == nil || c.to == nil {
 		return nil, nil
@@ -84,14 +86,14 @@ func (c *Changes) list() ([]object.Change, error) {
 	return slices.Clone(c.to.changes), nil
 }
 
-// String tells how many keys are changed.
+// String returns the number of changed keys.
 func (c Changes) String() string { return "Changes(" + strconv.Itoa(c.Len()) + " keys)" }
 
-// GoString tells how many keys are changed.
+// GoString returns the same as String.
 func (c Changes) GoString() string { return c.String() }
 
-// Format tells how many keys are changed, whatever the verb.
+// Format prints String for every verb.
 func (c Changes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
-// LogValue tells slog how many keys are changed.
+// LogValue returns String for slog.
 func (c Changes) LogValue() slog.Value { return slog.StringValue(c.String()) }

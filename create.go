@@ -14,10 +14,10 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// maxUserID bounds a user id, bytes.
+// maxUserID limits a user ID, in bytes.
 const maxUserID = 512
 
-// checkUserID refuses ids that cannot be told apart or stored.
+// checkUserID refuses IDs that are ambiguous or cannot be stored.
 func checkUserID(id string) error {
 	if id == "" || len(id) > maxUserID || !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0 {
 		return ErrInvalidUserID
@@ -25,19 +25,19 @@ func checkUserID(id string) error {
 	return nil
 }
 
-// NewSession is what [Store.CreateWith] makes a session of. It prints as its user, and its
-// JSON leaves out data and fingerprint.
+// NewSession describes the session that [Store.CreateWith] creates. It prints as its user. Its JSON
+// leaves out data and fingerprint.
 type NewSession struct {
 	UserID      string
 	Meta        Meta
-	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object; nil = {}
-	TTL         time.Duration // sliding lifetime, 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
-	MaxLifetime time.Duration // absolute lifetime, 0 = Config.MaxLifetime; or NoMaxLifetime
-	Guest       bool          // a session without a user
-	// Replaces is the session that the client had before this login. It ends in the same
-	// transaction, so it does not count toward Config.MaxSessionsPerUser, and it is refused
-	// from the moment at which the new one is returned. A guest's session, or one of another
-	// user, stays as it is. An ID that no session has is no error.
+	Data        any           `json:"-" xml:"-" yaml:"-"` // must encode to a JSON object; nil = {}
+	TTL         time.Duration // idle timeout; 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
+	MaxLifetime time.Duration // absolute timeout; 0 = Config.MaxLifetime; or NoMaxLifetime
+	Guest       bool          // the session has no user; UserID must be empty
+	// Replaces is the session that the client had before this login. It ends in the same transaction,
+	// so it does not count toward Config.MaxSessionsPerUser. The store refuses it from the moment the
+	// new session is returned. A guest's session, or one of another user, is left alone. An unknown ID
+	// is not an error.
 	Replaces ID
 }
 
@@ -58,22 +58,28 @@ func (n NewSession) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.Str
 // LogValue returns String for slog.
 func (n NewSession) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
-// Create begins a session of a user and returns it with its token. The token cannot be had
-// again later. data is anything that encodes to a JSON object; nil is {}.
+// Create creates a session for a user and returns it with its token. This is the only time that the
+// token is returned. data must encode to a JSON object; nil means {}.
 //
-// If the user then has more than Config.MaxSessionsPerUser, the same transaction evicts the
-// least recently active ones, never the new one. With [LimitRefuseNew] the result is
+// If the user then has more than Config.MaxSessionsPerUser sessions, the same transaction evicts
+// the least recently active ones, never the new one. With [LimitRefuseNew] Create returns
 // [ErrLimitReached] instead.
 //
-// The session is on disk (fsync) when Create returns nil. After an error there is no token,
-// and no session is left behind.
+// The session is on disk (fsync) when Create returns nil. After an error the caller gets no token.
+// If a failed write may have stored the session ([ErrUnknown]), the store destroys it, and sessions
+// may have been evicted.
+//
+// Errors: [ErrInvalidUserID], [ErrInvalidData], [ErrDataTooLarge], [ErrLimitReached],
+// [ErrConflict], [ErrOverloaded], [ErrUnavailable], [ErrUnknown], [ErrClosed], and the context's.
 func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Session, Token, error) {
 	return s.CreateWith(ctx, NewSession{UserID: userID, Meta: m, Data: data})
 }
 
-// CreateWith is [Store.Create] with choices for this session: its lifetimes
-// ("remember me"), no user at all (a guest), or a session that it replaces. Durable
-// like Create. After [ErrUnknown] the session to be replaced may have ended.
+// CreateWith is [Store.Create] with options: lifetimes of its own ("remember me"), a guest session
+// without a user, or a session that the new one replaces. It is durable like Create.
+//
+// Invalid lifetimes return [ErrInvalidTime]. After [ErrUnknown] the session named by
+// NewSession.Replaces may have ended.
 func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed
@@ -87,7 +93,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 		return Session{}, Token{}, err
 	}
 	rec.Data = doc.JSON()
-	if ctx.Err() != nil { // nobody waits for the token any more
+	if ctx.Err() != nil {
 		return Session{}, Token{}, fmt.Errorf("creating session: %w", context.Cause(ctx))
 	}
 	t, err := s.mintToken(rec)
@@ -101,7 +107,7 @@ func (s *Store) CreateWith(ctx context.Context, n NewSession) (Session, Token, e
 	return Session{view: v}, t, nil
 }
 
-// record makes the record of a new session, without data, id and token.
+// record returns the record of a new session, without data, ID and token.
 func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	ttl, life, err := s.lifetimes(n)
 	if err != nil {
@@ -133,8 +139,7 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	}
 	return &persist.Record{
 		Identity: &persist.Identity{
-			// A copy: the id decides who somebody is, and callers above fasthttp have it in
-			// a buffer that is the next request's.
+			// A copy: fasthttp reuses the memory of its strings for the next request.
 			UserID: strings.Clone(n.UserID), IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
 			DeviceType: m.DeviceType, Fingerprint: m.Fingerprint,
 			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(), Defaults: defaults,
@@ -143,23 +148,22 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	}, limit, nil
 }
 
-// maxLifetime keeps every instant a session can reach within what a time.Time
-// and a cookie can say.
+// maxLifetime keeps every time of a session within the range of time.Time and of a cookie.
 const maxLifetime = 100 * 365 * 24 * time.Hour
 
-// lifetimes are the sliding and the absolute lifetime of a new session; an
-// absolute one of 0 means none, and only by name (S28).
+// lifetimes returns the idle and the absolute timeout of a new session. Only
+// NoMaxLifetime means that there is no absolute timeout, and life is 0 then (S28).
 func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
 	life = cmp.Or(n.MaxLifetime, s.cfg.MaxLifetime)
 	ttl = cmp.Or(n.TTL, within(s.cfg.TTL, life))
 	limited := life != NoMaxLifetime
 	switch {
 	case limited && (life < time.Second || life > maxLifetime):
-		err = fmt.Errorf("%w: a MaxLifetime of %v is not between %v and %v", ErrInvalidTime, life, time.Second, maxLifetime)
+		err = fmt.Errorf("%w: MaxLifetime %v is not between %v and %v", ErrInvalidTime, life, time.Second, maxLifetime)
 	case ttl < time.Microsecond || ttl > maxLifetime:
-		err = fmt.Errorf("%w: a TTL of %v is not between %v and %v", ErrInvalidTime, ttl, time.Microsecond, maxLifetime)
+		err = fmt.Errorf("%w: TTL %v is not between %v and %v", ErrInvalidTime, ttl, time.Microsecond, maxLifetime)
 	case limited && ttl > life:
-		err = fmt.Errorf("%w: a TTL of %v is longer than the MaxLifetime, %v", ErrInvalidTime, ttl, life)
+		err = fmt.Errorf("%w: TTL %v is longer than MaxLifetime, %v", ErrInvalidTime, ttl, life)
 	case !limited:
 		life = 0
 	}
@@ -169,8 +173,8 @@ func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
 	return ttl, life, nil
 }
 
-// mintToken gives rec its id and token. The tag routes: a user's sessions all
-// have the user's, a guest has its own id's.
+// mintToken gives rec an ID and a token. Both carry a routing tag: all sessions of a user share
+// one, and a guest session gets a random one.
 func (s *Store) mintToken(rec *persist.Record) (Token, error) {
 	tag := routingTag(s.storeKey, rec.UserID)
 	if rec.UserID == "" {

@@ -275,7 +275,7 @@ func TestCreateChecksLifetimes(t *testing.T) { // A19, S28
 			}
 		}
 		_, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: 365 * 24 * time.Hour})
-		if !strings.Contains(err.Error(), "a TTL of 8760h0m0s is longer than the MaxLifetime, 2160h0m0s") {
+		if !strings.Contains(err.Error(), "TTL 8760h0m0s is longer than MaxLifetime, 2160h0m0s") {
 			f.Fatal(err)
 		}
 		short, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: time.Hour})

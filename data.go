@@ -11,10 +11,11 @@ import (
 	"github.com/sessile/sessile/internal/object"
 )
 
-// Data is a session's data: an immutable JSON object that all requests of the
-// session share. The zero value is {}. Read it with [Get], change it with
-// [Store.Update]. It prints as its size only; the ways to its content are the
-// methods that say so, and JSON encoding (see [Data.MarshalJSON]).
+// Data is the data of a session: an immutable JSON object that all requests of the session share.
+// The zero value is {}. [Get] reads a key, and [Store.Update] changes it.
+//
+// Data prints only as its size. The content is available through JSON, Decode and JSON encoding;
+// see [Data.MarshalJSON].
 type Data struct{ obj *object.Object }
 
 func (d Data) object() *object.Object {
@@ -24,13 +25,13 @@ func (d Data) object() *object.Object {
 	return d.obj
 }
 
-// JSON returns a copy of the object, compact, with sorted keys.
+// JSON returns a copy of the object, compact and with sorted keys.
 func (d Data) JSON() json.RawMessage { return bytes.Clone(d.object().JSON()) }
 
-// Len returns the length of the JSON, bytes.
+// Len returns the length of the JSON in bytes.
 func (d Data) Len() int { return d.object().Len() }
 
-// Keys returns the keys in order; none if the stored bytes are damaged.
+// Keys returns the keys in sorted order. It returns none if the stored bytes are damaged.
 func (d Data) Keys() []string {
 	keys, err := d.object().Keys()
 	if err != nil {
@@ -39,9 +40,9 @@ func (d Data) Keys() []string {
 	return keys
 }
 
-// Decode decodes the whole object into v, a pointer. A number in an any is a
-// [json.Number], so that it stays as it was set. Stored bytes that are damaged are
-// [ErrCorrupt]; no error contains the data.
+// Decode decodes the whole object into v, a pointer. A number in an any becomes a [json.Number],
+// which keeps its exact value. Damaged stored bytes return [ErrCorrupt]. No error contains the
+// data.
 func (d Data) Decode(v any) error {
 	if _, err := d.object().Keys(); err != nil {
 		return fmt.Errorf("decoding session data: %w", ErrCorrupt)
@@ -52,9 +53,9 @@ func (d Data) Decode(v any) error {
 	return nil
 }
 
-// MarshalJSON returns the object, so that data can be passed on. A logger that
-// encodes a value as JSON by reflection therefore writes the content: log the
-// [Session], whose JSON leaves it out. Damaged bytes are [ErrCorrupt].
+// MarshalJSON returns the object. A logger that encodes values as JSON by reflection therefore
+// writes the content. Log the [Session] instead: its JSON leaves the data out. Damaged stored bytes
+// return [ErrCorrupt].
 func (d Data) MarshalJSON() ([]byte, error) {
 	if _, err := d.object().Keys(); err != nil {
 		return nil, fmt.Errorf("encoding session data: %w", ErrCorrupt)
@@ -62,24 +63,27 @@ func (d Data) MarshalJSON() ([]byte, error) {
 	return d.JSON(), nil
 }
 
-// String tells the size.
+// String returns the size.
 func (d Data) String() string { return "Data(" + strconv.Itoa(d.Len()) + " bytes)" }
 
-// GoString tells the size.
+// GoString returns the same as String.
 func (d Data) GoString() string { return d.String() }
 
-// Format tells the size, whatever the verb.
+// Format prints String for every verb.
 func (d Data) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
 
-// LogValue tells slog the size.
+// LogValue returns String for slog.
 func (d Data) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
-// Get returns the value of a key of the session's data. A key that is not there
-// is zero, false and no error; a value that does not fit T is zero, true and an
-// error, which does not contain the value. A number in an any, also inside a map, a
-// slice or a struct, is a [json.Number]: a float64 would round what is beyond 2^53.
-// The object is split once a version and shared by all requests; what Get returns
-// belongs to the caller.
+// Get returns the value of one key of the session's data. The value belongs to the caller.
+//
+//   - A missing key returns the zero value, false and no error.
+//   - A value that does not decode into T returns the zero value, true and an error. The error does
+//     not contain the value.
+//   - Damaged stored data returns [ErrCorrupt].
+//
+// A number in an any becomes a [json.Number], also inside a map, a slice or a struct, because a
+// float64 would round integers above 2^53.
 func Get[T any](s Session, key string) (T, bool, error) {
 	raw, ok, err := s.Data().object().Get(key)
 	if err != nil || !ok {

@@ -7,16 +7,17 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Destroy ends a session. Memory refuses it at once, or, if the session is not in memory
-// while the deletions that wait for the disk are at their bound, as soon as there is room.
-// Its deletion is on disk (fsync) when Destroy returns nil. Destroying an unknown ID is not
-// an error.
+// Destroy ends a session. The store refuses the session in memory at once. There is one exception:
+// if the session is not in memory, and too many deletions wait for the disk, Destroy first waits
+// for room. The deletion is on disk (fsync) when Destroy returns nil. Destroying an unknown ID is
+// not an error.
 //
-// [ErrNotDurable] means: the session is refused from now on in this process, and its
-// deletion is retried until it is on disk or [Store.Close] gives up; then Close says so,
-// and the session may be back after a restart. It wraps its cause, which may be a full
-// disk, the end of ctx or [ErrClosed]. ErrClosed or ctx's error without ErrNotDurable
-// means that nothing was done.
+// [ErrNotDurable] means that the session is refused in this process, but its deletion is not on
+// disk yet. The store retries the deletion until it succeeds or [Store.Close] gives up. If Close
+// gives up, it returns an error, and the session may be back after a restart. The error wraps its
+// cause: a full disk, the end of ctx, or [ErrClosed].
+//
+// ErrClosed, or ctx's error, without ErrNotDurable means that nothing was done.
 func (s *Store) Destroy(ctx context.Context, id ID) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -27,7 +28,7 @@ func (s *Store) Destroy(ctx context.Context, id ID) error {
 	return nil
 }
 
-// DestroyForUser is [Store.Destroy] for a session that must be userID's. It returns
+// DestroyForUser is [Store.Destroy] for a session that must belong to userID. It returns
 // [ErrNotFound] if the session does not exist or belongs to another user.
 func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error {
 	if err := s.ready(userID); err != nil {
@@ -39,18 +40,18 @@ func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error 
 	return nil
 }
 
-// DestroyAllForUser ends every session of a user: hot, cold, with unwritten
-// changes, being loaded or being created. It returns how many were stored. Memory refuses
-// all of them at once; the disk deletes very many in pieces, between which others commit.
-// If the process ends before it has returned, some of them may be back after a restart.
-// Durable, and [ErrNotDurable] after a failed write, like [Store.Destroy].
+// DestroyAllForUser ends every session of a user, including those that are being loaded or created.
+// It returns how many were stored. All of them are refused in memory before it returns. The disk
+// deletes a large number in several commits, with other commits between them. If the process ends
+// before the call returns, some of them may be back after a restart. Durable, and [ErrNotDurable]
+// after a failed write, like [Store.Destroy].
 func (s *Store) DestroyAllForUser(ctx context.Context, userID string) (int, error) {
 	return s.destroyUser(ctx, userID, persist.ID{})
 }
 
-// DestroyAllExcept is "log out other devices": every session of the user but
-// keep, which must be an active session of that user; otherwise the result is
-// [ErrNotFound] and nothing is destroyed. Durable like [Store.Destroy].
+// DestroyAllExcept ends every session of the user except keep ("log out other devices") and returns
+// how many. keep must be an active session of that user; otherwise it returns [ErrNotFound] and
+// ends nothing. Durable like [Store.Destroy].
 func (s *Store) DestroyAllExcept(ctx context.Context, userID string, keep ID) (int, error) {
 	if keep.IsZero() {
 		return 0, ErrNotFound

@@ -6,11 +6,11 @@ import (
 	"github.com/mileusna/useragent"
 )
 
-// device is what a user agent tells of a device, without versions.
+// device is what a user agent says about a device, without versions.
 type device struct {
 	browser string
 	os      string
-	kind    string // desktop, mobile, tablet, bot, or "" if nothing is known
+	kind    string // desktop, mobile, tablet, bot, or "" if unknown
 	model   string
 }
 
@@ -36,8 +36,8 @@ func parseDevice(userAgent string) device {
 	return d
 }
 
-// browserName is the family. What the library did not recognise it returns
-// whole, with versions in it: that is no family.
+// browserName returns the browser family. The library returns an unrecognised user agent as a
+// whole, with its versions; that counts as unknown.
 func browserName(ua useragent.UserAgent) string {
 	switch ua.Name {
 	case ua.String, "X11", useragent.Mozilla:
@@ -49,13 +49,13 @@ func browserName(ua useragent.UserAgent) string {
 	}
 }
 
-// androidTablet tells by what Chrome on a phone says and on a tablet does not
+// androidTablet recognises Android tablets: Chrome says "Mobile" on phones only
 // (developer.chrome.com, user-agent strings).
 func androidTablet(ua useragent.UserAgent) bool {
 	return ua.IsAndroid() && strings.Contains(ua.String, "Chrome/") && !strings.Contains(ua.String, "Mobile")
 }
 
-// name is for people: "Firefox on Windows", "Safari on iPhone", "Googlebot".
+// name returns a name for people, such as "Firefox on Windows", "Safari on iPhone" or "Googlebot".
 func (d device) name() string {
 	where := d.os
 	if d.model != "" {

@@ -1,26 +1,26 @@
-// Package sessile is a session store for web applications with much traffic: hot
-// sessions are answered from memory without I/O, every security decision is on
-// disk before it is acknowledged, and the chatty part is written behind in
-// batches.
+// Package sessile is a session store for high-traffic web applications. Hot sessions are read from
+// memory, without I/O. Every security decision (login, logout, token rotation) is on disk before it
+// is acknowledged. Session data and last-active times are written behind, in batches.
 //
-// Open a [Store] on an SQLite file, share it, Close it. It is safe for concurrent
-// use, and what it returns are values of the caller's own. Most applications use
-// it through package middleware.
+// Open a [Store] on an SQLite file, share it, and Close it at the end. A Store is safe for
+// concurrent use. What it returns belongs to the caller. Most applications use it through package
+// middleware.
 //
 // # What is on disk when
 //
-//	Create, RotateToken, Destroy*, FlushDurable    when the call returns (fsync)
-//	Flush, Update, Touch                           within Config.BatchInterval
-//	Sync, Close                                    everything acknowledged before
+//	Create, RotateToken, Destroy*, *Durable    when the call returns nil (fsync)
+//	Flush, Update, Touch, Renew                within Config.BatchInterval
+//	Sync, Close                                everything acknowledged before the call
 //
-// A logged-out session cannot come back: not by a late save, a crash, a power
-// cut, a cold read or an eviction. While the disk refuses to store a logout, the
-// session is refused in memory and the write is retried.
+// A logged-out session cannot come back: not by a late save, a crash, a power cut, a cold read or
+// an eviction. While the disk cannot store a logout, the store refuses the session in memory and
+// retries the write.
 //
 // # Caveats
 //
-// One process has the file open at a time. Network file systems are not
-// supported: they promise neither locks nor fsync. A restored backup knows
-// nothing of the logouts since it was made. Expiry follows the wall clock, which
-// within one process never goes back.
+//   - Only one process can have the file open.
+//   - Network file systems are not supported, because they guarantee neither locks nor fsync.
+//   - A restored backup does not contain the logouts since it was made. See [Restore].
+//   - Expiry follows the wall clock. Within one process the store's time never goes back. See
+//     [Store.Now].
 package sessile

@@ -6,8 +6,8 @@ import (
 	"github.com/sessile/sessile/internal/object"
 )
 
-// encodeData encodes what a caller passes as a session's data: nil, and what
-// encodes to null, is {}. Errors: ErrInvalidData, ErrDataTooLarge over most bytes.
+// encodeData encodes what a caller passes as session data. nil, and a value that encodes to null,
+// is {}. Errors: ErrInvalidData, and ErrDataTooLarge for more than most bytes.
 func encodeData(v any, most int) (*object.Object, error) {
 	if v == nil {
 		return object.Empty(), nil
@@ -19,12 +19,12 @@ func encodeData(v any, most int) (*object.Object, error) {
 	if string(raw) == "null" {
 		return object.Empty(), nil
 	}
-	if len(raw) > most { // S45: before anything is done with it
-		return nil, fmt.Errorf("%d bytes are more than %d: %w", len(raw), most, ErrDataTooLarge)
+	if len(raw) > most { // checked before anything is parsed or queued (S45)
+		return nil, fmt.Errorf("%w: %d bytes (limit %d)", ErrDataTooLarge, len(raw), most)
 	}
 	obj, err := object.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("session data is no JSON object: %w", ErrInvalidData)
+		return nil, fmt.Errorf("%w: not a JSON object", ErrInvalidData)
 	}
 	return obj, nil
 }

@@ -8,75 +8,77 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// What can go wrong with a session. Test with errors.Is; no error contains a
-// token or session data.
+// Errors about a session. Test for them with errors.Is. No error contains a token or session data.
 var (
-	// ErrNotFound: there is no such session, or it gives no access any more.
+	// ErrNotFound means that the session does not exist or no longer gives access.
 	ErrNotFound = persist.ErrNotFound
-	// ErrExpired: the session has ended. It is an ErrNotFound.
+	// ErrExpired means that the session has expired. It is also an ErrNotFound.
 	ErrExpired = actor.ErrExpired
-	// ErrConflict: an id or token collided, or another node changed the session.
+	// ErrConflict means that an ID or a token collided, or that another node changed the session.
 	ErrConflict = actor.ErrConflict
-	// ErrLimitReached: the user has as many sessions as allowed, and the policy is [LimitRefuseNew].
+	// ErrLimitReached means that the user has Config.MaxSessionsPerUser sessions and the policy is
+	// [LimitRefuseNew].
 	ErrLimitReached = actor.ErrLimitReached
-	// ErrInGrace: a rotation with a grace came while an earlier one has its grace
-	// still; nothing was done.
+	// ErrInGrace means that Rotation.Grace was set while the grace of an earlier rotation still runs.
+	// Nothing was done.
 	ErrInGrace = actor.ErrInGrace
-	// ErrDataTooLarge: the data would exceed Config.MaxDataBytes.
+	// ErrDataTooLarge means that the data would exceed Config.MaxDataBytes.
 	ErrDataTooLarge = actor.ErrDataTooLarge
 )
 
-// What can go wrong with the store. None of these says that a session is not
-// there: they must not be taken for "logged out".
+// Errors of the store. None of them says that a session does not exist, so never treat them as
+// "logged out".
 var (
-	// ErrClosed: the store has been closed.
+	// ErrClosed means that the store has been closed.
 	ErrClosed = actor.ErrClosed
-	// ErrOverloaded: a bound is reached, and there was no room soon; nothing was done.
-	// A call waits for room for 50 ms at most at each bound that it meets. Where the
-	// caller's context has ended meanwhile, this wraps that too.
+	// ErrOverloaded means that a limit was reached and no room became free in time. Nothing was done.
+	// A call waits at most 50 ms at each limit. If the caller's context ended meanwhile, the error
+	// wraps the context's error too.
 	ErrOverloaded = actor.ErrOverloaded
-	// ErrNotDurable: the session is refused from now on in this process, and its deletion
-	// is retried until it is on disk or [Store.Close] gives up; then Close says so, and the
-	// session may be back after a restart. It wraps its cause.
+	// ErrNotDurable means that the session is refused in this process, but its deletion is not on disk
+	// yet. The store retries the deletion until it succeeds or [Store.Close] gives up. If Close gives
+	// up, it returns an error, and the session may be back after a restart. ErrNotDurable wraps its
+	// cause.
 	ErrNotDurable = actor.ErrNotDurable
-	// ErrUnavailable: the disk did not do it.
+	// ErrUnavailable means that the storage failed: nothing was read or written.
 	ErrUnavailable = persist.ErrUnavailable
-	// ErrUnknown: the disk may have done it or not.
+	// ErrUnknown means that the write failed and may or may not be on disk.
 	ErrUnknown = persist.ErrUnknown
-	// ErrFileReplaced: the session file was removed, replaced or overwritten while it was open:
-	// what is written now would be lost. It is an ErrUnavailable, or an ErrUnknown, too.
+	// ErrFileReplaced means that the session file was removed, replaced or overwritten while it was
+	// open. Further writes would be lost. It is also an ErrUnavailable or an ErrUnknown.
 	ErrFileReplaced = persist.ErrFileReplaced
-	// ErrCorrupt: the session is stored but cannot be read.
+	// ErrCorrupt means that the session is stored but cannot be read.
 	ErrCorrupt = persist.ErrCorrupt
 )
 
-// What can be wrong with a file that is opened. The file is left as it is.
+// Errors of [Open] and [Restore] about a file. They leave the file unchanged.
 var (
-	// ErrLocked: another process has it open; the error names its pid.
+	// ErrLocked means that another process has the file open. The error names its pid.
 	ErrLocked = persist.ErrLocked
-	// ErrNewer: it was written by a newer version of Sessile.
+	// ErrNewer means that a newer version of Sessile wrote the file.
 	ErrNewer = persist.ErrNewer
-	// ErrNotStore: it is no session store, or damaged.
+	// ErrNotStore means that the file is not a session store, or is damaged.
 	ErrNotStore = persist.ErrNotStore
-	// ErrForeignWAL: the -wal beside it belongs to another file, because a backup was
-	// copied over a store that had been killed. [Restore] puts the backup in its place.
+	// ErrForeignWAL means that the -wal file belongs to another database file. This happens when a
+	// backup is copied over a store that was killed. [Restore] puts such a backup in place.
 	ErrForeignWAL = persist.ErrForeignWAL
-	// ErrReadOnly: it cannot be written.
+	// ErrReadOnly means that the file cannot be written.
 	ErrReadOnly = persist.ErrReadOnly
 )
 
-// What can be wrong with an argument.
+// Errors about an argument.
 var (
-	// ErrInvalidToken: the text is not a token. It costs no lookup.
+	// ErrInvalidToken means that the text is not a token. No lookup was made.
 	ErrInvalidToken = errors.New("invalid session token")
-	// ErrInvalidID: the text is not a session id.
+	// ErrInvalidID means that the text is not a session ID.
 	ErrInvalidID = errors.New("invalid session id")
-	// ErrInvalidUserID: the user id is empty, longer than 512 bytes, not UTF-8, or contains NUL.
+	// ErrInvalidUserID means that the user ID is empty, longer than 512 bytes, not UTF-8, or contains
+	// NUL.
 	ErrInvalidUserID = errors.New("invalid user id")
-	// ErrInvalidData: the data does not encode to a JSON object in valid UTF-8.
+	// ErrInvalidData means that the data does not encode to a JSON object in valid UTF-8.
 	ErrInvalidData = object.ErrInvalidValue
-	// ErrInvalidTime: a time or lifetime is zero, negative or out of range.
+	// ErrInvalidTime means that a time or lifetime is zero, negative or out of range.
 	ErrInvalidTime = errors.New("time out of range")
-	// ErrInvalidConfig: the configuration cannot be used; the error lists every fault.
+	// ErrInvalidConfig means that the configuration cannot be used. The error lists every fault.
 	ErrInvalidConfig = errors.New("invalid configuration")
 )

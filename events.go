@@ -10,10 +10,10 @@ import (
 	"github.com/sessile/sessile/actor"
 )
 
-// EventKind says what happened.
+// EventKind is the kind of an [Event].
 type EventKind string
 
-// The kinds of event (OWASP: logging the session life cycle).
+// The kinds of event (OWASP Session Management Cheat Sheet: log the session life cycle).
 const (
 	EventCreated      EventKind = "created"
 	EventRotated      EventKind = "rotated"
@@ -21,18 +21,18 @@ const (
 	EventExpired      EventKind = "expired"
 	EventEvicted      EventKind = "evicted"
 	EventLimitReached EventKind = "limit_reached"
-	EventQuarantined  EventKind = "quarantined" // a change could not be stored and was given up
+	EventQuarantined  EventKind = "quarantined" // the store dropped a change that it could not write
 	EventHealth       EventKind = "health"      // the store's health changed; see [Store.Health]
 
-	// Emitted by the middleware.
-	EventUnknownToken        EventKind = "unknown_token"
-	EventTokenReused         EventKind = "token_reused"
-	EventFingerprintMismatch EventKind = "fingerprint_mismatch"
-	EventAmbiguousCookies    EventKind = "ambiguous_cookies"
-	EventUnreadable          EventKind = "unreadable"
+	// The middleware emits these.
+	EventUnknownToken        EventKind = "unknown_token"        // a cookie or bearer token that no session has
+	EventTokenReused         EventKind = "token_reused"         // a replaced token came back: somebody may have a copy
+	EventFingerprintMismatch EventKind = "fingerprint_mismatch" // a token came from another kind of browser
+	EventAmbiguousCookies    EventKind = "ambiguous_cookies"    // several session cookies with different values
+	EventUnreadable          EventKind = "unreadable"           // a stored session is damaged
 )
 
-// Event reports what happened to a session, or to the store if SessionID is zero. It holds no
+// Event reports what happened to a session, or to the store if SessionID is zero. It contains no
 // secret, so it can be logged as it is. Its JSON and log forms leave out zero fields.
 type Event struct {
 	Kind      EventKind
@@ -42,8 +42,8 @@ type Event struct {
 	Reason    string    `json:",omitzero"`
 }
 
-// LogValue returns the fields as a group, for slog. Under the key "" they become fields of
-// the log line itself.
+// LogValue returns the fields as a group for slog. Under the key "" the fields become fields of the
+// log line itself.
 func (e Event) LogValue() slog.Value {
 	list := []slog.Attr{slog.String("kind", string(e.Kind))}
 	if !e.SessionID.IsZero() {
@@ -60,8 +60,8 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(list...)
 }
 
-// MarshalLogObject is the event in zap. With zap.Inline its fields are those of the
-// log line itself.
+// MarshalLogObject adds the fields to a zap object. With zap.Inline they become fields of the log
+// line itself.
 func (e Event) MarshalLogObject(o zapcore.ObjectEncoder) error {
 	for _, a := range e.LogValue().Group() {
 		if a.Value.Kind() == slog.KindTime {
@@ -73,8 +73,7 @@ func (e Event) MarshalLogObject(o zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// emit passes an event of the middleware's to Config.Events, behind the store's own. It
-// never waits.
+// emit passes an event of the middleware to Config.Events, behind the store's own. It never waits.
 func (s *Store) emit(e Event) {
 	if e.At.IsZero() {
 		e.At = s.Now()
@@ -82,7 +81,8 @@ func (s *Store) emit(e Event) {
 	s.actor.Emit(actor.Event{Payload: e})
 }
 
-// observe takes the actor's events, one after the other, on a goroutine of its own.
+// observe converts the actor's events. The actor calls it for one event at a time, on one
+// goroutine.
 func (s *Store) observe(e actor.Event) {
 	if told, ok := e.Payload.(Event); ok {
 		s.tell(told)
@@ -104,7 +104,7 @@ func (s *Store) observe(e actor.Event) {
 		out.Kind = EventLimitReached
 	case actor.EventQuarantined:
 		out.Kind = EventQuarantined
-		s.log.Error("a change could not be stored and was given up", zap.Stringer("session", out.SessionID), zap.Error(e.Err))
+		s.log.Error("dropped a change that cannot be written", zap.Stringer("session", out.SessionID), zap.Error(e.Err))
 	default:
 		s.observeHealth(e, out)
 		return
@@ -112,27 +112,27 @@ func (s *Store) observe(e actor.Event) {
 	s.tell(out)
 }
 
-// observeHealth logs and tells what concerns the store as a whole.
+// observeHealth logs and reports events about the store as a whole.
 func (s *Store) observeHealth(e actor.Event, out Event) {
 	out.Kind = EventHealth
 	switch e.Kind {
 	case actor.EventWriteFailed:
 		out.Reason = "writes fail and are retried"
-		s.log.Error("writing sessions failed; it is retried", zap.Error(e.Err))
+		s.log.Error("writing sessions failed; retrying", zap.Error(e.Err))
 	case actor.EventRecovered:
 		out.Reason = "writes succeed again"
 		s.log.Info("writing sessions succeeds again")
 	case actor.EventCacheReset:
-		s.log.Warn("sessions in memory were dropped", zap.String("reason", e.Reason))
+		s.log.Warn("dropped the sessions in memory", zap.String("reason", e.Reason))
 	case actor.EventOverloaded:
 		out.Reason = overloaded
 		s.log.Warn(overloaded)
 	case actor.EventRelieved:
-		out.Reason = "no call is refused any more"
+		out.Reason = "calls are accepted again"
 		s.log.Info(out.Reason)
 	case actor.EventSweepFailed:
 		out.Reason = "expired sessions could not be deleted"
-		s.log.Warn("cleaning up expired sessions failed; the next sweep tries again", zap.Error(e.Err))
+		s.log.Warn("deleting expired sessions failed; the next sweep tries again", zap.Error(e.Err))
 	}
 	s.tell(out)
 }

@@ -13,49 +13,49 @@ import (
 type Stats struct {
 	Hits          uint64 // reads answered from memory
 	ColdReads     uint64 // reads that went to the disk
-	UnknownTokens uint64 // reads whose token no session has; most never come to the disk
-	Unreadable    uint64 // rows left out of lists because they could not be read
+	UnknownTokens uint64 // reads with a token that no session has; most of them do not reach the disk
+	Unreadable    uint64 // rows that ListForUser left out because they could not be read
 
 	Created        uint64
 	Destroyed      uint64
-	Evicted        uint64 // sessions ended by the limit per user, or of guests
-	Expired        uint64 // deleted by the clean-up
+	Evicted        uint64 // sessions ended by MaxSessionsPerUser or MaxGuests
+	Expired        uint64 // expired sessions that the clean-up deleted
 	Rotated        uint64
 	Touches        uint64
-	TouchesDropped uint64 // too many changes waited for the disk
-	Flushes        uint64 // flushes and updates
+	TouchesDropped uint64 // because too many changes waited for the disk
+	Flushes        uint64 // Flush and Update calls
 
-	Batches        uint64 // commits begun
-	BatchItems     uint64
-	BatchFailures  uint64
-	Conflicts      uint64 // writes whose base had changed
-	Quarantined    uint64 // changes that could not be stored and were given up
-	Overloaded     uint64 // calls refused at a bound
-	EventsDropped  uint64
+	Batches        uint64 // commits started
+	BatchItems     uint64 // changes in them
+	BatchFailures  uint64 // commits that failed
+	Conflicts      uint64 // writes that lost against another writer
+	Quarantined    uint64 // changes that were dropped because they cannot be written
+	Overloaded     uint64 // calls that returned ErrOverloaded
+	EventsDropped  uint64 // events that Config.Events was too slow for
 	CacheEvictions uint64 // sessions dropped from memory to make room; they stay on disk
 
-	CommitSeconds Histogram // how long the successful commits took
-	BatchSizes    Histogram // how many items each of them had
+	CommitSeconds Histogram // duration of successful commits
+	BatchSizes    Histogram // changes per successful commit
 
-	Hot           int // sessions in memory
-	HotBytes      int // and their size, estimated
-	Pending       int // changes that are not on disk
-	PendingBytes  int
-	Tombstones    int // ends that must be remembered
-	Loads         int // cold reads under way
-	Watched       int // sessions whose end somebody waits for
-	Waiting       int // calls that wait for room at a bound
-	OldestPending time.Duration
+	Hot           int           // sessions in memory
+	HotBytes      int           // their estimated size
+	Pending       int           // changes that are not on disk yet
+	PendingBytes  int           // session data among them
+	Tombstones    int           // ended sessions that memory still refuses by name
+	Loads         int           // cold reads in flight
+	Watched       int           // sessions that Done watches
+	Waiting       int           // calls that wait at a limit
+	OldestPending time.Duration // age of the oldest change that is not on disk
 }
 
 // HealthState summarises the health of a store.
 type HealthState uint8
 
-// The states of a store.
+// The health states.
 const (
-	HealthOK       HealthState = iota // no problem is known
-	HealthDegraded                    // the store works, but writes are late or an operator should look
-	HealthFailed                      // nothing has been written for a minute, the file is not at its path, or the store is closed
+	HealthOK       HealthState = iota // no known problem
+	HealthDegraded                    // the store works, but writes are late or an operator should look at it
+	HealthFailed                      // writes have failed for a minute, the file was replaced, or the store is closed
 )
 
 // String returns "ok", "degraded" or "failed".
@@ -66,31 +66,30 @@ func (h HealthState) String() string {
 // Health says whether a store can keep its promises, and why not.
 type Health struct {
 	State         HealthState
-	Reason        string        // why the state is not HealthOK; "" if it is
+	Reason        string        // why the state is not HealthOK, or ""
 	OldestPending time.Duration // age of the oldest change that is not on disk
-	LastError     error         // of the last write that failed
-	LastErrorAt   time.Time
+	LastError     error         // of the last failed write
+	LastErrorAt   time.Time     // zero if no write failed
 	FileBytes     int64
 	WALBytes      int64
 }
 
-// failedAfter is how long writes may fail before the store calls itself failed
-// rather than degraded.
+// failedAfter is how long writes may fail before HealthDegraded becomes HealthFailed.
 const failedAfter = time.Minute
 
-// slowPending is how many batch intervals a change may wait before the store
-// calls itself degraded (I7), but at least slowLeast.
+// A change that waits longer than slowPending batch intervals, and than slowLeast, makes the store
+// HealthDegraded (promise I7 in RELIABILITY.md).
 const (
 	slowPending = 20
 	slowLeast   = 2 * time.Second
 )
 
-const overloaded = "calls are refused: there are more than the store can take"
+const overloaded = "overloaded: calls are refused"
 
-// Stats returns the counters and gauges. After Close only the counters of reads are still
-// reported.
+// Stats returns the counters and gauges. It never waits for the disk. After Close only the read
+// counters are still reported.
 func (s *Store) Stats() Stats {
-	t, _ := s.actor.Stats(context.Background()) // the loop never waits, so this does not either
+	t, _ := s.actor.Stats(context.Background()) // does not block: the loop never waits
 	return Stats{
 		Hits: s.actor.Hits(), EventsDropped: s.actor.EventsDropped(),
 		ColdReads: t.ColdReads, UnknownTokens: t.UnknownTokens + s.forged.Load(), Unreadable: t.Unreadable,
@@ -105,8 +104,7 @@ func (s *Store) Stats() Stats {
 	}
 }
 
-// Health reports whether the store can keep its promises, and why not. It never waits for the
-// disk.
+// Health reports whether the store can keep its promises, and why not. It never waits for the disk.
 func (s *Store) Health() Health {
 	t, err := s.actor.Stats(context.Background())
 	h := Health{OldestPending: time.Duration(t.OldestPending) * time.Microsecond, LastError: t.LastError}
@@ -135,7 +133,7 @@ func (s *Store) Health() Health {
 	return h
 }
 
-// degraded is why the store is not OK, "" if it is.
+// degraded returns why the store is not HealthOK, or "".
 func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info) string {
 	switch {
 	case t.FailingSince > 0:
@@ -147,9 +145,9 @@ func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info)
 	case t.Refusing:
 		return overloaded
 	case oldest > max(slowPending*s.cfg.BatchInterval, slowLeast):
-		return "the disk is slow: changes wait longer than they should"
+		return "the disk is slow: changes wait too long"
 	case t.LeaseLapsed:
-		return "no news from the shared backend: memory is not trusted"
+		return "the shared backend is silent: reads bypass memory"
 	case info.Warning != "":
 		return info.Warning
 	}

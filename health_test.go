@@ -90,8 +90,8 @@ func TestHealthChangesAreEvents(t *testing.T) {
 		}
 		synctest.Wait()
 		want := []string{
-			"calls are refused: there are more than the store can take", "writes fail and are retried",
-			"no call is refused any more", "writes succeed again",
+			"overloaded: calls are refused", "writes fail and are retried",
+			"calls are accepted again", "writes succeed again",
 		}
 		slices.Sort(want)
 		for round := range 2 {

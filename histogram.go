@@ -2,23 +2,23 @@ package sessile
 
 import "github.com/sessile/sessile/actor"
 
-// Histogram is the distribution of what a store has observed since it was opened. It is a
-// snapshot: the store does not change it.
+// Histogram is the distribution of values since the store was opened. It is a snapshot: the store
+// does not change it.
 type Histogram struct {
-	Count uint64  // of all values
-	Sum   float64 // of all values
-	// Buckets are in order of UpTo. Each UpTo is twice the one before. Values over the last one
-	// are only in Count.
+	Count uint64  // number of values
+	Sum   float64 // sum of the values
+	// Buckets are in order of UpTo. Each UpTo is twice the one before. Values above the last one are
+	// counted only in Count.
 	Buckets [actor.HistogramBounds]Bucket
 }
 
-// Bucket is a part of a [Histogram].
+// Bucket is one bucket of a [Histogram].
 type Bucket struct {
-	UpTo  float64 // upper bound, which is part of the bucket
-	Count uint64  // of values up to UpTo, those of lower buckets included
+	UpTo  float64 // inclusive upper bound
+	Count uint64  // cumulative: number of values up to UpTo
 }
 
-// newHistogram converts h, whose first bound is first, and divides its values by scale.
+// newHistogram converts h, whose first bound is first. It divides all values by scale.
 func newHistogram(h actor.Histogram, first int64, scale float64) Histogram {
 	out := Histogram{Sum: float64(h.Sum) / scale}
 	for i, n := range h.Counts {
@@ -31,7 +31,7 @@ func newHistogram(h actor.Histogram, first int64, scale float64) Histogram {
 }
 
 // Quantile estimates the q-quantile, for example 0.99, by interpolation within its bucket. It
-// returns 0 if there are no values, and the last bound if the quantile is over it.
+// returns 0 if there are no values, and the last bound if the quantile lies above it.
 func (h Histogram) Quantile(q float64) float64 {
 	rank := min(max(q, 0), 1) * float64(h.Count)
 	var lower Bucket

@@ -10,12 +10,11 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// ID identifies a session for its whole life. It is a ULID: 16 bytes, 26
-// characters, ordered by time of creation. It may be shown to its owner and
-// logged; as a credential it is useless.
+// ID identifies a session for its whole life. It is a ULID: 16 bytes, 26 characters as text,
+// ordered by creation time. It is not a credential, so it may be shown to its owner and logged.
 type ID [16]byte
 
-// ParseID reads the text form of an ID. Its error is [ErrInvalidID].
+// ParseID parses the text form of an ID. Its error is [ErrInvalidID].
 func ParseID(s string) (ID, error) {
 	u, err := ulid.ParseStrict(s)
 	if err != nil {
@@ -24,8 +23,8 @@ func ParseID(s string) (ID, error) {
 	return ID(u), nil
 }
 
-// newID makes the id of a session that begins at now. The first two bytes of
-// its entropy are the routing tag.
+// newID returns the ID of a session that begins at now. The first two bytes of its entropy are the
+// routing tag.
 func newID(now time.Time, tag uint16, entropy io.Reader) (ID, error) {
 	var e [10]byte
 	binary.BigEndian.PutUint16(e[:], tag)
@@ -45,16 +44,16 @@ func (id ID) String() string { return ulid.ULID(id).String() }
 // IsZero reports whether id is the zero ID, which no session has.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Time returns when the session was created, to the millisecond.
+// Time returns when the session was created, with millisecond precision.
 func (id ID) Time() time.Time { return ulid.Time(ulid.ULID(id).Time()).UTC() }
 
-// Compare orders ids by time of creation.
+// Compare orders IDs by creation time.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
 // MarshalText returns the text form.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText reads the text form.
+// UnmarshalText parses the text form. Its error is [ErrInvalidID].
 func (id *ID) UnmarshalText(text []byte) error {
 	parsed, err := ParseID(string(text))
 	if err == nil {

@@ -10,26 +10,26 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// logger is where a store with this configuration logs.
+// logger returns the logger that this configuration selects.
 func (c Config) logger() *zap.Logger {
 	switch {
 	case c.Logger != nil:
 		return c.Logger
 	case c.Slog != nil:
 		return zap.New(slogCore{handler: c.Slog.Handler, least: zapcore.DebugLevel})
-	default: // asked for each line: applications often call slog.SetDefault late
+	default: // look the handler up for each line: applications often call slog.SetDefault late
 		return zap.New(slogCore{handler: func() slog.Handler { return slog.Default().Handler() }, least: zapcore.WarnLevel})
 	}
 }
 
-// slogCore passes what a zap.Logger logs to a handler of log/slog.
+// slogCore is a zap core that writes to a log/slog handler.
 type slogCore struct {
 	handler func() slog.Handler
 	least   zapcore.Level
 	fields  []zapcore.Field
 }
 
-// Enabled reports whether a line of that level is logged.
+// Enabled reports whether lines of level l are logged.
 func (c slogCore) Enabled(l zapcore.Level) bool {
 	return l >= c.least && c.handler().Enabled(context.Background(), slogLevel(l))
 }
@@ -48,7 +48,7 @@ func (c slogCore) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.Chec
 	return to.AddCore(e, c)
 }
 
-// Write passes a line on, with its fields in their order.
+// Write passes a line to the handler, with its fields in order.
 func (c slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	r := slog.NewRecord(e.Time, slogLevel(e.Level), e.Message, 0)
 	for _, f := range slices.Concat(c.fields, fields) {
@@ -61,10 +61,10 @@ func (c slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return c.handler().Handle(context.Background(), r)
 }
 
-// Sync does nothing: handlers of slog have no buffer that they know of.
+// Sync does nothing: slog handlers have no flush.
 func (slogCore) Sync() error { return nil }
 
-// slogLevel is the level of slog that means the same.
+// slogLevel returns the slog level that corresponds to l.
 func slogLevel(l zapcore.Level) slog.Level {
 	switch {
 	case l >= zapcore.ErrorLevel:

@@ -110,7 +110,7 @@ func TestLogsToSlogRespectItsLevel(t *testing.T) {
 func TestConfigRefusesTwoLoggers(t *testing.T) {
 	log, _ := logs(slog.LevelInfo)
 	err := sessile.Config{Logger: zap.NewNop(), Slog: log}.Validate()
-	if !errors.Is(err, sessile.ErrInvalidConfig) || !strings.Contains(err.Error(), "\nslog: Logger is set too") {
+	if !errors.Is(err, sessile.ErrInvalidConfig) || !strings.Contains(err.Error(), "\nslog: set either Logger or Slog, not both") {
 		t.Error(err)
 	}
 }

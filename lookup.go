@@ -14,24 +14,26 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// ReadByToken returns the active session that t opens. From memory that takes
-// about a microsecond, no I/O and no allocation.
+// ReadByToken returns the active session that t opens. From memory it takes about a microsecond,
+// without I/O or allocation.
 //
-// Errors: [ErrNotFound] (also for an expired session, as [ErrExpired], and for a
-// token that was replaced, as [*RotatedError]); [ErrOverloaded], [ErrUnavailable],
-// [ErrCorrupt] and the context's, which say nothing about the session and must
-// not be taken for "logged out".
+// Errors:
+//
+//   - [ErrNotFound]: the token gives no access. An expired session returns [ErrExpired], and a
+//     replaced token a [*RotatedError]. Both are an ErrNotFound.
+//   - [ErrOverloaded], [ErrUnavailable], [ErrCorrupt], [ErrClosed], and the context's: they say
+//     nothing about the session. Never treat them as "logged out".
 func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 	if t.IsZero() && !s.closed.Load() {
-		return Session{}, ErrNotFound // nobody's forgery
+		return Session{}, ErrNotFound // not counted as an unknown token
 	}
 	raw := t.bytes()
 	found, _, err := s.lookup(ctx, &raw)
 	return found, err
 }
 
-// Lookup is [Store.ReadByToken] for the text form of a token, as a request brings it. A text
-// that is no token is [ErrInvalidToken].
+// Lookup is [Store.ReadByToken] for the text of a token, as a request brings it. Text that is not a
+// token returns [ErrInvalidToken].
 func (s *Store) Lookup(ctx context.Context, token string) (Session, error) {
 	found, _, err := s.lookupText(ctx, token)
 	return found, err
@@ -45,7 +47,7 @@ func (s *Store) lookupText(ctx context.Context, token string) (Session, bridge.F
 	return s.lookup(ctx, &raw)
 }
 
-// lookup finds the active session that a token opens, and what else the token tells.
+// lookup returns the active session that a token opens, and what else the token says.
 func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.Found, err error) {
 	if s.closed.Load() {
 		return x, f, ErrClosed
@@ -73,9 +75,15 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.
 	return Session{view: v, replaced: replaced}, f, nil
 }
 
-// cold finds what is not in memory, and the time to judge it by. A read may take long
-// enough for its session to expire meanwhile, and to be renewed before that by somebody
-// else: then it looks again, so that only what had expired when a read began has expired.
+// cold reads a session that is not in memory, and returns the time at which to judge its expiry. A
+// read can be slow enough for this race:
+//
+//  1. The read starts; the session is active.
+//  2. Another request renews the session.
+//  3. The read returns the row from before, which has expired meanwhile.
+//
+// So a session counts as expired only if it had expired when the read began. Otherwise cold reads
+// again.
 func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began int64) (v *actor.View, now int64, err error) {
 	for {
 		if v, err = s.find(ctx, *raw, h, false); err != nil {
@@ -89,8 +97,8 @@ func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began i
 	}
 }
 
-// find asks for what is not in memory, or by way of the database whatever is in memory. A
-// token that this store cannot have made is not looked for.
+// find reads a session that is not in memory. With verify it asks the database even if the session
+// is in memory. It refuses a token that this store cannot have made, without asking the disk.
 func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash, verify bool) (v *actor.View, err error) {
 	if !raw.sealedBy(s.sealKey) {
 		s.forged.Add(1)
@@ -114,8 +122,8 @@ func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash, verify b
 	return nil, fmt.Errorf("reading session by token: %w", err)
 }
 
-// checkRotated refuses a previous token whose grace is over, and lets that
-// grace run out once the new token has come back.
+// checkRotated refuses a previous token whose grace is over. When the new token is first presented,
+// it starts the grace period of the previous one.
 func (s *Store) checkRotated(ctx context.Context, v *actor.View, h persist.Hash, now int64) error {
 	if v.Previous == h {
 		if now < v.Until {
@@ -124,13 +132,15 @@ func (s *Store) checkRotated(ctx context.Context, v *actor.View, h persist.Hash,
 		return rotatedError(v.ID, v.At)
 	}
 	if v.Until == persist.Unseen {
-		// The read has succeeded whatever becomes of this note: the next read makes it again.
+		// A failure does not matter: the next read tries again.
 		_ = s.actor.Seen(ctx, v.ID, h, now+s.cfg.RotateGrace.Microseconds())
 	}
 	return nil
 }
 
-// Read returns a session by its ID, even if it has expired. Reading is not an access.
+// Read returns a session by its ID, even if it has expired and is not deleted yet. A read does not
+// count as an access. Errors: [ErrNotFound], and those of [Store.ReadByToken] that say nothing
+// about the session.
 func (s *Store) Read(ctx context.Context, id ID) (Session, error) {
 	if s.closed.Load() {
 		return Session{}, ErrClosed
@@ -142,9 +152,9 @@ func (s *Store) Read(ctx context.Context, id ID) (Session, error) {
 	return Session{view: v}, nil
 }
 
-// ListForUser returns the user's active sessions, the most recently active first
-// (ties: the newest id first), with changes that are not on disk yet. A row that
-// cannot be read is left out, counted in [Stats] and logged.
+// ListForUser returns the user's active sessions, the most recently active first (ties: the newest
+// ID first). It includes changes that are not on disk yet. A row that cannot be read is left out,
+// counted in Stats.Unreadable and logged. A user without sessions is not an error.
 func (s *Store) ListForUser(ctx context.Context, userID string) ([]Session, error) {
 	if err := s.ready(userID); err != nil {
 		return nil, err
@@ -166,7 +176,7 @@ func (s *Store) ListForUser(ctx context.Context, userID string) ([]Session, erro
 	return list, nil
 }
 
-// ready refuses what no call about a user may do.
+// ready returns why a call about a user cannot proceed, or nil.
 func (s *Store) ready(userID string) error {
 	if s.closed.Load() {
 		return ErrClosed

@@ -8,9 +8,11 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// CleanupExpired deletes the sessions that have ended, in chunks, and returns how
-// many. Beside others who wait for the disk it takes half of its time at most. One whose extension is not on disk yet is left alone. It also runs by
-// itself every Config.CleanupInterval; expiry never depends on it.
+// CleanupExpired deletes expired sessions in chunks and returns how many. It runs by itself every
+// Config.CleanupInterval. Expiry never depends on it.
+//
+// It uses at most half of the disk's time while others wait for the disk. It spares a session whose
+// renewal is not on disk yet.
 func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 	if s.closed.Load() {
 		return 0, ErrClosed
@@ -22,9 +24,9 @@ func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Sync returns nil when everything that was acknowledged before the call is on
-// disk (fsync). It waits through failures of the disk, until ctx ends, but not for a
-// session file that was taken away ([ErrFileReplaced]).
+// Sync returns nil when everything that was acknowledged before the call is on disk (fsync). While
+// the disk fails, Sync waits until ctx ends. If the session file was removed or replaced, it
+// returns [ErrFileReplaced].
 func (s *Store) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -40,14 +42,16 @@ func (s *Store) Sync(ctx context.Context) error {
 	return nil
 }
 
-// Backup writes a consistent, integrity-checked copy of the store to path, which
-// must not exist, with mode 0600. What was acknowledged before the call is in it.
+// Backup writes a consistent copy of the store to path and checks its integrity. The path must not
+// exist. The copy has mode 0600. It contains everything that was acknowledged before the call.
+// [Restore] puts it back.
 //
-// If ctx ends while the disk hangs, Backup returns; the copy is given up when the disk
-// goes on, and Close waits for that.
+// Do not copy the file of a running store instead. Its last commits, possibly all of them, are only
+// in the -wal file.
 //
-// [Restore] puts a backup back. Do not copy the file of a running store instead: its last
-// commits, or all of them, are only in the -wal file beside it.
+// If ctx ends while the disk hangs, Backup returns. The copy is abandoned when the disk responds
+// again, and Close waits for that. A backend that cannot make backups returns
+// errors.ErrUnsupported.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	b, ok := s.backend.(persist.Backuper)
 	if !ok {

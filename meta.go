@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is kept of a client, bytes.
+// Limits of what a session keeps of its client, in bytes.
 const (
 	maxIP         = 64
 	maxUserAgent  = 512
@@ -21,31 +21,31 @@ const (
 	maxFinger     = 128
 )
 
-// Meta is what a session keeps of the client that it began with. It prints as the
-// name of the device, and its JSON leaves out the fingerprint.
+// Meta describes the client that a session began with. It prints as the name of the device. Its
+// JSON leaves out the fingerprint.
 type Meta struct {
 	IPAddress   string
 	UserAgent   string
-	DeviceName  string
-	DeviceType  string
+	DeviceName  string // for people, like "Firefox on Windows"
+	DeviceType  string // "desktop", "mobile", "tablet", "bot" or ""
 	Fingerprint string `json:"-" xml:"-" yaml:"-"`
 }
 
-// String tells the name of the device.
+// String returns the name of the device.
 func (m Meta) String() string { return "Meta(" + strconv.Quote(m.DeviceName) + ")" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (m Meta) GoString() string { return m.String() }
 
 // Format prints String for every verb, so that %+v does not print the fingerprint.
 func (m Meta) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
 
-// LogValue is String.
+// LogValue returns String for slog.
 func (m Meta) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// NewMeta makes a Meta from a client's address and its User-Agent and Accept-Language
-// headers. The fingerprint is a SHA-256 over the browser family, the operating system, the
-// device type and the first language. It survives a browser update and a change of network.
+// NewMeta returns a Meta for a client's address and its User-Agent and Accept-Language headers. The
+// fingerprint is a SHA-256 over the browser family, the operating system, the device type and the
+// first language. It survives a browser update and a change of network.
 func NewMeta(ip, userAgent, acceptLanguage string) Meta {
 	d := parseDevice(clip(userAgent, maxUserAgent))
 	return Meta{
@@ -54,8 +54,8 @@ func NewMeta(ip, userAgent, acceptLanguage string) Meta {
 	}.clean()
 }
 
-// fingerprint hashes the parts with their lengths, so that no two lists of parts
-// are the same bytes.
+// fingerprint hashes the parts with their lengths, so that different parts cannot concatenate to
+// the same bytes.
 func fingerprint(d device, lang string) string {
 	h := sha256.New()
 	for _, part := range []string{"1", d.browser, d.os, d.kind, lang} {
@@ -65,7 +65,7 @@ func fingerprint(d device, lang string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// language is the primary subtag of the first language in an Accept-Language header.
+// language returns the primary subtag of the first language in an Accept-Language header.
 func language(header string) string {
 	first, _, _ := strings.Cut(clip(header, maxUserAgent), ",")
 	first, _, _ = strings.Cut(first, ";")
@@ -73,7 +73,7 @@ func language(header string) string {
 	return strings.ToLower(primary)
 }
 
-// clean bounds every field and drops control characters and bad UTF-8.
+// clean limits every field and drops control characters and invalid UTF-8.
 func (m Meta) clean() Meta {
 	return Meta{
 		IPAddress: clip(m.IPAddress, maxIP), UserAgent: clip(m.UserAgent, maxUserAgent),
@@ -85,7 +85,7 @@ func (m Meta) clean() Meta {
 // clip returns the printable part of s, at most n bytes of it.
 func clip(s string, n int) string {
 	if len(s) > 4*n {
-		s = s[:4*n] // what comes after cannot matter; a header may be a megabyte
+		s = s[:4*n] // a header may be a megabyte, and the rest cannot matter
 	}
 	s = strings.ToValidUTF8(s, "")
 	s = strings.Map(func(r rune) rune {

@@ -8,42 +8,44 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// RestoreReport says what a [Restore] has changed.
+// RestoreReport says what [Restore] changed.
 type RestoreReport struct {
-	// Made is when the backup was made; zero if [Store.Backup] did not make it.
+	// Made is when the backup was made. It is zero if [Store.Backup] did not make it.
 	Made time.Time
-	// Sessions is how many active sessions the backup has.
+	// Sessions is the number of active sessions in the backup.
 	Sessions int
-	// Revived is how many of them the old file no longer had: they were logged out or
-	// evicted after the backup, and are valid again.
+	// Revived is how many of them the old file no longer had. They were logged out or evicted after
+	// the backup, and are valid again.
 	Revived int
-	// Rotated is how many of them had a newer token in the old file: it is not valid any
-	// more, and the one before it is again.
+	// Rotated is how many of them had a newer token in the old file. The newer token is no longer
+	// valid, and the one in the backup is valid again.
 	Rotated int
-	// Lost is how many active sessions of the old file the backup does not have: their
-	// users must log in again.
+	// Lost is how many active sessions of the old file are not in the backup. Their users must log in
+	// again.
 	Lost int
-	// Replaced is the path of the old file, which is kept with its WAL; "" if there was none.
+	// Replaced is the path where Restore keeps the old file and its WAL. It is "" if there was no old
+	// file.
 	Replaced string
-	// Unreadable says why the old file could not be compared with the backup. Then
-	// Revived, Rotated and Lost are zero.
+	// Unreadable says why the old file could not be compared with the backup. Revived, Rotated and
+	// Lost are zero then.
 	Unreadable error
 }
 
-// Restore puts a copy of a backup in the place of the session file at path. No store may
-// have that file open ([ErrLocked]). Whatever else is there is fine: a store that was
-// closed or killed, a damaged file, or nothing. The backup may be a copy that [Store.Backup]
-// or another SQLite tool made, or the file of a store that was closed; it is checked first
-// ([ErrNotStore], [ErrNewer]) and left as it is.
+// Restore replaces the session file at path with a copy of a backup. No store may have that file
+// open ([ErrLocked]). The file may belong to a store that was closed or killed, may be damaged, or
+// may be missing.
 //
-// The new file is on disk when Restore returns. A kill or a power cut leaves the old file
-// or the new one: the next [Open] finishes what Restore has begun. Run it as the user that
-// runs the store, because the new file belongs to whoever runs Restore.
+// The backup may come from [Store.Backup] or another SQLite tool, or be the file of a closed store.
+// Restore checks it first ([ErrNotStore], [ErrNewer]) and leaves it unchanged.
 //
-// A restored backup knows nothing of the logouts since it was made. If the report says
-// that sessions were revived, end those of the users concerned, or all of them.
+// The new file is on disk when Restore returns nil. A kill or a power cut leaves either the old
+// file or the new one: the next [Open] finishes an interrupted Restore. Run Restore as the user
+// that runs the store, because the new file belongs to the user that runs Restore.
 //
-// It needs the same import as [Open].
+// A restored backup does not contain the logouts since it was made. If RestoreReport.Revived is not
+// zero, end the sessions of the users concerned, or all of them.
+//
+// Restore needs the same import as [Open].
 func Restore(ctx context.Context, backup, path string) (RestoreReport, error) {
 	engine, err := persist.FileEngine()
 	if err != nil {

@@ -10,55 +10,56 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// RotatedError says that a token was replaced by another one. It is an [ErrNotFound], because
-// the token gives no access. It tells a request that was in flight during a rotation from one
-// with an unknown token.
+// RotatedError means that the token was replaced by another one. It is also an [ErrNotFound],
+// because the token gives no access. It distinguishes a request that was in flight during a
+// rotation from one with an unknown token.
 type RotatedError struct {
 	SessionID ID
 	RotatedAt time.Time
 }
 
+// Error describes the failure without the token.
 func (*RotatedError) Error() string { return "session token has been replaced" }
 
-// Is makes a RotatedError an ErrNotFound.
+// Is reports that a RotatedError is an ErrNotFound.
 func (*RotatedError) Is(target error) bool { return target == ErrNotFound }
 
 func rotatedError(id persist.ID, at int64) error {
 	return &RotatedError{SessionID: ID(id), RotatedAt: fromMicros(at)}
 }
 
-// Rotation says how a token is replaced. The zero value replaces any token, and the old token
-// gives no access from then on.
+// Rotation says how a token is replaced. The zero value replaces any token and invalidates the old
+// one at once.
 type Rotation struct {
-	// From is the token to replace. If the session has another one by now, the result is a
-	// [*RotatedError]. The zero Token stands for any.
+	// From is the token to replace. If the session has another token by now, Rotate returns a
+	// [*RotatedError]. The zero Token matches any.
 	From Token
-	// Grace keeps the old token valid until the new one is first presented, and for
-	// Config.RotateGrace after that. It is for periodic rotation only, never after a login or
-	// a change of privilege (OWASP: renewal timeout).
+	// Grace keeps the old token valid until the new one is first presented, and for Config.RotateGrace
+	// after that. Use it only for periodic rotation, never after a login or a change of privilege
+	// (OWASP: renewal timeout).
 	//
-	// Only one token at a time has a grace. Until it is over, another rotation with a grace is
-	// an [ErrInGrace]. There is one exception: if nobody presents the new token for a minute,
-	// its response must have been lost. Then a rotation From the old token replaces the new
-	// one, and From keeps its grace.
+	// Only one token of a session can have a grace. Until it is over, another rotation with Grace
+	// returns [ErrInGrace], with one exception: if nobody presents the new token for a minute, the
+	// response with it must have been lost. Then a rotation From the old token replaces the new one,
+	// and From keeps its grace.
 	Grace bool
-	// Reauthenticated sets Session.AuthenticatedAt: the user has just proved who they are.
+	// Reauthenticated sets Session.AuthenticatedAt. Use it when the user has just authenticated again.
 	Reauthenticated bool
 }
 
-// RotateToken gives a session a new token. The ID, the data and the deadline stay the same.
-// When it returns the new token, the change is on disk (fsync) and the old token gives no
-// access. Parallel calls leave exactly one valid token, that of the last call.
+// RotateToken gives a session a new token. The ID, the data and the deadline stay the same. When it
+// returns nil, the new token is on disk (fsync) and the old one gives no access. Parallel calls
+// leave exactly one valid token, that of the last call.
 //
-// After an error there is no new token. If the outcome is unknown ([ErrUnknown]), the old
-// token gives no access either, unless it was to have a grace.
+// After an error there is no new token. If the outcome is unknown ([ErrUnknown]), the old token
+// gives no access either, except with Rotation.Grace.
 func (s *Store) RotateToken(ctx context.Context, id ID) (Token, error) {
 	_, t, err := s.Rotate(ctx, id, Rotation{})
 	return t, err
 }
 
-// Rotate is [Store.RotateToken] with choices. It also returns the session with its new token's
-// RotatedAt.
+// Rotate is [Store.RotateToken] with options. It also returns the session as it is after the
+// rotation.
 func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Session, Token, error) {
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed

@@ -13,23 +13,23 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Session is a session as it was when it was read. It is small and immutable: it refers to
-// one version of the session in memory, and a change makes another version. Pass it by
-// value. A Session that is kept keeps its version, with the data, in memory.
+// Session is a snapshot of a session. It is small and immutable, so pass it by value: it refers to
+// one version of the session in memory, and every change makes a new version. Keeping a Session
+// keeps that version and its data in memory.
 //
-// The zero Session is no session: every method is safe, and IsZero reports true. Sessions
-// are not comparable with ==; compare their IDs.
+// The zero Session is no session: its methods are safe to call, and IsZero reports true. Sessions
+// cannot be compared with ==; compare their IDs.
 //
-// A Session carries neither a token nor a token's hash. It prints as its ID, a logger gets
-// its ID and times, and its JSON leaves out data and fingerprint. All times are UTC, to the
-// microsecond.
+// A Session contains neither a token nor a token's hash. It prints as its ID. Loggers get its ID
+// and times. Its JSON leaves out data and fingerprint. All times are in UTC, with microsecond
+// precision.
 type Session struct {
-	_        [0]func() // == would compare versions
+	_        [0]func() // forbids ==, which would compare versions
 	view     *actor.View
 	replaced bool
 }
 
-// noView is what the zero Session refers to.
+// noView is the version of the zero Session.
 var noView = actor.View{Identity: persist.Identity{Deadline: persist.NoDeadline}} //nolint:gochecknoglobals // a constant in all but name
 
 func (s Session) v() *actor.View {
@@ -39,7 +39,7 @@ func (s Session) v() *actor.View {
 	return s.view
 }
 
-// at converts a time of the session; the zero Session has none.
+// at converts a time of the session. The zero Session has only zero times.
 func (s Session) at(micros int64) time.Time {
 	if s.view == nil {
 		return time.Time{}
@@ -53,29 +53,28 @@ func (s Session) IsZero() bool { return s.view == nil }
 // ID returns the ID, which stays the same for the life of the session.
 func (s Session) ID() ID { return ID(s.v().ID) }
 
-// UserID returns the ID of the user, "" for a guest.
+// UserID returns the ID of the user, or "" for a guest.
 func (s Session) UserID() string { return s.v().UserID }
 
-// IsGuest reports whether the session has no user. The zero Session has none either.
+// IsGuest reports whether the session has no user. It is true for the zero Session.
 func (s Session) IsGuest() bool { return s.UserID() == "" }
 
 // IPAddress returns the address of the client that began the session.
 func (s Session) IPAddress() string { return s.v().IPAddress }
 
-// UserAgent returns the User-Agent of the client that began the session, at most 512 bytes
-// of it.
+// UserAgent returns the User-Agent of the client that began the session, cut to 512 bytes.
 func (s Session) UserAgent() string { return s.v().UserAgent }
 
-// DeviceName returns a name for people, like "Firefox on Windows".
+// DeviceName returns a name for people, such as "Firefox on Windows".
 func (s Session) DeviceName() string { return s.v().DeviceName }
 
-// DeviceType returns "desktop", "mobile", "tablet" or "bot", and "" if it is unknown.
+// DeviceType returns "desktop", "mobile", "tablet" or "bot", or "" if it is unknown.
 func (s Session) DeviceType() string { return s.v().DeviceType }
 
-// Fingerprint returns the fingerprint of the client that began the session; see [NewMeta].
+// Fingerprint returns the fingerprint of the client that began the session. See [NewMeta].
 func (s Session) Fingerprint() string { return s.v().Fingerprint }
 
-// Data returns the data. [Get] reads one key of it.
+// Data returns the session's data. [Get] reads one key of it.
 func (s Session) Data() Data { return Data{s.v().Doc} }
 
 // CreatedAt returns when the session began.
@@ -84,11 +83,11 @@ func (s Session) CreatedAt() time.Time { return s.at(s.v().CreatedAt) }
 // LastActiveAt returns when the session was last accessed.
 func (s Session) LastActiveAt() time.Time { return s.at(s.v().LastActive) }
 
-// ExpiresAt returns when the session ends unless an access renews it. It is never after
-// Deadline.
+// ExpiresAt returns when the session ends unless an access renews it. It is never after Deadline.
 func (s Session) ExpiresAt() time.Time { return s.at(min(s.v().ExpiresAt, s.v().Deadline)) }
 
-// Deadline returns when the session ends in any case, and zero if it has no deadline.
+// Deadline returns when the session ends regardless of accesses. It is zero if there is no absolute
+// timeout.
 func (s Session) Deadline() time.Time {
 	if s.v().Deadline == persist.NoDeadline {
 		return time.Time{}
@@ -96,12 +95,12 @@ func (s Session) Deadline() time.Time {
 	return s.at(s.v().Deadline)
 }
 
-// TTL returns the sliding lifetime: how long the session lives after an access.
+// TTL returns the idle timeout: how long the session lives after an access.
 func (s Session) TTL() time.Duration { return time.Duration(s.v().TTL) * time.Microsecond }
 
-// AuthenticatedAt returns when the user last proved who they are: when the session began,
-// or at the last rotation with Rotation.Reauthenticated. It is zero if a wrong clock makes
-// that unknown.
+// AuthenticatedAt returns when the user last authenticated: when the session began, or at the last
+// rotation with Rotation.Reauthenticated. It is zero if the wall clock was set back so far that
+// this is unknown.
 func (s Session) AuthenticatedAt() time.Time {
 	switch at := s.v().AuthAt; at {
 	case 0:
@@ -113,7 +112,7 @@ func (s Session) AuthenticatedAt() time.Time {
 	}
 }
 
-// RotatedAt returns when the token was last replaced, and zero if it never was.
+// RotatedAt returns when the token was last replaced. It is zero if it never was.
 func (s Session) RotatedAt() time.Time {
 	r := s.v().Rotation
 	if r == nil {
@@ -122,12 +121,12 @@ func (s Session) RotatedAt() time.Time {
 	return s.at(r.At)
 }
 
-// TokenReplaced reports whether the session was read by a token that has a successor and is
-// still in its grace.
+// TokenReplaced reports whether the session was read by a token that has been replaced and is still
+// in its grace.
 func (s Session) TokenReplaced() bool { return s.replaced }
 
-// MarshalJSON returns the session for its owner or an administrator, without data and
-// fingerprint. The TTL is in nanoseconds. The zero Session is null.
+// MarshalJSON returns the session without data and fingerprint, for its owner or an administrator.
+// The TTL is in nanoseconds. The zero Session is null.
 func (s Session) MarshalJSON() ([]byte, error) {
 	if s.IsZero() {
 		return []byte("null"), nil
@@ -152,7 +151,7 @@ func (s Session) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// String returns the ID, for logs: "Session(01J…)".
+// String returns the ID for logs: "Session(01J…)".
 func (s Session) String() string {
 	if s.IsZero() {
 		return "Session(none)"
@@ -166,7 +165,7 @@ func (s Session) GoString() string { return s.String() }
 // Format prints String for every verb.
 func (s Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// LogValue returns the ID and two times for slog.
+// LogValue returns the ID, the creation time and the expiry for slog.
 func (s Session) LogValue() slog.Value {
 	if s.IsZero() {
 		return slog.StringValue(s.String())
@@ -176,7 +175,8 @@ func (s Session) LogValue() slog.Value {
 		slog.Time("created_at", s.CreatedAt()), slog.Time("expires_at", s.ExpiresAt()))
 }
 
-// MarshalLogObject adds the ID and two times to a line of zap. The zero Session adds nothing.
+// MarshalLogObject adds the ID, the creation time and the expiry to a zap object. The zero Session
+// adds nothing.
 func (s Session) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	if s.IsZero() {
 		return nil

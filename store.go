@@ -18,16 +18,16 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Store keeps sessions: the hot ones in memory, all of them in a backend. Get
-// one from [Open] or [New], share it, and Close it at the end. It is safe for
-// concurrent use, and no call waits past its context.
+// Store keeps sessions: the hot ones in memory, all of them in a backend. Get one from [Open] or
+// [New], share it, and Close it at the end. It is safe for concurrent use. No call waits longer
+// than its context.
 type Store struct {
-	holder   // what package middleware alone may call
+	holder   // functions for package middleware alone
 	cfg      Config
 	backend  persist.Backend
 	storeKey []byte
 	sealKey  sealKey
-	forged   atomic.Uint64 // tokens that no store with this key has made
+	forged   atomic.Uint64 // tokens without a valid seal
 	actor    *actor.Actor
 	clock    *storeClock
 	log      *zap.Logger
@@ -38,13 +38,15 @@ type Store struct {
 	close    func() error
 }
 
-// Open opens or creates the SQLite file at cfg.Path, migrates it, takes its lock
-// and starts the store. A file that another process uses ([ErrLocked]), that is
-// newer ([ErrNewer]), is no session store or damaged ([ErrNotStore]), or cannot
-// be written ([ErrReadOnly]) is an error, and left as it is.
+// Open opens or creates the SQLite file at cfg.Path, migrates it, locks it and starts the store.
 //
-// The program must import _ "github.com/sessile/sessile/persist/sqlite", which links
-// SQLite. Without it Open returns an error that says so.
+// Open returns an error, and leaves the file unchanged, if another process uses it ([ErrLocked]),
+// if a newer version wrote it ([ErrNewer]), if it is not a session store or is damaged
+// ([ErrNotStore]), if its -wal belongs to another file ([ErrForeignWAL]), or if it cannot be
+// written ([ErrReadOnly]). A bad cfg is an [ErrInvalidConfig].
+//
+// The program must import _ "github.com/sessile/sessile/persist/sqlite", which links SQLite.
+// Without it Open returns an error that says so.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -69,8 +71,8 @@ func openFile(ctx context.Context, cfg Config) (persist.Backend, error) {
 	return engine.Open(ctx, persist.FileOptions{Path: cfg.Path, CreateDirs: cfg.CreateDirs})
 }
 
-// New starts a store over a backend of the caller's, which the store closes in
-// its Close. If New fails the backend is still the caller's. It links no SQLite.
+// New starts a store over a backend. Store.Close closes the backend. If New fails, the caller still
+// owns the backend. A program that uses New instead of [Open] does not need SQLite.
 func New(backend persist.Backend, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -104,25 +106,25 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 	s.holder = bridge.Hold(middlewareCalls{s})
 	s.close = sync.OnceValue(s.shutdown)
 	if unproven > 0 {
-		s.log.Warn("the wall clock has gone back since the last commit: time goes on from there, and earlier proofs of identity do not count",
+		s.log.Warn("the wall clock is behind the last commit: the store's time continues from there, and earlier authentications no longer count as fresh",
 			zap.Duration("behind", s.clock.behind()))
 	}
 	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))
 	return s, nil
 }
 
-// Bounds that need no tuning.
+// Limits that need no tuning.
 const (
-	maxTombstones = 1 << 20 // remembered ends, about 250 bytes each, while the disk refuses to store them
-	maxLoads      = 1024    // cold reads under way, on a few connections: some 20 ms of work
+	maxTombstones = 1 << 20 // ended sessions that the disk has not stored; about 250 bytes each
+	maxLoads      = 1024    // cold reads in flight; about 20 ms of work
 
-	maxWaiting = 4096                  // callers in line at a bound
-	patience   = 50 * time.Millisecond // and how long they wait there
+	maxWaiting = 4096                  // callers that wait at a limit
+	patience   = 50 * time.Millisecond // how long each of them waits
 
-	clockSkew = 10 * time.Second // between the clocks of nodes, where they share a backend
+	clockSkew = 10 * time.Second // between the clocks of nodes that share a backend
 )
 
-// randomSeed seeds the jitter of retries. It is not secret.
+// randomSeed returns a seed for the jitter of retries. It is not secret.
 func randomSeed() (uint64, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -131,20 +133,21 @@ func randomSeed() (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
-// Config returns the validated configuration with its defaults filled in.
+// Config returns the configuration with its defaults filled in.
 func (s *Store) Config() Config { return s.cfg }
 
-// Close takes nothing new in, writes everything that was acknowledged,
-// checkpoints, ends every goroutine and frees the file. It returns every
-// failure, says how much could not be written within Config.CloseTimeout and how
-// many reads hang, and is idempotent. Calls that come later get [ErrClosed].
+// Close stops accepting calls, writes everything that was acknowledged, checkpoints, ends all
+// goroutines and releases the file. Later calls return [ErrClosed]. Close is idempotent.
+//
+// Close returns every failure. Its error says how many changes it could not write within
+// Config.CloseTimeout, and how many reads hang.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {
 	s.closed.Store(true)
 	err := errors.Join(s.actor.Close(), s.backend.Close())
 	if err != nil {
-		s.log.Error("session store closed with losses", zap.Error(err))
+		s.log.Error("closing the session store failed", zap.Error(err))
 		return fmt.Errorf("closing session store: %w", err)
 	}
 	s.log.Info("session store closed")

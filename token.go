@@ -15,8 +15,8 @@ import (
 
 const (
 	tokenVersion = 1
-	tokenSealed  = 1 + 2 + 32              // version, routing tag, randomness
-	tokenBytes   = tokenSealed + sealBytes // and the seal
+	tokenSealed  = 1 + 2 + 32              // version, routing tag, random bytes
+	tokenBytes   = tokenSealed + sealBytes // plus the seal
 	tokenText    = 52                      // base64url without padding
 	sealBytes    = 4
 	redacted     = "****"
@@ -24,23 +24,23 @@ const (
 
 var base64url = base64.RawURLEncoding //nolint:gochecknoglobals // a constant in all but name
 
-// Token is the secret that opens a session: 32 bytes of crypto/rand (OWASP ASVS
-// 7.2.3 asks for 128 bits) between a version with a routing tag and a seal, by
-// which a store knows without looking that it has made the token. Whoever has it
-// is logged in. Every printed form is "****"; [Token.Reveal] is the one way out.
-// At rest there is only its SHA-256. It is a value that nothing changes; two are
-// compared with [Token.Equal], and == does not compile.
+// Token is the secret that opens a session. Whoever has it is logged in. It contains 32 bytes from
+// crypto/rand (OWASP ASVS 7.2.3 asks for 128 bits), and a seal by which a store recognises its own
+// tokens without a lookup. Only its SHA-256 is stored.
 //
-// It is a function because package fmt asks no method of a value in an unexported
-// field, for %w and %p, and below a pointer for a verb like %s. There it prints
-// bytes, follows pointers, and of a function tells the address of its code.
+// Every printed form is "****". Only [Token.Reveal] returns the secret. A Token is immutable.
+// Compare tokens with [Token.Equal]; == does not compile.
+//
+// The function hides the bytes from package fmt. In an unexported field, and below a pointer,
+// fmt calls no methods: it prints bytes and follows pointers, but of a function it prints only
+// the address.
 type Token struct{ raw func() rawToken }
 
-// rawToken is what a token's text encodes. It is kept out of values that may be printed.
+// rawToken is the decoded text of a token. Values that may be printed must not contain it.
 type rawToken [tokenBytes]byte
 
-// ParseToken reads the text form of a token, 52 characters of base64url. Its
-// error is [ErrInvalidToken] and does not contain the text.
+// ParseToken parses the text form of a token: 52 characters of base64url. Its error is
+// [ErrInvalidToken] and does not contain the text.
 func ParseToken(s string) (Token, error) {
 	raw, ok := parseToken(s)
 	if !ok {
@@ -49,20 +49,20 @@ func ParseToken(s string) (Token, error) {
 	return tokenOf(raw), nil
 }
 
-// parseToken keeps everything on the stack, so that nonsense costs nothing.
+// parseToken does not allocate, so that invalid text costs little.
 func parseToken(s string) (raw rawToken, ok bool) {
 	if len(s) != tokenText {
 		return raw, false
 	}
 	var text [tokenText]byte
 	copy(text[:], s)
-	// The decoder skips line breaks: then there is too little left.
+	// The decoder skips line breaks; n is too small then.
 	n, err := base64url.Decode(raw[:], text[:])
 	return raw, err == nil && n == tokenBytes && raw[0] == tokenVersion
 }
 
-// newToken makes a token of the store whose key it is. If there is not enough
-// entropy it is an error, never a weaker token (S2, A5).
+// newToken returns a token sealed with a store's key. If crypto/rand fails, it returns an error and
+// never a weaker token (S2, A5).
 func newToken(key sealKey, tag uint16, entropy io.Reader) (Token, error) {
 	var raw rawToken
 	raw[0] = tokenVersion
@@ -78,7 +78,7 @@ func tokenOf(raw rawToken) Token {
 	return Token{func() rawToken { return raw }}
 }
 
-// bytes is what the text encodes; zeros for the zero Token.
+// bytes returns the decoded text, or zeros for the zero Token.
 func (t Token) bytes() rawToken {
 	if t.raw == nil {
 		return rawToken{}
@@ -86,7 +86,7 @@ func (t Token) bytes() rawToken {
 	return t.raw()
 }
 
-// Reveal returns the secret, for the cookie or the Authorization header.
+// Reveal returns the secret as text, for the cookie or the Authorization header.
 func (t Token) Reveal() string {
 	raw := t.bytes()
 	return base64url.EncodeToString(raw[:])
@@ -95,7 +95,7 @@ func (t Token) Reveal() string {
 // IsZero reports whether t is the zero Token, which opens nothing.
 func (t Token) IsZero() bool { return t.raw == nil }
 
-// Equal reports whether two tokens are the same, in a time that does not depend on them.
+// Equal reports in constant time whether two tokens are the same.
 func (t Token) Equal(other Token) bool {
 	a, b := t.bytes(), other.bytes()
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
@@ -110,19 +110,19 @@ func (r *rawToken) hash() persist.Hash { return sha256.Sum256(r[:]) }
 
 func (r *rawToken) tag() uint16 { return binary.BigEndian.Uint16(r[1:]) }
 
-// sealedBy reports whether the store with this key has made the token. It is asked
-// before the disk is, so that made-up tokens cost the disk nothing: of those whose
-// seal is guessed one in 2^32 fits. What keeps a session is its token's randomness.
+// sealedBy reports whether the store with this key made the token. The store checks this before it
+// asks the disk, so forged tokens cost no I/O: a guessed seal is right once in 2^32. The seal is
+// not what protects a session. Its random bytes are.
 func (r *rawToken) sealedBy(key sealKey) bool {
 	return subtle.ConstantTimeCompare(key.seal(r[:tokenSealed]), r[tokenSealed:]) == 1
 }
 
-// sealKey is made of the store's key, which has other uses too.
+// sealKey is derived from the store's key, which has other uses too.
 type sealKey []byte
 
 func newSealKey(storeKey []byte) sealKey {
 	m := hmac.New(sha256.New, storeKey)
-	_, _ = io.WriteString(m, "sessile token seal") // a hash does not fail
+	_, _ = io.WriteString(m, "sessile token seal") // a hash never fails
 	return m.Sum(nil)
 }
 
@@ -132,14 +132,14 @@ func (k sealKey) seal(b []byte) []byte {
 	return m.Sum(nil)[:sealBytes]
 }
 
-// routingTag keeps a user's sessions together in a sharded backend.
+// routingTag keeps the sessions of a user together in a sharded backend.
 func routingTag(storeKey []byte, userID string) uint16 {
 	m := hmac.New(sha256.New, storeKey)
 	m.Write([]byte(userID))
 	return binary.BigEndian.Uint16(m.Sum(nil))
 }
 
-// randomTag is the routing tag of a session without a user.
+// randomTag returns the routing tag of a guest session.
 func randomTag(entropy io.Reader) (uint16, error) {
 	var b [2]byte
 	if _, err := io.ReadFull(entropy, b[:]); err != nil {

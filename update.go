@@ -8,24 +8,27 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// Flush replaces a session's data, and both times: the last activity becomes now, and the
+// Flush replaces a session's data and both of its times: the last activity becomes now, and the
 // expiry becomes expiresAt.
 //
-//   - A now before the last activity changes neither time.
-//   - A now in the future, by [Store.Now], counts as the present.
-//   - The expiry never passes the deadline.
+//   - If now is before the last activity, neither time changes.
+//   - If now is in the future, by [Store.Now], the present counts.
+//   - The expiry never exceeds the deadline.
 //
 // The last of several parallel flushes wins. Use [Store.Update] to change single keys.
 //
-// The change is in memory when Flush returns, and on disk within Config.BatchInterval.
-// Errors: [ErrNotFound], [ErrExpired], [ErrInvalidData], [ErrDataTooLarge],
-// [ErrInvalidTime], [ErrOverloaded].
+// The change is in memory when Flush returns nil, and on disk within Config.BatchInterval.
+//
+// Errors: [ErrNotFound], [ErrExpired], [ErrInvalidData], [ErrDataTooLarge], [ErrInvalidTime],
+// [ErrOverloaded], [ErrClosed] and the context's. If the session is not in memory, also
+// [ErrUnavailable] and [ErrCorrupt].
 func (s *Store) Flush(ctx context.Context, id ID, data any, now, expiresAt time.Time) error {
 	return s.flush(ctx, id, data, now, expiresAt, false)
 }
 
-// FlushDurable is [Store.Flush], on disk (fsync) when it returns nil: for changes
-// of privilege. After an error the change is in memory and its write is retried.
+// FlushDurable is [Store.Flush] that is on disk (fsync) when it returns nil. Use it for changes of
+// privilege. If the write fails, with [ErrUnavailable] or [ErrUnknown], the change stays in memory
+// and its write is retried.
 func (s *Store) FlushDurable(ctx context.Context, id ID, data any, now, expiresAt time.Time) error {
 	return s.flush(ctx, id, data, now, expiresAt, true)
 }
@@ -48,9 +51,9 @@ func (s *Store) flush(ctx context.Context, id ID, data any, now, expiresAt time.
 	return nil
 }
 
-// Touch records an access: it sets both times, by the rules of [Store.Flush]. They are in
-// memory when Touch returns, and on disk within Config.BatchInterval. If too many changes wait
-// for the disk, the access is dropped without an error.
+// Touch records an access: it sets both times, by the rules of [Store.Flush]. They are in memory
+// when Touch returns nil, and on disk within Config.BatchInterval. If too many changes wait for the
+// disk, the store drops the access without an error.
 func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -65,14 +68,14 @@ func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) erro
 	return nil
 }
 
-// Renew is [Store.Touch] at the present time and with the session's own TTL. It returns the
-// renewed session.
+// Renew is [Store.Touch] at the present time, with the session's own TTL. It returns the renewed
+// session.
 func (s *Store) Renew(ctx context.Context, id ID) (Session, error) {
 	return s.renew(ctx, id, false)
 }
 
-// renew renews a session. The access is announced if the answer tells the client how long
-// the session lives from now on, as the Max-Age of its cookie does.
+// renew renews a session. announced says that the response tells the client the new end of the
+// session, as the Max-Age of a cookie does.
 func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, error) {
 	if s.closed.Load() {
 		return Session{}, ErrClosed
@@ -84,18 +87,18 @@ func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, erro
 	return Session{view: v}, nil
 }
 
-// Update changes single keys of a session's data and returns the changed session. Calls are
-// applied in the order in which they arrive, so parallel requests of one session do not lose
-// each other's keys. An update is an access: it renews the session.
+// Update changes single keys of a session's data and returns the changed session. Calls apply in
+// the order in which they arrive, so parallel requests of one session keep each other's keys. An
+// update counts as an access: it renews the session.
 //
-// The change is in memory when Update returns, and on disk within Config.BatchInterval. The
+// The change is in memory when Update returns nil, and on disk within Config.BatchInterval. The
 // errors are those of [Store.Flush].
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, false, false)
 }
 
-// UpdateDurable is [Store.Update], on disk (fsync) when it returns nil. After an
-// error the change is in memory and its write is retried.
+// UpdateDurable is [Store.Update] that is on disk (fsync) when it returns nil. If the write fails,
+// with [ErrUnavailable] or [ErrUnknown], the change stays in memory and its write is retried.
 func (s *Store) UpdateDurable(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, true, false)
 }
@@ -115,7 +118,7 @@ func (s *Store) update(ctx context.Context, id ID, c *Changes, durable, announce
 	return Session{view: v}, nil
 }
 
-// times checks the two times of an access.
+// times converts the two times of an access.
 func times(now, expiresAt time.Time) (at, expires int64, err error) {
 	if at, err = micros(now); err != nil {
 		return 0, 0, fmt.Errorf("time of the access: %w", err)
