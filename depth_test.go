@@ -103,7 +103,7 @@ func TestDataOfAnyDepthThatIsAcceptedCanBeRead(t *testing.T) {
 			for _, tooDeep := range []int{maxDepth + 1, maxDepth + 100} {
 				err := put(s.ID(), tooDeep)
 				f.wantErr(err, sessile.ErrInvalidData)
-				if !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "does not encode") {
+				if !strings.Contains(err.Error(), "nested too deep") && !strings.Contains(err.Error(), "cannot be encoded") {
 					t.Errorf("%s of %d: %v", name, tooDeep, err)
 				}
 				f.must(f.store.Sync(f.Context()))
@@ -125,12 +125,12 @@ func TestDataOfAnyDepthThatIsAcceptedCanBeRead(t *testing.T) {
 func TestDataTooDeepIsAnErrorWithItsLimit(t *testing.T) {
 	for _, v := range []any{nested(10_001), nestedGo(10_001), map[string]any{"a": nestedGo(10_000)}} {
 		_, err := object.Encode(v, object.MaxValueDepth)
-		if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested 10001 deep, more than 9999") {
+		if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested too deep: 10001 levels (limit 9999)") {
 			t.Errorf("%T: %v", v, err)
 		}
 	}
 	_, err := sessile.EncodeData(map[string]any{"a": nestedGo(10_000)}, 1<<20)
-	if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested 10001 deep, more than 10000") {
+	if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested too deep: 10001 levels (limit 10000)") {
 		t.Error(err)
 	}
 	// Brackets in strings are none.

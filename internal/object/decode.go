@@ -84,10 +84,10 @@ func redactJSON(err error) error {
 		return nil
 	}
 	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("JSON value of another type than %s", typ.Type)
+		return fmt.Errorf("JSON value is not of type %s", typ.Type)
 	}
 	if target, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
 		return target // names the type that is not a pointer
 	}
-	return errors.New("JSON value does not decode")
+	return errors.New("JSON value cannot be decoded")
 }

@@ -50,7 +50,7 @@ func shallow(raw []byte, deepest int) error {
 		return nil
 	}
 	if depth := Depth(raw); depth > deepest {
-		return fmt.Errorf("nested %d deep, more than %d: %w", depth, deepest, ErrInvalidValue)
+		return fmt.Errorf("nested too deep: %d levels (limit %d): %w", depth, deepest, ErrInvalidValue)
 	}
 	return nil
 }
@@ -85,18 +85,18 @@ func encodeAny(v any) (json.RawMessage, error) {
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		if typ, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
-			return nil, fmt.Errorf("type %s does not encode: %w", typ.Type, ErrInvalidValue)
+			return nil, fmt.Errorf("type %s cannot be encoded: %w", typ.Type, ErrInvalidValue)
 		}
-		return nil, fmt.Errorf("%T does not encode: %w", v, ErrInvalidValue)
+		return nil, fmt.Errorf("%T cannot be encoded: %w", v, ErrInvalidValue)
 	}
 	raw := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	if !utf8.Valid(raw) { // a nested json.RawMessage is not checked by the encoder
-		return nil, fmt.Errorf("bad UTF-8: %w", ErrInvalidValue)
+		return nil, fmt.Errorf("invalid UTF-8: %w", ErrInvalidValue)
 	}
 	// The encoder replaces invalid UTF-8 in a string by this escape, which it writes in no other
 	// case. But a json.RawMessage may contain it too.
 	if bytes.Contains(raw, []byte(`\ufffd`)) && !validStrings(reflect.ValueOf(v)) {
-		return nil, fmt.Errorf("bad UTF-8: %w", ErrInvalidValue)
+		return nil, fmt.Errorf("invalid UTF-8: %w", ErrInvalidValue)
 	}
 	return raw, nil
 }

@@ -42,7 +42,7 @@ func (h guestHeap) Less(i, j int) bool {
 
 func (h guestHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-func (h *guestHeap) Push(x any) { *h = append(*h, x.(guest)) } // only we use the heap
+func (h *guestHeap) Push(x any) { *h = append(*h, x.(guest)) } //nolint:errcheck,forcetypeassert // only we use the heap
 
 func (h *guestHeap) Pop() any {
 	last := len(*h) - 1
@@ -99,7 +99,7 @@ func (t *transaction) evictGuests(newest int64, n int) ([]persist.Removed, error
 	}
 	var all []persist.Removed
 	for g := &t.db.idle; len(all) < n && len(g.entries) > 0; {
-		x := heap.Pop(&g.entries).(guest) // only we use the heap
+		x := heap.Pop(&g.entries).(guest) //nolint:errcheck,forcetypeassert // only we use the heap
 		t.taken = append(t.taken, x)
 		stored, there, err := t.guestActive(x.key)
 		if err != nil {
