@@ -16,7 +16,8 @@ import (
 // Actor is the owner of the hot sessions. Its goroutines are the loop, which alone changes
 // the core; the writer, which alone commits; the sweeper, the watcher of the backend, the
 // rereader and the looker, which send the loop messages as any caller does; and the one that
-// hands events to the observer. Whatever else happens runs on the goroutines of callers.
+// hands events to the observer. Whatever else happens runs on the goroutines of callers. But a
+// read whose context can end has one of its own, and may outlive its caller.
 type Actor struct {
 	cfg       Config
 	backend   persist.Backend
@@ -25,7 +26,7 @@ type Actor struct {
 	pools     pools
 
 	// Between callers and the loop.
-	inbox  chan message // unbuffered: what is accepted is answered
+	inbox  chan message // unbuffered: nothing lies in it when the loop ends
 	growth chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
 	// Between the loop and the writer.
 	batches chan *persist.Batch

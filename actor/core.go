@@ -42,8 +42,8 @@ const forever = math.MaxInt64
 // never is the wake of a core in which nothing will be due.
 const never = time.Duration(-1)
 
-// sliceSize is how many sessions one step works through where a command is about many: well
-// under a millisecond. A log-out of 100,000 sessions in one step once held up a login for 678
+// sliceSize is how many sessions are worked through at a time where a command is about many: well
+// under a millisecond. A step does two slices at most of one command. A log-out of 100,000 sessions in one step once held up a login for 678
 // ms.
 const sliceSize = 256
 
@@ -52,7 +52,8 @@ const sliceSize = 256
 // drive it step by step. What a step decides is in its effects.
 //
 // A session with changes is in dirty from its first change until all of it is on disk. Of
-// these, queue has those with changes that are not in flight. Operations are in ops, or in
+// these, queue has those with changes that are not in flight. One that has changed again while
+// it is in flight is in both. Operations are in ops, or in
 // inFlight, and never in both.
 type core struct {
 	cfg  Config

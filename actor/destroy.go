@@ -7,7 +7,8 @@ import (
 )
 
 // destroyCommand ends a session. It needs no entry unless an owner is named: a session is
-// refused by its tombstone, whether memory has it or not.
+// refused by its tombstone, whether memory has it or not. The tombstone of a cold session has no
+// token: reads by token go to the disk, and the row is refused when it arrives.
 type destroyCommand struct {
 	sessionCall
 	owner persist.UserKey // zero: whoever's it is

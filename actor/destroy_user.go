@@ -21,9 +21,10 @@ type destroyUserCommand struct {
 // returns how many were stored. It is on disk when DestroyUser returns nil. Its errors are
 // those of Destroy; persist.ErrNotFound if except is not an active session of the user.
 //
-// Memory refuses all of them at once. The disk deletes them in pieces, between which others
-// commit: where it has failed, or the process has ended before DestroyUser did, it may have
-// some of them still.
+// Sessions that are not in memory are refused at once; those in memory within a few steps, and
+// before DestroyUser returns. If memory has none, and tombstones are at their bound, all of that
+// begins when there is room. The disk deletes the sessions in pieces, between which others
+// commit: if it fails, or the process ends before DestroyUser returns, it may still have some.
 //
 // If a commit was done but reported as unknown, its retry does not find what that has
 // deleted: those sessions are neither counted nor told as events.
@@ -96,7 +97,7 @@ func (x *destroyUserCommand) giveUp(c *core) (later bool, state error) {
 }
 
 // destroyUserOp is a log-out of a user that is not on disk yet. It leaves in pieces: the
-// first one in its turn, each other one as bulk, with its own place in the order.
+// first one in its turn, each other one as bulk, at the log-out's original place.
 type destroyUserOp struct {
 	pending
 	user      persist.UserKey
@@ -107,8 +108,8 @@ type destroyUserOp struct {
 	chores    int // that take its sessions out of memory, or tell of their ends
 }
 
-// clear takes the user's sessions out of memory: a slice at once, the others in steps to
-// come. Until then they are alive, since nobody has been told of their end; those that
+// clear takes the user's sessions out of memory: a slice at once, the others one by one, from
+// the end of this step on. Until then they are alive, since nobody has been told of their end; those that
 // begin meanwhile are not among them.
 func (p *destroyUserOp) clear(c *core, keep *entry) {
 	c.endUnread(p.user.ID, p.except)

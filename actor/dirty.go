@@ -191,8 +191,9 @@ func (d *dirty) acked(c *core) {
 //  2. The retry writes version 3 and names 1 as its base.
 //  3. The disk has 2.
 //
-// So version 3 is written again on top of it. Where others write too, theirs wins, and
-// callers apply their changes to it.
+// So version 3 is written again on top of it. Where others write too, no write of unknown
+// outcome is retried (see giveUp): so the version is theirs. It wins, and callers apply their
+// changes to it.
 func (d *dirty) conflicted(c *core, stored persist.Version) {
 	c.stats.Conflicts++
 	if !c.exclusive {

@@ -1,7 +1,8 @@
 // Package actor owns the hot sessions. One goroutine, the loop, is the only one
 // that changes anything; a second one, the writer, is the only one that commits.
 // Readers look sessions up in the index that the loop publishes: Peek never waits for
-// the loop, and a miss may ask it. Start starts both, Close joins them. An Actor is safe for concurrent use.
+// the loop, and a miss may ask it. Start starts these goroutines and those of Actor's comment;
+// Close joins them. An Actor is safe for concurrent use.
 // This package refuses to know SQL, HTTP and raw tokens. It carries no compatibility promise.
 //
 // # States
@@ -12,11 +13,13 @@
 //	            hot ─rotation of unknown outcome, no grace→ locked out ─rotation with From zero→ hot
 //
 //	operation:  accepted → ready → in flight → done: answered
-//	                         ▲         ├─ batch failed: answered with the error; if it must or may
-//	                         ├─────────┘  have been done, retried with nobody waiting
-//	                         └─ delayed ◀─ item failed: the same, after a pause
+//	                         ▲         ├─ batch failed: callers so far get the error; if it must be
+//	                         ├─────────┘  done, or may have been, it is ready for the next batch,
+//	                         │            which leaves when the pause of all is over (retry.at)
+//	                         └─ delayed ◀─ item failed: the same, but the pause is its own, and others
+//	                                       may overtake it
 //
-// A seenOp is answered when it is accepted.
+// A seenOp is answered when it is accepted. Later callers may wait for the retry of a destroy.
 //
 // # A command whose session is cold
 //
@@ -47,23 +50,24 @@
 //
 // # Words
 //
-//	acked           on disk, as the disk has told
 //	admission       who finds room, who waits for it and who is refused
 //	alias           the token before, by which the index finds a session too, in its grace
-//	call            what all commands have: the way back to the caller
+//	bulk            sessions of commands over many, of which a commit takes only so many
+//	chore           work in memory over many sessions, done in steps
 //	cold, hot       not in memory, in memory
-//	core            what the loop knows, and the step that decides
+//	core, shell     what the loop knows, and the step that decides; what carries out its effects
 //	dirty           with changes that are not on disk
-//	epoch           a number; as long as it stays the same, rows are as current as memory
-//	effects         what a step decided, for the shell to carry out
+//	epoch           a number; as long as it stays the same, rows are as current as memory; 0 = never trust
+//	grace           time in which the token before still opens the session; endless until its successor is presented
 //	lease           how long memory is trusted; without end where nobody else writes, 0 while that store rests
 //	load            one cold read for everybody who asks for the same
-//	locked out      what a session is that no token opens: whether its rotation was done is unknown
+//	locked out      what a session is that no token opens: whether its rotation was done was unknown
 //	lost successor  a token that nobody has presented for a minute; a rotation from the one before replaces it
 //	operation       what leaves as a persist.Op
 //	optimistic read a cold read that does not ask the loop, and is checked by the epoch
+//	piece           what one commit deletes of a log-out
 //	publish         show readers what a step decided
-//	shell           the Actor: what runs steps, and carries out their effects
+//	settle          take the outcome that a commit has for an item
 //	step            one message, and what it makes due; it decides, and does no I/O
 //	tick            the monotonic clock, by which things become due; now is the wall clock
 //	tombstone       what is over and must not come back from a row that was read before
@@ -79,11 +83,12 @@
 //  3. A session with changes that are not on disk is pinned. What is written is always its
 //     current view, so that a failed batch cannot bring back something older. After a
 //     rotation of unknown outcome without a grace no token opens its session: memory locks
-//     it out, and a row that comes from the disk is redirected to the token that nobody has.
+//     it out, and a row that comes from the disk is redirected to the token that nobody has. The
+//     retry does not change that: only a rotation with From zero, or a restart.
 //  4. A row that comes from the disk is held against every tombstone that was open or
-//     committed since its load began, and against a session's whatever its commit; or, for
-//     an optimistic read, is used only if the epoch stayed the same. What is over does not
-//     come back.
+//     committed since its load began. A session's tombstone refuses the row even if it was
+//     committed before the load began. A row of an optimistic read is used only if the epoch
+//     stayed the same. What is over does not come back.
 //  5. Operations that are ready leave, settle and are retried in the order in which they
 //     were accepted. Two kinds may be overtaken: bulk, of commands over many sessions, that
 //     a batch has no room for, and what the disk refused by itself and is delayed. Rotations,
@@ -92,16 +97,16 @@
 //
 // # Read in this order
 //
-//  1. core.go: what the loop knows, and what a step decides.
+//  1. core.go: configuration, what the loop knows, and what a step decides.
 //  2. step.go: a command, its call, and one step. loop.go: how a call reaches the loop, and
-//     the loop itself. actor.go: configuration, start and end.
+//     the loop itself. actor.go: start and end.
 //  3. update.go, a command that is answered from memory. dirty.go and queue.go: what of it
 //     is to be written. create.go, a command that waits for the disk. operation.go and
 //     batch.go: how it leaves and settles; retry.go: if that fails. sync.go and syncs.go: who
 //     waits for all of it.
 //  4. publish.go, with package cache: what readers and the observer see, and when.
-//  5. read.go, reader.go and load.go: cold reads. tombstone.go, end.go and destroy.go: the
-//     races that a destroy wins. view.go: how a record counts.
+//  5. read.go, reader.go and load.go: cold reads. tombstone.go, tombstone_user.go, end.go and
+//     destroy.go: the races that a destroy wins. view.go: how a record counts.
 //  6. admission.go: who waits for room.
 //  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
 //     in pieces.

@@ -14,7 +14,7 @@ const (
 	EventEvicted
 	EventLimitReached
 	EventQuarantined // a change could not be stored and was given up
-	EventWriteFailed // a batch could not be committed; it will be retried
+	EventWriteFailed // a batch could not be committed, for the first time in a row; its changes and deletions are retried
 	EventRecovered   // batches are committed again
 	EventCacheReset  // the backend asked to trust nothing cached
 	EventSweepFailed // expired sessions could not be deleted; the next sweep tries again

@@ -7,8 +7,9 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// load is one cold read for everybody who asks for the same. The disk is read on the
-// goroutine of a caller, so that a disk that stalls does not stall the loop:
+// load is one cold read for everybody who asks for the same. A caller reads the disk, so that
+// a disk that stalls does not stall the loop. If the caller's context can end, the read has a
+// goroutine of its own, and may outlive the caller (see bounded).
 //
 //  1. The loop answers the first call, the leader, with the load.
 //  2. The leader reads and comes back with a loaded. Calls that ask for the same meanwhile

@@ -42,7 +42,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, self command) er
 			return err
 		}
 		m := a.coldRead(ctx, x, l)
-		if err := a.send(ctx, a.inbox, m, false); err != nil { // accepted once, it is not held up again
+		if err := a.send(ctx, a.inbox, m, false); err != nil { // the caller may still give up here
 			a.tell(abandon{x, true})
 			return err
 		}

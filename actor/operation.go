@@ -7,9 +7,10 @@ import (
 )
 
 // operation is what leaves as a persist.Op. A create, a rotation or a destroy is answered
-// when it is on disk, a seenOp when it is accepted. An operation outlives its callers: one
-// that may have been done, or must be, is tried again when nobody waits any more. So every
-// operation may be applied twice, and the second time must do no harm.
+// when it is on disk, a seenOp when it is accepted. An operation outlives its callers: if it
+// fails they are told, and one that must be done, or may have been, is tried again all the same.
+// Others may come to wait for the retry of a destroy: see join and joinable. So every operation
+// may be applied twice, and the second time must do no harm.
 type operation interface {
 	scheduled
 	state() *pending
@@ -30,7 +31,7 @@ type operation interface {
 type stage uint8
 
 const (
-	ready    stage = iota + 1 // it leaves with the next batch
+	ready    stage = iota + 1 // it may leave with the next batch
 	inFlight                  // it is being committed
 	delayed                   // it failed by itself, and waits for its time
 )
@@ -78,8 +79,8 @@ type opqueue struct {
 	stuck   int               // of delayed, deletions
 }
 
-// accept puts a new operation at the end of the queue. From here on it changes the epoch:
-// whoever has read a row before may not trust it.
+// accept puts a new operation at the end of the queue. That changes the epoch: whoever has read
+// a row before may not trust it.
 func (c *core) accept(op operation) {
 	p := op.state()
 	c.seq++ // one sequence with changes: a single number names all that a Sync must wait for

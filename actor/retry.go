@@ -11,7 +11,7 @@ import (
 
 const (
 	retryFirst = 20 * time.Millisecond
-	retryMost  = time.Second // so that recovery is noticed well within 5 s
+	retryMost  = time.Second // so that everything is written within 5 s after a disk has recovered, which RELIABILITY.md promises
 	itemTries  = 5           // then a change that cannot be stored is given up
 )
 
@@ -22,8 +22,8 @@ type backoff struct {
 	n  int   // failures in a row
 }
 
-// delay is the pause after a failure: exponential, capped, jittered. n counts failures in
-// a row: the earlier ones for a batch, this one too for an operation that failed by itself.
+// delay is the pause after a failure: exponential, capped, jittered. n counts the failures
+// before this one.
 func (c *core) delay(n int) int64 {
 	d := retryMost
 	if n < 8 {
@@ -82,17 +82,17 @@ func (d *dirty) giveUp(c *core) {
 // overtake it meanwhile: one row that the disk refuses must not hold up every login.
 func (c *core) postpone(op operation, err error) {
 	p := op.state()
-	p.tries++
 	p.stage = delayed
 	c.ops.delayed.set(op, c.tick+c.delay(p.tries))
+	p.tries++
 	if p.deletes {
 		c.ops.stuck++
 	}
 	c.stats.LastError, c.stats.LastErrorAt = err, c.now
 }
 
-// release gives operations that failed by themselves their next try. They count from now on
-// as any that were just accepted.
+// release gives operations that failed by themselves their next try. Their age starts anew,
+// their place does not.
 func (q *opqueue) release(tick int64) {
 	var l []operation
 	for q.delayed.due(tick) {

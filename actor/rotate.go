@@ -28,8 +28,8 @@ type rotateCommand struct {
 // when Rotate returns nil.
 //
 // Errors: persist.ErrNotFound, ErrExpired, a *RotatedError if From is not its token,
-// ErrInGrace, ErrConflict, ErrOverloaded, ErrClosed, persist.ErrUnavailable (nothing was
-// done); persist.ErrUnknown, if it may be done: then nobody gets the new token, and the old
+// ErrInGrace, ErrConflict, ErrOverloaded, ErrClosed, persist.ErrCorrupt, the context's,
+// persist.ErrUnavailable (nothing was done); persist.ErrUnknown, if it may be done: then nobody gets the new token, and the old
 // one is dead unless it has a grace. A caller who leaves while it is in flight gets
 // ErrUnknown too: its outcome is still to come, and if it turns out not to be done, the old
 // token stays good.
@@ -92,7 +92,9 @@ type rotateOp struct {
 	authAt   int64
 
 	// If it may have been done: what it replaces; and the key that memory had, if that is another.
-	dead, deadBefore *tokenTombstone
+	// Two rotations leave with one batch, from T0 to T1 and from T1 to T2, and memory has T0: then
+	// of the second one dead is T1's, and deadKey is T0's.
+	dead, deadKey *tokenTombstone
 }
 
 func (p *rotateOp) encode() persist.Op {
@@ -103,9 +105,9 @@ func (p *rotateOp) encode() persist.Op {
 // of the same session before it makes, if both leave with one batch. A rotation from the
 // token before replaces a successor that was lost.
 //
-// It is refused while an earlier one of unknown outcome waits for its next try: nobody can
-// say which token it would replace. A retry is not decided again, because it must do on disk
-// what the first try may have done.
+// It is refused while an earlier one is delayed: that may have been done, and the disk has
+// refused its retry by itself. So nobody can say which token this one would replace. A retry is
+// not decided again, because it must do on disk what the first try may have done.
 func (p *rotateOp) prepare(c *core, _ *batch) bool {
 	if p.tries > 0 {
 		return true // that was decided when it left for the first time
@@ -252,15 +254,15 @@ func (p *rotateOp) unpin(c *core) {
 
 // commitDead commits the tombstones of what a rotation replaced: what became of it is known.
 func (p *rotateOp) commitDead(c *core) {
-	for _, k := range []*tokenTombstone{p.dead, p.deadBefore} {
+	for _, k := range []*tokenTombstone{p.dead, p.deadKey} {
 		if k != nil {
 			c.tombstones.commitOne(k)
 		}
 	}
 }
 
-// retryDelayed reports whether a rotation of a session that may have been done waits for
-// its next try: until it is known, nobody can say what another would replace.
+// retryDelayed reports whether a rotation of a session is delayed: it may have been done, and
+// the disk has refused its retry by itself.
 func (c *core) retryDelayed(id persist.ID) bool {
 	return slices.ContainsFunc(c.rotations[id], func(q *rotateOp) bool { return q.stage == delayed })
 }

@@ -3,8 +3,8 @@ package actor
 import "github.com/sessile/sessile/persist"
 
 // A rotation whose outcome is unknown is tried again, though nobody waits for it any
-// more, until disk and memory agree. The rotations of one session that are not settled
-// build on each other, so they are kept in the order in which they were accepted.
+// more, until the disk says what became of it. The rotations of one session that are not
+// settled build on each other, so they are kept in the order in which they were accepted.
 
 // fail tells those who wait, and returns whether the rotation must be tried again. If it may
 // have been done, the new token is never handed out, because nobody can say whether it opens
@@ -13,7 +13,9 @@ import "github.com/sessile/sessile/persist"
 //  1. With a grace the old token is good whatever the disk did, and stays so. A lost
 //     successor is dead from now on.
 //  2. Without a grace the old token must be dead if the disk did it, and the new one if it
-//     did not. So no token opens the session until the retry tells.
+//     did not. So no token opens the session from now on. The retry changes nothing about
+//     that: it stores the token that nobody has. What does is a rotation whose From is zero,
+//     or a restart before the retry is done.
 func (p *rotateOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	c.failAll(&p.waiters, err)
 	switch {
@@ -63,7 +65,7 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 		}
 	}
 	if old := e.Key(); old != p.from {
-		p.deadBefore = c.tombstones.addToken(&tokenTombstone{hash: old, to: p.to, at: c.now})
+		p.deadKey = c.tombstones.addToken(&tokenTombstone{hash: old, to: p.to, at: c.now})
 	}
 	n := *e.Value()
 	n.Rotation = lockedOut(p.from, c.now)
@@ -88,6 +90,6 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 	case o.Status == persist.StatusGone:
 		c.drop(e, persist.ErrNotFound)
 	default:
-		c.drop(e, ErrConflict)
+		c.outdated(p.ref.ID)
 	}
 }

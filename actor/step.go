@@ -11,7 +11,7 @@ import (
 type message interface{ handle(c *core) }
 
 // command is one call of the API on its way through the loop. It belongs to the loop
-// from when it is sent until it is answered, and is answered exactly once.
+// from when it is sent until it is answered, and is answered at most once.
 type command interface {
 	message
 	base() *call
@@ -112,7 +112,8 @@ func (c *core) advance() {
 	c.passed = false
 }
 
-// work does a slice of the first chore. One slice a step: messages of others come between.
+// work does a slice of the first chore, so that messages of others come between. The message of
+// the step may have done the first slice of another.
 func (c *core) work() {
 	if do := c.chores[0]; do(c) {
 		c.chores[0] = nil

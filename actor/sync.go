@@ -2,10 +2,12 @@ package actor
 
 import "context"
 
-// syncCommand waits until everything that was acknowledged is on disk.
+// syncCommand waits until everything that was accepted before it is on disk.
 type syncCommand struct{ call }
 
-// Sync returns when every change acknowledged before is on disk.
+// Sync returns nil when everything accepted before is on disk, acknowledged or not. It fails if
+// one of those changes was given up, or if the store's file was taken away. Other failures of
+// the disk it waits through. Errors: those, ErrClosed, the context's.
 func (a *Actor) Sync(ctx context.Context) error {
 	_, err := a.view(ctx, a.inbox, fresh[syncCommand](&a.pools.sync))
 	return err

@@ -10,8 +10,8 @@ import (
 // and being created. Memory does not know them all, so each row of the user is held against
 // it. The disk may have it in pieces.
 //
-// Sessions created later are not meant, though the user is the same: order tells them apart.
-// But the first piece deletes whatever the user has when it is applied. So it stays before
+// Sessions created later are not meant, though the user is the same. Their operations have a
+// later order. Their rows have a greater key, which tells once a piece has been committed. But the first piece deletes whatever the user has when it is applied. So it stays before
 // those creates, and a log-out that comes after one of them cannot join it: later counts
 // them.
 type userTombstone struct {

@@ -20,17 +20,23 @@ type updateCommand struct {
 }
 
 // Update applies changes to the data, in the order in which calls arrive, and counts as an
-// access, announced like Access. It is written behind. If durable, it is on disk when Update
-// returns. Errors: persist.ErrNotFound, ErrExpired, ErrDataTooLarge beyond maxData bytes,
-// persist.ErrCorrupt, ErrOverloaded, ErrClosed, the context's.
+// access, announced like Access. The change is in memory when Update returns nil, and is
+// written behind. If durable, or if others write too, it is on disk by then.
+//
+// Errors: persist.ErrNotFound, ErrExpired, ErrDataTooLarge beyond maxData bytes,
+// persist.ErrCorrupt, ErrOverloaded, ErrClosed, the context's, the backend's if the session had
+// to be read. If Update waits for the disk, also those of its batch, persist.ErrUnavailable and
+// persist.ErrUnknown. The change then stays visible and its write is retried, also if the
+// context ends. Where others write too it is not retried, and ErrConflict says that other nodes
+// were first three times in a row.
 func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, maxData int, durable, announced bool) (*View, error) {
 	x := fresh[updateCommand](&a.pools.update)
 	x.id, x.changes, x.maxData, x.durable, x.announced, x.grows = id, l, maxData, durable, announced, true
 	return a.view(ctx, a.growth, x)
 }
 
-// Flush replaces the data and the times. It is written behind. If durable, it is on disk
-// when Flush returns. Its errors are those of Update, but for the two about the data.
+// Flush replaces the data and the times. It is written like an Update. Its errors are those of
+// Update, but for the two about the data.
 func (a *Actor) Flush(ctx context.Context, id persist.ID, doc *object.Object, at, expires int64, durable bool) error {
 	x := fresh[updateCommand](&a.pools.update)
 	x.id, x.doc, x.at, x.expires, x.durable, x.grows = id, doc, at, expires, durable, true

@@ -12,8 +12,8 @@ type watchCommand struct {
 	done chan struct{}
 }
 
-// Done returns the channel that is closed when the session ends in this process. The session
-// stays in memory until ctx ends: an end that memory would not notice could not be told.
+// Done returns the channel that is closed when the session ends in this process, or is locked
+// out. The session stays in memory until ctx ends: an end that memory would not notice could not be told.
 // Errors: persist.ErrNotFound, ErrExpired, ErrOverloaded, ErrClosed, the backend's, the
 // context's.
 func (a *Actor) Done(ctx context.Context, id persist.ID) (<-chan struct{}, error) {
