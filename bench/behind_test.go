@@ -104,7 +104,7 @@ func ourRates(t *testing.T, order []int) (list []writeRate) {
 	return list
 }
 
-// crowded is a number of pending changes: at 49,152, a store with the defaults drops touches.
+// crowded is the number of pending changes at which clients wait. At 49,152, a store with the defaults drops touches.
 const crowded = 44_000
 
 // inParallel does what the requests of 64 clients would do. They wait while so much is pending that
