@@ -255,10 +255,10 @@ func TestDestroyThatTheDiskRefusesIsRetriedAtItsTime(t *testing.T) {
 	g.do(r)
 	out := g.refuses(persist.ErrCorrupt)
 	g.refused(out, r, ErrNotDurable)
-	equal(t, "wake", out.wake, 20*time.Millisecond)
-	equal(t, "wake", g.pass(19_999).wake, micro(1))
+	equal(t, "wake", out.wake, 10*time.Millisecond)
+	equal(t, "wake", g.pass(9_999).wake, micro(1))
 	g.empty()
 	g.pass(1)
 	g.carries(1, 0, 0)
-	equal(t, "wake", g.refuses(persist.ErrCorrupt).wake, 40*time.Millisecond)
+	equal(t, "wake", g.refuses(persist.ErrCorrupt).wake, 20*time.Millisecond)
 }

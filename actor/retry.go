@@ -22,8 +22,8 @@ type backoff struct {
 	n  int   // failures in a row
 }
 
-// delay is the pause after a failure: exponential, capped, jittered. n counts the failures
-// before this one.
+// delay is the pause after a failure: exponential, capped, jittered. n counts the failures in a
+// row before this one.
 func (c *core) delay(n int) int64 {
 	d := retryMost
 	if n < 8 {
