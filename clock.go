@@ -3,6 +3,7 @@ package sessile
 import (
 	"time"
 
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/internal/clock"
 )
 
@@ -28,9 +29,10 @@ type storeClock struct {
 //
 // A test's wall clock without a monotonic clock starts at its own time.
 func newClock(cfg Config, last int64) (c *storeClock, unproven int64) {
-	c = &storeClock{wall: cfg.now, mono: cfg.mono, start: time.Now()}
+	c = &storeClock{start: time.Now()}
+	c.wall, c.mono = bridge.Clocks(&cfg)
 	wall, mono := c.both()
-	if cfg.now != nil && cfg.mono == nil {
+	if c.wall != nil && c.mono == nil {
 		last = 0
 	}
 	if last-wall > behindLeast.Microseconds() {

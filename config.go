@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -110,10 +111,12 @@ type Config struct {
 	// rest. If it panics, the event is lost.
 	Events func(Event) `yaml:"-"`
 
-	now     func() time.Time     // tests: the wall clock
-	mono    func() time.Duration // tests: the monotonic clock
-	entropy io.Reader            // tests: the source of ids and tokens
+	testClock `yaml:"-"` // tests: the clocks
+	entropy   io.Reader  // tests: the source of ids and tokens
 }
+
+// testClock is embedded in a Config under this name, so that it is no exported field. Package bridge sets it.
+type testClock = bridge.Clock
 
 // withDefaults replaces zero fields with their defaults.
 func (c Config) withDefaults() Config {

@@ -7,17 +7,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sessile/sessile/actor"
+	"github.com/sessile/sessile/internal/bridge"
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 )
 
 // WithClock gives a store under test its time.
-func WithClock(c Config, now func() time.Time) Config { c.now = now; return c }
+func WithClock(c Config, now func() time.Time) Config { return WithClocks(c, now, nil) }
 
 // WithClocks gives a store under test its time: a wall clock, and the monotonic one
 // by which it goes on when that is set back. With WithClock it stands still then.
 func WithClocks(c Config, wall func() time.Time, mono func() time.Duration) Config {
-	c.now, c.mono = wall, mono
+	bridge.SetClock(&c, wall, mono)
 	return c
 }
 

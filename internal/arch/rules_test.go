@@ -61,7 +61,7 @@ func packages() map[string]rules {
 			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
 		},
 		"internal/bridge": {
-			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
+			shuns: []string{"context", "database/sql", "io/fs", "os"},
 		},
 		"internal/clock": {
 			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},

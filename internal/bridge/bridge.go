@@ -1,12 +1,14 @@
 // Package bridge gives package middleware the parts of a store that only it may use: announced
 // accesses, its own events, and facts about the token of a request. An application must not have them,
-// because it could forge events.
+// because it could forge events. It also gives tests the clocks of a store.
 //
 // Go has no friend packages, and an exported method would be part of the public API. So sessile.Store
 // embeds a Holder under an unexported name. The only method of a Holder is unexported. Only Of can call
 // it, and only this module can import Of. A function variable set by the root would work too, but would
 // need an init function.
 package bridge
+
+import "time"
 
 // Holder holds the functions that a store offers to the middleware.
 type Holder struct{ calls any }
@@ -29,4 +31,24 @@ type Found struct {
 	// response with the successor must have been lost. A rotation From this token, with a grace, then
 	// replaces the successor.
 	SuccessorLost bool
+}
+
+// Clock replaces the clocks of a store under test. sessile.Config embeds one under an unexported name.
+// The zero value is the clocks of the system.
+type Clock struct {
+	wall func() time.Time
+	mono func() time.Duration
+}
+
+func (c *Clock) clock() *Clock { return c }
+
+// SetClock gives a *sessile.Config a wall clock, and a monotonic clock by which time goes on when the wall
+// clock is set back. Without a monotonic clock (nil) time stands still then.
+func SetClock(cfg interface{ clock() *Clock }, wall func() time.Time, mono func() time.Duration) {
+	*cfg.clock() = Clock{wall, mono}
+}
+
+// Clocks returns what SetClock has set, or nil.
+func Clocks(cfg interface{ clock() *Clock }) (wall func() time.Time, mono func() time.Duration) {
+	return cfg.clock().wall, cfg.clock().mono
 }
