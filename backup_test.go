@@ -7,31 +7,32 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/behaviour"
 )
 
 func TestBackupIsCompleteAndPrivateAndOpens(t *testing.T) { // D26, S51
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.must(f.s().Flush(f.Context(), s.ID(), map[string]int{"n": 5}, f.clock.t, f.clock.t.Add(time.Hour)))
+	behaviour.RunCase(t, overFile, func(f *behaviour.Fixture) {
+		s, tok := f.Login("ann")
+		f.Must(f.Store().Flush(f.Context(), s.ID(), map[string]int{"n": 5}, f.Clock.Now(), f.Clock.Now().Add(time.Hour)))
 		path := filepath.Join(f.TempDir(), "copy.db")
-		f.must(f.s().Backup(f.Context(), path))
-		if err := f.s().Backup(f.Context(), path); err == nil {
+		f.Must(f.Store().Backup(f.Context(), path))
+		if err := f.Store().Backup(f.Context(), path); err == nil {
 			f.Fatal("a backup wrote over a file")
 		}
 		info, err := os.Stat(path)
-		f.must(err)
+		f.Must(err)
 		if info.Mode().Perm() != 0o600 {
 			f.Fatalf("mode %v", info.Mode())
 		}
-		cfg := f.cfg
+		cfg := f.Current().Config()
 		cfg.Path = path
 		copied, err := sessile.Open(f.Context(), cfg)
-		f.must(err)
+		f.Must(err)
 		got, err := copied.ReadByToken(f.Context(), tok)
-		f.must(err)
+		f.Must(err)
 		if n, _, err := sessile.Get[int](got, "n"); n != 5 || err != nil {
 			f.Fatalf("n is %d, %v", n, err)
 		}
-		f.must(copied.Close())
+		f.Must(copied.Close())
 	})
 }

@@ -30,7 +30,7 @@ type storeClock struct {
 // A test's wall clock without a monotonic clock starts at its own time.
 func newClock(cfg Config, last int64) (c *storeClock, unproven int64) {
 	c = &storeClock{start: time.Now()}
-	c.wall, c.mono = bridge.Clocks(&cfg)
+	c.wall, c.mono = bridge.Clocks(&cfg.testClock)
 	wall, mono := c.both()
 	if c.wall != nil && c.mono == nil {
 		last = 0

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/behaviour"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 )
@@ -202,8 +203,8 @@ func TestClockSetBackKeepsTheLoopIdle(t *testing.T) {
 // and its last activity never goes back.
 func TestClockThatJumpsRevivesNothing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		clock := newClock()
-		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.NoCleanup}, clock.now)
+		clock := behaviour.NewClock()
+		cfg := sessile.WithClock(sessile.Config{TTL: 24 * time.Hour, MaxLifetime: 72 * time.Hour, CleanupInterval: sessile.NoCleanup}, clock.Now)
 		s, _ := hookedMemory(t, cfg)
 		x, tok, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil)
 		if err != nil {
@@ -213,12 +214,12 @@ func TestClockThatJumpsRevivesNothing(t *testing.T) {
 		r.Repeat(map[string]func(*rapid.T){
 			"jump": func(r *rapid.T) {
 				hours := rapid.OneOf(rapid.IntRange(-20, 20), rapid.IntRange(-87_600, 87_600)).Draw(r, "hours")
-				clock.advance(time.Duration(hours) * time.Hour)
+				clock.Advance(time.Duration(hours) * time.Hour)
 			},
 			"access": func(*rapid.T) { _, _ = s.Renew(t.Context(), x.ID()) },
 			"": func(r *rapid.T) {
-				if clock.now().After(high) {
-					high = clock.now()
+				if clock.Now().After(high) {
+					high = clock.Now()
 				}
 				got, err := s.ReadByToken(t.Context(), tok)
 				if err != nil {
@@ -228,7 +229,7 @@ func TestClockThatJumpsRevivesNothing(t *testing.T) {
 				if over {
 					r.Fatal("a session that was seen expired is valid again")
 				}
-				if !high.Before(x.Deadline()) && !clock.now().Before(x.Deadline()) {
+				if !high.Before(x.Deadline()) && !clock.Now().Before(x.Deadline()) {
 					r.Fatal("a session is valid past its deadline")
 				}
 				if got.ExpiresAt().After(x.Deadline()) || got.LastActiveAt().Before(last) {

@@ -89,20 +89,3 @@ func TestCloseReturnsWhileACommitStalls(t *testing.T) {
 		}
 	})
 }
-
-func TestCloseIsIdempotentAndFinal(t *testing.T) { // D19
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.must(f.store.Flush(f.Context(), s.ID(), map[string]int{"n": 1}, f.clock.t, f.clock.t.Add(time.Hour)))
-		f.must(f.store.Close())
-		f.must(f.store.Close())
-		_, err := f.store.ReadByToken(f.Context(), tok)
-		f.wantErr(err, sessile.ErrClosed)
-		f.wantErr(f.store.Destroy(f.Context(), s.ID()), sessile.ErrClosed)
-		f.wantErr(f.store.Sync(f.Context()), sessile.ErrClosed)
-		f.open()
-		if n, _, err := sessile.Get[int](f.alive(tok), "n"); n != 1 || err != nil {
-			f.Fatalf("n is %d, %v", n, err) // nothing was lost
-		}
-	})
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,57 +11,9 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/behaviour"
 	"github.com/sessile/sessile/persist/persisttest"
 )
-
-// replace logs a user in again in the place of a session.
-func (f *fixture) replace(user string, old sessile.ID) (sessile.Session, sessile.Token, error) {
-	f.Helper()
-	return f.s().CreateWith(f.Context(), sessile.NewSession{UserID: user, Replaces: old})
-}
-
-func TestCreateDoesNotCountTheReplacedSessionTowardTheLimit(t *testing.T) { // spring-security#7117
-	for _, l := range []struct {
-		most int
-		when sessile.LimitPolicy
-	}{{3, sessile.LimitEvictOldest}, {3, sessile.LimitRefuseNew}, {1, sessile.LimitEvictOldest}, {1, sessile.LimitRefuseNew}} {
-		suiteWith(t, func(c *sessile.Config) { c.MaxSessionsPerUser, c.OnLimit = l.most, l.when }, func(f *fixture) {
-			var toks []sessile.Token
-			var last sessile.Session
-			for range l.most {
-				s, tok := f.login("ann")
-				last, toks = s, append(toks, tok)
-				f.clock.advance(time.Second)
-			}
-			s, tok, err := f.replace("ann", last.ID())
-			f.must(err)
-			f.dead(toks[len(toks)-1])
-			for _, other := range append(toks[:len(toks)-1], tok) {
-				f.alive(other)
-			}
-			list, err := f.s().ListForUser(f.Context(), "ann")
-			f.must(err)
-			if len(list) != l.most || !slices.Contains(f.ids(list), s.ID()) {
-				f.Fatalf("%d sessions", len(list))
-			}
-		})
-	}
-}
-
-func TestCreateReplacesOnlyASessionOfTheSameUser(t *testing.T) {
-	suite(t, func(f *fixture) {
-		bob, bobs := f.login("bob")
-		guest, cart, err := f.s().CreateWith(f.Context(), sessile.NewSession{Guest: true})
-		f.must(err)
-		for _, id := range []sessile.ID{bob.ID(), guest.ID(), {1, 2, 3}} {
-			_, tok, err := f.replace("ann", id)
-			f.must(err)
-			f.alive(tok)
-		}
-		f.alive(bobs)
-		f.alive(cart)
-	})
-}
 
 func TestCreateClosesDoneOfTheReplacedSession(t *testing.T) {
 	events := make(chan sessile.Event, 10)
@@ -177,14 +128,14 @@ type sameReader struct{}
 
 // TestCreateWithACollisionIsErrConflict: A30, S23.
 func TestCreateWithACollisionIsErrConflict(t *testing.T) {
-	clock := newClock()
+	clock := behaviour.NewClock()
 	cfg := sessile.WithEntropy(sessile.Config{Path: filepath.Join(t.TempDir(), "s.db")}, sameReader{})
-	s, err := sessile.Open(t.Context(), sessile.WithClock(cfg, clock.now))
+	s, err := sessile.Open(t.Context(), sessile.WithClock(cfg, clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, tok := login(t, s, "ann")
-	clock.advance(time.Millisecond) // another id, with the same token
+	clock.Advance(time.Millisecond) // another id, with the same token
 	if _, _, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrConflict) {
 		t.Errorf("create: %v", err)
 	}
@@ -198,104 +149,6 @@ func TestCreateWithACollisionIsErrConflict(t *testing.T) {
 }
 
 func (sameReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-func TestCreateReturnsASessionThatItsTokenOpens(t *testing.T) {
-	suite(t, func(f *fixture) {
-		meta := sessile.NewMeta("192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "de-DE,de")
-		s, tok, err := f.s().Create(f.Context(), meta, "ann", map[string]any{"cart": []int{1, 2}})
-		f.must(err)
-		got := f.alive(tok)
-		if got.ID() != s.ID() || got.UserID() != "ann" || got.IPAddress() != "192.0.2.1" || got.DeviceName() != meta.DeviceName ||
-			got.DeviceType() != "desktop" || got.Fingerprint() != meta.Fingerprint || got.UserAgent() != meta.UserAgent {
-			f.Fatalf("read %+v, created %+v", got, s)
-		}
-		if !got.CreatedAt().Equal(f.clock.t) || !got.LastActiveAt().Equal(f.clock.t) ||
-			!got.ExpiresAt().Equal(f.clock.t.Add(30*24*time.Hour)) || !got.Deadline().Equal(f.clock.t.Add(90*24*time.Hour)) {
-			f.Fatalf("times: %v %v %v %v", got.CreatedAt(), got.LastActiveAt(), got.ExpiresAt(), got.Deadline())
-		}
-		cart, ok, err := sessile.Get[[]int](got, "cart")
-		if err != nil || !ok || !slices.Equal(cart, []int{1, 2}) {
-			f.Fatalf("cart is %v, %v, %v", cart, ok, err)
-		}
-	})
-}
-
-func TestCreateWithNilDataStoresAnEmptyObject(t *testing.T) {
-	suite(t, func(f *fixture) {
-		_, tok := f.login("ann")
-		if got := string(f.alive(tok).Data().JSON()); got != "{}" {
-			f.Fatalf("data is %s", got)
-		}
-	})
-}
-
-func TestCreateRefusesHostileDataBeforeAnythingIsQueued(t *testing.T) { // S45
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		ctx, later := f.Context(), f.clock.t.Add(time.Hour)
-		for name, c := range map[string]struct {
-			data any
-			want error
-		}{
-			"array":     {[]int{1}, sessile.ErrInvalidData},
-			"string":    {"x", sessile.ErrInvalidData},
-			"channel":   {map[string]any{"a": make(chan int)}, sessile.ErrInvalidData},
-			"too large": {map[string]string{"a": strings.Repeat("x", 64<<10)}, sessile.ErrDataTooLarge},
-		} {
-			if err := f.store.Flush(ctx, s.ID(), c.data, f.clock.t, later); !errors.Is(err, c.want) {
-				f.Fatalf("%s: %v", name, err)
-			}
-			if _, _, err := f.store.Create(ctx, sessile.Meta{}, "ann", c.data); !errors.Is(err, c.want) {
-				f.Fatalf("%s: %v", name, err)
-			}
-		}
-		_, err := f.store.Update(ctx, s.ID(), new(sessile.Changes).Set("a", strings.Repeat("x", 64<<10)))
-		f.wantErr(err, sessile.ErrDataTooLarge)
-		f.wantErr(f.store.Touch(ctx, s.ID(), time.Time{}, later), sessile.ErrInvalidTime)
-		f.wantErr(f.store.Touch(ctx, s.ID(), f.clock.t, time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)), sessile.ErrInvalidTime)
-		for _, user := range []string{"", "\xff", strings.Repeat("u", 1000)} {
-			_, _, err := f.store.Create(ctx, sessile.Meta{}, user, nil)
-			f.wantErr(err, sessile.ErrInvalidUserID)
-		}
-		if got := f.alive(tok); string(got.Data().JSON()) != "{}" {
-			f.Fatalf("data is %s", got.Data().JSON())
-		}
-	})
-}
-
-func TestCreateChecksLifetimes(t *testing.T) { // A19, S28
-	suite(t, func(f *fixture) {
-		for _, n := range []sessile.NewSession{
-			{TTL: -1}, {TTL: 1 << 62}, {MaxLifetime: -5}, {MaxLifetime: 1 << 62}, {TTL: 1}, {MaxLifetime: 1},
-			{TTL: 365 * 24 * time.Hour}, {TTL: time.Hour, MaxLifetime: time.Minute},
-		} {
-			n.UserID = "ann"
-			if _, _, err := f.store.CreateWith(f.Context(), n); !errors.Is(err, sessile.ErrInvalidTime) {
-				f.Fatalf("%v, %v: %v", n.TTL, n.MaxLifetime, err)
-			}
-		}
-		_, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: 365 * 24 * time.Hour})
-		if !strings.Contains(err.Error(), "TTL 8760h0m0s is longer than MaxLifetime, 2160h0m0s") {
-			f.Fatal(err)
-		}
-		short, _, err := f.store.CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: time.Hour})
-		f.must(err)
-		if short.TTL() != time.Hour || !short.ExpiresAt().Equal(short.Deadline()) {
-			f.Fatalf("a lifetime of an hour has the TTL %v", short.TTL())
-		}
-		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", MaxLifetime: sessile.NoMaxLifetime})
-		f.must(err)
-		if !s.Deadline().IsZero() {
-			f.Fatalf("deadline %v", s.Deadline())
-		}
-		for range 40 {
-			f.clock.advance(29 * 24 * time.Hour)
-			_, err := f.s().Renew(f.Context(), s.ID())
-			f.must(err)
-		}
-		f.alive(tok)
-	})
-}
 
 func TestCreateWithAnEndedContextMakesNoSession(t *testing.T) {
 	s := openIn(t, sessile.Config{})

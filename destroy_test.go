@@ -3,11 +3,9 @@ package sessile_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/persist"
@@ -114,83 +112,4 @@ func TestDestroyThatCannotBeWrittenIsRefusedAndRetried(t *testing.T) {
 	if h := s.Health(); h.State != sessile.HealthOK {
 		t.Fatalf("health is %v: %s", h.State, h.Reason)
 	}
-}
-
-func TestDestroyIsFinalAndIdempotent(t *testing.T) { // A1, A21, S30
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.alive(tok)
-		f.must(f.s().Destroy(f.Context(), s.ID()))
-		f.dead(tok)
-		f.must(f.s().Destroy(f.Context(), s.ID()))
-		f.must(f.s().Destroy(f.Context(), sessile.ID{9}))
-		_, err := f.s().Read(f.Context(), s.ID())
-		f.wantErr(err, sessile.ErrNotFound)
-	})
-}
-
-func TestDestroyForUserRefusesForeignSessions(t *testing.T) { // A15, S34
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		foreign := f.s().DestroyForUser(f.Context(), "bob", s.ID())
-		unknown := f.s().DestroyForUser(f.Context(), "bob", sessile.ID{7})
-		f.wantErr(foreign, sessile.ErrNotFound)
-		f.wantErr(unknown, sessile.ErrNotFound)
-		if a, b := strings.ReplaceAll(foreign.Error(), s.ID().String(), "ID"), strings.ReplaceAll(unknown.Error(), sessile.ID{7}.String(), "ID"); a != b {
-			f.Fatalf("a foreign session can be told from an unknown one: %q, %q", a, b)
-		}
-		f.alive(tok)
-		f.must(f.s().DestroyForUser(f.Context(), "ann", s.ID()))
-		f.dead(tok)
-	})
-}
-
-func TestDestroyAllForUserCountsAndSparesOthers(t *testing.T) { // A23, S35
-	suite(t, func(f *fixture) {
-		_, a := f.login("ann")
-		_, b := f.login("ann")
-		_, c := f.login("bob")
-		n, err := f.s().DestroyAllForUser(f.Context(), "ann")
-		f.must(err)
-		if n != 2 {
-			f.Fatalf("destroyed %d", n)
-		}
-		f.dead(a)
-		f.dead(b)
-		f.alive(c)
-		if n, err := f.s().DestroyAllForUser(f.Context(), "nobody"); n != 0 || err != nil {
-			f.Fatalf("%d, %v", n, err)
-		}
-		_, again := f.login("ann")
-		f.alive(again)
-	})
-}
-
-func TestDestroyAllExceptKeepsOne(t *testing.T) {
-	suite(t, func(f *fixture) {
-		keep, kept := f.login("ann")
-		_, b := f.login("ann")
-		n, err := f.s().DestroyAllExcept(f.Context(), "ann", keep.ID())
-		f.must(err)
-		if n != 1 {
-			f.Fatalf("destroyed %d", n)
-		}
-		f.alive(kept)
-		f.dead(b)
-	})
-}
-
-func TestDestroyAllExceptAWrongIDDestroysNothing(t *testing.T) { // S33, a fault of the original
-	suite(t, func(f *fixture) {
-		_, a := f.login("ann")
-		foreign, _ := f.login("bob")
-		old, _, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Minute})
-		f.must(err)
-		f.clock.advance(time.Minute)
-		for _, keep := range []sessile.ID{foreign.ID(), {3}, {}, old.ID()} {
-			_, err := f.s().DestroyAllExcept(f.Context(), "ann", keep)
-			f.wantErr(err, sessile.ErrNotFound)
-		}
-		f.alive(a)
-	})
 }

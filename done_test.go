@@ -40,27 +40,3 @@ func TestDoneClosesAtAnExpiryThatATouchMovedForward(t *testing.T) {
 		}
 	})
 }
-
-func TestDoneClosesWhenTheSessionEnds(t *testing.T) {
-	suite(t, func(f *fixture) {
-		if f.reopen {
-			return // Done is of this process
-		}
-		s, _ := f.login("ann")
-		other, _ := f.login("ann")
-		ctx, cancel := context.WithCancel(f.Context())
-		defer cancel()
-		done, kept := f.store.Done(ctx, s.ID()), f.store.Done(ctx, other.ID())
-		f.must(f.store.Destroy(f.Context(), s.ID()))
-		<-done
-		<-f.store.Done(ctx, s.ID())
-		select {
-		case <-kept:
-			f.Fatal("a living session is done")
-		default:
-		}
-		_, err := f.store.DestroyAllForUser(f.Context(), "ann")
-		f.must(err)
-		<-kept
-	})
-}

@@ -102,3 +102,9 @@ func TestHealthChangesAreEvents(t *testing.T) {
 		}
 	})
 }
+
+func TestHealthReportsTheSizeOfTheFile(t *testing.T) { // D20
+	if h := openIn(t, sessile.Config{}).Health(); h.FileBytes == 0 {
+		t.Errorf("%+v", h)
+	}
+}

@@ -2,9 +2,7 @@ package sessile_test
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,134 +135,6 @@ func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessil
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// The behaviour suite: every row of the contract, over the public API only,
-// once per configuration. In "small" the hot set holds one session, so that
-// everything goes through the disk; in "reopened" the store is closed and opened
-// again before every call.
-var configurations = []struct {
-	name   string
-	config sessile.Config
-	reopen bool
-}{
-	{name: "large"},
-	{name: "small", config: sessile.Config{CacheSize: 1}},
-	{name: "slow batches", config: sessile.Config{BatchInterval: time.Hour}},
-	{name: "tiny batches", config: sessile.Config{BatchSize: 1, CacheSize: 2}},
-	{name: "reopened", reopen: true},
-}
-
-// fixture is a store under test and its clock.
-type fixture struct {
-	*testing.T
-	cfg    sessile.Config
-	store  *sessile.Store
-	clock  *fakeClock
-	reopen bool
-}
-
-// fakeClock is set by the test, in t, and read by the store's goroutines.
-type fakeClock struct {
-	t      time.Time
-	shared atomic.Int64
-}
-
-func newClock() *fakeClock {
-	c := new(fakeClock)
-	c.set(time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC))
-	return c
-}
-
-func (c *fakeClock) now() time.Time { return time.UnixMicro(c.shared.Load()) }
-
-func (c *fakeClock) set(t time.Time) { c.t = t; c.shared.Store(t.UnixMicro()) }
-
-func (c *fakeClock) advance(d time.Duration) { c.set(c.t.Add(d)) }
-
-// suite runs a test once per configuration.
-func suite(t *testing.T, test func(f *fixture)) {
-	t.Helper()
-	suiteWith(t, func(*sessile.Config) {}, test)
-}
-
-func suiteWith(t *testing.T, adjust func(*sessile.Config), test func(f *fixture)) {
-	t.Helper()
-	for _, c := range configurations {
-		t.Run(c.name, func(t *testing.T) {
-			f := &fixture{T: t, cfg: c.config, reopen: c.reopen, clock: newClock()}
-			f.cfg.Path = filepath.Join(t.TempDir(), "s.db")
-			f.cfg.CleanupInterval = sessile.NoCleanup
-			adjust(&f.cfg)
-			f.cfg = sessile.WithClock(f.cfg, f.clock.now)
-			f.open()
-			t.Cleanup(func() {
-				if err := f.store.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(f)
-		})
-	}
-}
-
-func (f *fixture) open() {
-	f.Helper()
-	s, err := sessile.Open(f.Context(), f.cfg)
-	f.must(err)
-	f.store = s
-}
-
-// s is the store, closed and opened again if the configuration says so.
-func (f *fixture) s() *sessile.Store {
-	f.Helper()
-	if f.reopen {
-		f.must(f.store.Close())
-		f.open()
-	}
-	return f.store
-}
-
-func (f *fixture) must(err error) {
-	f.Helper()
-	if err != nil {
-		f.Fatal(err)
-	}
-}
-
-func (f *fixture) login(user string) (sessile.Session, sessile.Token) {
-	f.Helper()
-	s, t, err := f.s().Create(f.Context(), sessile.Meta{}, user, nil)
-	f.must(err)
-	return s, t
-}
-
-// wantErr fails unless err is target.
-func (f *fixture) wantErr(err, target error) {
-	f.Helper()
-	if !errors.Is(err, target) {
-		f.Fatalf("error is %v, want %v", err, target)
-	}
-}
-
-func (f *fixture) alive(t sessile.Token) sessile.Session {
-	f.Helper()
-	s, err := f.s().ReadByToken(f.Context(), t)
-	f.must(err)
-	return s
-}
-
-func (f *fixture) dead(t sessile.Token) {
-	f.Helper()
-	_, err := f.s().ReadByToken(f.Context(), t)
-	f.wantErr(err, sessile.ErrNotFound)
-}
-
-func (f *fixture) ids(list []sessile.Session) (ids []sessile.ID) {
-	for _, s := range list {
-		ids = append(ids, s.ID())
-	}
-	return ids
-}
 
 // restarts is a store whose process begins anew, with another clock if need be.
 type restarts struct {

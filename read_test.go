@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/behaviour"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 	"github.com/sessile/sessile/persist/sqlite"
@@ -53,22 +54,22 @@ func TestReadThatReachesTheDiskAfterCloseReturns(t *testing.T) {
 // TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired: the read takes until the row has
 // expired.
 func TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired(t *testing.T) {
-	clock := newClock()
-	s, h := hookedMemory(t, sessile.WithClock(sessile.Config{CacheSize: 1, TTL: time.Hour}, clock.now))
+	clock := behaviour.NewClock()
+	s, h := hookedMemory(t, sessile.WithClock(sessile.Config{CacheSize: 1, TTL: time.Hour}, clock.Now))
 	x, tok := login(t, s, "u")
 	login(t, s, "other") // evicts x from memory
 	h.Set(afterRead(func() {
 		h.Set(persisttest.Hooks{})
-		clock.advance(50 * time.Minute)
+		clock.Advance(50 * time.Minute)
 		if _, err := s.Renew(t.Context(), x.ID()); err != nil {
 			t.Error(err)
 		}
-		clock.advance(20 * time.Minute)
+		clock.Advance(20 * time.Minute)
 	}))
 	if _, err := s.ReadByToken(t.Context(), tok); err != nil {
 		t.Errorf("a session that never expired: %v", err)
 	}
-	clock.advance(80 * time.Minute)
+	clock.Advance(80 * time.Minute)
 	login(t, s, "third")
 	if _, err := s.ReadByToken(t.Context(), tok); !errors.Is(err, sessile.ErrExpired) {
 		t.Errorf("a session that has expired: %v", err)
@@ -245,65 +246,6 @@ func TestReadOfDamagedDataIsErrCorrupt(t *testing.T) { // D28
 			t.Errorf("%q: %d destroyed, %v", damage, n, err)
 		}
 	}
-}
-
-func TestReadByTokenOfAnUnknownTokenIsErrNotFound(t *testing.T) { // A3, S6
-	suite(t, func(f *fixture) {
-		_, tok := f.login("ann")
-		raw := []byte(tok.Reveal())
-		raw[20] ^= 1 // still of the alphabet or refused by ParseToken
-		if forged, err := sessile.ParseToken(string(raw)); err == nil {
-			f.dead(forged)
-		}
-		f.dead(sessile.Token{})
-		if st := f.store.Stats(); st.Hot > 1 {
-			f.Fatalf("%d sessions in memory", st.Hot)
-		}
-	})
-}
-
-func TestReadFindsExpiredSessions(t *testing.T) {
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.clock.advance(31 * 24 * time.Hour)
-		f.dead(tok)
-		got, err := f.s().Read(f.Context(), s.ID())
-		f.must(err)
-		if got.ID() != s.ID() {
-			f.Fatal("another session")
-		}
-		_, err = f.s().Read(f.Context(), sessile.ID{1})
-		f.wantErr(err, sessile.ErrNotFound)
-	})
-}
-
-func TestReadByTokenRefusesExpiredSessionsExactly(t *testing.T) { // A20, S26
-	suite(t, func(f *fixture) {
-		_, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Hour, MaxLifetime: 2 * time.Hour})
-		f.must(err)
-		f.clock.advance(time.Hour - time.Microsecond)
-		got := f.alive(tok)
-		_, err = f.s().Renew(f.Context(), got.ID())
-		f.must(err)
-		f.clock.advance(time.Hour - time.Microsecond)
-		f.alive(tok)
-		f.clock.advance(time.Microsecond)
-		f.dead(tok)
-	})
-}
-
-func TestReadByTokenRefusesASessionThatWasSeenExpired(t *testing.T) { // S29
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.clock.advance(31 * 24 * time.Hour)
-		f.dead(tok)
-		if f.reopen {
-			return // the promise is of one process: the wall clock is all that a new one has
-		}
-		f.clock.advance(-20 * 24 * time.Hour)
-		f.dead(tok)
-		f.wantErr(f.s().Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(time.Hour)), sessile.ErrNotFound)
-	})
 }
 
 // A session that says that it was created, used or proven in the future, because a

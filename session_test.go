@@ -166,30 +166,3 @@ func TestSessionFillsATemplate(t *testing.T) {
 		t.Errorf("%s, %v; want %s", out.String(), err, want)
 	}
 }
-
-// TestSessionStaysAsItWasRead: a later change of the session makes another version.
-func TestSessionStaysAsItWasRead(t *testing.T) {
-	suite(t, func(f *fixture) {
-		_, tok, err := f.s().Create(f.Context(), sessile.Meta{}, "ann", map[string]int{"n": 1})
-		f.must(err)
-		old, err := f.s().ReadByToken(f.Context(), tok)
-		f.must(err)
-		before, err := json.Marshal(old)
-		f.must(err)
-		f.clock.advance(time.Hour)
-		changed, err := f.s().Update(f.Context(), old.ID(), new(sessile.Changes).Set("n", 2))
-		f.must(err)
-		rotated, _, err := f.s().Rotate(f.Context(), old.ID(), sessile.Rotation{Reauthenticated: true})
-		f.must(err)
-		f.must(f.s().Destroy(f.Context(), old.ID()))
-		if after, err := json.Marshal(old); err != nil || string(after) != string(before) || string(old.Data().JSON()) != `{"n":1}` {
-			f.Errorf("%s became %s with %s, %v", before, after, old.Data().JSON(), err)
-		}
-		if string(changed.Data().JSON()) != `{"n":2}` || !changed.LastActiveAt().Equal(f.clock.t) || !changed.RotatedAt().IsZero() {
-			f.Errorf("after the update: %s, active at %v", changed.Data().JSON(), changed.LastActiveAt())
-		}
-		if rotated.RotatedAt().IsZero() || !rotated.AuthenticatedAt().Equal(f.clock.t) || rotated.TokenReplaced() {
-			f.Errorf("after the rotation: at %v, authenticated at %v", rotated.RotatedAt(), rotated.AuthenticatedAt())
-		}
-	})
-}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/sessile/sessile"
 )
@@ -41,29 +40,4 @@ func numbersOnly(t *testing.T, s reflect.Type) {
 			t.Errorf("%s is a %s", f.Name, f.Type)
 		}
 	}
-}
-
-func TestStatsAndHealthReportTheState(t *testing.T) { // D20
-	suite(t, func(f *fixture) {
-		if f.reopen {
-			return // they are of one process
-		}
-		s, tok := f.login("ann")
-		f.alive(tok)
-		f.must(f.store.Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(time.Hour)))
-		f.must(f.store.Sync(f.Context()))
-		f.must(f.store.Destroy(f.Context(), s.ID()))
-		st := f.store.Stats()
-		if st.Created != 1 || st.Hits != 1 || st.Touches != 1 || st.Destroyed != 1 || st.Pending != 0 || st.Tombstones != 0 || st.Hot != 0 {
-			f.Fatalf("%+v", st)
-		}
-		h := f.store.Health()
-		if h.State != sessile.HealthOK || h.Reason != "" || h.FileBytes == 0 {
-			f.Fatalf("%+v", h)
-		}
-		f.must(f.store.Close())
-		if h := f.store.Health(); h.State != sessile.HealthFailed {
-			f.Fatalf("health after Close is %v", h.State)
-		}
-	})
 }

@@ -63,34 +63,3 @@ func TestTouchReachesTheDiskWithinTheBatchInterval(t *testing.T) {
 		}
 	})
 }
-
-func TestTouchDoesNotExtendTheAbsoluteDeadline(t *testing.T) { // S27, I6
-	suite(t, func(f *fixture) {
-		s, tok, err := f.s().CreateWith(f.Context(), sessile.NewSession{UserID: "ann", TTL: time.Hour, MaxLifetime: 90 * time.Minute})
-		f.must(err)
-		f.clock.advance(time.Hour - time.Microsecond)
-		renewed, err := f.s().Renew(f.Context(), s.ID())
-		f.must(err)
-		if !renewed.ExpiresAt().Equal(s.Deadline()) {
-			f.Fatalf("expires %v, deadline %v", renewed.ExpiresAt(), s.Deadline())
-		}
-		f.must(f.s().Touch(f.Context(), s.ID(), f.clock.t, f.clock.t.Add(24*time.Hour)))
-		f.clock.set(s.Deadline().Add(-time.Microsecond))
-		f.alive(tok)
-		f.clock.advance(time.Microsecond)
-		f.dead(tok)
-	})
-}
-
-func TestTouchNeverMovesTheLastActivityBack(t *testing.T) { // S29, spring-session#1280
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.clock.advance(time.Minute)
-		late, early := f.clock.t, f.clock.t.Add(-time.Second)
-		f.must(f.s().Touch(f.Context(), s.ID(), late.Add(time.Hour), late.Add(time.Hour))) // what is to come has not been
-		f.must(f.s().Touch(f.Context(), s.ID(), early, early.Add(time.Minute)))
-		if got := f.alive(tok); !got.LastActiveAt().Equal(late) || !got.ExpiresAt().Equal(late.Add(time.Hour)) {
-			f.Fatalf("an older touch won: %v %v", got.LastActiveAt(), got.ExpiresAt())
-		}
-	})
-}

@@ -29,35 +29,6 @@ func TestUpdateInParallelKeepsEveryKey(t *testing.T) {
 	}
 }
 
-func TestUpdateDoesNotReviveExpiredSessions(t *testing.T) { // a fault of the original
-	suite(t, func(f *fixture) {
-		s, tok := f.login("ann")
-		f.clock.advance(30 * 24 * time.Hour)
-		later := f.clock.t.Add(time.Hour)
-		f.wantErr(f.s().Touch(f.Context(), s.ID(), f.clock.t, later), sessile.ErrExpired)
-		f.wantErr(f.s().Flush(f.Context(), s.ID(), nil, f.clock.t, later), sessile.ErrExpired)
-		_, err := f.s().Update(f.Context(), s.ID(), new(sessile.Changes).Set("a", 1))
-		f.wantErr(err, sessile.ErrNotFound) // ErrExpired is one
-		_, err = f.s().RotateToken(f.Context(), s.ID())
-		f.wantErr(err, sessile.ErrExpired)
-		f.dead(tok)
-	})
-}
-
-func TestUpdateChangesSingleKeysAndCountsAsAccess(t *testing.T) {
-	suite(t, func(f *fixture) {
-		s, tok, err := f.s().Create(f.Context(), sessile.Meta{}, "ann", map[string]any{"a": 1, "b": "x", "c": true})
-		f.must(err)
-		f.clock.advance(time.Minute)
-		_, err = f.s().Update(f.Context(), s.ID(), new(sessile.Changes).Set("a", 2).Delete("b").Set("d", nil))
-		f.must(err)
-		got := f.alive(tok)
-		if want := `{"a":2,"c":true,"d":null}`; string(got.Data().JSON()) != want || !got.LastActiveAt().Equal(f.clock.t) {
-			f.Fatalf("data is %s, active %v", got.Data().JSON(), got.LastActiveAt())
-		}
-	})
-}
-
 // An access renews it, and what it wrote is what is stored.
 func TestUpdateOfASessionFromTheFutureStoresItsTimes(t *testing.T) {
 	r := newRestarts(t, sessile.Config{TTL: time.Hour, MaxLifetime: 3 * time.Hour, BatchInterval: time.Hour})

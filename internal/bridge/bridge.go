@@ -49,6 +49,4 @@ func SetClock(cfg interface{ clock() *Clock }, wall func() time.Time, mono func(
 }
 
 // Clocks returns what SetClock has set, or nil.
-func Clocks(cfg interface{ clock() *Clock }) (wall func() time.Time, mono func() time.Duration) {
-	return cfg.clock().wall, cfg.clock().mono
-}
+func Clocks(c *Clock) (wall func() time.Time, mono func() time.Duration) { return c.wall, c.mono }

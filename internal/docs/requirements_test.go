@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"maps"
 	"os"
@@ -25,8 +26,16 @@ var (
 	row   = regexp.MustCompile(`(?m)^\| ([ADS][0-9]{1,2}) \| (.+) \| (.*) \|$`)
 )
 
-// isTest matches the name of a function that go test runs.
-var isTest = regexp.MustCompile("^(Test|Fuzz|Example)")
+// testName matches the name of a function that go test runs.
+var testName = regexp.MustCompile("^(Test|Fuzz|Example)")
+
+func isTest(f *ast.FuncDecl) bool { return testName.MatchString(f.Name.Name) }
+
+// isCase reports whether a function of package behaviour is a case.
+func isCase(f *ast.FuncDecl) bool {
+	p := f.Type.Params.List
+	return f.Recv == nil && f.Name.IsExported() && len(p) == 1 && types.ExprString(p[0].Type) == "*Fixture"
+}
 
 const requirements = "docs/requirements.md"
 
@@ -64,7 +73,8 @@ func TestRequirementsExplainEveryCitedNumber(t *testing.T) {
 	}
 }
 
-// citations finds the numbers in the comments of the tests of all modules.
+// citations finds the numbers in the comments of the tests of all modules, and of the cases of the behaviour
+// suite. The test of a case is called Test and then as the case.
 func citations(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	found := make(map[string]map[string]bool)
@@ -93,7 +103,12 @@ func walkTests(t *testing.T, fn func(*ast.FuncDecl, []*ast.CommentGroup)) {
 		case d.IsDir() && (d.Name() == "node_modules" || hidden):
 			return fs.SkipDir
 		case strings.HasSuffix(path, "_test.go"):
-			return walkFile(path, fn)
+			return walkFile(path, isTest, fn)
+		case filepath.Dir(path) == filepath.Join(root, "internal", "behaviour") && strings.HasSuffix(path, ".go"):
+			return walkFile(path, isCase, func(f *ast.FuncDecl, comments []*ast.CommentGroup) {
+				f.Name.Name = "Test" + f.Name.Name
+				fn(f, comments)
+			})
 		}
 		return nil
 	})
@@ -102,14 +117,14 @@ func walkTests(t *testing.T, fn func(*ast.FuncDecl, []*ast.CommentGroup)) {
 	}
 }
 
-func walkFile(path string, fn func(*ast.FuncDecl, []*ast.CommentGroup)) error {
+func walkFile(path string, wanted func(*ast.FuncDecl) bool, fn func(*ast.FuncDecl, []*ast.CommentGroup)) error {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 	if err != nil {
 		return err
 	}
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
-		if !ok || !isTest.MatchString(f.Name.Name) {
+		if !ok || !wanted(f) {
 			continue
 		}
 		from := f.Pos()
