@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// maxCandidates bounds the lookups that one request can cause.
+// maxCandidates limits the lookups that one request can cause.
 const maxCandidates = 3
 
-// maxEnded bounds those that a login or logout can cause. No browser keeps more cookies of
-// a domain (Chrome: 180).
+// maxEnded limits the lookups that a login or logout can cause. No browser keeps more cookies per
+// domain (Chrome: 180).
 const maxEnded = 180
 
-// candidates are the values of our cookie in a request that have a token's
-// length, each once, at most maxCandidates, in the order in which they came.
+// candidates are the distinct values of our cookie in a request that have the length of a token, in
+// order, at most maxCandidates.
 type candidates struct {
 	values  [maxCandidates]string
 	n       int
-	rest    []string // the others, if they are asked for
-	room    int      // for the rest
-	present bool     // there is a cookie of that name, whatever its value
-	more    bool     // there are more candidates than that
+	rest    []string // further values, if they were requested
+	room    int      // how many further values to keep
+	present bool     // a cookie of that name exists, whatever its value
+	more    bool     // there are more values than were kept
 }
 
-// sent are the values.
+// sent returns the values.
 func (c *candidates) sent() []string { return c.values[:c.n] }
 
-// findAll is every value that find would find without its bound, up to maxEnded.
+// findAll returns every value that find would find without its limit, up to maxEnded.
 func (p *cookiePolicy) findAll(h http.Header) []string {
 	c := candidates{room: maxEnded - maxCandidates}
 	c.find(h, p.name)
 	return append(c.sent(), c.rest...)
 }
 
-// find looks through every Cookie line (RFC 6265 §5.4) without allocating, and
-// in time linear in its length: a header may have a megabyte. Names are compared
-// exactly, so a "__host-session" is not ours.
+// find reads every Cookie line (RFC 6265 §5.4). It does not allocate, and takes linear time,
+// because a header may have a megabyte. It compares names exactly, so "__host-session" is not our
+// cookie.
 func (p *cookiePolicy) find(h http.Header) (c candidates) {
 	c.find(h, p.name)
 	return c
@@ -51,8 +51,8 @@ func (c *candidates) find(h http.Header, name string) {
 	}
 }
 
-// scan looks for a name rather than splitting the line. A place where the name
-// occurs in something else overlaps no place where it is one.
+// scan searches for the name instead of splitting the line. An occurrence of the name inside
+// something else never overlaps an occurrence that is a cookie's name.
 func (c *candidates) scan(line, name string) {
 	for at := 0; !c.more; {
 		i := strings.Index(line[at:], name)
@@ -92,7 +92,7 @@ func (c *candidates) add(value string) {
 	}
 }
 
-// unquote removes the double quotes that a cookie's value may stand in (RFC 6265 §4.1.1).
+// unquote removes double quotes around a cookie's value (RFC 6265 §4.1.1).
 func unquote(s string) string {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		return s[1 : len(s)-1]
@@ -100,9 +100,8 @@ func unquote(s string) string {
 	return s
 }
 
-// bearer returns the token text of the first Authorization header, and whether any
-// of them has the scheme Bearer (RFC 6750), well formed or not. Such a request has
-// decided against its cookies.
+// bearer returns the token text of the first Authorization header, and whether any of them has the
+// scheme Bearer (RFC 6750), well formed or not. The cookies of such a request do not count.
 func bearer(h http.Header) (text string, found bool) {
 	for i, line := range h["Authorization"] {
 		rest, ok := afterScheme(line, "bearer")
@@ -116,8 +115,8 @@ func bearer(h http.Header) (text string, found bool) {
 	return text, found
 }
 
-// afterScheme is what follows an authentication scheme, in any case, unless line has
-// a longer scheme that begins like it.
+// afterScheme returns what follows an authentication scheme, in any case. ok is false if line has
+// another scheme, also one that only begins with this name.
 func afterScheme(line, scheme string) (string, bool) {
 	line = trimSpace(line)
 	if !hasPrefix(line, scheme) {
@@ -127,12 +126,12 @@ func afterScheme(line, scheme string) (string, bool) {
 	return rest, rest == "" || !isTokenByte(rest[0])
 }
 
-// isTokenByte reports what a scheme's name consists of (RFC 9110 §5.6.2).
+// isTokenByte reports whether c may be part of a scheme's name (RFC 9110 §5.6.2).
 func isTokenByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// trimRight removes what HTTP calls white space from the end.
+// trimRight removes HTTP white space from the end.
 func trimRight(s string) string {
 	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
 		s = s[:len(s)-1]
@@ -140,5 +139,5 @@ func trimRight(s string) string {
 	return s
 }
 
-// trimSpace removes what HTTP calls white space.
+// trimSpace removes HTTP white space from both ends.
 func trimSpace(s string) string { return strings.Trim(s, " \t") }

@@ -7,20 +7,20 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// A request is let in with the session that it had when its head came. Its body may
-// take minutes, and a websocket stays for hours. What acts on more than the session
-// itself asks the store first, at the time when it acts.
+// A request is authorised with the session that it had when its head arrived. Its body may take
+// minutes, and a websocket stays open for hours. An action beyond the session itself therefore asks
+// the store first, at the time of the action.
 
-// Check asks the store whether the session is alive now, and not only when the
-// request came in: [sessile.ErrNotFound] if it has been ended or has expired since,
-// [ErrNoSession] if there never was one. A store that cannot tell is another error.
+// Check asks the store whether the session is still active. It returns [sessile.ErrNotFound] if the
+// session has ended or expired since the request arrived, and [ErrNoSession] if there never was
+// one. Any other error means that the store cannot tell.
 //
-// Call it between reading a request's body and acting on it, and in a websocket
-// before an action that must not outlive a logout. A change of password or address
-// takes [Handle.Reauthenticated] instead, which asks too, and whether the token is
-// still the session's. Sessions, Revoke, LogoutAll, LogoutOthers, Update and Renew ask by
-// themselves. Check is no access. It reads memory, in about a microsecond, unless the
-// session has left it.
+// Call it between reading a request's body and acting on it, and in a websocket before an action
+// that must not outlive a logout. For a change of password or address call [Handle.Reauthenticated]
+// instead: it also checks that the token is still the current one. Devices, Revoke, LogoutAll,
+// LogoutOthers, Update and Renew check by themselves.
+//
+// Check does not count as an access. It takes about a microsecond while the session is in memory.
 func (h *Handle) Check(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -38,8 +38,8 @@ func (h *Handle) check(ctx context.Context) error {
 	return h.unlessEnded(err)
 }
 
-// reread takes the session as it is now. If it has ended nothing is left of it but what
-// this request was going to set.
+// reread replaces the session with its present state. If it has ended, only the pending changes of
+// this request remain.
 func (h *Handle) reread(ctx context.Context) error {
 	if !h.has() {
 		return nil
@@ -57,8 +57,8 @@ func (h *Handle) reread(ctx context.Context) error {
 	return err
 }
 
-// again is the session as it is now: by its token, which is quick, or by its id if
-// another token opens it by now.
+// again returns the present state of the session. It looks the session up by its token, which is
+// fast, and by its ID if the token was replaced.
 func (h *Handle) again(ctx context.Context) (current, error) {
 	now := h.cur
 	s, found, err := h.m.calls.Lookup(ctx, h.cur.token().Reveal())
@@ -77,7 +77,8 @@ func (h *Handle) again(ctx context.Context) (current, error) {
 	return now, err
 }
 
-// unlessEnded returns err. If it says that the session is not there, the request has none from now on.
+// unlessEnded returns err. If err says that the session does not exist, the request has none from
+// now on.
 func (h *Handle) unlessEnded(err error) error {
 	if errors.Is(err, sessile.ErrNotFound) {
 		h.ended()

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// maxHops bounds how far a forwarding header is followed.
+// maxHops limits how many entries of a forwarding header are followed.
 const maxHops = 32
 
-// unixProxy names, in Options.TrustedProxies, a proxy that connects through a
-// Unix socket and so has no address.
+// unixProxy in Options.TrustedProxies means a proxy that connects through a Unix socket and so has
+// no address.
 const unixProxy = "unix"
 
-// proxies are those whose forwarding headers are believed.
+// proxies are the trusted proxies and the header that they write.
 type proxies struct {
 	trusted   []netip.Prefix
 	unix      bool
@@ -49,8 +49,8 @@ func newProxies(list []string, header string) (proxies, error) {
 	return p, errors.Join(errs...)
 }
 
-// parsePrefix reads a CIDR or a single address. IPv4 in IPv6 becomes IPv4, as
-// addresses do.
+// parsePrefix parses a CIDR or a single address. It converts IPv4-mapped IPv6 to IPv4, as parseHop
+// does.
 func parsePrefix(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
@@ -66,7 +66,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	const mapped = 128 - 32
 	if a := p.Addr(); a.Is4In6() {
 		if p.Bits() < mapped {
-			return netip.Prefix{}, errors.New("covers more than IPv4 in IPv6")
+			return netip.Prefix{}, errors.New("covers more than IPv4-mapped addresses")
 		}
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-mapped)
 	}
@@ -82,10 +82,10 @@ func (p *proxies) trusts(a netip.Addr) bool {
 	return false
 }
 
-// clientIP is the address of the client: of the connection, or, if that is a
-// trusted proxy, the first untrusted hop from the right of the header that the
-// proxies write. What is further left was written by whoever sent it. It is ""
-// if nothing is known.
+// clientIP returns the client's address. It is the address of the connection. If that is a trusted
+// proxy, it is the first untrusted hop from the right of the proxies' header. Entries further left
+// are not trustworthy, because the untrusted hop may have written them. It returns "" if nothing is
+// known.
 func (p *proxies) clientIP(r *http.Request) string {
 	addr, ok := parseHop(r.RemoteAddr)
 	if ok && !p.trusts(addr) || !ok && !p.unix {
@@ -94,7 +94,7 @@ func (p *proxies) clientIP(r *http.Request) string {
 	for _, hop := range p.hops(r.Header) {
 		next, ok := parseHop(hop)
 		if !ok {
-			break // what a trusted proxy wrote is not an address: the proxy is all that is known
+			break // a trusted proxy wrote something else than an address: fall back to the proxy
 		}
 		if addr = next; !p.trusts(addr) {
 			break
@@ -110,7 +110,7 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// hops are the header's entries from right to left, at most maxHops.
+// hops returns the header's entries from right to left, at most maxHops.
 func (p *proxies) hops(h http.Header) []string {
 	name := "X-Forwarded-For"
 	if p.forwarded {
@@ -131,11 +131,11 @@ func (p *proxies) hops(h http.Header) []string {
 	return hops
 }
 
-// forwardedFor is the "for" parameter of one element of a Forwarded header.
+// forwardedFor returns the "for" parameter of one element of a Forwarded header.
 //
-// Elements are split at every comma, quoted or not, since who is further left
-// may have opened a quote to swallow what a proxy appends. No address contains a
-// comma or semicolon, so this loses nothing: half an element does not parse.
+// Elements are split at every comma, quoted or not. Otherwise a client could open a quote that
+// swallows what a proxy appends. No address contains a comma or a semicolon, so nothing is lost:
+// half an element does not parse.
 func forwardedFor(element string) string {
 	for element != "" {
 		var pair string
@@ -148,7 +148,7 @@ func forwardedFor(element string) string {
 	return ""
 }
 
-// parseHop reads an address with or without port, brackets and zone.
+// parseHop parses an address with or without port, brackets and zone.
 func parseHop(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return a.Unmap().WithZone(""), true

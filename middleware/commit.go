@@ -14,9 +14,9 @@ var (
 	noStore    = []string{"no-store"}
 )
 
-// commit makes the request's changes permanent and writes the session's headers.
-// It runs once, when the response begins. Its error says that the changes are
-// lost, and so the response is another one than the handler wanted.
+// commit sends the request's changes to the store and writes the session's headers. It runs once,
+// when the response begins. After an error the changes are lost, and the response becomes the error
+// handler's.
 func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -36,7 +36,7 @@ func (h *Handle) commit(header http.Header) error {
 	return err
 }
 
-// do does what was decided, short of writing headers.
+// do executes an action, except for its headers.
 func (h *Handle) do(a action) {
 	switch a {
 	case keep:
@@ -53,13 +53,13 @@ func (h *Handle) do(a action) {
 	}
 }
 
-// settle sends the store what is due.
+// settle sends pending changes, or an access that is due, to the store.
 func (h *Handle) settle() error {
 	changed := len(h.pending) > 0
 	if !changed && !h.accessDue() {
 		return nil
 	}
-	ctx := h.m.deadline.next() // it does not die with the client
+	ctx := h.m.deadline.next() // does not end with the client's connection
 	var err error
 	if changed {
 		err = h.flush(ctx)
@@ -67,7 +67,7 @@ func (h *Handle) settle() error {
 		err = h.touch(ctx)
 	}
 	switch {
-	case errors.Is(err, sessile.ErrNotFound): // ended by a parallel request, which wins
+	case errors.Is(err, sessile.ErrNotFound): // a parallel request ended the session, and wins
 		return nil
 	case errors.Is(err, sessile.ErrCorrupt):
 		h.giveUp(ctx)
@@ -75,14 +75,13 @@ func (h *Handle) settle() error {
 	return err
 }
 
-// accessDue reports whether it is time to record an access, or to renew the cookie of a
-// session that others keep alive.
+// accessDue reports whether to record an access. That is so if the last one is old enough, or if
+// the cookie needs a renewal because only other clients have renewed the session.
 func (h *Handle) accessDue() bool {
 	return h.has() && (h.cur.found.TouchDue || h.cur.found.AnnounceDue && h.announces())
 }
 
-// touch records the access. Losing one is no reason to fail the request, as long
-// as the session is there.
+// touch records the access. A lost access does not fail the request. An ended session does.
 func (h *Handle) touch(ctx context.Context) error {
 	s, err := h.m.calls.Renew(ctx, h.cur.id(), h.announces())
 	if err = h.accessedAs(s, err); errors.Is(err, sessile.ErrNotFound) {
@@ -91,26 +90,25 @@ func (h *Handle) touch(ctx context.Context) error {
 	return nil
 }
 
-// rotateGently replaces the token with a grace for the old one. If a parallel
-// request was faster, the token before has its grace still, or the store fails,
-// the token stays good and a later request tries again.
+// rotateGently replaces the token and keeps the old one valid for a grace period. If a parallel
+// request was faster, an earlier grace still runs, or the store fails, the token stays valid and a
+// later request tries again.
 func (h *Handle) rotateGently(ctx context.Context) bool {
 	s, t, err := h.m.store.Rotate(ctx, h.cur.id(), sessile.Rotation{From: h.cur.token(), Grace: true})
 	if err == nil {
-		h.m.replace(h.cur.token().Reveal()) // should a login replace the session, requests with it may be under way
+		h.m.replace(h.cur.token().Reveal()) // requests with the old token may still be in flight when a login replaces the session
 		h.cur.session, h.cur.fresh = s, t
 	}
 	return err == nil
 }
 
-// discard destroys a session that was created in this request and whose token
-// nobody gets.
+// discard destroys a session that this request created and whose token nobody gets.
 func (h *Handle) discard() {
 	if h.presence != created {
 		return
 	}
 	ctx := h.m.deadline.next()
-	_ = h.m.store.Destroy(ctx, h.cur.id()) // nobody can use it; the store retries and reports
+	_ = h.m.store.Destroy(ctx, h.cur.id()) // nobody has its token; the store retries and logs failures
 	h.end()
 	h.fate = keepCookie
 }
@@ -164,7 +162,7 @@ func (h *Handle) setCookie() string {
 	return h.m.cookie.set(h.cur.token(), h.cur.session.ExpiresAt().Sub(h.m.store.Now()))
 }
 
-// vary says, once, what the response depends on (A13).
+// vary adds, once, the request headers that the response depends on (A13).
 func (m *Sessions) vary(header http.Header) {
 	if len(header["Vary"]) == 0 && !m.opts.Bearer {
 		header["Vary"] = varyCookie
@@ -185,12 +183,12 @@ func addVary(header http.Header, name string) {
 	header.Add("Vary", name)
 }
 
-// giveUp ends a session whose stored data turns out to be damaged: every later
-// request would fail like this one.
+// giveUp destroys a session whose stored data is damaged. Otherwise every later request would fail
+// in the same way.
 func (h *Handle) giveUp(ctx context.Context) {
 	h.m.calls.Emit(sessile.Event{
 		Kind: sessile.EventUnreadable, SessionID: h.cur.id(), UserID: h.cur.userID(), Reason: "the stored data is unreadable",
 	})
-	_ = h.m.store.Destroy(ctx, h.cur.id()) // refused from now on in any case; the store retries and reports
+	_ = h.m.store.Destroy(ctx, h.cur.id()) // refused in any case; the store retries and logs failures
 	h.end()
 }

@@ -7,32 +7,32 @@ import (
 	"net/http"
 )
 
-// parcel is everything that one request needs, in one allocation. It is never
-// reused for another request (A26). It fits 512 bytes: the runtime gives a larger object a
-// header of its own, which makes every request slower.
+// parcel holds everything that one request needs, in one allocation. It is never reused for another
+// request, so no session can leak into one (A26). It must fit into 512 bytes: larger objects get a
+// header from the runtime, which slows down every request.
 type parcel struct {
-	request http.Request // as the handler gets it
+	request http.Request // the request that the handler gets
 	sent    string       // the token that the client sent
 	exchange
 }
 
-// exchange is the request's context. What is secret it has pointers to only, which
-// fmt prints as addresses: not everything that prints a context asks it how (S49).
+// exchange is the request's context. It holds secrets only behind pointers, which fmt prints as
+// addresses, because not everything that prints a context calls its Format method (S49).
 type exchange struct {
 	context.Context //nolint:containedctx // it is the context of the request, extended
 	handle          Handle
 	writer          responseWriter
 }
 
-// Format tells of nothing that the exchange holds (S49).
+// Format prints nothing that the exchange holds (S49).
 func (*exchange) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "session middleware's context")
 }
 
-// handleKey finds the innermost Handle in a context; a *Sessions finds its own.
+// handleKey finds the innermost Handle in a context. A *Sessions as the key finds its own.
 type handleKey struct{}
 
-// Value finds the Handle.
+// Value returns the Handle for a handleKey or for its *Sessions.
 func (x *exchange) Value(key any) any {
 	switch k := key.(type) {
 	case handleKey:
@@ -45,8 +45,8 @@ func (x *exchange) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// From returns the Handle of a request's context. It is never nil: without the
-// middleware, its methods return [ErrNoMiddleware] or tell of no session.
+// From returns the Handle of a request's context. It is never nil. Without the middleware, its
+// methods return [ErrNoMiddleware] or report that there is no session.
 func From(ctx context.Context) *Handle {
 	if h, ok := ctx.Value(handleKey{}).(*Handle); ok {
 		return h
@@ -54,10 +54,10 @@ func From(ctx context.Context) *Handle {
 	return new(Handle)
 }
 
-// FromRequest is [From] of the request's context.
+// FromRequest is [From] for the request's context.
 func FromRequest(r *http.Request) *Handle { return From(r.Context()) }
 
-// From returns this middleware's Handle, where several are nested.
+// From returns the Handle of this middleware. Use it if several session middlewares are nested.
 func (m *Sessions) From(ctx context.Context) *Handle {
 	if h := m.of(ctx); h != nil {
 		return h
@@ -65,7 +65,7 @@ func (m *Sessions) From(ctx context.Context) *Handle {
 	return new(Handle)
 }
 
-// of is this middleware's Handle, or nil.
+// of returns the Handle of this middleware, or nil.
 func (m *Sessions) of(ctx context.Context) *Handle {
 	h, _ := ctx.Value(m).(*Handle)
 	return h

@@ -10,18 +10,18 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Cookie describes the cookie that holds the token. HttpOnly is always on, and
-// Secure is unless Options.Insecure.
+// Cookie describes the cookie that holds the token. It is always HttpOnly, and Secure unless
+// Options.Insecure is set.
 type Cookie struct {
 	Name          string        // default "__Host-session", or "session" if Options.Insecure
 	Path          string        // default "/"
-	Domain        string        // default: the host alone
+	Domain        string        // default "": only the host that sets it
 	SameSite      http.SameSite // default Lax
 	Partitioned   bool          // CHIPS: one cookie jar per top-level site
-	SessionCookie bool          // no Max-Age: the browser forgets it when it closes
+	SessionCookie bool          // no Max-Age: the browser drops it when it closes
 }
 
-// maxAge bounds Max-Age (RFC 6265bis §5.5: 400 days).
+// maxAge limits Max-Age (RFC 6265bis §5.5: 400 days).
 const maxAge = 400 * 24 * time.Hour
 
 // Limits of browsers (RFC 6265bis §5.6).
@@ -31,7 +31,7 @@ const (
 	tokenLength   = 52
 )
 
-// cookiePolicy is a Cookie that has been checked.
+// cookiePolicy is a Cookie with its defaults.
 type cookiePolicy struct {
 	name    string
 	base    http.Cookie
@@ -51,15 +51,14 @@ func newCookiePolicy(c Cookie, insecure bool) (cookiePolicy, error) {
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
-	p := cookiePolicy{name: c.Name, session: c.SessionCookie, base: http.Cookie{ //nolint:gosec // Insecure is for development, and says so
+	p := cookiePolicy{name: c.Name, session: c.SessionCookie, base: http.Cookie{ //nolint:gosec // Insecure is for development
 		Name: c.Name, Path: c.Path, Domain: c.Domain, SameSite: c.SameSite,
 		Partitioned: c.Partitioned, Secure: !insecure, HttpOnly: true,
 	}}
 	return p, p.check()
 }
 
-// check refuses what net/http would send and browsers would drop. It reports
-// every fault.
+// check refuses cookies that net/http would send and browsers would drop. It reports every fault.
 func (p *cookiePolicy) check() error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
@@ -69,12 +68,12 @@ func (p *cookiePolicy) check() error {
 	}
 	c := p.base //nolint:gosec // as above
 	c.Value = strings.Repeat("x", tokenLength)
-	// net/http has its own word on Partitioned, below.
+	// Partitioned is checked below, with a better message than net/http's.
 	c.Partitioned = false
 	if err := c.Valid(); err != nil {
 		fault(true, "%w", err)
 	}
-	// Browsers ignore case in prefixes. __Http- and __Host-Http- ask for HttpOnly too, which is always on.
+	// Browsers ignore case in prefixes. __Http- and __Host-Http- also require HttpOnly, which is always on.
 	host := hasPrefix(c.Name, "__Host-")
 	fault((host || hasPrefix(c.Name, "__Secure-") || hasPrefix(c.Name, "__Http-")) && !c.Secure, "name %q needs Secure", c.Name)
 	fault(host && c.Domain != "", "name %q must not have a Domain", c.Name)
@@ -89,13 +88,13 @@ func (p *cookiePolicy) check() error {
 	return errors.Join(errs...)
 }
 
-// hasPrefix ignores case.
+// hasPrefix is strings.HasPrefix without regard to case.
 func hasPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// set is the Set-Cookie value that gives a browser a token, for what is left of
-// its session, to the nearest second.
+// set returns the Set-Cookie value for a token whose session lives for left. Max-Age is rounded to
+// seconds.
 func (p *cookiePolicy) set(t sessile.Token, left time.Duration) string {
 	c := p.base //nolint:gosec // as above
 	c.Value = t.Reveal()
@@ -105,8 +104,8 @@ func (p *cookiePolicy) set(t sessile.Token, left time.Duration) string {
 	return c.String()
 }
 
-// remove is the Set-Cookie value that takes it away, with the same attributes:
-// with others a browser would keep it.
+// remove returns the Set-Cookie value that removes the cookie. It has the same attributes, because
+// with others a browser would keep the cookie.
 func (p *cookiePolicy) remove() string {
 	c := p.base //nolint:gosec // as above
 	c.MaxAge = -1

@@ -15,16 +15,17 @@ type change struct {
 	value json.RawMessage
 }
 
-// Get returns the value of a key, pending changes included. A key that is not
-// there, and a request without a session, is zero, false and no error. See
-// [sessile.Get] for values that do not fit T, and for numbers in an any.
+// Get returns the value of a key, including pending changes. A missing key, or a request without a
+// session, returns the zero value, false and no error. See [sessile.Get] for values that do not
+// decode into T, and for numbers in an any.
 func Get[T any](h *Handle, key string) (T, bool, error) {
 	h.enter()
 	defer h.mu.Unlock()
 	return get[T](h, key)
 }
 
-// Pop is [Get], and removes the key.
+// Pop is [Get] that also deletes the key, by the rules of [Handle.Set]. If it cannot delete the
+// key, it returns the zero value, true and the error.
 func Pop[T any](h *Handle, key string) (T, bool, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -63,12 +64,17 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 	return sessile.Get[T](h.cur.session, key)
 }
 
-// Set sets a key to what v encodes to as JSON; nil is null. Without a session it
-// is [ErrNoSession], unless Options.Guests lets the commit create one. After the
-// response has begun it is [ErrHeadersSent]; use [Handle.Update] then. A value
-// that is no JSON or does not fit is [sessile.ErrInvalidData] or
-// [sessile.ErrDataTooLarge]; parallel requests may still fill the session before
-// the commit.
+// Set sets a key to the JSON encoding of v. A nil v sets it to null. The store gets the change when
+// the response begins; see [Handle.Save] and [Handle.Update].
+//
+// Errors:
+//
+//   - [ErrNoSession] without a session, unless Options.Guests is set. Then the commit creates a
+//     guest session.
+//   - [ErrHeadersSent] after the response has begun. Use [Handle.Update] then.
+//   - [sessile.ErrInvalidData] if the key is empty or not UTF-8, or v does not encode.
+//   - [sessile.ErrDataTooLarge] if the data would exceed Config.MaxDataBytes. The commit can still
+//     fail with it, if parallel requests add data.
 func (h *Handle) Set(key string, v any) error {
 	raw, err := object.Encode(v, object.MaxValueDepth)
 	if err == nil && (key == "" || !utf8.ValidString(key)) {
@@ -82,14 +88,14 @@ func (h *Handle) Set(key string, v any) error {
 	return h.put(change{key, raw})
 }
 
-// Delete deletes a key, under the rules of Set. Deleting a missing key is not an error.
+// Delete deletes a key, by the rules of [Handle.Set]. Deleting a missing key is not an error.
 func (h *Handle) Delete(key string) error {
 	h.enter()
 	defer h.mu.Unlock()
 	return h.put(change{key: key})
 }
 
-// put adds a pending change, or replaces the one of the same key.
+// put adds a pending change. It replaces an earlier one of the same key.
 func (h *Handle) put(c change) error {
 	if err := h.changeable(); err != nil {
 		return err
@@ -102,7 +108,7 @@ func (h *Handle) put(c change) error {
 	case !h.has() && h.m.cookie.withheld(h.req):
 		return errWithheld
 	case !h.has() && c.value == nil && len(h.pending) == 0:
-		return nil // there is nothing to remove, and no reason for a guest session
+		return nil // nothing to delete: no reason for a guest session
 	case !h.fits(c):
 		return fmt.Errorf("session data: key %q: %w", c.key, sessile.ErrDataTooLarge)
 	}
@@ -116,12 +122,12 @@ func (h *Handle) put(c change) error {
 	return nil
 }
 
-// mayBeGuest reports whether the request may begin a guest session: not if it
-// came with a token that may be good, nor if it keeps its token itself.
+// mayBeGuest reports whether the request may begin a guest session. It may not if it came with a
+// token that may be valid, or if the client keeps its token itself.
 func (h *Handle) mayBeGuest() bool { return h.m.opts.Guests && h.presence == absent && !h.bearer }
 
-// fits reports whether the data is within its bound with c in it, if no parallel
-// request changes it meanwhile.
+// fits reports whether the data with c stays within its limit, if no parallel request changes it
+// meanwhile.
 func (h *Handle) fits(c change) bool {
 	if c.value == nil {
 		return true
@@ -135,12 +141,12 @@ func (h *Handle) fits(c change) bool {
 	if stored := h.cur.session.Data().Len(); stored > len("{}") {
 		size += stored
 	} else {
-		size += len("{}") - len(",") // the first member has none
+		size += len("{}") - len(",") // the first member has no comma
 	}
 	return size <= h.m.maxData
 }
 
-// growth is how many bytes a change adds to the stored data, with a comma.
+// growth returns how many bytes a change adds to the stored data, including a comma.
 func (h *Handle) growth(c change) int {
 	n := 0
 	if c.value != nil {
@@ -152,18 +158,18 @@ func (h *Handle) growth(c change) int {
 	return n
 }
 
-// quoted is the length of a key as JSON writes it.
+// quoted returns the length of a key in JSON.
 func quoted(key string) int {
 	for i := range len(key) {
 		if c := key[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
-			raw, _ := object.Encode(key, object.MaxValueDepth) // Set has looked at it
+			raw, _ := object.Encode(key, object.MaxValueDepth) // cannot fail: Set has checked the key
 			return len(raw)
 		}
 	}
 	return len(key) + len(`""`)
 }
 
-// changes are the pending changes as the store takes them.
+// changes returns the pending changes for the store.
 func (h *Handle) changes() *sessile.Changes {
 	c := new(sessile.Changes)
 	for _, p := range h.pending {

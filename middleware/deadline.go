@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// deadline hands out contexts that end some time from now and are shared by the
-// requests of a while: a context with a timer of its own would cost a write more
-// than the message to the store does (measured).
+// deadline hands out contexts that end some time from now. Requests close in time share one,
+// because a timer per request would cost a write more than its message to the store (measured).
 type deadline struct {
 	patience time.Duration
 	current  atomic.Pointer[term]
 }
 
-// term is a context and when it began. Only its end ends it.
+// term is a shared context and its start. Only its timer ends it.
 type term struct {
-	ctx    context.Context //nolint:containedctx // what is shared
+	ctx    context.Context //nolint:containedctx // the shared context
 	cancel context.CancelFunc
 	from   time.Time // monotonic
 }
 
-// next returns a context that ends in patience, or up to an eighth of it later. It
-// does not ask the store's clock, which stands still while the wall clock is set
-// back: a context that has ended would be handed out all that time.
+// next returns a context that ends after patience, or up to an eighth of it later. It does not use
+// the store's clock. That clock may stand still while the wall clock is set back, and next would
+// hand out an ended context all that time.
 func (d *deadline) next() context.Context {
 	now := time.Now()
 	c := d.current.Load()

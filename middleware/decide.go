@@ -8,50 +8,49 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// A browser has one cookie and several requests in flight, and which response comes
-// last is up to the network. So a response replaces the cookie only by what is newer for
-// sure, and removes it only if the dead one is all that the browser can have.
+// A browser has one cookie and several requests in flight, and the network decides which response
+// comes last. So a response may replace the cookie only with a newer one, and may remove it only if
+// the browser can have no other.
 //
-// What a request knows is three small states and a wish. When its response begins,
-// facts.decide makes one action of them. It is a pure function; its test goes through
-// every combination.
+// A request knows three small states and a wish. When its response begins, facts.decide turns them
+// into one action. It is a pure function. Its test tries every combination.
 
-// presence is what the request has for a session.
+// presence says what session the request has.
 type presence uint8
 
 const (
 	absent   presence = iota // none
-	reserved                 // none, but the browser may have a good cookie: it is neither removed nor replaced by a guest's
-	gone                     // none any more, because another request has ended it; otherwise like reserved
-	found                    // the one that came with the request
-	created                  // one of this request's, whose token nobody has yet
-	issued                   // the same, and the response carries the token
+	reserved                 // none, but the browser may have a valid cookie: never remove it or replace it with a guest's
+	gone                     // another request ended it; otherwise like reserved
+	found                    // the session that the request came with
+	created                  // created by this request; nobody has its token yet
+	issued                   // created by this request; the response carries the token
 )
 
-// standing is what has become of the token that the request has.
+// standing says what happened to the token that the request has.
 type standing uint8
 
 const (
-	tokenCurrent  standing = iota // nothing: it is the session's
-	tokenOurs                     // it was made in this request, and has replaced the one that came
-	tokenGraced                   // another has replaced it before the request came; it is good for a grace
-	tokenStranded                 // the same, and nobody ever got the other
-	tokenReplaced                 // another request has replaced it since
+	tokenCurrent  standing = iota // it is the session's current token
+	tokenOurs                     // this request made it, and it replaced the one that came
+	tokenGraced                   // it was replaced before the request came, and is valid for a grace period
+	tokenStranded                 // the same, and its successor never reached the client
+	tokenReplaced                 // another request has replaced it since the request came
 )
 
 // last reports whether the token is the newest of its session.
 func (s standing) last() bool { return s == tokenCurrent || s == tokenOurs }
 
-// phase is how far the response is.
+// phase says how far the response is.
 type phase uint8
 
 const (
-	open      phase = iota // it has not begun
-	hijacked               // somebody takes the connection over, and may write headers of their own
-	committed              // it has begun: too late for headers
+	open      phase = iota // not begun
+	hijacked               // the handler takes over the connection, and may write its own headers
+	committed              // begun: too late for headers
 )
 
-// fate is what the request wants to become of the browser's cookie.
+// fate says what the request wants to do with the browser's cookie.
 type fate uint8
 
 const (
@@ -60,77 +59,79 @@ const (
 	removeCookie
 )
 
-// action is what the response does about it.
+// action says what the response does with the cookie.
 type action uint8
 
 const (
 	keep    action = iota // leave the cookie alone
 	send                  // send the token
 	remove                // remove the cookie
-	rotate                // replace the token with a grace, and send the new one
-	discard               // destroy the session, whose token nobody gets
+	rotate                // replace the token, keep the old one for a grace period, and send the new one
+	discard               // destroy the session; nobody gets its token
 )
 
-// facts are what the action depends on.
+// facts are everything that the action depends on.
 type facts struct {
 	presence  presence
 	standing  standing
 	wish      fate
-	failed    bool // the changes could not be written: the response is the error's
-	accessed  bool // the handler has looked at the session
+	failed    bool // the changes could not be written: the response is the error handler's
+	accessed  bool // the handler has accessed the session
 	bearer    bool // the client keeps its token itself: no cookies
-	hijacked  bool // phase, when the response begins
-	loggedOut bool // in this request
+	hijacked  bool // the phase when the response begins
+	loggedOut bool // this request logged out
 
-	// These are asked for only where they matter, and never of a bearer.
-	sentReplaced bool // a login has replaced, moments ago, what the client sent
-	outdated     bool // by now the token has been replaced, or its session has ended
-	planted      bool // the session may have come with another cookie than ours
+	// These are computed only where they matter, and never for a bearer.
+	sentReplaced bool // a login replaced the sent token less than a minute ago
+	outdated     bool // the token has been replaced, or its session has ended
+	planted      bool // the session may have come with a planted cookie
 	aged         bool // the token is older than Options.RotateEvery
 }
 
-// decide is the whole of the rule.
+// decide returns the action.
 func (f facts) decide() action {
 	switch {
-	case f.failed && f.presence == created: // a login whose data is lost is none: it might lack what restricts it
+	case f.failed && f.presence == created: // a login without its data must not count: the data may restrict it
 		return discard
-	case !f.accessed: // a static file, say, stays cacheable; a later response has the cookie
+	case !f.accessed: // a static file stays cacheable; a later response sends the cookie
 		return keep
-	case f.removes() && f.sentReplaced: // the browser may have the login's by now
+	case f.removes() && f.sentReplaced: // the browser may already have the login's cookie
 		return keep
-	case f.renews() && f.outdated: // it may have the successor, or the cookie of a later login
+	case f.renews() && f.outdated: // the browser may have the successor, or the cookie of a later login
 		return keep
 	case f.rotates() && f.aged && !f.planted:
 		return rotate
-	case f.renews() && f.standing != tokenOurs && f.planted: // ours would be pushed out
+	case f.renews() && f.standing != tokenOurs && f.planted: // sending it would overwrite our own cookie
 		return keep
 	default:
 		return f.wanted()
 	}
 }
 
-// wanted is the wish as an action.
+// wanted returns the wish as an action.
 func (f facts) wanted() action {
 	return [...]action{keepCookie: keep, sendCookie: send, removeCookie: remove}[f.wish]
 }
 
-// removes reports whether a cookie that opens nothing is to be removed. After a logout
-// nothing speaks against it.
+// removes reports whether the response would remove a cookie that opens nothing. After a logout,
+// removal is always right.
 func (f facts) removes() bool { return f.wish == removeCookie && !f.loggedOut }
 
-// renews reports whether the browser is to get the cookie of a session that it may have
-// a newer one of. Nobody has the token of a created one.
+// renews reports whether the response would send a cookie of which the browser may have a newer
+// version. Nobody else has the token of a session that this request created.
 func (f facts) renews() bool { return f.wish == sendCookie && f.presence != created }
 
-// rotates reports whether the token may be replaced now and then. A client that keeps its token
-// itself would not hear of it, whoever takes the connection over writes their own headers,
-// and a token that has been replaced gets no second successor, unless the first was lost.
+// rotates reports whether a periodic rotation is possible. It is not for three clients:
+//
+//   - One that keeps its token itself would not learn the new token.
+//   - One that takes over the connection writes its own headers.
+//   - One with a replaced token gets no second successor, unless the first was lost.
 func (f facts) rotates() bool {
 	return !f.failed && f.presence >= found && !f.bearer && !f.hijacked &&
 		f.standing != tokenGraced && f.standing != tokenReplaced
 }
 
-// facts collects them when the response begins.
+// facts collects the facts when the response begins.
 func (h *Handle) facts(failed bool) facts {
 	f := facts{
 		presence: h.presence, standing: h.standing, wish: h.fate, failed: failed,
@@ -147,8 +148,8 @@ func (h *Handle) facts(failed bool) facts {
 	return f
 }
 
-// aged reports whether it is time for another token. One whose successor was lost before the
-// request came is: the browser had a minute to get that, and would have sent it.
+// aged reports whether a rotation is due. It is due if the token's successor was lost: the browser
+// had a minute to receive the successor, and would have sent it.
 func (h *Handle) aged() bool {
 	every := h.m.opts.RotateEvery
 	if h.standing == tokenStranded {
@@ -165,15 +166,15 @@ func (h *Handle) aged() bool {
 	return h.m.store.Now().Sub(since) >= every
 }
 
-// outdated reports whether the request's token has been replaced, or its session ended.
+// outdated reports whether the request's token has been replaced, or its session has ended.
 func (h *Handle) outdated(ctx context.Context) bool {
 	s, err := h.m.store.Lookup(ctx, h.cur.token().Reveal())
 	return errors.Is(err, sessile.ErrNotFound) || err == nil && s.TokenReplaced()
 }
 
-// maybePlanted reports whether the session may have come with another cookie of the name
-// than the one that we set: with one that the browser sends though it keeps ours back, or
-// in front of another that is good too. To send it again would put it in ours' place.
+// maybePlanted reports whether the session may have come with a planted cookie of our name. That is
+// possible in two cases: the browser withholds our cookie from this request, or another cookie
+// behind this one is valid too. Sending the session's cookie would then overwrite ours.
 func (h *Handle) maybePlanted(ctx context.Context) bool {
 	if h.m.cookie.withheld(h.req) {
 		return true

@@ -8,22 +8,21 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Device is a session as its user may see it. It lacks the fingerprint, the data and the raw
-// user agent.
+// Device is what a user may see of one of their sessions. It lacks the fingerprint, the data and
+// the raw user agent.
 type Device struct {
 	ID           sessile.ID `json:"id"`
 	DeviceName   string     `json:"device_name"` // like "Firefox on Windows"
 	DeviceType   string     `json:"device_type"`
-	IPAddress    string     `json:"ip_address"` // of the login
+	IPAddress    string     `json:"ip_address"` // when the session began
 	CreatedAt    time.Time  `json:"created_at"`
 	LastActiveAt time.Time  `json:"last_active_at"`
 	ExpiresAt    time.Time  `json:"expires_at"`
-	Current      bool       `json:"current"` // this request's
+	Current      bool       `json:"current"` // the session of this request
 }
 
-// Devices returns the user's sessions, the most recently active first. It returns
-// [sessile.ErrNotFound] if the request's session has ended meanwhile, and [ErrNoSession]
-// without a user.
+// Devices returns the user's sessions, the most recently active first. It returns [ErrNoSession]
+// without a user, and [sessile.ErrNotFound] if the request's session has ended meanwhile.
 func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -50,9 +49,9 @@ func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 	return devices, nil
 }
 
-// Revoke ends one of the user's sessions; for the request's own it is [Handle.Logout]. It
-// returns [sessile.ErrNotFound] if the session does not exist or belongs to another user, or
-// if the request's own session has ended meanwhile. It is durable like Logout.
+// Revoke ends one of the user's sessions. For the request's own session it is [Handle.Logout]. It
+// returns [sessile.ErrNotFound] if the session does not exist or belongs to another user, or if the
+// request's own session has ended meanwhile. It is durable like Logout.
 func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -62,8 +61,8 @@ func (h *Handle) Revoke(ctx context.Context, id sessile.ID) error {
 	if id == h.cur.id() {
 		return h.logout(ctx)
 	}
-	// The request's session may still end between these two. It does no harm: who names
-	// id knew it before, so the call could have been made a moment earlier.
+	// The request's session may still end between check and DestroyForUser. That is harmless: the
+	// caller knew id before, and could have called a moment earlier.
 	if err := h.check(ctx); err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
-// Package middleware brings a [sessile.Store] to net/http. It finds the session of a request
-// by its cookie, gives handlers a [Handle] to it, and commits their changes before the first
-// byte of the response. [Sessions.Handler] is a plain func(http.Handler) http.Handler, so it
-// works with every router for net/http.
+// Package middleware connects a [sessile.Store] to net/http. It finds the session of a request by
+// its cookie, gives handlers a [Handle] to it, and commits their changes before the first byte of
+// the response. [Sessions.Handler] is a plain func(http.Handler) http.Handler, so it works with
+// every net/http router.
 //
 //	sessions, err := middleware.New(store, middleware.Options{})
 //	http.ListenAndServeTLS(addr, cert, key, sessions.Handler(mux))
@@ -10,47 +10,58 @@
 //	user, ok := h.UserID()
 //	err := h.Set("theme", "dark")
 //
-// A Handle is safe for concurrent use within its request. Parallel requests of
-// one session do not lose each other's keys: changes are sent key by key.
+// A Handle is safe for concurrent use within its request. The middleware sends changes key by key,
+// so parallel requests of one session keep each other's changes. The package handles cookies and
+// headers. It knows no records, token hashes or SQL.
 //
 // # When a session is written
 //
-// Logins, logouts and rotations are on disk when their method returns. Changes by
-// [Handle.Set] and similar methods go to the store when the response begins: at the first
-// WriteHeader, Write, Flush, Hijack or ReadFrom, or at the end of the handler. Later changes
-// are [ErrHeadersSent]; a stream or a websocket uses [Handle.Update]. If a handler panics,
-// nothing is committed, and a session that it created is destroyed. If nothing changed, an
-// access is recorded once per TouchInterval of the store.
+// Logins, logouts and rotations are on disk when their method returns nil. Changes by [Handle.Set]
+// and similar methods go to the store when the response begins: at the first WriteHeader, Write,
+// Flush, Hijack or ReadFrom, or when the handler returns. After that they return [ErrHeadersSent].
+// Streams and websockets use [Handle.Update].
+//
+// If a handler panics before the response begins, its changes are lost, and a session that it
+// created is destroyed.
+//
+// A request that changes nothing still counts as an access. The store records one access per
+// TouchInterval.
 //
 // If the store fails, the request gets a 503. It is never treated as anonymous, unless
-// Options.AllowAnonymousOnError says so. Options.ErrorHandler writes another answer.
+// Options.AllowAnonymousOnError is set. Options.ErrorHandler can write another response.
 //
 // # Which cookie counts
 //
-// A browser may send several cookies of one name: from another path or domain, or
-// planted by a sibling domain. At most three are tried, in their order, and the first that
-// opens a session counts. If the values differ, [sessile.EventAmbiguousCookies] is emitted. The prefix
-// "__Host-" of the default name keeps other domains from planting a cookie at all.
+// A browser may send several cookies with our name: from another path or domain, or planted by a
+// sibling domain. The middleware tries at most three, in order, and takes the first that opens a
+// session. If the values differ, it emits [sessile.EventAmbiguousCookies]. The prefix "__Host-" of
+// the default name prevents other domains from planting a cookie at all.
 //
-// A cookie that opens nothing is removed, unless the browser may have a valid one. That is so
-// if the token was replaced a moment ago, if more than three values came, or if another site
-// makes the request and SameSite holds our cookie back. In these cases no cookie is renewed
-// either, nor if a second cookie is valid too, because the first may be planted.
+// The response removes a cookie that opens nothing, except in three cases, because the browser may
+// have a valid one:
 //
-// A login and a logout end every session that the browser's cookies open, not only the one
-// that counts.
+//   - The token was replaced less than a minute ago.
+//   - The request carries more than three different values.
+//   - Another site makes the request, so SameSite withholds our cookie.
+//
+// In these cases the response renews no cookie either. It also renews none if a second cookie opens
+// another session, because the first one may be planted.
+//
+// A login or logout ends every session that the browser's cookies open, not only the one that
+// counts.
 //
 // # What a request may do, and when
 //
-// [RequireUser] and [RequireFresh] decide when the head of a request has arrived. The body may
-// take minutes, a websocket lives for hours, and the session may end meanwhile. So
-// [Handle.Devices], [Handle.Revoke], [Handle.LogoutAll] and [Handle.LogoutOthers] ask the
-// store again. Before any other action that must not outlive a logout, read the body and then
-// call [Handle.Check]. Before a change of password call [Handle.Reauthenticated]: it also
-// checks that the token is still the session's, and replaces it.
+// [RequireUser] and [RequireFresh] decide when the head of a request arrives. The body may take
+// minutes, a websocket stays open for hours, and the session may end meanwhile. So Handle.Devices,
+// Handle.Revoke, Handle.LogoutAll and Handle.LogoutOthers ask the store again. Before any other
+// action that must not outlive a logout, read the body and then call [Handle.Check].
+//
+// Before a change of password call [Handle.Reauthenticated]. It also checks that the token is still
+// the current one, and replaces it.
 //
 //	password := r.PostFormValue("password") // reads the body
-//	if err := h.Reauthenticated(ctx); err != nil { … } // not before: it may have ended while it came
+//	if err := h.Reauthenticated(ctx); err != nil { … } // after the body: the session may have ended meanwhile
 //	err := users.SetPassword(ctx, user, password)
 //	if err == nil {
 //		_, err = h.LogoutOthers(ctx)
@@ -58,26 +69,28 @@
 //
 // # Caching
 //
-// A response that depends on the session gets "Vary: Cookie", and one that sets the cookie
-// gets "Cache-Control: no-store". It gets neither if the handler first looks at its session
-// after the response has begun.
+// A response that depends on the session gets "Vary: Cookie", and one that sets the cookie gets
+// "Cache-Control: no-store". It gets neither if the handler first accesses the session after the
+// response has begun.
 //
 // # CSRF
 //
-// SameSite=Lax is a second line of defence: it lets requests from another port or subdomain
-// of the same site through. Put [http.CrossOriginProtection] around the routes, and let GET
-// and HEAD change nothing. It lets every GET through, including the handshake of a WebSocket
-// that another origin opens in the user's name. Put [RequireSameOrigin] around those.
+// SameSite=Lax is only a second line of defence, because it does not stop requests from other ports
+// and subdomains of the same site. Wrap the routes in [http.CrossOriginProtection], and never
+// change anything on GET or HEAD.
+//
+// CrossOriginProtection allows every GET. That includes the handshake of a WebSocket that another
+// origin opens in the user's name. Wrap WebSocket handlers in [RequireSameOrigin].
 //
 // # Logins
 //
-// [Handle.Authenticate] and [Handle.Login] always make a new session with a new token, so a
-// token that somebody planted before gives no access (session fixation). After a change of
-// password call [Handle.LogoutOthers]; [Login].Confirm stops logins in flight with the old
-// password. After an account is linked or its address verified, call
-// [sessile.Store.DestroyAllForUser], because whoever registered it earlier may not be the
-// owner. While a second factor is missing, keep the user in a guest's session under a key of
-// your own, and call Authenticate when both factors are there.
+// [Handle.Authenticate] and [Handle.Login] always create a new session with a new token, so a token
+// that an attacker planted gives no access (session fixation).
 //
-// The package knows cookies and headers. It does not know records, hashes, SQL or the actor.
+//   - After a change of password call [Handle.LogoutOthers]. [Login.Confirm] stops logins in flight
+//     with the old password.
+//   - After an account is linked or its address verified, call [sessile.Store.DestroyAllForUser],
+//     because whoever registered it earlier may not be the owner.
+//   - While a second factor is missing, keep the user in a guest session under a key of your own.
+//     Call Authenticate when both factors are verified.
 package middleware

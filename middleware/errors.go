@@ -7,19 +7,19 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Errors of a Handle, beside those of the store.
+// Errors of a Handle. Its methods also return those of the store.
 var (
-	// ErrNoSession: the request has no session to do this with.
+	// ErrNoSession means that the request has no session to act on.
 	ErrNoSession = errors.New("no session")
-	// ErrHeadersSent: the response has begun, so its cookies and the session's
-	// changes can no longer be committed with it. Nothing was done.
+	// ErrHeadersSent means that the response has begun, so that a change of the session or its cookie
+	// would come too late. Nothing was done.
 	ErrHeadersSent = errors.New("response has begun: too late to change the session")
-	// ErrNoMiddleware: the request did not come through the middleware.
+	// ErrNoMiddleware means that the request did not come through the middleware.
 	ErrNoMiddleware = errors.New("request did not come through the session middleware")
 )
 
-// errWithheld is what a guest's session cannot begin with.
-var errWithheld = fmt.Errorf("%w: another site makes the request, and the browser keeps its cookie back from it", ErrNoSession)
+// errWithheld means that a cross-site request cannot begin a guest session.
+var errWithheld = fmt.Errorf("%w: a cross-site request cannot begin a guest session, because SameSite withholds the cookie", ErrNoSession)
 
-// errEnded is what a Handle says once it has noticed that another request has ended its session.
-var errEnded = fmt.Errorf("%w: it has ended in another request: %w", ErrNoSession, sessile.ErrNotFound)
+// errEnded means that another request has ended the session.
+var errEnded = fmt.Errorf("%w: it was ended by another request: %w", ErrNoSession, sessile.ErrNotFound)

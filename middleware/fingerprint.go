@@ -7,28 +7,29 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// FingerprintMode says what happens when a token comes from another kind of
-// browser than it was given to: another family, system, device type or language.
-// Neither a browser update nor another address is one.
+// FingerprintMode says what happens when a token comes from another kind of browser than the one
+// that began the session: another browser family, operating system, device type or language. A
+// browser update or another IP address is not a mismatch.
 type FingerprintMode string
 
-// The modes. A request whose User-Agent is the session's own is never a mismatch.
+// The modes. Every mode except FingerprintOff emits [sessile.EventFingerprintMismatch], at most
+// once a minute per session, and logs it if the store has a Config.Logger. A request with the
+// session's own User-Agent is never a mismatch.
 const (
-	FingerprintObserve FingerprintMode = "observe" // an event and a log line, once a minute per session; the default
+	FingerprintObserve FingerprintMode = "observe" // nothing more; the default
 	FingerprintOff     FingerprintMode = "off"
-	FingerprintReject  FingerprintMode = "reject"  // this request is anonymous; the cookie is left alone
-	FingerprintDestroy FingerprintMode = "destroy" // the session ends
+	FingerprintReject  FingerprintMode = "reject"  // this request is anonymous; the cookie stays
+	FingerprintDestroy FingerprintMode = "destroy" // the session is destroyed
 )
 
-// recognised compares the browser with the one that the session began in, and
-// does what the mode says.
+// recognised compares the browser with the one that began the session, and does what the mode says.
 func (h *Handle) recognised(ctx context.Context, s sessile.Session) bool {
 	mode := h.m.opts.Fingerprint
 	if mode == FingerprintOff || s.Fingerprint() == "" {
 		return true
 	}
 	if userAgent(h.req.Header) == s.UserAgent() {
-		return true // who can copy a token can copy this too; parsing it would tell nothing more
+		return true // whoever can copy a token can copy the User-Agent too: comparing more would prove nothing
 	}
 	meta := h.meta()
 	if meta.UserAgent == s.UserAgent() || meta.Fingerprint == s.Fingerprint() {
@@ -37,17 +38,17 @@ func (h *Handle) recognised(ctx context.Context, s sessile.Session) bool {
 	h.mismatch(s)
 	switch mode {
 	case FingerprintReject:
-		h.reserve() // it may be good in its own browser
+		h.reserve() // the cookie may be valid in its own browser
 		return false
 	case FingerprintDestroy:
-		_ = h.m.store.Destroy(ctx, s.ID()) // refused from now on in any case; the store retries and reports
+		_ = h.m.store.Destroy(ctx, s.ID()) // refused in any case; the store retries and logs failures
 		return false
 	default:
 		return true
 	}
 }
 
-// userAgent is header.Get without looking whether the name is in its canonical form.
+// userAgent is header.Get("User-Agent") without canonicalising the name.
 func userAgent(header http.Header) string {
 	if v := header["User-Agent"]; len(v) > 0 {
 		return v[0]
@@ -55,7 +56,7 @@ func userAgent(header http.Header) string {
 	return ""
 }
 
-// mismatch tells of a change of browser, once a minute per session.
+// mismatch reports a change of browser, at most once a minute per session.
 func (h *Handle) mismatch(s sessile.Session) {
 	id := s.ID()
 	if !h.m.noticed.add(h.m.hash(string(id[:])), h.m.store.Now()) {
@@ -66,11 +67,11 @@ func (h *Handle) mismatch(s sessile.Session) {
 		Kind: sessile.EventFingerprintMismatch, SessionID: id, UserID: s.UserID(), Reason: mode,
 	})
 	if log := h.m.store.Config().Logger; log != nil {
-		log.Sugar().Warnw("session is used by another kind of browser", "session", id.String(), "mode", mode)
+		log.Sugar().Warnw("session used by another kind of browser", "session", id.String(), "mode", mode)
 	}
 }
 
-// meta is what a new session keeps of this client.
+// meta describes the client for a new session.
 func (h *Handle) meta() sessile.Meta {
 	header := h.req.Header
 	return sessile.NewMeta(h.m.proxies.clientIP(h.req),

@@ -10,21 +10,19 @@ import (
 	"github.com/sessile/sessile/internal/object"
 )
 
-// FlashKey begins the keys of the session's data that hold flash messages, one
-// each. As an entry of Options.CarryOver it stands for all of them: then they
-// survive a login.
+// FlashKey is the prefix of the keys that hold flash messages, one key per message. In CarryOver it
+// stands for all of them: they then survive a login.
 const FlashKey = "_flash"
 
-// Flash is a message that is shown once, usually after a redirect. It prints with its
-// text: a message is there to be shown.
+// Flash is a message that is shown once, usually after a redirect. It prints with its text, because
+// the text is not secret.
 type Flash struct {
 	Kind string `json:"kind"` // for the application: "error", "success", …
 	Text string `json:"text"`
 }
 
-// AddFlash keeps a message for the next [Handle.Flashes], under the rules of
-// [Handle.Set]. Messages of parallel requests do not get lost: each has a key of
-// its own.
+// AddFlash stores a message for the next [Handle.Flashes], by the rules of [Handle.Set]. Parallel
+// requests do not lose each other's messages: each message has its own key.
 func (h *Handle) AddFlash(kind, text string) error {
 	raw, err := object.Encode(Flash{kind, text}, object.MaxValueDepth)
 	if err != nil {
@@ -39,13 +37,13 @@ func (h *Handle) AddFlash(kind, text string) error {
 	if _, err := rand.Read(unique[:]); err != nil {
 		return fmt.Errorf("flash message: %w", err)
 	}
-	// Keys sort by time; what is added in the same microsecond of one request, by number.
+	// Keys sort by time, and within a microsecond of one request by number.
 	key := fmt.Sprintf("%s.%014x%04x%s", FlashKey, h.m.store.Now().UnixMicro(), len(h.pending), hex.EncodeToString(unique[:]))
 	return h.put(change{key, raw})
 }
 
-// Flashes takes the messages out of the session, the oldest first. Call it before
-// the response begins. What is not a message is dropped.
+// Flashes returns the messages, the oldest first, and removes them from the session. Call it before
+// the response begins. It drops values that are not messages.
 func (h *Handle) Flashes() ([]Flash, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -68,7 +66,7 @@ func (h *Handle) Flashes() ([]Flash, error) {
 	return all, nil
 }
 
-// flashKeys are the keys of messages, in order, pending ones included.
+// flashKeys returns the keys of all messages, including pending ones, in order.
 func (h *Handle) flashKeys() []string {
 	var keys []string
 	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }

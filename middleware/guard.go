@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// RequireUser lets only requests with a logged-in user through. Others get 401;
-// a browser that asks for a page is led to loginPath, if that is not "", with
-// the page it wanted in the parameter "next": read that with [LocalPath]. It is the
-// page as the browser asked for it, also under http.StripPrefix; loginPath is the
-// whole path too, and may have a query and a fragment.
+// RequireUser allows only requests with a logged-in user. Other requests get 401. If loginPath is
+// not "", a browser that navigates to a page is redirected to loginPath instead, with the requested
+// page in the parameter "next". Read that parameter with [LocalPath].
+//
+// "next" is the page as the browser requested it, also under http.StripPrefix. loginPath must be
+// the full path too. It may have a query and a fragment.
 func RequireUser(loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusUnauthorized, (*Handle).IsAuthenticated)
 }
 
-// RequireFresh lets only requests through whose user proved who they are less
-// than d ago: by the login or [Handle.Reauthenticated]. Others are led to
-// loginPath like with [RequireUser], or get 403. Put RequireUser before it.
+// RequireFresh allows only users who authenticated within the last d, by a login or by
+// [Handle.Reauthenticated]. Other requests are redirected to loginPath as by [RequireUser], or get
+// 403. Put RequireUser before it.
 func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {
 		s, ok := h.Current()
@@ -26,8 +27,8 @@ func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Han
 	})
 }
 
-// RequireGuest lets only requests without a logged-in user through, for example
-// to a login page. Others are led to homePath, or get 403 if that is "".
+// RequireGuest allows only requests without a logged-in user, for example to a login page. Other
+// requests are redirected to homePath, or get 403 if homePath is "".
 func RequireGuest(homePath string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,31 +66,32 @@ func guard(loginPath string, status int, allowed func(*Handle) bool) func(http.H
 	}
 }
 
-// noMiddleware answers what a mistake in the routes leads to: nobody gets through.
+// noMiddleware answers 500: the guard runs outside of the middleware, which is a mistake in the
+// routes.
 func noMiddleware(w http.ResponseWriter) {
 	http.Error(w, ErrNoMiddleware.Error(), http.StatusInternalServerError)
 }
 
-// wantsPage reports whether a browser is navigating.
+// wantsPage reports whether a browser navigates to a page.
 func wantsPage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// requested is the path and query that the client asked for, as it wrote them.
-// r.URL may say something else by now: http.StripPrefix changes it.
+// requested returns the path and query as the client wrote them. r.URL may differ by now, because
+// http.StripPrefix changes it.
 func requested(r *http.Request) string {
 	if strings.HasPrefix(r.RequestURI, "/") {
 		return r.RequestURI
 	}
-	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && u.Host != "" { // as to a proxy
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && u.Host != "" { // absolute form, as sent to a proxy
 		return u.RequestURI()
 	}
-	return r.URL.RequestURI() // a request that no server has read
+	return r.URL.RequestURI() // no server has parsed this request
 }
 
-// withNext adds where to go on to the query of a path, in front of its fragment. A
-// "next" of the path's own gives way.
+// withNext adds the parameter next to the query of a path, before its fragment. It replaces a
+// "next" that the path already has.
 func withNext(path, next string) string {
 	if LocalPath(next, "") == "" {
 		return path
@@ -110,9 +112,9 @@ func withNext(path, next string) string {
 	return path
 }
 
-// LocalPath returns next if it is a path of this site, and otherwise the other
-// one. It is for the parameter that [RequireUser] adds: what a browser could take
-// for another site ("//host", "/\host") is no path (CWE-601: open redirect).
+// LocalPath returns next if it is a path of this site, and otherwise the second argument. Use it
+// for the parameter that [RequireUser] adds. It refuses everything that a browser could take for
+// another site, such as "//host" and "/\host" (CWE-601: open redirect).
 func LocalPath(next, otherwise string) string {
 	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsFunc(next, unsafeInPath) {
 		return otherwise
@@ -123,5 +125,5 @@ func LocalPath(next, otherwise string) string {
 	return next
 }
 
-// unsafeInPath reports what browsers drop from a URL, or take for a slash.
+// unsafeInPath reports characters that browsers drop from a URL, or treat as a slash.
 func unsafeInPath(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }

@@ -12,13 +12,13 @@ import (
 	"github.com/sessile/sessile/internal/bridge"
 )
 
-// Handle is a request's session. Get it with [From]. What it changes is seen by
-// later reads of the same request at once, and committed before the first byte
-// of the response. It is safe for concurrent use within the request.
+// Handle gives access to the session of a request. Get it with [From]. Later reads in the same
+// request see its changes at once. The middleware commits them before the first byte of the
+// response. A Handle is safe for concurrent use within the request.
 type Handle struct {
 	m     *Sessions // nil without the middleware
 	req   *http.Request
-	fault error // the session could not be read, and the application wants to go on without
+	fault error // why the session could not be read, with AllowAnonymousOnError
 
 	mu        sync.Mutex
 	cur       current
@@ -27,24 +27,23 @@ type Handle struct {
 	standing  standing
 	phase     phase
 	fate      fate
-	tried     uint8 // how many of the request's cookies were looked up, at most maxCandidates
-	bearer    bool  // the token came in the Authorization header: no cookies
-	loggedOut bool  // in this request
-	accessed  bool  // the response depends on the cookie
+	tried     uint8 // how many cookies of the request were looked up, at most maxCandidates
+	bearer    bool  // the token came in the Authorization header: send no cookies
+	loggedOut bool  // this request logged out
+	accessed  bool  // the handler has accessed the session, so the response depends on it
 }
 
-// Format tells of no secret, whatever the verb (S49).
+// Format prints no secrets, for every verb (S49).
 func (h *Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session handle") }
 
-// enter takes the handle for one method and notes the access.
+// enter locks the handle for one method and notes that the handler accessed the session.
 func (h *Handle) enter() {
 	h.mu.Lock()
 	h.accessed = true
 }
 
-// Err tells why the session could not be read, where
-// Options.AllowAnonymousOnError lets the request go on all the same, or that
-// there is no middleware ([ErrNoMiddleware]). Otherwise it is nil.
+// Err returns why the session could not be read, if Options.AllowAnonymousOnError let the request
+// continue without it. It returns [ErrNoMiddleware] without the middleware, and otherwise nil.
 func (h *Handle) Err() error {
 	if h.m == nil {
 		return ErrNoMiddleware
@@ -54,8 +53,8 @@ func (h *Handle) Err() error {
 	return h.fault
 }
 
-// Current returns the session as it was read or last changed; its Data lacks
-// what is pending. See [Get].
+// Current returns the session as it was read or last changed, and whether there is one. Its Data
+// lacks pending changes; [Get] includes them.
 func (h *Handle) Current() (sessile.Session, bool) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -65,7 +64,8 @@ func (h *Handle) Current() (sessile.Session, bool) {
 	return h.cur.session, true
 }
 
-// UserID returns the user of the session; "" and false for a guest or without one.
+// UserID returns the user of the session. It returns "" and false for a guest, or without a
+// session.
 func (h *Handle) UserID() (string, bool) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -79,17 +79,17 @@ func (h *Handle) IsAuthenticated() bool {
 	return ok
 }
 
-// Token returns the token of the session, to hand to a client that keeps it
-// itself rather than in a cookie. Treat it as a password.
+// Token returns the token of the session, and whether there is one. Use it for a client that keeps
+// its token itself, without a cookie. Treat the token as a password.
 func (h *Handle) Token() (sessile.Token, bool) {
 	h.enter()
 	defer h.mu.Unlock()
 	return h.cur.token(), h.has()
 }
 
-// Save writes pending changes now, rather than when the response begins. Without
-// a session and without changes it does nothing. They are in memory when Save
-// returns, on disk within the store's BatchInterval.
+// Save sends pending changes to the store now, instead of when the response begins. It does nothing
+// if there are none. The changes are in memory when Save returns nil, and on disk within the
+// store's BatchInterval.
 func (h *Handle) Save(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -99,7 +99,7 @@ func (h *Handle) Save(ctx context.Context) error {
 	return h.flush(ctx)
 }
 
-// flush sends pending changes to the store, and creates the guest that they need.
+// flush sends pending changes to the store. It creates a guest session if they need one.
 func (h *Handle) flush(ctx context.Context) error {
 	if len(h.pending) == 0 {
 		return nil
@@ -114,9 +114,9 @@ func (h *Handle) flush(ctx context.Context) error {
 	return err
 }
 
-// Update changes single keys in the store at once, whether the response has
-// begun or not: for streams and websockets. Pending changes go first. It counts as an
-// access. In memory when Update returns, on disk within the store's BatchInterval.
+// Update changes single keys in the store at once, before or after the response has begun. It is
+// for streams and websockets. Pending changes are sent first. It counts as an access. The changes
+// are in memory when Update returns nil, and on disk within the store's BatchInterval.
 func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -134,9 +134,9 @@ func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
 	return h.accessedAs(s, err)
 }
 
-// Renew records an access now: for websockets, whose messages no request
-// announces. In memory when Renew returns, on disk within the store's
-// BatchInterval; when too much waits for the disk it may be dropped.
+// Renew records an access now. It is for websockets, whose messages are not requests. The access is
+// in memory when Renew returns nil, and on disk within the store's BatchInterval. If too many
+// changes wait for the disk, the store may drop it without an error.
 func (h *Handle) Renew(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -147,16 +147,16 @@ func (h *Handle) Renew(ctx context.Context) error {
 	return h.accessedAs(s, err)
 }
 
-// accessedAs takes the session as an access left it, or its end.
+// accessedAs takes over the session as an access left it, or notes that it has ended.
 func (h *Handle) accessedAs(s sessile.Session, err error) error {
-	if err := h.unlessEnded(err); err != nil { // nothing is revived
+	if err := h.unlessEnded(err); err != nil { // an ended session stays ended
 		return err
 	}
-	// The cookie's Max-Age slides along, at most once every TouchInterval: with the access
-	// that is the first in a new one to be announced. Those of workers and websockets, of
-	// which the browser hears nothing, do not count. But a token that has been replaced
-	// must not push its successor out of the browser.
-	if s.RotatedAt().After(h.cur.session.RotatedAt()) { // by another request, whose response has the cookie
+	// The first announced access in each TouchInterval renews the cookie, so that its Max-Age slides
+	// with the session. Accesses of workers and websockets do not count, because the browser does not
+	// learn of them. A replaced token is never sent, because it would overwrite its successor in the
+	// browser.
+	if s.RotatedAt().After(h.cur.session.RotatedAt()) { // another request rotated the token, and its response has the cookie
 		h.standing, h.fate = tokenReplaced, keepCookie
 	}
 	if h.period(s.LastActiveAt().Sub(s.CreatedAt())) != h.period(h.m.calls.AnnouncedAge(h.cur.session)) && !h.m.cookie.session && h.standing.last() {
@@ -166,8 +166,8 @@ func (h *Handle) accessedAs(s sessile.Session, err error) error {
 	return nil
 }
 
-// announces reports whether the response can tell the browser that the session lives
-// longer: whether its cookie would be sent if it were due.
+// announces reports whether the response can tell the browser the new end of the session, which is
+// so if it could send the cookie.
 func (h *Handle) announces() bool {
 	return h.accessed && h.phase == open && h.standing.last()
 }
@@ -177,9 +177,9 @@ func (h *Handle) period(age time.Duration) int64 {
 	return int64(age / max(min(h.m.touch, h.cur.session.TTL()/2), 1))
 }
 
-// Done returns a channel that is closed when the session ends in this process:
-// logged out here or on another device, expired, evicted. Without a session it is
-// closed. The interest ends with ctx; then the channel never closes.
+// Done returns a channel that is closed when the session ends in this process: by a logout here or
+// on another device, by expiry or by eviction. Without a session it is closed already. The store
+// stops watching when ctx ends, so the channel may stay open after that.
 func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 	s, ok := h.Current()
 	if !ok {
@@ -193,14 +193,14 @@ func (h *Handle) Done(ctx context.Context) <-chan struct{} {
 // has reports whether the request has a session.
 func (h *Handle) has() bool { return h.presence >= found }
 
-// reserve notes that the browser may have a good cookie, though this request found none.
+// reserve notes that the browser may have a valid cookie, although this request found none.
 func (h *Handle) reserve() {
 	if h.presence == absent {
 		h.presence = reserved
 	}
 }
 
-// needsSession reports why the request has no session.
+// needsSession returns why the request has no session, or nil.
 func (h *Handle) needsSession() error {
 	switch {
 	case h.m == nil:
@@ -216,7 +216,7 @@ func (h *Handle) needsSession() error {
 	}
 }
 
-// needsUser reports why the request has no user.
+// needsUser returns why the request has no user, or nil.
 func (h *Handle) needsUser() error {
 	if err := h.needsSession(); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (h *Handle) needsUser() error {
 	return nil
 }
 
-// changeable reports why the session's cookie cannot change any more.
+// changeable returns why the session's cookie cannot change any more, or nil.
 func (h *Handle) changeable() error {
 	switch {
 	case h.m == nil:
@@ -239,21 +239,21 @@ func (h *Handle) changeable() error {
 	}
 }
 
-// begin makes s the request's session, with a token that the client must get.
+// begin makes s the request's session. The client must get its token.
 func (h *Handle) begin(s sessile.Session, t sessile.Token) {
 	h.cur, h.pending = current{session: s, fresh: t}, nil
 	h.presence, h.standing, h.fate = created, tokenCurrent, sendCookie
 	h.fault = nil
 }
 
-// end leaves the request without a session, and the browser without its cookie.
+// end leaves the request without a session and makes the response remove the cookie.
 func (h *Handle) end() {
 	h.cur, h.pending = current{}, nil
 	h.presence, h.standing, h.fate = absent, tokenCurrent, removeCookie
 }
 
-// ended is end after a parallel request has ended the session. The browser's cookie
-// may be a newer one by now; if not, the next request with it removes it.
+// ended is end after a parallel request has ended the session. It leaves the cookie alone, because
+// the browser may have a newer one. If not, the next request with the cookie removes it.
 func (h *Handle) ended() {
 	h.end()
 	h.presence, h.fate = gone, keepCookie

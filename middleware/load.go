@@ -10,13 +10,12 @@ import (
 	"github.com/sessile/sessile/internal/bridge"
 )
 
-// justNow is how long after a token was replaced it is taken for that of a
-// request which was under way, and not for a dead cookie: its browser may have
-// the new one already, and must not be told to forget it.
+// justNow is how long a request with a replaced token counts as in flight. Within it the cookie is
+// not removed, because the browser may already have the new one.
 const justNow = time.Minute
 
-// load finds the session of the request. Its error says that the store failed,
-// never that there is no session.
+// load finds the session of the request. An error means that the store failed, never that there is
+// no session.
 func (h *Handle) load(ctx context.Context) error {
 	if h.m.opts.Bearer {
 		if text, ok := bearer(h.req.Header); ok {
@@ -38,7 +37,7 @@ func (h *Handle) load(ctx context.Context) error {
 			return err
 		}
 	}
-	if found.more { // the good one may be among those that nobody looked at
+	if found.more { // a valid one may be among those that were not tried
 		h.reserve()
 	}
 	if h.presence == absent && !h.m.cookie.withheld(h.req) {
@@ -62,7 +61,7 @@ func (h *Handle) try(ctx context.Context, text string) (bool, error) {
 	return true, nil
 }
 
-// standingOf is that of the token which opened a session.
+// standingOf returns the standing of the token that opened a session.
 func standingOf(s sessile.Session, f bridge.Found) standing {
 	switch {
 	case f.SuccessorLost:
@@ -74,19 +73,19 @@ func standingOf(s sessile.Session, f bridge.Found) standing {
 	}
 }
 
-// refused sorts the reasons why a token opens nothing.
+// refused handles the reasons why a token opens nothing.
 func (h *Handle) refused(ctx context.Context, text string, err error) error {
 	switch rotated, ok := errors.AsType[*sessile.RotatedError](err); {
 	case ok:
 		h.rotatedOut(ctx, rotated)
-	case errors.Is(err, sessile.ErrInvalidToken): // there was nothing to look up
+	case errors.Is(err, sessile.ErrInvalidToken): // no lookup was made
 	case errors.Is(err, sessile.ErrExpired):
 		if h.m.wasReplaced(text) {
 			h.reserve()
 		}
 	case errors.Is(err, sessile.ErrNotFound):
 		h.unknown(text)
-	case errors.Is(err, sessile.ErrCorrupt): // it will not get better: the user logs in again
+	case errors.Is(err, sessile.ErrCorrupt): // permanent: the user must log in again
 		h.m.calls.Emit(sessile.Event{Kind: sessile.EventUnreadable, Reason: "the stored session is unreadable"})
 	default:
 		return err
@@ -94,8 +93,8 @@ func (h *Handle) refused(ctx context.Context, text string, err error) error {
 	return nil
 }
 
-// unknown handles a token that opens nothing: forged, long dead, or replaced by a
-// login of the same browser moments ago.
+// unknown handles a token that opens nothing. It may be forged, expired long ago, or replaced by a
+// login of the same browser less than a minute ago.
 func (h *Handle) unknown(text string) {
 	if h.m.wasReplaced(text) {
 		h.reserve()
@@ -104,8 +103,9 @@ func (h *Handle) unknown(text string) {
 	h.m.calls.Emit(sessile.Event{Kind: sessile.EventUnknownToken})
 }
 
-// rotatedOut handles a token that was replaced. Moments ago it is a parallel
-// request; later it is a copy of the token, which somebody else may hold (A24).
+// rotatedOut handles a token that was replaced. If that is less than a minute ago (or than twice
+// Config.RotateGrace), the request is a parallel one that was in flight. Later, somebody else may
+// hold a copy of the token (A24).
 func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 	if h.m.store.Now().Sub(r.RotatedAt) < h.m.inFlight {
 		h.reserve()
@@ -113,14 +113,14 @@ func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 	}
 	h.m.calls.Emit(sessile.Event{Kind: sessile.EventTokenReused, SessionID: r.SessionID, Reason: "a replaced token came back"})
 	if h.m.opts.DestroyOnReuse {
-		_ = h.m.store.Destroy(ctx, r.SessionID) // refused from now on in any case; the store retries and reports
+		_ = h.m.store.Destroy(ctx, r.SessionID) // refused in any case; the store retries and logs failures
 	}
 }
 
-// replace remembers that a login has replaced a token.
+// replace notes that this process has replaced a token.
 func (m *Sessions) replace(token string) { m.replaced.add(m.hash(token), m.store.Now()) }
 
-// wasReplaced reports whether a login has replaced a token moments ago.
+// wasReplaced reports whether this process replaced a token less than justNow ago.
 func (m *Sessions) wasReplaced(token string) bool {
 	return m.replaced.contains(m.hash(token), m.store.Now())
 }

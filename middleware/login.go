@@ -12,50 +12,56 @@ import (
 	"github.com/sessile/sessile/internal/object"
 )
 
-// Login is a login with choices. It prints as its user, and its JSON leaves out the data.
+// Login is a login with options, for [Handle.Login]. It prints as its user. Its JSON leaves out the
+// data.
 type Login struct {
 	UserID      string
-	Data        any           `json:"-" xml:"-" yaml:"-"` // encodes to a JSON object, over what is carried; nil = nothing
-	TTL         time.Duration // sliding lifetime ("remember me"), 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
-	MaxLifetime time.Duration // absolute lifetime, 0 = the store's; or sessile.NoMaxLifetime
-	CarryOver   []string      // keys taken along, beside Options.CarryOver
+	Data        any           `json:"-" xml:"-" yaml:"-"` // must encode to a JSON object; overrides carried-over keys; nil = nothing
+	TTL         time.Duration // idle timeout ("remember me"); 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
+	MaxLifetime time.Duration // absolute timeout; 0 = the store's; or sessile.NoMaxLifetime
+	CarryOver   []string      // keys to carry over, in addition to Options.CarryOver
 
-	// Confirm checks once more, when the session exists and before anybody has its
-	// token, that this login is still right: above all that the password which was
-	// checked is still the account's. If it returns an error, the session is
-	// destroyed and the error is that of the login. A session of the same user that it
-	// has replaced stays ended.
+	// Confirm checks that this login is still right, above all that the checked password is still the
+	// account's. It runs when the new session exists and before anybody has its token. If it returns
+	// an error or panics, the new session is destroyed, and Login returns the error. A session of the
+	// same user that was replaced stays ended.
 	//
-	// It closes a race (ASVS 7.4.3). 1. A thief logs in, and the old password is
-	// right. 2. The owner changes the password and ends all sessions. 3. The thief's
-	// session is created. A change that comes first to the account and then to its
-	// sessions cannot miss a login with Confirm: either the session exists when all
-	// are ended, or Confirm sees the new password.
+	// Confirm closes this race (ASVS 7.4.3):
 	//
-	// It must not use the request's Handle, which waits for it.
+	//  1. A thief logs in with the old password, and the check succeeds.
+	//  2. The owner changes the password and ends all sessions.
+	//  3. The thief's session is created.
+	//
+	// Change the password first, and then end the sessions. Then either the thief's session exists
+	// when all are ended, or Confirm sees the new password.
+	//
+	// Confirm must not use the request's Handle: it would deadlock.
 	Confirm func(context.Context) error `json:"-" xml:"-" yaml:"-"`
 }
 
-// Authenticate logs a user in. The session is new, with a new ID and token, whatever the
-// client held before (OWASP: session fixation). [Handle.Login] does the same with choices.
+// Authenticate logs a user in. The session is new, with a new ID and token, whatever the client
+// held before (OWASP: session fixation). It is [Handle.Login] without options.
 func (h *Handle) Authenticate(ctx context.Context, userID string) error {
 	return h.Login(ctx, Login{UserID: userID})
 }
 
-// Login logs a user in, with a new session. It ends every session that the client's cookies
-// open. The keys of Options.CarryOver come along from the session that counted, pending
-// changes included, unless that is another user's; if it has ended meanwhile, only the
-// pending changes come along. What is set after Login goes into the new session.
+// Login logs a user in with a new session. The session is on disk (fsync) when Login returns nil.
+// It ends every other session that the client's cookies open. Later changes go into the new
+// session.
 //
-// A session of the same user is replaced in one transaction. So it does not count toward the
-// store's MaxSessionsPerUser, and it is good until the new one exists. Every other session
-// ends after that.
+// It carries over the keys in Options.CarryOver and Login.CarryOver from the request's session,
+// including pending changes, unless that session belongs to another user. If the session has ended
+// meanwhile, only pending changes are carried over.
 //
-// The new session is on disk (fsync) when Login returns nil. After an error the request keeps
-// its session, with two exceptions: after [sessile.ErrUnknown] and after an error of
-// Login.Confirm a session of the same user may have ended. The new session is destroyed if
-// the response never begins, cannot be committed, or comes too late for an
-// http.TimeoutHandler around the middleware.
+// A session of the same user is replaced in the transaction that creates the new one. So it does
+// not count toward the store's MaxSessionsPerUser, and it stays valid until the new one exists.
+// Other sessions end afterwards.
+//
+// After an error the request keeps its session, with two exceptions: after [sessile.ErrUnknown],
+// and after an error of Login.Confirm, a session of the same user may have ended.
+//
+// The new session is destroyed if the response never begins, if it cannot be committed, or if it
+// comes too late for an http.TimeoutHandler around the middleware.
 func (h *Handle) Login(ctx context.Context, l Login) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -75,9 +81,10 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	if err := h.confirm(ctx, l, s.ID()); err != nil {
 		return err
 	}
-	h.replaceSent() // before it is dead, for those who find it so
+	h.replaceSent() // before the old session ends, so that requests in flight keep the cookie
 	if h.has() && h.cur.userID() != l.UserID {
-		// Refused from now on is enough here; anything less, and the old token would live on.
+		// ErrNotDurable is good enough here, because the old session is refused. After any other error it
+		// would still be active.
 		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 			return errors.Join(err, h.m.store.Destroy(ctx, s.ID()))
 		}
@@ -89,8 +96,8 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	return nil
 }
 
-// confirm asks the application whether the login is right. A session that is not
-// confirmed is destroyed, also if Confirm panics.
+// confirm asks the application whether the login is right. It destroys a session that is not
+// confirmed, also if Confirm panics.
 func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error) {
 	if l.Confirm == nil {
 		return nil
@@ -98,8 +105,8 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 	confirmed := false
 	defer func() {
 		if !confirmed {
-			_ = h.m.store.Destroy(h.m.deadline.next(), id) // nobody can use it; the store retries and reports
-			_ = h.check(ctx)                               // the session before may have ended for it
+			_ = h.m.store.Destroy(h.m.deadline.next(), id) // nobody has its token; the store retries and logs failures
+			_ = h.check(ctx)                               // the new session may have replaced the request's
 		}
 	}()
 	err = l.Confirm(ctx)
@@ -107,9 +114,9 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 	return err
 }
 
-// replaces is the session that a login of user takes the place of: the request's, or one
-// behind it if that is another user's. Requests with its token may be under way, and are
-// told what has become of it from its end on.
+// replaces returns the session that a login of user replaces. It is the request's session, or, if
+// that is another user's, one of a later cookie. It also notes the replaced token, because requests
+// with that token may be in flight.
 func (h *Handle) replaces(ctx context.Context, user string) (id sessile.ID) {
 	if user == "" {
 		return id
@@ -131,11 +138,11 @@ func (h *Handle) replaces(ctx context.Context, user string) (id sessile.ID) {
 	return id
 }
 
-// carry is the data of a new session: what is carried over, under what the login brings.
+// carry returns the data of a new session: the carried-over keys, overridden by the login's data.
 func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
 	if user := h.cur.userID(); h.has() && user != "" && user != l.UserID {
-		return data, l.overlay(data) // what belongs to another user stays with them
+		return data, l.overlay(data) // carry nothing over from another user
 	}
 	if len(h.m.opts.CarryOver)+len(l.CarryOver) > 0 {
 		if err := h.reread(ctx); err != nil {
@@ -158,7 +165,7 @@ func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage
 	return data, l.overlay(data)
 }
 
-// named are the keys that an entry of CarryOver stands for.
+// named returns the keys that an entry of CarryOver stands for.
 func (h *Handle) named(name string) []string {
 	if name != FlashKey {
 		return []string{name}
@@ -166,24 +173,24 @@ func (h *Handle) named(name string) []string {
 	return h.flashKeys()
 }
 
-// overlay puts what the login brings over data.
+// overlay adds the login's data to data.
 func (l *Login) overlay(data map[string]json.RawMessage) error {
 	if l.Data == nil {
 		return nil
 	}
 	raw, err := object.Encode(l.Data, object.MaxValueDepth)
 	if err != nil {
-		return fmt.Errorf("data of the new session: %w", err)
+		return fmt.Errorf("login data: %w", err)
 	}
 	var own map[string]json.RawMessage
 	if json.Unmarshal(raw, &own) != nil {
-		return fmt.Errorf("data of the new session is no JSON object: %w", sessile.ErrInvalidData)
+		return fmt.Errorf("login data: %w: not a JSON object", sessile.ErrInvalidData)
 	}
 	maps.Copy(data, own)
 	return nil
 }
 
-// createGuest creates the session that pending changes of a visitor need.
+// createGuest creates a guest session for the pending changes.
 func (h *Handle) createGuest(ctx context.Context) error {
 	data := make(map[string]json.RawMessage, len(h.pending))
 	for _, c := range h.pending {
@@ -195,7 +202,7 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		h.pending = nil
 		return nil
 	}
-	if h.presence != absent || h.sentWasReplaced() { // a parallel request has ended the session or logged in, and wins
+	if h.presence != absent || h.sentWasReplaced() { // a parallel request ended the session or logged in, and wins
 		h.reserve()
 		h.pending = nil
 		return sessile.ErrNotFound
@@ -209,13 +216,15 @@ func (h *Handle) createGuest(ctx context.Context) error {
 	return err
 }
 
-// Rotate gives the session a new token and keeps everything else; the old token
-// is dead, and that on disk (fsync), when Rotate returns nil. Do it after every
-// change of privilege. Pending changes stay pending.
+// Rotate gives the session a new token and keeps everything else. When it returns nil, the new
+// token is on disk (fsync) and the old one gives no access. Call it after every change of
+// privilege. Pending changes stay pending.
+//
+// It returns a [*sessile.RotatedError] if another request has replaced the token meanwhile.
 func (h *Handle) Rotate(ctx context.Context) error { return h.rotate(ctx, sessile.Rotation{}) }
 
-// Reauthenticated notes that the user has just proved again who they are, for
-// [RequireFresh], and rotates the token, under the rules of [Handle.Rotate].
+// Reauthenticated records that the user has just authenticated again, for [RequireFresh]. It also
+// rotates the token, by the rules of [Handle.Rotate].
 func (h *Handle) Reauthenticated(ctx context.Context) error {
 	return h.rotate(ctx, sessile.Rotation{Reauthenticated: true})
 }
@@ -235,12 +244,12 @@ func (h *Handle) rotate(ctx context.Context, r sessile.Rotation) error {
 	s, t, err := h.m.store.Rotate(ctx, h.cur.id(), r)
 	if err != nil {
 		if _, rotated := errors.AsType[*sessile.RotatedError](err); rotated {
-			h.standing, h.fate = tokenReplaced, keepCookie // the browser has, or gets, the winner's
+			h.standing, h.fate = tokenReplaced, keepCookie // the browser has, or gets, the other request's cookie
 			return err
 		}
 		return h.unlessEnded(err)
 	}
-	h.m.replace(h.cur.token().Reveal()) // a request may be under way with it still after the next rotation
+	h.m.replace(h.cur.token().Reveal()) // a request with the old token may still be in flight after the next rotation
 	h.cur.session, h.cur.fresh, h.fate = s, t, sendCookie
 	if h.standing = tokenCurrent; h.presence == found {
 		h.standing = tokenOurs

@@ -7,12 +7,14 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Logout ends the session, and pending changes with it; without one it does
-// nothing. Where the browser sent several cookies of the name, it ends every session
-// that they open, up to 180: more than a browser keeps. It is refused in memory at once,
-// and that is on disk (fsync) when Logout returns nil; after [sessile.ErrNotDurable] the
-// store keeps trying. It works after the response has begun too; then a later response
-// removes the cookie.
+// Logout ends the session and drops pending changes. It does nothing without a session. If the
+// browser sent several cookies of our name, Logout ends every session that they open, up to 180,
+// which is more than a browser keeps.
+//
+// The store refuses the session in memory at once. The deletion is on disk (fsync) when Logout
+// returns nil. After [sessile.ErrNotDurable] the store keeps trying.
+//
+// Logout also works after the response has begun. A later response then removes the cookie.
 func (h *Handle) Logout(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -34,9 +36,9 @@ func (h *Handle) logout(ctx context.Context) error {
 	return errors.Join(unless(err, ErrNoSession), h.endOthersSent(ctx))
 }
 
-// LogoutAll ends every session of the user, this one included, and returns how
-// many. Without a session it does nothing; if the session has ended meanwhile, it is
-// [sessile.ErrNotFound] and nothing is ended. Durable like [Handle.Logout].
+// LogoutAll ends every session of the user, including this one, and returns how many. If the
+// session has ended meanwhile, it returns [sessile.ErrNotFound] and ends nothing. Without a user it
+// is [Handle.Logout]. It is durable like Logout.
 func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -51,8 +53,8 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	case err != nil:
 		return 0, h.logout(ctx)
 	}
-	// The others first: that asks, in the same step, whether this one is alive. Nobody
-	// whose session has ended ends what has begun since.
+	// The others first. In the same step this checks that the own session is active, so that an ended
+	// session cannot end sessions that began later.
 	n, err := h.m.store.DestroyAllExcept(ctx, h.cur.userID(), h.cur.id())
 	if !refused(err) {
 		return n, h.unlessEnded(err)
@@ -63,8 +65,9 @@ func (h *Handle) LogoutAll(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// LogoutOthers ends every session of the user but this one, and returns how many.
-// Durable like [Handle.Logout].
+// LogoutOthers ends every session of the user except this one, and returns how many. It returns
+// [ErrNoSession] without a user, and [sessile.ErrNotFound] if the session has ended meanwhile. It
+// is durable like [Handle.Logout].
 func (h *Handle) LogoutOthers(ctx context.Context) (int, error) {
 	h.enter()
 	defer h.mu.Unlock()
@@ -75,8 +78,8 @@ func (h *Handle) LogoutOthers(ctx context.Context) (int, error) {
 	return n, h.unlessEnded(err)
 }
 
-// endOthersSent ends the sessions of cookies that nobody has looked at: those that
-// came behind the one whose session this is. A planted one ends no session but its own.
+// endOthersSent ends the sessions of the cookies behind the one that counted. A planted cookie ends
+// only its own session.
 func (h *Handle) endOthersSent(ctx context.Context) error {
 	if h.bearer {
 		return nil
@@ -88,7 +91,7 @@ func (h *Handle) endOthersSent(ctx context.Context) error {
 		if opensNothing(err) {
 			continue
 		}
-		if err == nil && h.recognised(ctx, s) { // a copy that opens nothing here ends nothing here
+		if err == nil && h.recognised(ctx, s) { // a token that this browser may not use ends nothing
 			err = h.m.store.Destroy(ctx, s.ID())
 		}
 		if !refused(err) {
@@ -96,19 +99,19 @@ func (h *Handle) endOthersSent(ctx context.Context) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...) // only of those that are refused, and not yet on disk
+	return errors.Join(errs...) // only ErrNotDurable
 }
 
-// opensNothing reports whether an error says that a token gives no access.
+// opensNothing reports whether an error means that a token gives no access.
 func opensNothing(err error) bool {
 	return errors.Is(err, sessile.ErrNotFound) || errors.Is(err, sessile.ErrInvalidToken) || errors.Is(err, sessile.ErrCorrupt)
 }
 
-// refused reports whether a session that was to be destroyed is refused from now on,
-// on disk or not yet.
+// refused reports whether a destroyed session is refused from now on, whether its deletion is on
+// disk or not.
 func refused(err error) bool { return err == nil || errors.Is(err, sessile.ErrNotDurable) }
 
-// unless is err, or nil if it is target.
+// unless returns err, or nil if err is target.
 func unless(err, target error) error {
 	if errors.Is(err, target) {
 		return nil

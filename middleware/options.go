@@ -12,72 +12,74 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Options tune the middleware. The zero value works: an HTTPS-only cookie named
+// Options configure the middleware. The zero value works: it uses an HTTPS-only cookie named
 // "__Host-session".
 type Options struct {
 	// Cookie is the cookie that holds the token.
 	Cookie Cookie
-	// Insecure drops Secure and the "__Host-" prefix, for development over plain HTTP.
+	// Insecure drops Secure and the "__Host-" prefix. It is for development over plain HTTP.
 	Insecure bool
 
-	// Guests lets sessions exist without a user. One is created only when a handler
-	// first sets something. The store bounds their number: Config.MaxGuests.
+	// Guests allows sessions without a user. The middleware creates one only when a handler first sets
+	// something. The store limits their number with Config.MaxGuests.
 	//
-	// None begins where a browser that has a cookie would not have sent it: at a request
-	// that another site makes, unless SameSite lets the cookie come with it. The guest's
-	// would replace the user's. [Handle.Set] is [ErrNoSession] then.
+	// A cross-site request cannot begin a guest session if SameSite would withhold the browser's
+	// cookie from it, because the guest's cookie could replace a user's. [Handle.Set] returns
+	// [ErrNoSession] then.
 	//
-	// Two first requests of a visitor at the same time begin two sessions. The browser
-	// keeps the cookie that comes last, and what went into the other session is lost:
-	// nothing in the requests says that they belong together. Begin the session with
-	// the page, and what the page loads will have its cookie.
+	// Two first requests of a visitor at the same time begin two sessions. The browser keeps the last
+	// cookie, and the data of the other session is lost, because nothing in the requests connects
+	// them. Begin the session with the page, so that what the page loads sends its cookie.
 	Guests bool
-	// GuestTTL is their sliding lifetime, not more than the store's MaxLifetime. Default: the store's TTL.
+	// GuestTTL is the idle timeout of guest sessions, at most the store's MaxLifetime. Default: the
+	// store's TTL.
 	GuestTTL time.Duration
-	// CarryOver names the keys that a login takes along from a guest's session, or
-	// from the same user's.
+	// CarryOver names the keys that a login carries over from a guest session, or from a session of
+	// the same user.
 	CarryOver []string
 
-	// Bearer accepts the token in "Authorization: Bearer …" too, for mobile
-	// applications and APIs. A request with that header gets no cookie, and its
-	// cookies are not looked at. A token is never taken from the URL.
+	// Bearer also accepts the token in "Authorization: Bearer …", for mobile applications and APIs. A
+	// request with that header gets no cookie, and its cookies are ignored. A token is never accepted
+	// from the URL.
 	Bearer bool
 
-	// TrustedProxies are the addresses or CIDRs whose forwarding headers are
-	// believed; "unix" stands for a proxy on a Unix socket. Default: nobody's.
+	// TrustedProxies are the addresses or CIDRs whose forwarding headers are trusted. "unix" means a
+	// proxy on a Unix socket. Default: none.
 	TrustedProxies []string
-	// ProxyHeader is the header to believe: "X-Forwarded-For" (default) or
-	// "Forwarded" (RFC 7239). Name the one that your proxy writes: the other one
-	// may come from the client.
+	// ProxyHeader is the header to trust: "X-Forwarded-For" (default) or "Forwarded" (RFC 7239). Name
+	// the one that your proxy writes, because the client may forge the other.
 	ProxyHeader string
 
-	// Fingerprint says what a change of browser does. Default: FingerprintObserve.
+	// Fingerprint says what happens when a session moves to another kind of browser. Default:
+	// FingerprintObserve.
 	Fingerprint FingerprintMode
 
-	// RotateEvery replaces the token of a session in use from time to time; the
-	// previous one keeps working for a grace, so that nobody is logged out. A new one that
-	// has not come back within a minute was lost, and is replaced in its turn. 0 = never.
+	// RotateEvery replaces the token of an active session when it is older than this, at least a
+	// minute. The previous token stays valid for a grace period, so that requests in flight succeed.
+	// If the new token is not presented within a minute, it was lost and is replaced in turn. Default
+	// 0: never.
 	RotateEvery time.Duration
-	// DestroyOnReuse ends a session when a token comes back that was replaced
-	// longer ago than the grace: somebody has a copy. There is an event in any case.
+	// DestroyOnReuse ends a session when a replaced token comes back, because somebody may have a
+	// copy. A token that was replaced less than a minute ago (or less than twice Config.RotateGrace)
+	// does not count. The middleware emits [sessile.EventTokenReused] in any case.
 	DestroyOnReuse bool
 
-	// ErrorHandler answers a request whose session could not be read, or whose
-	// changes could not be written. Default: 503, or 500 if the changes were at fault
-	// ([sessile.ErrDataTooLarge]). The error is never a mere "not logged in".
+	// ErrorHandler answers a request whose session could not be read, or whose changes could not be
+	// written. Default: 503, or 500 if the changes themselves are invalid ([sessile.ErrDataTooLarge],
+	// [sessile.ErrInvalidData]). The error never means just "not logged in".
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
-	// AllowAnonymousOnError serves a request whose session could not be read without
-	// one; see [Handle.Err]. Its cookie is left alone.
+	// AllowAnonymousOnError serves a request without a session if the session could not be read.
+	// [Handle.Err] returns the reason. The cookie stays.
 	AllowAnonymousOnError bool
 
-	// ClearSiteData sends this value of the Clear-Site-Data header with a logout, for example `"cache"`.
+	// ClearSiteData is the value of the Clear-Site-Data header of a logout, for example `"cache"`.
 	ClearSiteData string
-	// CommitTimeout bounds the writing of a session when the response begins, which
-	// does not die with the client's connection. Default 5 s.
+	// CommitTimeout limits how long a commit may take when the response begins. The commit does not
+	// end with the client's connection. Default 5 s.
 	CommitTimeout time.Duration
 }
 
-// withDefaults fills in what is zero, and copies what the caller may change later.
+// withDefaults replaces zero fields, and copies slices that the caller may change later.
 func (o Options) withDefaults() Options {
 	o.Fingerprint = cmp.Or(o.Fingerprint, FingerprintObserve)
 	o.CommitTimeout = cmp.Or(o.CommitTimeout, 5*time.Second)
@@ -88,7 +90,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// check reports every fault that concerns neither cookie nor proxies.
+// check reports every fault that concerns neither the cookie nor the proxies.
 func (o Options) check() error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
@@ -103,11 +105,11 @@ func (o Options) check() error {
 	}
 	fault(o.CommitTimeout < 0, "commit timeout %v is negative", o.CommitTimeout)
 	fault(o.GuestTTL < 0, "guest TTL %v is negative", o.GuestTTL)
-	fault(o.GuestTTL > 0 && !o.Guests, "guest TTL without guests")
+	fault(o.GuestTTL > 0 && !o.Guests, "GuestTTL is set, but Guests is off")
 	fault(o.RotateEvery < 0, "rotation interval %v is negative", o.RotateEvery)
 	fault(o.RotateEvery > 0 && o.RotateEvery < time.Minute,
-		"rotation interval %v: rotating more often than once a minute only costs writes", o.RotateEvery)
-	fault(slices.Contains(o.CarryOver, ""), "a key to carry over is empty")
+		"rotation interval %v is below the minimum of 1m", o.RotateEvery)
+	fault(slices.Contains(o.CarryOver, ""), "CarryOver contains an empty key")
 	for d := range strings.SplitSeq(o.ClearSiteData, ",") {
 		fault(o.ClearSiteData != "" && !siteData(trimSpace(d)), "Clear-Site-Data: %s is unknown", d)
 	}

@@ -5,17 +5,17 @@ import (
 	"net/url"
 )
 
-// RequireSameOrigin lets only requests through that p allows, GET included. p by itself
-// lets every GET through, and the handshake of a WebSocket is one: a browser makes it,
-// with the user's cookies, for a page of any origin, and the page can then talk in
-// the user's name (OWASP ASVS 4.4.2). Put it around WebSockets, and around
-// whatever else a GET starts:
+// RequireSameOrigin allows only requests that p allows, and checks GET requests too. Wrap WebSocket
+// handlers in it, and every other GET that starts an action:
 //
 //	mux.Handle("GET /ws", middleware.RequireSameOrigin(csrf)(socket))
 //
-// Origins that p trusts, and paths that it exempts for every method, pass. So does a
-// request with neither Origin nor Sec-Fetch-Site, which no current browser sends. Others
-// get p's answer, by default 403. A nil p trusts the request's own origin alone.
+// p alone allows every GET, and a WebSocket handshake is one. A browser sends it, with the user's
+// cookies, for a page of any origin. The page could then act in the user's name (OWASP ASVS 4.4.2).
+//
+// Origins that p trusts, and paths that it exempts for every method, are allowed. So is a request
+// with neither Origin nor Sec-Fetch-Site, which no current browser sends. Other requests get the
+// response of p, by default 403. A nil p trusts only the request's own origin.
 func RequireSameOrigin(p *http.CrossOriginProtection) func(http.Handler) http.Handler {
 	if p == nil {
 		p = http.NewCrossOriginProtection()
@@ -30,10 +30,9 @@ func RequireSameOrigin(p *http.CrossOriginProtection) func(http.Handler) http.Ha
 	}
 }
 
-// withheld reports whether a browser that has our cookie would have kept it back from
-// this request, because another site makes it (RFC 6265bis §5.6.7: SameSite). What
-// comes without the cookie is then no visitor's, and a cookie in its response would
-// replace one that is good.
+// withheld reports whether a browser would withhold our cookie from this request, because another
+// site makes it (RFC 6265bis §5.6.7: SameSite). A missing cookie then does not mean a new visitor,
+// and a cookie in the response could overwrite a valid one.
 func (p *cookiePolicy) withheld(r *http.Request) bool {
 	switch site := p.base.SameSite; {
 	case site == http.SameSiteNoneMode || !crossSite(r):
@@ -45,8 +44,9 @@ func (p *cookiePolicy) withheld(r *http.Request) bool {
 	}
 }
 
-// crossSite reports whether another site makes the request. Browsers that do not send
-// Sec-Fetch-Site do not tell a site from an origin, and the safe answer is yes.
+// crossSite reports whether another site makes the request. A browser without Sec-Fetch-Site does
+// not distinguish site and origin. Then another origin counts as another site, which is the safe
+// answer.
 func crossSite(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site == "cross-site"
@@ -59,8 +59,8 @@ func crossSite(r *http.Request) bool {
 	return err != nil || u.Host != r.Host
 }
 
-// navigates reports whether a request from another site opens a page in a tab, with a safe
-// method: SameSite=Lax lets the cookie come with those.
+// navigates reports whether a request opens a page in a tab with a safe method. SameSite=Lax sends
+// the cookie with such requests.
 func navigates(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:

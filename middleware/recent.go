@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// maxRecent bounds what one half of a recent set holds; at 16 bytes each the
-// whole is some hundred kilobytes.
+// maxRecent limits the entries in one half of a recent set. At 16 bytes each, a set takes a few
+// hundred kilobytes at most.
 const maxRecent = 4096
 
-// recent remembers, for at least justNow unless there are very many, what has
-// happened to a session, by a seeded hash: no secret is in it. A collision or a
-// forgotten entry costs a removal cookie too few or too many. The zero value is
-// ready to use. It is safe for concurrent use.
+// recent remembers events for at least justNow, or less if there are very many. It stores seeded
+// hashes and no secrets. After a collision or a forgotten entry, a response may remove a cookie too
+// early or too late. The zero value is ready to use. It is safe for concurrent use.
 type recent struct {
 	mu        sync.Mutex
 	now, past map[uint64]time.Time
-	began     time.Time // of now
+	began     time.Time // start of now
 }
 
 // add notes key, and reports whether it is new.

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/internal/bridge"
 )
 
-// Sessions is the middleware. Get one from [New]; it is safe for concurrent use.
+// Sessions is the session middleware. Get one from [New]. It is safe for concurrent use.
 type Sessions struct {
 	store    *sessile.Store
 	calls    storeCalls
@@ -20,22 +20,22 @@ type Sessions struct {
 	proxies  proxies
 	deadline deadline
 	touch    time.Duration
-	inFlight time.Duration // how long a request with a replaced token may be under way
+	inFlight time.Duration // how long a request with a replaced token may be in flight
 	maxData  int
 	seed     maphash.Seed
-	replaced recent // tokens of sessions that a login replaced
-	noticed  recent // sessions whose change of browser was told
+	replaced recent // tokens that were replaced
+	noticed  recent // sessions whose change of browser was reported
 }
 
-// New builds the middleware over store. Options that browsers would refuse, or
-// that are unsafe, are a [sessile.ErrInvalidConfig] that lists every fault.
+// New returns the middleware over store. Options that are unsafe, or that browsers would refuse,
+// return a [sessile.ErrInvalidConfig] that lists every fault.
 func New(store *sessile.Store, opts Options) (*Sessions, error) {
 	if store == nil {
 		return nil, fmt.Errorf("session middleware: %w: no store", sessile.ErrInvalidConfig)
 	}
 	calls, ok := bridge.Of(store).(storeCalls)
 	if !ok {
-		return nil, fmt.Errorf("session middleware: %w: the store comes neither from sessile.Open nor from sessile.New", sessile.ErrInvalidConfig)
+		return nil, fmt.Errorf("session middleware: %w: the store must come from sessile.Open or sessile.New", sessile.ErrInvalidConfig)
 	}
 	opts = opts.withDefaults()
 	policy, err1 := newCookiePolicy(opts.Cookie, opts.Insecure)
@@ -45,7 +45,7 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 	}
 	cfg := store.Config()
 	if cfg.MaxLifetime != sessile.NoMaxLifetime && opts.GuestTTL > cfg.MaxLifetime {
-		return nil, fmt.Errorf("session middleware: %w: guest TTL %v is longer than the store's max_lifetime, %v",
+		return nil, fmt.Errorf("session middleware: %w: guest TTL %v is longer than the store's max_lifetime (limit %v)",
 			sessile.ErrInvalidConfig, opts.GuestTTL, cfg.MaxLifetime)
 	}
 	return &Sessions{
@@ -62,18 +62,19 @@ func (m *Sessions) Store() *sessile.Store { return m.store }
 // CookieName returns the name of the cookie.
 func (m *Sessions) CookieName() string { return m.cookie.name }
 
-// ClientIP returns the client's address as sessions record it: that of the
-// connection, or, behind a proxy of Options.TrustedProxies, the one which that
-// proxy vouches for. It is "" if nothing is known.
+// ClientIP returns the client's address as sessions record it. It is the address of the connection
+// or, behind a proxy in Options.TrustedProxies, the one that the proxy reports. It returns "" if
+// nothing is known.
 func (m *Sessions) ClientIP(r *http.Request) string { return m.proxies.clientIP(r) }
 
-// Handler gives next the session of each request.
+// Handler returns a handler that gives next the session of each request.
 //
-// The session is looked up before next runs, from memory in about a microsecond,
-// so that next is never entered with a session that could not be read. If next never
-// looks at it, an access is recorded all the same, but the response stays as next
-// wrote it: no cookie, no Cache-Control, no Vary. What was due waits for a response
-// whose handler looks.
+// It looks the session up before next runs, so next never runs with a session that could not be
+// read. From memory this takes about a microsecond.
+//
+// If next never accesses the session, the access is recorded, but the response stays as next wrote
+// it, without a cookie, Cache-Control or Vary. A cookie that is due waits for a response whose
+// handler accesses the session.
 func (m *Sessions) Handler(next http.Handler) http.Handler { return &handler{m, next} }
 
 type handler struct {
@@ -81,8 +82,8 @@ type handler struct {
 	next http.Handler
 }
 
-// ServeHTTP is a method rather than a closure: the compiler inlines WithContext
-// here, and the copy that it makes of the request stays on the stack.
+// ServeHTTP is a method and not a closure, because then the compiler inlines WithContext and keeps
+// its copy of the request on the stack.
 func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if g.m.of(ctx) != nil { // wrapped twice: the outer one has the session
@@ -107,9 +108,9 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.writer.finish()
 }
 
-// leave is the end of the request, also after a panic: then nothing is committed.
-// What net/http and a logger around us look for in the request they know, they
-// find there: the multipart files to delete, and the pattern that matched.
+// leave ends the request, also after a panic. After a panic nothing is committed. It copies back
+// what net/http and outer loggers read from their request: the multipart files to delete, and the
+// matched pattern.
 func (p *parcel) leave() {
 	outer := p.handle.req
 	outer.MultipartForm, outer.Pattern = p.request.MultipartForm, p.request.Pattern
@@ -122,22 +123,22 @@ func (p *parcel) leave() {
 
 const contentEncoding = "Content-Encoding"
 
-// encodingOf returns the Content-Encoding that a compressing middleware around us has
-// already set, or nil. It is a pointer to keep a parcel within 512 bytes.
+// encodingOf returns the Content-Encoding that an outer compressing middleware has set, or nil. It
+// returns a pointer to keep a parcel within 512 bytes.
 func encodingOf(w http.ResponseWriter) *[]string {
 	encoding, ok := w.Header()[contentEncoding]
 	if !ok {
 		return nil
 	}
-	kept := encoding // encoding itself must not escape: this path is rare, the other one allocates nothing
+	kept := encoding // a copy, so that the common path does not allocate
 	return &kept
 }
 
-// fail answers with the application's error page. encoding is the Content-Encoding
-// with which the request came in: whoever around us set it compresses what we write.
+// fail answers with the application's error handler. encoding is the Content-Encoding that the
+// response had before the handler ran. Whoever set it outside compresses what we write.
 func (m *Sessions) fail(w http.ResponseWriter, r *http.Request, err error, encoding *[]string) {
 	header := w.Header()
-	// What a handler said of the answer that it had in mind.
+	// Headers that describe the response which the handler wanted.
 	for _, name := range [...]string{
 		"Content-Length", contentEncoding, "Content-Type", "Content-Range", "Content-Disposition",
 		"Etag", "Last-Modified", "Location",

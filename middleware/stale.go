@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// replaceSent remembers that a login replaces what the client sent, also what opened
-// nothing: other requests with it may be under way.
+// replaceSent notes that a login replaces all tokens that the client sent, even those that opened
+// nothing. Other requests with them may be in flight.
 func (h *Handle) replaceSent() {
 	found := h.m.cookie.find(h.req.Header)
 	for _, text := range found.sent() {
@@ -18,14 +18,14 @@ func (h *Handle) replaceSent() {
 	}
 }
 
-// sentWasReplaced reports whether a login has replaced, moments ago, what the client sent.
+// sentWasReplaced reports whether a token that the client sent was replaced less than justNow ago.
 func (h *Handle) sentWasReplaced() bool {
 	found := h.m.cookie.find(h.req.Header)
 	return slices.ContainsFunc(found.sent(), h.m.wasReplaced)
 }
 
-// uncache lets no cache keep a response, whatever the handler told the shared ones
-// (RFC 9213: what is meant for them counts more than Cache-Control).
+// uncache prevents every cache from storing the response. It also removes headers for shared
+// caches, which override Cache-Control (RFC 9213).
 func uncache(header http.Header) {
 	header["Cache-Control"] = noStore
 	for name := range header {
@@ -35,7 +35,7 @@ func uncache(header http.Header) {
 	}
 }
 
-// sparingCookies is a Clear-Site-Data without what would take a new cookie along.
+// sparingCookies removes the directives of Clear-Site-Data that would delete a new cookie.
 func sparingCookies(directives string) string {
 	var kept []string
 	for d := range strings.SplitSeq(directives, ",") {
@@ -46,7 +46,7 @@ func sparingCookies(directives string) string {
 	return strings.Join(kept, ", ")
 }
 
-// hijack notes that what this response says may not reach the browser.
+// hijack notes that the headers of this response may not reach the browser.
 func (h *Handle) hijack() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -86,7 +86,7 @@ func ExampleOptions() {
 	// Output:
 	// session middleware: invalid configuration:
 	// cookie: name "__Host-session" must not have a Domain
-	// rotation interval 1s: rotating more often than once a minute only costs writes
+	// rotation interval 1s is below the minimum of 1m
 }
 
 // A login with a lifetime of its own, and data from the start.

@@ -5,15 +5,13 @@ import (
 	"net/http"
 )
 
-// A response that has been committed may still never reach the client: around the
-// middleware, http.TimeoutHandler keeps it in memory until the handler returns, and
-// answers by itself when the time is up. Then nobody has the token of a session that
-// was created in the request.
+// A committed response may still never reach the client. An http.TimeoutHandler around the
+// middleware buffers it until the handler returns, and answers by itself when the time is up. Then
+// nobody has the token of a session that the request created.
 
-// timedOut reports, at the end of the request, whether an http.TimeoutHandler has
-// answered in its place. Only a write tells. It would begin the response of a handler
-// that wrote nothing; so a writer that can flush, as that of TimeoutHandler cannot, is
-// not asked then.
+// timedOut reports, at the end of the request, whether an http.TimeoutHandler has answered in its
+// place. Only a write shows that. But a write would begin the response of a handler that wrote
+// nothing. So timedOut does not write to a writer that can flush then; TimeoutHandler's cannot.
 func (w *responseWriter) timedOut() bool {
 	if w.failed != nil || w.handle.req.Context().Err() == nil {
 		return false
@@ -26,7 +24,7 @@ func (w *responseWriter) timedOut() bool {
 	return errors.Is(err, http.ErrHandlerTimeout)
 }
 
-// innermost is where Unwrap ends.
+// innermost follows Unwrap to its end.
 func innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -37,14 +35,14 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// undelivered destroys the session that was created in this request: the response
-// with its token reaches nobody.
+// undelivered destroys the session that this request created, because the response with its token
+// reaches nobody.
 func (h *Handle) undelivered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.presence != issued {
 		return
 	}
-	_ = h.m.store.Destroy(h.m.deadline.next(), h.cur.id()) // nobody can use it; the store retries and reports
+	_ = h.m.store.Destroy(h.m.deadline.next(), h.cur.id()) // nobody has its token; the store retries and logs failures
 	h.end()
 }

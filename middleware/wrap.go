@@ -7,12 +7,10 @@ import (
 	"net/http"
 )
 
-// wrap gives w exactly the optional interfaces that its inner writer has: a
-// handler that asks for a Flusher or Hijacker must not be promised one in vain.
-// It is a Hijacker too if the inner writer only leads to one by Unwrap: else
-// http.ResponseController would go past us and take the connection over before the
-// commit.
-// Each combination is a type of one pointer, so that wrapping allocates nothing.
+// wrap gives w exactly the optional interfaces of its inner writer, so that a handler that asks for
+// a Flusher or Hijacker gets a real one. w is also a Hijacker if the inner writer only leads to one
+// by Unwrap. Otherwise http.ResponseController would bypass us and take over the connection before
+// the commit. Each combination is a type of one pointer, so wrapping does not allocate.
 func wrap(w *responseWriter) http.ResponseWriter {
 	switch optional(w.ResponseWriter) {
 	case 1:
@@ -50,8 +48,8 @@ func wrap(w *responseWriter) http.ResponseWriter {
 	}
 }
 
-// optional is the set of interfaces that w has, a bit each. Written out, because
-// only plain type assertions are cached where they stand.
+// optional returns the interfaces of w, one bit each. It is written out, because only plain type
+// assertions are cached at their call site.
 func optional(w http.ResponseWriter) (set int) {
 	if _, ok := w.(http.Flusher); ok {
 		set |= 1
@@ -68,7 +66,7 @@ func optional(w http.ResponseWriter) (set int) {
 	return set
 }
 
-// One letter an interface: Flusher, Hijacker, ReaderFrom, Pusher.
+// One letter per interface: Flusher, Hijacker, ReaderFrom, Pusher.
 type (
 	writerF    struct{ *responseWriter }
 	writerH    struct{ *responseWriter }

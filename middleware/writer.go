@@ -9,19 +9,18 @@ import (
 	"strings"
 )
 
-// responseWriter commits the session when the response begins. Its optional
-// interfaces are those of wrap.
+// responseWriter commits the session when the response begins. wrap adds its optional interfaces.
 type responseWriter struct {
 	http.ResponseWriter
 	handle   *Handle
-	encoding *[]string // the Content-Encoding that was there before the handler; nil if there was none
+	encoding *[]string // the Content-Encoding from before the handler, or nil
 	begun    bool
-	written  bool  // the handler has written a header or a body
-	failed   error // the commit failed: the error page is the response
+	written  bool  // the handler wrote a header or a body
+	failed   error // why the commit failed; the response is the error handler's
 }
 
-// begin commits, once. If that fails, the response becomes the error handler's,
-// and what the handler writes goes nowhere.
+// begin commits once. If the commit fails, the error handler writes the response, and what the
+// handler writes is dropped.
 func (w *responseWriter) begin() error {
 	if w.begun {
 		return w.failed
@@ -37,8 +36,8 @@ func (w *responseWriter) begin() error {
 // finish commits the session of a handler that wrote nothing.
 func (w *responseWriter) finish() { _ = w.begin() } // the error handler has answered
 
-// WriteHeader commits and sends the header. Informational responses come before
-// it and commit nothing.
+// WriteHeader commits and sends the header. Informational responses come earlier and commit
+// nothing.
 func (w *responseWriter) WriteHeader(status int) {
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
 		w.ResponseWriter.WriteHeader(status)
@@ -68,12 +67,12 @@ func (w *responseWriter) WriteString(s string) (int, error) {
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// Unwrap leads http.ResponseController to the connection.
+// Unwrap gives http.ResponseController the inner writer.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// FlushError commits and flushes. It is here, whether the inner writer is a
-// Flusher or only leads to one, because http.ResponseController would otherwise
-// flush past us and send the headers without the session's.
+// FlushError commits and flushes. It exists even if the inner writer only leads to a Flusher,
+// because otherwise http.ResponseController would bypass us and send the headers without the
+// session's.
 func (w *responseWriter) FlushError() error {
 	if !flushes(w.ResponseWriter) {
 		return http.ErrNotSupported
@@ -98,8 +97,8 @@ func flushes(w http.ResponseWriter) bool {
 	}
 }
 
-// hijacks reports whether http.ResponseController can hijack through a writer that
-// is no Hijacker itself.
+// hijacks reports whether http.ResponseController can hijack through a writer that is not a
+// Hijacker itself.
 func hijacks(w http.ResponseWriter) bool {
 	for {
 		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -113,9 +112,8 @@ func hijacks(w http.ResponseWriter) bool {
 	}
 }
 
-// CloseNotify tells when the client has gone. net/http has given it up for the
-// request's context, but some still ask for it without looking whether it is there:
-// Gin's Context.Stream. It needs nothing of the inner writer.
+// CloseNotify reports that the client has gone. It is deprecated in net/http, but Gin's
+// Context.Stream calls it without checking that it exists. It needs nothing from the inner writer.
 func (w *responseWriter) CloseNotify() <-chan bool {
 	gone := make(chan bool, 1)
 	context.AfterFunc(w.handle.req.Context(), func() { gone <- true })
@@ -148,7 +146,7 @@ func (w *responseWriter) push(target string, opts *http.PushOptions) error {
 	return w.ResponseWriter.(http.Pusher).Push(target, opts) //nolint:errcheck,forcetypeassert // wrap has looked
 }
 
-// listHas reports whether a header's list of tokens has one, in any case.
+// listHas reports whether a header's comma-separated list contains a token, in any case.
 func listHas(list, token string) bool {
 	for item := range strings.SplitSeq(list, ",") {
 		if strings.EqualFold(trimSpace(item), token) {

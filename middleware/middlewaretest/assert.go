@@ -9,8 +9,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Cookie is the session cookie that a response sets. The test fails if there is
-// none; a removed cookie has no value and a negative MaxAge.
+// Cookie returns the session cookie that a response sets. It fails the test if there is none. A
+// removed cookie has no value and a negative MaxAge.
 func Cookie(tb testing.TB, m *middleware.Sessions, resp *http.Response) *http.Cookie {
 	tb.Helper()
 	c := find(tb, m, resp)
@@ -24,12 +24,12 @@ func Cookie(tb testing.TB, m *middleware.Sessions, resp *http.Response) *http.Co
 func RequireNoCookie(tb testing.TB, m *middleware.Sessions, resp *http.Response) {
 	tb.Helper()
 	if c := find(tb, m, resp); c != nil {
-		tb.Fatalf("the response touches the cookie %q: MaxAge %d", c.Name, c.MaxAge)
+		tb.Fatalf("the response sets or removes the cookie %q: MaxAge %d", c.Name, c.MaxAge)
 	}
 }
 
-// RequireLoggedIn fails the test unless a response logs a user in: it sets a
-// cookie whose token opens a session of that user. It returns the session.
+// RequireLoggedIn fails the test unless a response sets a cookie that opens a session of that user.
+// It returns the session.
 func RequireLoggedIn(tb testing.TB, m *middleware.Sessions, resp *http.Response, userID string) sessile.Session {
 	tb.Helper()
 	s, ok := open(tb, m, Cookie(tb, m, resp).Value)
@@ -37,13 +37,13 @@ func RequireLoggedIn(tb testing.TB, m *middleware.Sessions, resp *http.Response,
 		tb.Fatal("the cookie that the response sets opens no session")
 	}
 	if s.UserID() != userID {
-		tb.Fatalf("the session is of %q, not of %q", s.UserID(), userID)
+		tb.Fatalf("the session belongs to %q, not to %q", s.UserID(), userID)
 	}
 	return s
 }
 
-// RequireLoggedOut fails the test unless a response logs out: it removes the
-// cookie, and what its request sent, where that is known, opens nothing any more.
+// RequireLoggedOut fails the test unless a response removes the cookie. If the response knows its
+// request, the request's token must open nothing any more.
 func RequireLoggedOut(tb testing.TB, m *middleware.Sessions, resp *http.Response) {
 	tb.Helper()
 	if c := Cookie(tb, m, resp); c.Value != "" || c.MaxAge >= 0 {
@@ -54,12 +54,12 @@ func RequireLoggedOut(tb testing.TB, m *middleware.Sessions, resp *http.Response
 	}
 	for _, c := range resp.Request.CookiesNamed(m.CookieName()) {
 		if s, ok := open(tb, m, c.Value); ok {
-			tb.Fatalf("the token still opens session %s: a logout that is the browser's alone", s.ID())
+			tb.Fatalf("the token still opens session %s: only the browser's cookie is gone", s.ID())
 		}
 	}
 }
 
-// find is the session cookie that a response sets, or nil. Two would be a fault.
+// find returns the session cookie that a response sets, or nil. It fails the test if there are two.
 func find(tb testing.TB, m *middleware.Sessions, resp *http.Response) *http.Cookie {
 	tb.Helper()
 	var found *http.Cookie
@@ -75,7 +75,7 @@ func find(tb testing.TB, m *middleware.Sessions, resp *http.Response) *http.Cook
 	return found
 }
 
-// open is the session that a cookie's value opens.
+// open returns the session that a cookie's value opens.
 func open(tb testing.TB, m *middleware.Sessions, value string) (sessile.Session, bool) {
 	tb.Helper()
 	token, err := sessile.ParseToken(value)

@@ -14,27 +14,26 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Client is a browser: it has a cookie jar, follows redirects, and speaks HTTPS
-// to the application, which runs behind a real server. The fields may be changed
-// before the first request.
+// Client is a browser for tests. It has a cookie jar, follows redirects, and speaks HTTPS to the
+// application on a real server. Its fields may be changed before the first request.
 type Client struct {
 	*http.Client
-	URL    string      // of the application, without a slash at the end
-	Header http.Header // sent with every request of Get and Post
+	URL    string      // of the application, without a trailing slash
+	Header http.Header // sent with every request of Get, Post and Send
 
 	tb       testing.TB
 	sessions *middleware.Sessions
 	server   *httptest.Server
 }
 
-// Response is a response that was read to its end.
+// Response is a response and its whole body as text.
 type Response struct {
 	*http.Response
 	Text string
 }
 
-// NewClient starts app, which is the whole application with m.Handler somewhere
-// in it, and returns a client of it. The server ends with the test.
+// NewClient starts a server for app and returns a client of it. app is the whole application, with
+// m.Handler somewhere in it. The server stops when the test ends.
 func NewClient(tb testing.TB, m *middleware.Sessions, app http.Handler) *Client {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(app)
@@ -45,7 +44,7 @@ func NewClient(tb testing.TB, m *middleware.Sessions, app http.Handler) *Client 
 	return c.NewDevice()
 }
 
-// NewDevice returns another browser of the same application, with an empty jar.
+// NewDevice returns another browser for the same application, with an empty jar.
 func (c *Client) NewDevice() *Client {
 	c.tb.Helper()
 	jar, err := cookiejar.New(nil)
@@ -59,19 +58,20 @@ func (c *Client) NewDevice() *Client {
 	return &d
 }
 
-// Get gets a path.
+// Get sends a GET request.
 func (c *Client) Get(path string) Response {
 	c.tb.Helper()
 	return c.Send(http.MethodGet, path, nil)
 }
 
-// Post posts a form to a path.
+// Post sends a form in a POST request.
 func (c *Client) Post(path string, form url.Values) Response {
 	c.tb.Helper()
 	return c.Send(http.MethodPost, path, form)
 }
 
-// Send sends a request, with a form as its body unless that is nil.
+// Send sends a request. Its body is form, unless that is nil. It fails the test if there is no
+// response.
 func (c *Client) Send(method, path string, form url.Values) Response {
 	c.tb.Helper()
 	var body io.Reader
@@ -98,7 +98,8 @@ func (c *Client) Send(method, path string, form url.Values) Response {
 	return Response{resp, string(text)}
 }
 
-// LogIn puts a new session of a user into the jar, past the application's login.
+// LogIn creates a session for a user and puts its cookie into the jar, without the application's
+// login page.
 func (c *Client) LogIn(userID string) sessile.Session {
 	c.tb.Helper()
 	r := httptest.NewRequestWithContext(c.tb.Context(), http.MethodGet, c.URL, nil)
@@ -115,7 +116,7 @@ func (c *Client) LogIn(userID string) sessile.Session {
 	return s
 }
 
-// Cookie is the session cookie in the jar, nil if there is none.
+// Cookie returns the session cookie in the jar, or nil.
 func (c *Client) Cookie() *http.Cookie {
 	for _, cookie := range c.Jar.Cookies(c.root()) {
 		if cookie.Name == c.sessions.CookieName() {
@@ -125,7 +126,7 @@ func (c *Client) Cookie() *http.Cookie {
 	return nil
 }
 
-// Session is the session that the cookie in the jar opens.
+// Session returns the session that the cookie in the jar opens, and whether there is one.
 func (c *Client) Session() (sessile.Session, bool) {
 	c.tb.Helper()
 	cookie := c.Cookie()

@@ -15,8 +15,8 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// SessionSpec describes the session that [Session] makes. The zero value is a guest's session
-// that begins now.
+// SessionSpec describes the session that [Session] makes. The zero value is a guest session that
+// begins now.
 type SessionSpec struct {
 	ID     sessile.ID // zero = a new one
 	UserID string     // "" = a guest
@@ -32,9 +32,9 @@ type SessionSpec struct {
 	RotatedAt       time.Time     // zero = never
 }
 
-// Session makes a session for a test of code that takes one, like a page or a policy. A real
-// store reads it from a file in the test's own directory, so it is what a request would get:
-// a time in the future counts as now. It may have expired.
+// Session returns a session for tests of code that takes one, such as a page or a policy. A real
+// store reads it from a file in the test's temporary directory, so it is what a request would get.
+// The session may have expired. A time in the future counts as now.
 func Session(tb testing.TB, spec SessionSpec) sessile.Session {
 	tb.Helper()
 	record := spec.record(tb)
@@ -89,7 +89,7 @@ func (spec SessionSpec) record(tb testing.TB) persist.Record {
 	return r
 }
 
-// micros is a time of a record.
+// micros converts a time of a spec, or returns otherwise for the zero time.
 func micros(t time.Time, otherwise int64) int64 {
 	if t.IsZero() {
 		return otherwise

@@ -12,8 +12,8 @@ import (
 	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
 )
 
-// NewStore opens a store and closes it when the test ends. Its file, unless cfg
-// names one, is in the test's own directory.
+// NewStore opens a store and closes it when the test ends. The file is in the test's temporary
+// directory, unless cfg.Path names another.
 func NewStore(tb testing.TB, cfg sessile.Config) *sessile.Store {
 	tb.Helper()
 	cfg.Path = cmp.Or(cfg.Path, filepath.Join(tb.TempDir(), "sessions.db"))
@@ -29,13 +29,13 @@ func NewStore(tb testing.TB, cfg sessile.Config) *sessile.Store {
 	return store
 }
 
-// New builds the middleware over a store of its own, see [NewStore].
+// New returns the middleware over a new store; see [NewStore].
 func New(tb testing.TB, opts middleware.Options) *middleware.Sessions {
 	tb.Helper()
 	return Over(tb, NewStore(tb, sessile.Config{}), opts)
 }
 
-// Over builds the middleware over store.
+// Over returns the middleware over store.
 func Over(tb testing.TB, store *sessile.Store, opts middleware.Options) *middleware.Sessions {
 	tb.Helper()
 	m, err := middleware.New(store, opts)
@@ -45,7 +45,7 @@ func Over(tb testing.TB, store *sessile.Store, opts middleware.Options) *middlew
 	return m
 }
 
-// Request is a request of a user who is logged in, for a handler below m.Handler.
+// Request returns a request of a logged-in user, for a handler below m.Handler.
 func Request(tb testing.TB, m *middleware.Sessions, method, target, userID string) *http.Request {
 	tb.Helper()
 	r := httptest.NewRequestWithContext(tb.Context(), method, target, nil)
@@ -53,8 +53,8 @@ func Request(tb testing.TB, m *middleware.Sessions, method, target, userID strin
 	return r
 }
 
-// LogIn creates a session and adds its cookie to r. Without a Meta it gets that of
-// the request, as a login through the middleware would.
+// LogIn creates a session and adds its cookie to r. If n.Meta is zero, it describes the client of
+// r, as after a login through the middleware.
 func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.NewSession) sessile.Session {
 	tb.Helper()
 	if n.Meta == (sessile.Meta{}) {
@@ -70,8 +70,8 @@ func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.New
 }
 
 // WithHandle returns r as a handler below m.Handler gets it: its context holds the request's
-// [middleware.Handle]. It is for code that takes a context or a request and calls
-// [middleware.From]. What that code sets is committed when the test ends, or at once by
+// [middleware.Handle]. It is for tests of code that takes a context or a request and calls
+// [middleware.From]. Changes are committed when the test ends, or at once by
 // [middleware.Handle.Save]. To test a whole handler, call m.Handler instead.
 func WithHandle(tb testing.TB, m *middleware.Sessions, r *http.Request) *http.Request {
 	tb.Helper()
