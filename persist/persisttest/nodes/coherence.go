@@ -24,17 +24,27 @@ const coherenceTime = 10 * time.Second
 // fail. The ledger judges what is read.
 func coherence(f *fixture) {
 	l := &ledger{f: f}
-	end := time.Now().Add(coherenceTime)
+	l.draw()
+	f.wait(3 * f.lease)
+	l.settle()
+	f.Logf("%d writes, %d reads, %d of them served; %d tokens, %d of them dead", l.writes, l.reads, l.served, len(l.list), l.dead)
+	if l.served < l.reads/20 || l.dead == 0 {
+		f.Error("the run has shown nothing")
+	}
+}
+
+// draw makes calls and faults for coherenceTime. Reads take a while, so that news come in
+// between.
+func (l *ledger) draw() {
+	f, end := l.f, time.Now().Add(coherenceTime)
 	var all sync.WaitGroup
 	for i, n := range f.nodes {
 		slow := rand.New(rand.NewPCG(uint64(i), 0))
-		f.fault(func() func() {
-			return n.link.onRead(func() {
-				var d time.Duration
-				l.note(func() { d = time.Duration(slow.Int64N(int64(20 * time.Millisecond))) })
-				f.wait(d)
-			})
-		})
+		defer n.link.onRead(func() {
+			var d time.Duration
+			l.note(func() { d = time.Duration(slow.Int64N(int64(20 * time.Millisecond))) })
+			f.wait(d)
+		})()
 		each := func(kind uint64, most time.Duration, do func(*rand.Rand)) {
 			all.Go(func() {
 				rng := rand.New(rand.NewPCG(uint64(i), kind))
@@ -49,12 +59,6 @@ func coherence(f *fixture) {
 		each(3, f.lease, func(rng *rand.Rand) { f.disturb(n, rng) })
 	}
 	all.Wait()
-	f.wait(3 * f.lease)
-	l.settle()
-	f.Logf("%d writes, %d reads, %d of them served; %d tokens, %d of them dead", l.writes, l.reads, l.served, len(l.list), l.dead)
-	if l.served < l.reads/20 || l.dead == 0 {
-		f.Error("the run has shown nothing")
-	}
 }
 
 // disturb has the feed of a node fail for a while.
