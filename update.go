@@ -17,7 +17,8 @@ import (
 //
 // The last of several parallel flushes wins. Use [Store.Update] to change single keys.
 //
-// The change is in memory when Flush returns nil, and on disk within Config.BatchInterval.
+// The change is in memory when Flush returns nil, and on disk within Config.BatchInterval. If
+// several nodes share the backend, it is on the database when Flush returns nil.
 //
 // Errors: [ErrNotFound], [ErrExpired], [ErrInvalidData], [ErrDataTooLarge], [ErrInvalidTime],
 // [ErrOverloaded], [ErrClosed] and the context's. If the session is not in memory, also
@@ -28,7 +29,8 @@ func (s *Store) Flush(ctx context.Context, id ID, data any, now, expiresAt time.
 
 // FlushDurable is [Store.Flush] that is on disk (fsync) when it returns nil. Use it for changes of
 // privilege. If the write fails, with [ErrUnavailable] or [ErrUnknown], the change stays in memory
-// and its write is retried.
+// and its write is retried. If several nodes share the backend, FlushDurable is Flush: after an
+// error the store keeps nothing, and after ErrUnknown the change may be on the database.
 func (s *Store) FlushDurable(ctx context.Context, id ID, data any, now, expiresAt time.Time) error {
 	return s.flush(ctx, id, data, now, expiresAt, true)
 }
@@ -93,6 +95,10 @@ func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, erro
 //
 // The change is in memory when Update returns nil, and on disk within Config.BatchInterval. The
 // errors are those of [Store.Flush].
+//
+// If several nodes share the backend, the change is on the database when Update returns nil. If
+// another node has changed the session meanwhile, Update reads it again and applies the changes to
+// that. After three conflicts it returns [ErrConflict], and nothing is changed.
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, false, false)
 }

@@ -71,6 +71,7 @@
 //	step            one message, and what it makes due; it decides, and does no I/O
 //	tick            the monotonic clock, by which things become due; now is the wall clock
 //	tombstone       what is over and must not come back from a row that was read before
+//	yield           leave memory for a row that others may have written; nothing ends by it
 //
 // # Invariants
 //
@@ -94,6 +95,9 @@
 //     a batch has no room for, and what the disk refused by itself and is delayed. Rotations,
 //     which build on each other, have precedes and overtake for that. One batch is in flight
 //     at a time.
+//  6. Where others write too, memory is served only before a tick, the end of the lease; a
+//     row that differs from it wins, unless a tombstone says that the row is older; and a
+//     change of data is answered when it is on disk.
 //
 // # Read in this order
 //
@@ -107,7 +111,7 @@
 //  4. publish.go, with package cache: what readers and the observer see, and when.
 //  5. read.go, reader.go and load.go: cold reads. tombstone.go, tombstone_user.go, end.go and
 //     destroy.go: the races that a destroy wins. view.go: how a record counts.
-//  6. admission.go: who waits for room.
+//  6. admission.go: who waits for room. peers.go: what changes where others write too.
 //  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
 //     in pieces.
 package actor

@@ -90,3 +90,18 @@ func TestDetachRemovesTheEntryFromItsUser(t *testing.T) {
 		t.Fatal("a user without entries has a group")
 	}
 }
+
+func TestAllYieldsEveryEntryAndToleratesItsRemoval(t *testing.T) {
+	s := newHot(10, 1000)
+	for i := range byte(5) {
+		s.Add([16]byte{i}, "u", [32]byte{i}, new(value), 1)
+	}
+	seen := 0
+	for e := range s.All() {
+		seen++
+		s.Remove(e)
+	}
+	if seen != 5 || s.Len() != 0 {
+		t.Errorf("%d entries were yielded and %d are left, want 5 and 0", seen, s.Len())
+	}
+}
