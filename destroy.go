@@ -44,7 +44,8 @@ func (s *Store) DestroyForUser(ctx context.Context, userID string, id ID) error 
 // It returns how many were stored. All of them are refused in memory before it returns. The disk
 // deletes a large number in several commits, with other commits between them. If the process ends
 // before the call returns, some of them may be back after a restart. Durable, and [ErrNotDurable]
-// after a failed write, like [Store.Destroy].
+// after a failed write, like [Store.Destroy]. If memory has no session of the user, the exception of
+// Destroy applies: the call may first wait for room.
 func (s *Store) DestroyAllForUser(ctx context.Context, userID string) (int, error) {
 	return s.destroyUser(ctx, userID, persist.ID{})
 }

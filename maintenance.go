@@ -26,7 +26,8 @@ func (s *Store) CleanupExpired(ctx context.Context) (int, error) {
 
 // Sync returns nil when everything that was acknowledged before the call is on disk (fsync). While
 // the disk fails, Sync waits until ctx ends. If the session file was removed or replaced, it
-// returns [ErrFileReplaced].
+// returns [ErrFileReplaced]. If the disk refuses a single change again and again, the store gives
+// that change up, and Sync returns the disk's error.
 func (s *Store) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed

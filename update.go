@@ -28,9 +28,10 @@ func (s *Store) Flush(ctx context.Context, id ID, data any, now, expiresAt time.
 }
 
 // FlushDurable is [Store.Flush] that is on disk (fsync) when it returns nil. Use it for changes of
-// privilege. If the write fails, with [ErrUnavailable] or [ErrUnknown], the change stays in memory
-// and its write is retried. If several nodes share the backend, FlushDurable is Flush: after an
-// error the store keeps nothing, and after ErrUnknown the change may be on the database.
+// privilege. If the write fails, with [ErrUnavailable] or [ErrUnknown], or ctx ends first, the
+// change stays in memory and its write is retried. If several nodes share the backend, FlushDurable
+// is Flush: after an error the store keeps nothing, and after ErrUnknown the change may be on the
+// database.
 func (s *Store) FlushDurable(ctx context.Context, id ID, data any, now, expiresAt time.Time) error {
 	return s.flush(ctx, id, data, now, expiresAt, true)
 }
@@ -104,7 +105,8 @@ func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) 
 }
 
 // UpdateDurable is [Store.Update] that is on disk (fsync) when it returns nil. If the write fails,
-// with [ErrUnavailable] or [ErrUnknown], the change stays in memory and its write is retried.
+// with [ErrUnavailable] or [ErrUnknown], or ctx ends first, the change stays in memory and its write
+// is retried.
 func (s *Store) UpdateDurable(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, true, false)
 }
