@@ -1,5 +1,10 @@
 package actor
 
+import (
+	"math"
+	"slices"
+)
+
 // Admission keeps the core from taking on more than it has room for: changes that wait
 // for the disk, cold reads, and tombstones. Who finds no room waits, first come first
 // served.
@@ -96,57 +101,6 @@ func (c *core) busy() bool { return c.loads.order.Len() >= c.cfg.MaxLoads }
 // crowded reports whether tombstones are at their bound.
 func (c *core) crowded() bool { return c.tombstones.len() >= c.cfg.MaxTombstones }
 
-// drainSize is how many changes there is room for, at least, when admission opens: the gap
-// between high and low water.
-func (c *core) drainSize() int { return c.cfg.MaxPending / 10 }
-
-// sustained reports whether there has been no room for too long to call it a burst. What
-// had no room when the last step ended has had none until now.
-func (c *core) sustained(q *waitQueue) bool {
-	last := q.last
-	if q.full {
-		last = c.tick
-	}
-	return last-q.since >= c.cfg.Patience.Microseconds()
-}
-
-// patience is how long callers wait in q, microseconds.
-func (c *core) patience(q *waitQueue) int64 {
-	if c.sustained(q) {
-		return c.cfg.Patience.Microseconds() / shortPatience
-	}
-	return c.cfg.Patience.Microseconds()
-}
-
-// tooMany reports whether nobody may join q. Where there has been no room for long,
-// no more wait than one drain takes.
-func (c *core) tooMany(q *waitQueue, drain int) bool {
-	n := c.cfg.MaxWaiting
-	if c.sustained(q) {
-		n = min(n, max(drain, 1))
-	}
-	return q.n >= n
-}
-
-// enqueue has x wait in q, or refuses it. drain is how many are let in when there is room
-// again: see tooMany.
-func (c *core) enqueue(q *waitQueue, x *call, drain int) {
-	if c.tooMany(q, drain) {
-		c.reject(x)
-		return
-	}
-	x.queued, x.since = true, c.tick
-	q.add(x)
-}
-
-// reject tells x that there is no room. Nothing was done, so the caller may try again,
-// elsewhere or later.
-func (c *core) reject(x *call) {
-	c.stats.Overloaded++
-	c.refusedAt = c.tick
-	c.fail(x, ErrOverloaded)
-}
-
 // letIn lets callers in where there is room, and refuses those that have waited for too long.
 // A destroy that still finds no room goes back into its queue: so each of them is tried once
 // only.
@@ -167,15 +121,6 @@ func (c *core) letIn() {
 	}
 }
 
-func (c *core) admit(q *waitQueue) {
-	x := q.take()
-	x.queued = false
-	x.self.run(c)
-}
-
-// patienceEnds is the tick at which the first caller in q is refused.
-func (c *core) patienceEnds(q *waitQueue) int64 { return q.first.since + c.patience(q) }
-
 // admissionAt is the tick at which something of this has to be done: the end of the patience
 // of whoever is first in a queue, since the others came later, or the end of an overload,
 // which is told as an event.
@@ -195,6 +140,88 @@ func (c *core) admissionAt() int64 {
 
 // refusing reports whether calls have been refused lately.
 func (c *core) refusing() bool { return c.tick-c.refusedAt < refusedLately }
+
+// Bounds of bulk.rows, and what it aims at.
+const (
+	leastRows = 8
+	mostRows  = 64
+	bulkTime  = 1000 // microseconds that the sessions of one commit may take
+)
+
+// bulk decides how many sessions commands over many, a log-out of a user or a clean-up,
+// delete with one commit: enough to share an fsync, few enough that whoever waits for the
+// commit waits about a millisecond longer. How many those are depends on machine and disk, so
+// it learns from each commit.
+type bulk struct {
+	rows   int    // with the next commit
+	most   int    // with any
+	plain  int64  // about what a commit takes without them, microseconds
+	last   bool   // the last batch had some
+	others uint64 // batches so far that somebody else waited for
+}
+
+func newBulk() bulk { return bulk{rows: mostRows / 4, most: mostRows, plain: 1 << 40} }
+
+// learn takes the time of a commit. The shortest one of late is what a commit takes without
+// bulk; "of late", because it grows a little with each commit, so that a disk that becomes
+// slower is noticed. Rows fall by a quarter and rise by an eighth: a commit that is too long
+// costs others, one that is too short costs only the command itself.
+func (k *bulk) learn(took int64, hadSome bool) {
+	k.plain = min(took, k.plain+k.plain/64+1)
+	switch {
+	case !hadSome:
+		return
+	case took > k.plain+bulkTime:
+		k.rows -= k.rows / 4
+	default:
+		k.rows += k.rows/8 + 1
+	}
+	k.rows = min(max(k.rows, leastRows), k.most)
+}
+
+// bulkRoom is how many sessions of commands over many the next batch may delete, beside
+// what it does for others. None if somebody else waits and the batch before had some: so a
+// login waits for one such batch at most, and such commands get every second one.
+//
+// The first piece of a log-out does not count: it leaves in its turn, as a login does.
+func (c *core) bulkRoom() int {
+	waiting := len(c.durable) > 0 || slices.ContainsFunc(c.ops.ready, awaited)
+	if waiting {
+		c.bulk.others++
+	}
+	switch {
+	case c.closing:
+		return math.MaxInt
+	case waiting && c.bulk.last:
+		return 0
+	default:
+		return c.bulk.rows
+	}
+}
+
+// takeAround is take where some stay behind: bulk for which there is no room. What comes
+// after it may overtake it. Bulk that finds less room than it wants makes do with that.
+func (q *opqueue) takeAround(n, room int) (l []operation) {
+	var left []operation
+	for _, op := range q.ready {
+		p := op.state()
+		if len(l) == n || p.bulk > 0 && room == 0 {
+			left = append(left, op)
+			continue
+		}
+		p.bulk = min(p.bulk, room)
+		room -= p.bulk
+		q.taken(op)
+		l = append(l, op)
+	}
+	q.ready = left
+	return l
+}
+
+func isBulk(op operation) bool { return op.state().bulk > 0 }
+
+// awaited reports whether somebody waits for an operation that is no bulk.
+func awaited(op operation) bool { return !isBulk(op) && !op.state().background }
 
 // waiters are calls that wait for the same thing, in the order in which they came. A call
 // waits in one place at most, and leaves it at once when its caller gives up, in constant

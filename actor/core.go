@@ -174,3 +174,18 @@ type Stats struct {
 	Refusing                                  bool // calls have been refused in the last second
 	LeaseLapsed                               bool
 }
+
+// HistogramBounds is how many upper bounds a Histogram has.
+const HistogramBounds = 18
+
+// The first upper bounds of the histograms in Stats. Each further one is twice the one before.
+const (
+	FirstCommitTime = 50 // microseconds; the last bound is 6.6 s
+	FirstBatchSize  = 1  // items; the last bound is 131,072
+)
+
+// Histogram counts values by powers of two. Only the loop adds to one; Stats has copies.
+type Histogram struct {
+	Counts [HistogramBounds + 1]uint64 // by bucket; the last one has what is over every bound
+	Sum    uint64
+}

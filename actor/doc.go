@@ -105,13 +105,14 @@
 //  2. step.go: a command, its call, and one step. loop.go: how a call reaches the loop, and
 //     the loop itself. actor.go: start and end.
 //  3. update.go, a command that is answered from memory. dirty.go and queue.go: what of it
-//     is to be written. create.go, a command that waits for the disk. operation.go and
-//     batch.go: how it leaves and settles; retry.go: if that fails. sync.go and syncs.go: who
+//     is to be written. create.go, a command that waits for the disk. batch.go: how
+//     it leaves and settles; retry.go: if that fails. abandon.go: if its caller gives up. sync.go and syncs.go: who
 //     waits for all of it.
 //  4. publish.go, with package cache: what readers and the observer see, and when.
 //  5. read.go, reader.go and load.go: cold reads. tombstone.go, tombstone_user.go, end.go and
 //     destroy.go: the races that a destroy wins. view.go: how a record counts.
-//  6. admission.go: who waits for room. peers.go: what changes where others write too.
+//  6. admission.go: who waits for room, and what goes with a commit. overload.go: who is
+//     refused. peers.go: what changes where others write too.
 //  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
 //     in pieces.
 package actor

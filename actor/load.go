@@ -3,6 +3,7 @@ package actor
 import (
 	"container/list"
 	"errors"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -260,6 +261,14 @@ func (c *core) installed(r persist.Record) *entry {
 		return c.replace(e, r, v, moved)
 	}
 	return c.install(r, v, moved)
+}
+
+// outdated reports whether a row that l has read may be from before a change elsewhere.
+func (l *load) outdated(r persist.Record) bool {
+	return l.stale || slices.ContainsFunc(l.news, func(ev persist.Event) bool {
+		return ev.Kind == persist.EventSessionChanged && ev.ID == r.ID ||
+			ev.Kind == persist.EventUserChanged && ev.UserID == r.UserID && ev.Except != r.ID
+	})
 }
 
 // viewer is a command that can do with a view which is not in memory: a read.

@@ -1,10 +1,6 @@
 package actor
 
-import (
-	"slices"
-
-	"github.com/sessile/sessile/persist"
-)
+import "github.com/sessile/sessile/persist"
 
 // What a backend's Watch tells of other nodes, and of others who write the store.
 type (
@@ -86,24 +82,6 @@ func (a *loads) hear(events []persist.Event) {
 			l.news, l.stale = nil, true
 		}
 	}
-}
-
-// outdated reports whether a row that l has read may be from before a change elsewhere.
-func (l *load) outdated(r persist.Record) bool {
-	return l.stale || slices.ContainsFunc(l.news, func(ev persist.Event) bool {
-		return ev.Kind == persist.EventSessionChanged && ev.ID == r.ID ||
-			ev.Kind == persist.EventUserChanged && ev.UserID == r.UserID && ev.Except != r.ID
-	})
-}
-
-// usable reports whether a command may go on with a session in memory. Where others write
-// too, what memory takes for expired may have been renewed by another node, which is no
-// event: the row is read again.
-func (c *core) usable(e *entry) bool {
-	if c.exclusive {
-		return c.trusted() || e.Pinned()
-	}
-	return c.trusted() && e.Value().ActiveAt(c.now)
 }
 
 // agrees reports whether memory has a session as the row has it, accesses aside. Where others
@@ -199,9 +177,9 @@ func (c *core) leaseOver() {
 	}
 }
 
-// rereadAt is the tick at which that is due, or forever.
+// rereadAt is the tick at which that is due, or forever, where sessions are watched.
 func (c *core) rereadAt() int64 {
-	if c.exclusive || len(c.watched.byID) == 0 {
+	if c.exclusive {
 		return forever
 	}
 	return max(c.lease, c.rereadTick+c.cfg.Lease.Microseconds())

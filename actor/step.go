@@ -124,12 +124,15 @@ func (c *core) work() {
 // wake is how long nothing is due. Everything but the ends of watched sessions is due by
 // the monotonic clock.
 func (c *core) wake() time.Duration {
-	at := min(c.batchAt(), c.admissionAt(), c.rereadAt())
+	at := min(c.batchAt(), c.admissionAt())
 	if len(c.ops.delayed) > 0 {
 		at = min(at, c.ops.delayed.next())
 	}
 	if len(c.chores) > 0 {
 		at = c.tick
+	}
+	if len(c.watched.byEnd) > 0 {
+		at = min(at, c.rereadAt())
 	}
 	wait := never
 	if at != forever {
@@ -199,6 +202,16 @@ func (c *core) resident(x *call, id persist.ID) *entry {
 // except in a store that rests: its lease is 0 until the backend has been looked at.
 func (c *core) trusted() bool { return c.tick < c.lease }
 
+// usable reports whether a command may go on with a session in memory. Where others write
+// too, what memory takes for expired may have been renewed by another node, which is no
+// event: the row is read again.
+func (c *core) usable(e *entry) bool {
+	if c.exclusive {
+		return c.trusted() || e.Pinned()
+	}
+	return c.trusted() && e.Value().ActiveAt(c.now)
+}
+
 // answer answers x with a view, once.
 func (c *core) answer(x *call, v *View) {
 	if !x.answered {
@@ -265,33 +278,3 @@ func (c *core) used() {
 type wakeUp struct{}
 
 func (wakeUp) handle(*core) {}
-
-// abandon says that the time of a caller is up. The caller waits for the loop's last word:
-// only the loop knows whether the command was done, is being done, or never will be.
-// gone is a caller that does not wait, because it has already been told.
-type abandon struct {
-	call *call
-	gone bool
-}
-
-// handle tells the caller what became of its command; see command.giveUp.
-func (m abandon) handle(c *core) {
-	switch x := m.call; {
-	case m.gone:
-		c.abandonLoad(x)
-	case !x.answered && x.load == nil: // else an answer is on its way, or it comes back from the disk
-		later, state := x.self.giveUp(c)
-		if x.queued {
-			state = ErrOverloaded
-		}
-		if !later {
-			c.fail(x, &leftError{state})
-		}
-	}
-}
-
-// leftError answers a caller whose time is up. The shell replaces it with the cause of the
-// caller's context, which the core does not know.
-type leftError struct{ state error } // what the caller is told beside that cause; or nil
-
-func (*leftError) Error() string { return "caller left" }
