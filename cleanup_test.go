@@ -44,7 +44,7 @@ func TestCleanupContinuesPastARowThatCannotBeDeleted(t *testing.T) {
 	}
 }
 
-// TestCleanupRunsByItself uses virtual time; "cleanup unscheduled" was a fault of the original.
+// TestCleanupRunsByItself uses virtual time.
 func TestCleanupRunsByItself(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,8 @@ func TestCleanupRunsByItself(t *testing.T) {
 	})
 }
 
-// Nobody need come for it: the clean-up takes it back, and deletes it in its time.
+// The session expires without another access. The clean-up adopts it, and deletes it when it is
+// due.
 func TestCleanupEndsASessionFromTheFutureThatNobodyReads(t *testing.T) {
 	r := newRestarts(t, sessile.Config{TTL: time.Hour})
 	r.forgets = true

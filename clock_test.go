@@ -18,7 +18,8 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestClockFollowsTheWallClock: between two looks at the wall clock it counts on by itself.
+// TestClockFollowsTheWallClock: between two readings of the wall clock, the store's time keeps
+// running.
 func TestClockFollowsTheWallClock(t *testing.T) {
 	s, _ := hookedFile(t, sessile.Config{})
 	last := time.Time{}
@@ -36,14 +37,14 @@ func TestClockFollowsTheWallClock(t *testing.T) {
 	}
 }
 
-// twoClocks are the clocks of a store under test: time passes on both, and the
-// wall clock may be set.
+// twoClocks are the clocks of a store under test. Time passes on both, and a test can set the wall
+// clock.
 type twoClocks struct{ wall, mono atomic.Int64 }
 
 func (c *twoClocks) pass(d time.Duration) { c.wall.Add(int64(d)); c.mono.Add(int64(d)) }
 func (c *twoClocks) set(d time.Duration)  { c.wall.Add(int64(d)) }
 
-// of gives a configuration these clocks.
+// of adds these clocks to a configuration.
 func (c *twoClocks) of(cfg sessile.Config) sessile.Config {
 	return sessile.WithClocks(cfg, c.time, func() time.Duration { return time.Duration(c.mono.Load()) })
 }
@@ -52,8 +53,8 @@ func (c *twoClocks) time() time.Time {
 	return time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC).Add(time.Duration(c.wall.Load()))
 }
 
-// A wall clock that is a year ahead for a moment makes no session live longer and no
-// proof of identity fresher (S29): the time goes on.
+// A wall clock that jumps a year ahead for a moment lets no session live longer and makes no
+// authentication fresher, because the store's time does not go back (S29).
 func TestClockGoesOnAfterTheWallClockWasAhead(t *testing.T) {
 	c := new(twoClocks)
 	s, _ := hookedMemory(t, c.of(sessile.Config{TTL: time.Second, MaxLifetime: 2 * time.Second, CleanupInterval: sessile.NoCleanup}))
@@ -99,8 +100,8 @@ func TestHealthReportsHowFarTheWallClockIsBehind(t *testing.T) {
 	want(sessile.HealthOK, "")
 }
 
-// TestHealthOfANewFailureDoesNotAgeWithTheWallClock: the wall clock is set ahead, and the
-// failure does not count as one of a minute.
+// TestHealthOfANewFailureDoesNotAgeWithTheWallClock: the wall clock is set ahead, but a new failure
+// does not count as a minute old.
 func TestHealthOfANewFailureDoesNotAgeWithTheWallClock(t *testing.T) {
 	c := new(twoClocks)
 	s, h := hookedMemory(t, c.of(sessile.Config{BatchInterval: time.Hour}))
@@ -116,13 +117,13 @@ func TestHealthOfANewFailureDoesNotAgeWithTheWallClock(t *testing.T) {
 	h.Set(persisttest.Hooks{})
 }
 
-// offsetClock is a wall clock that a test sets back or ahead.
+// offsetClock is a wall clock that a test can set.
 type offsetClock struct{ offset atomic.Int64 }
 
 func (c *offsetClock) now() time.Time      { return time.Now().Add(time.Duration(c.offset.Load())) }
 func (c *offsetClock) set(d time.Duration) { c.offset.Store(int64(d)) }
 
-// TestClockSetBackDoesNotStopTheWriteBehind: batches go on.
+// TestClockSetBackDoesNotStopTheWriteBehind: batches continue.
 func TestClockSetBackDoesNotStopTheWriteBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(offsetClock)
@@ -139,7 +140,7 @@ func TestClockSetBackDoesNotStopTheWriteBehind(t *testing.T) {
 	})
 }
 
-// TestClockSetBackDoesNotStopRetries: one commit fails, and the next call succeeds.
+// TestClockSetBackDoesNotStopRetries: one commit fails, and the next one succeeds.
 func TestClockSetBackDoesNotStopRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(offsetClock)
@@ -165,7 +166,7 @@ func TestClockSetBackDoesNotStopRetries(t *testing.T) {
 	})
 }
 
-// countedClock counts how often the store reads it. It stops a loop that never rests.
+// countedClock counts how often the store reads it, and stops a loop that never idles.
 func countedClock(calls *atomic.Int64, now func() time.Time) func() time.Time {
 	return func() time.Time {
 		if calls.Add(1) > 10_000 {
@@ -175,7 +176,7 @@ func countedClock(calls *atomic.Int64, now func() time.Time) func() time.Time {
 	}
 }
 
-// TestClockSetBackKeepsTheLoopIdle: the clock stands just before a batch is due.
+// TestClockSetBackKeepsTheLoopIdle: the clock stops just before a batch is due.
 func TestClockSetBackKeepsTheLoopIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at, calls atomic.Int64
@@ -198,9 +199,9 @@ func TestClockSetBackKeepsTheLoopIdle(t *testing.T) {
 	})
 }
 
-// TestClockThatJumpsRevivesNothing: R18, S26, S27, S29: however the wall clock jumps, a
-// session is never valid past its deadline, never again once it was seen expired,
-// and its last activity never goes back.
+// TestClockThatJumpsRevivesNothing: however the wall clock jumps, a session is never valid past its
+// deadline and never valid again after it was seen expired, and its last activity never goes back
+// (R18, S26, S27, S29).
 func TestClockThatJumpsRevivesNothing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		clock := behaviour.NewClock()
@@ -244,9 +245,9 @@ func TestClockThatJumpsRevivesNothing(t *testing.T) {
 	})
 }
 
-// The time of a file goes on where its last commit was: whatever the wall clock says
-// at a restart, no session lives longer, none that was seen expired is valid again, and
-// no proof of identity from before counts (S29, I6).
+// The time of a file continues from its last commit, whatever the wall clock says at a restart. No
+// session lives longer, no session that was seen expired is valid again, and no earlier
+// authentication counts as fresh (S29, I6).
 func TestClockDoesNotGoBackOverARestart(t *testing.T) {
 	for name, disk := range map[string]persist.Backend{"memory": persisttest.NewMemory(), "SQLite": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -291,8 +292,8 @@ func TestClockDoesNotGoBackOverARestart(t *testing.T) {
 	}
 }
 
-// A wall clock that was set back a little loses nothing: proofs count, and the time
-// begins where it was.
+// A wall clock that was set back a little loses nothing: authentications count, and the time
+// continues.
 func TestClockIgnoresASmallStepBackOverARestart(t *testing.T) {
 	r := newRestarts(t, sessile.Config{})
 	r.clock.pass(time.Minute)

@@ -12,13 +12,13 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestCloseAnswersTheCallersOfTheLastBatch: it ends after CloseTimeout, and succeeds.
+// TestCloseAnswersTheCallersOfTheLastBatch: the batch ends after CloseTimeout, and succeeds.
 func TestCloseAnswersTheCallersOfTheLastBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{CloseTimeout: 50 * time.Millisecond})
 		h.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
 			pass(300 * time.Millisecond)
-			c.Ctx = context.Background() // and the commit takes no notice of Close
+			c.Ctx = context.Background() // and the commit ignores Close
 		})})
 		got := make(chan error, 1)
 		go func() {
@@ -70,7 +70,7 @@ func TestClosePausesBetweenRetriesOfAStuckDelete(t *testing.T) {
 	})
 }
 
-// TestCloseReturnsWhileACommitStalls: it ends the context of the commit after CloseTimeout.
+// TestCloseReturnsWhileACommitStalls: Close ends the context of the commit after CloseTimeout.
 func TestCloseReturnsWhileACommitStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{CloseTimeout: 50 * time.Millisecond})

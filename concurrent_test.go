@@ -18,9 +18,9 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestConcurrentClientsKeepEveryPromise: many clients make random calls at once, on a store
-// that keeps few of their sessions in memory. The ledger of what they were told holds, also
-// after a restart.
+// TestConcurrentClientsKeepEveryPromise: many clients make random calls at once on a store that
+// keeps few of their sessions in memory. The ledger of what they were told must hold, also after a
+// restart.
 func TestConcurrentClientsKeepEveryPromise(t *testing.T) {
 	const clients, steps = 1000, 10
 	cfg := sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), CacheSize: 200, BatchInterval: 2 * time.Millisecond}
@@ -35,7 +35,7 @@ func TestConcurrentClientsKeepEveryPromise(t *testing.T) {
 	for i := range list {
 		list[i] = &harness.Client{
 			Store: s, User: fmt.Sprint("user", i), Max: 10, Patience: time.Minute,
-			Faulty: true, // of a thousand at once some may be refused: then nothing was done
+			Faulty: true, // a thousand at once may overload the store; then nothing was done
 			Record: func(e ledger.Entry) { mu.Lock(); defer mu.Unlock(); want.Add(e) },
 		}
 		all.Go(func() {
@@ -67,14 +67,14 @@ func TestConcurrentClientsKeepEveryPromise(t *testing.T) {
 	}
 }
 
-// mixer is one of several callers of TestConcurrentCallsUnderFaultsKeepTheirPromises.
+// mixer is one of several callers in TestConcurrentCallsUnderFaultsKeepTheirPromises.
 type mixer struct {
 	*testing.T
 	s    *sessile.Store
 	user string
 }
 
-// refused fails unless a read refuses what was destroyed.
+// refused fails the test unless reads refuse what was destroyed.
 func (m *mixer) refused(what string, err error, id sessile.ID) {
 	if err != nil && !errors.Is(err, sessile.ErrNotDurable) {
 		return
@@ -109,8 +109,8 @@ func (m *mixer) step(i int) {
 	}
 }
 
-// TestConcurrentCallsUnderFaultsKeepTheirPromises: every seventh commit fails, and every
-// seventh is done and reported as unknown.
+// TestConcurrentCallsUnderFaultsKeepTheirPromises: every seventh commit fails, and every seventh
+// succeeds but is reported as unknown.
 func TestConcurrentCallsUnderFaultsKeepTheirPromises(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{CacheSize: 3, BatchInterval: time.Millisecond, MaxSessionsPerUser: 4, CloseTimeout: 2 * time.Second})

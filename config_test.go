@@ -76,7 +76,7 @@ func TestConfigWithAShortTTLShortensTheTouchInterval(t *testing.T) {
 	}
 }
 
-// Who sets the absolute lifetime alone means it: the TTL, which is a default, gives way.
+// If only the absolute timeout is set, the default TTL adapts to it.
 func TestConfigLimitsOnlyTheDefaultTTLByTheLifetime(t *testing.T) {
 	for _, life := range []time.Duration{time.Second, time.Minute, 29 * 24 * time.Hour} {
 		c := sessile.Config{MaxLifetime: life}
@@ -96,8 +96,8 @@ func TestConfigLimitsOnlyTheDefaultTTLByTheLifetime(t *testing.T) {
 	}
 }
 
-// invalid are values that no field may have: negative, beyond what a time can
-// say, or at odds with another field.
+// invalid are values that no field may have: negative, out of range, or in conflict with another
+// field.
 var invalid = map[string][]sessile.Config{
 	"path":                  {{Path: ":memory:"}, {Path: "file:x?mode=ro"}, {Path: "dir/"}},
 	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}, {TTL: 2 * time.Hour, MaxLifetime: time.Hour}, {TTL: 91 * 24 * time.Hour}},
@@ -179,8 +179,8 @@ func TestConfigIsASectionOfAFile(t *testing.T) {
 	}
 }
 
-// Lifetimes that are lowered in the configuration hold for the sessions there are, but
-// for those whose login chose its own.
+// Lifetimes that the configuration lowers also apply to existing sessions, but not to those whose
+// login chose its own.
 func TestConfigWithALowerLifetimeHoldsForExistingSessions(t *testing.T) {
 	const day = 24 * time.Hour
 	r := newRestarts(t, sessile.Config{TTL: 10 * day, MaxLifetime: 30 * day})

@@ -13,7 +13,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestContextEndsEveryCallWhileTheDiskStalls: I9, D16. Hot reads do not notice.
+// TestContextEndsEveryCallWhileTheDiskStalls: hot reads do not notice (I9, D16).
 func TestContextEndsEveryCallWhileTheDiskStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{})
@@ -48,9 +48,8 @@ func TestContextEndsEveryCallWhileTheDiskStalls(t *testing.T) {
 	})
 }
 
-// TestCreateAndRotateThatGiveUpInTheQueueAreNotDone: D17: a create or rotation that waits behind
-// another commit when its context ends has not happened, and says so; a later one
-// of unknown outcome says that.
+// TestCreateAndRotateThatGiveUpInTheQueueAreNotDone: a create or rotation whose context ends behind
+// another commit was not done, and its error says so. One whose outcome is unknown says that (D17).
 func TestCreateAndRotateThatGiveUpInTheQueueAreNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{CacheSize: 10})
@@ -85,7 +84,7 @@ func TestCreateAndRotateThatGiveUpInTheQueueAreNotDone(t *testing.T) {
 		if _, err := s.ReadByToken(t.Context(), tok); err != nil {
 			t.Errorf("the token that was not rotated: %v", err)
 		}
-		for user, want := range map[string]int{"ann": 1, "bob": 0} { // nobody has the token of what was under way
+		for user, want := range map[string]int{"ann": 1, "bob": 0} { // nobody has the token of the create in flight
 			if list, err := s.ListForUser(t.Context(), user); err != nil || len(list) != want {
 				t.Errorf("%s has %d sessions, %v", user, len(list), err)
 			}

@@ -40,7 +40,7 @@ func TestCreateClosesDoneOfTheReplacedSession(t *testing.T) {
 	}
 }
 
-// TestCreateThatIsCancelledLeavesNoSession: the answer meets the end of the context.
+// TestCreateThatIsCancelledLeavesNoSession: the context ends when the result arrives.
 func TestCreateThatIsCancelledLeavesNoSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit})
@@ -67,7 +67,7 @@ func TestCreateThatIsCancelledLeavesNoSession(t *testing.T) {
 	})
 }
 
-// TestCreateSurvivesReadsBeforeItSettles, over a file.
+// TestCreateSurvivesReadsBeforeItSettles runs over a file.
 func TestCreateSurvivesReadsBeforeItSettles(t *testing.T) {
 	s := openIn(t, sessile.Config{MaxSessionsPerUser: 50})
 	data := map[string]string{"x": strings.Repeat("y", 60_000)}
@@ -123,7 +123,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// sameReader returns the same bytes for ever.
+// sameReader returns the same bytes forever.
 type sameReader struct{}
 
 // TestCreateWithACollisionIsErrConflict: A30, S23.

@@ -19,7 +19,7 @@ import (
 
 func stored(raw string) sessile.Session { return with(sessile.StoredData(raw)) }
 
-// with is a session that has data, and nothing else.
+// with returns a session that has only data.
 func with(d sessile.Data) sessile.Session {
 	return sessile.SessionOf(persist.Record{Identity: &persist.Identity{}}, d)
 }
@@ -80,7 +80,7 @@ func TestGetOfAnotherTypeIsAnErrorWithoutTheValue(t *testing.T) { // S49
 	refuse("s", ok, err, !b)
 	str, ok, err := sessile.Get[string](s, "t")
 	refuse("t", ok, err, str == "")
-	at, ok, err := sessile.Get[time.Time](s, "s") // its own decoder quotes what it got
+	at, ok, err := sessile.Get[time.Time](s, "s") // its own decoder quotes its input
 	refuse("s", ok, err, at.IsZero())
 	k, ok, err := sessile.Get[struct{ A int }](s, "k") // a half-decoded value is not handed out
 	refuse("k", ok, err, k.A == 0)
@@ -132,7 +132,7 @@ func TestGetKeepsANumberExactWhereItsTypeIsNotSaid(t *testing.T) {
 	expectGet(t, s, "m", map[string]any{"k": map[string]any{"n": json.Number("1e999")}})
 	expectGet(t, s, "m", struct{ K any }{map[string]any{"n": json.Number("1e999")}})
 	expectGet(t, s, "m", &struct{ K any }{map[string]any{"n": json.Number("1e999")}})
-	expectGet(t, s, "n", int64(1<<60+1)) // a type that is said is as ever
+	expectGet(t, s, "n", int64(1<<60+1)) // named types decode as usual
 	var whole map[string]any
 	if err := s.Data().Decode(&whole); err != nil || !reflect.DeepEqual(whole["l"], []any{n}) {
 		t.Errorf("%v, %v", whole, err)
@@ -147,7 +147,7 @@ func TestGetKeepsANumberExactWhereItsTypeIsNotSaid(t *testing.T) {
 	}
 }
 
-// agree compares Get with what it may only be faster than.
+// agree compares Get with the slow way, which it must equal.
 func agree[T any](t *testing.T, raw string) {
 	t.Helper()
 	var want T
@@ -312,7 +312,7 @@ func TestEncodeDataRefusesEverythingElse(t *testing.T) { // S46
 	if _, err := sessile.EncodeData(struct {
 		Skipped string `json:"-"`
 		hidden  string
-		Shown   json.RawMessage // brings what makes the encoder's output suspect
+		Shown   json.RawMessage // contains what makes the fast path doubtful of its own output
 	}{bad, bad, json.RawMessage(`"\ufffd"`)}, 1000); err != nil {
 		t.Errorf("bad UTF-8 where the encoder does not look: %v", err)
 	}
@@ -415,7 +415,7 @@ func FuzzData(f *testing.F) { // A8, S46
 	})
 }
 
-// checkGet compares every fast way with package json.
+// checkGet compares every fast path with encoding/json.
 func checkGet(t *testing.T, s sessile.Session, raw []byte, key string) {
 	t.Helper()
 	var members map[string]json.RawMessage

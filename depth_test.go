@@ -22,13 +22,13 @@ func TestDataTooDeepIsAnErrorWithItsLimit(t *testing.T) {
 	if !errors.Is(err, sessile.ErrInvalidData) || !strings.Contains(err.Error(), "nested too deep: 10001 levels (limit 10000)") {
 		t.Error(err)
 	}
-	// Brackets in strings are none.
+	// Brackets in strings do not count.
 	if _, err := object.Encode([]string{strings.Repeat(`[\"{`, 10_000)}, object.MaxValueDepth); err != nil {
 		t.Error(err)
 	}
 }
 
-// coldStore keeps nothing but the last session in memory.
+// coldStore keeps only the last session in memory.
 func coldStore(tb testing.TB) *sessile.Store {
 	tb.Helper()
 	s, err := sessile.Open(tb.Context(), sessile.Config{Path: tb.TempDir() + "/s.db", CacheSize: 1, MaxSessionsPerUser: 1, MaxGuests: 4})
@@ -43,7 +43,7 @@ func coldStore(tb testing.TB) *sessile.Store {
 	return s
 }
 
-// FuzzDataSurvivesAColdRead: byte for byte, as it was before.
+// FuzzDataSurvivesAColdRead compares byte for byte.
 func FuzzDataSurvivesAColdRead(f *testing.F) {
 	for _, s := range []string{
 		`{"a":1,"a":2}`, `{"":0}`, `{"\ud800":1,"\udfff":2}`, `{"a":"\ud83d"}`, `{"a":1e999,"b":-0,"c":1152921504606846977}`, "{\"a\":\"\xff\"}",
@@ -71,14 +71,14 @@ func FuzzDataSurvivesAColdRead(f *testing.F) {
 	})
 }
 
-// sameWhenCold fails unless a session is read from the disk as it was in memory.
+// sameWhenCold fails the test unless a session read from the disk equals the one in memory.
 func sameWhenCold(t *testing.T, store *sessile.Store, s sessile.Session) {
 	t.Helper()
 	if err := store.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	reads := store.Stats().ColdReads
-	for range 2 { // another one takes the place in memory
+	for range 2 { // evicts the session from memory
 		if _, _, err := store.CreateWith(t.Context(), sessile.NewSession{Guest: true}); err != nil {
 			t.Fatal(err)
 		}

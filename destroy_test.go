@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestDestroyForUserThatGivesUpIsNotErrNotDurable: it gave up while it read the session, and
+// TestDestroyForUserThatGivesUpIsNotErrNotDurable: it gives up while it reads the session, and
 // refuses nothing.
 func TestDestroyForUserThatGivesUpIsNotErrNotDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -38,8 +38,8 @@ func TestDestroyForUserThatGivesUpIsNotErrNotDurable(t *testing.T) {
 	})
 }
 
-// TestDestroyBeforeTheCreateSettlesHolds: the session is committed, and its create has not
-// returned yet.
+// TestDestroyBeforeTheCreateSettlesHolds: the session is committed, and its create has not returned
+// yet.
 func TestDestroyBeforeTheCreateSettlesHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{})
@@ -73,8 +73,8 @@ func TestDestroyBeforeTheCreateSettlesHolds(t *testing.T) {
 	})
 }
 
-// TestDestroyThatCannotBeWrittenIsRefusedAndRetried: the disk refuses; the
-// session is refused in memory; when the disk is back the deletion is written (D9, I1).
+// TestDestroyThatCannotBeWrittenIsRefusedAndRetried: while the disk fails, the session is refused
+// in memory. When the disk recovers, the deletion is written (D9, I1).
 func TestDestroyThatCannotBeWrittenIsRefusedAndRetried(t *testing.T) {
 	s, g := hookedFile(t, sessile.Config{})
 	x, tok := login(t, s, "ann")

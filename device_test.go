@@ -6,7 +6,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// devices are what people see in the list of their sessions.
+// devices are the names that users see in the list of their sessions.
 var devices = []struct{ userAgent, name, kind string }{
 	{firefox140, "Firefox on Windows", "desktop"},
 	{chrome138, "Chrome on Windows", "desktop"},

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// sentinels are the exported errors and the variables below that they are.
+// sentinels are the exported errors and the variables that they alias.
 var sentinels = map[string]struct{ exported, origin error }{
 	"ErrNotFound":      {sessile.ErrNotFound, persist.ErrNotFound},
 	"ErrUnavailable":   {sessile.ErrUnavailable, persist.ErrUnavailable},

@@ -46,7 +46,7 @@ func TestEventKindsAreDistinctWords(t *testing.T) {
 	}
 }
 
-// An event that is about no session is logged without one, in every form.
+// An event about the store is logged without a session, in every form.
 func TestEventAboutNoSessionIsLoggedWithoutOne(t *testing.T) {
 	var text bytes.Buffer
 	for _, e := range []sessile.Event{{Kind: sessile.EventHealth, Reason: "writes fail"}, {Kind: sessile.EventCreated, SessionID: sessile.ID{1}, UserID: "ann"}} {

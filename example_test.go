@@ -28,7 +28,7 @@ func open(cfg sessile.Config) (ctx context.Context, store *sessile.Store, done f
 	}
 }
 
-// check is for examples only.
+// check ends an example that fails.
 func check[T any](v T, err error) T {
 	if err != nil {
 		log.Fatal(err)
@@ -65,7 +65,7 @@ func ExampleStore() {
 	// true
 }
 
-// Two requests of one session change different keys at the same time; neither is lost.
+// Two requests of one session change different keys at the same time. Neither change is lost.
 func ExampleStore_Update() {
 	ctx, store, done := open(sessile.Config{TTL: time.Hour})
 	defer done()
@@ -83,7 +83,8 @@ func ExampleStore_Update() {
 	// Output: {"cart":["tea"],"theme":"dark"} <nil>
 }
 
-// A Session is a small value with methods, so a template reads it. It stays as it was read.
+// A Session is a small value with methods, so templates can use it. It does not change after it was
+// read.
 func ExampleSession() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -105,7 +106,7 @@ func ExampleSession() {
 	// true true
 }
 
-// "Remember me" for a year, in place of the session that the client had.
+// "Remember me" for a year. The new session replaces the one that the client had.
 func ExampleNewSession() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -129,7 +130,7 @@ func ExampleNewSession() {
 	// true
 }
 
-// A token is a secret: it prints as asterisks, and Reveal is the one way to its text.
+// A token is a secret. It prints as asterisks, and only Reveal returns its text.
 func ExampleToken() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -150,7 +151,7 @@ func ExampleToken() {
 	// invalid session token
 }
 
-// After a change of privilege the session gets a new token, and the old one is dead.
+// After a change of privilege, a session gets a new token. The old one gives no access.
 func ExampleRotation() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -170,7 +171,7 @@ func ExampleRotation() {
 	// Output: true true true <nil>
 }
 
-// Changes are collected and applied in one step. Whatever is wrong with them is one error.
+// Changes are collected and applied in one step. All faults are returned as one error.
 func ExampleChanges() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -210,7 +211,7 @@ func ExampleData() {
 	// Data(34 bytes) [cart visits] 7 <nil>
 }
 
-// Every fault of a Config is found at once.
+// A Config reports all its faults at once.
 func ExampleConfig() {
 	cfg := sessile.Config{TTL: 48 * time.Hour, MaxLifetime: 24 * time.Hour, OnLimit: "ask"}
 	fmt.Println(cfg.Validate())
@@ -224,7 +225,7 @@ func ExampleConfig() {
 	// <nil>
 }
 
-// An audit log of logins and log-outs. An Event holds no secret.
+// An audit log of logins and logouts. An Event contains no secret.
 func ExampleEvent() {
 	var events sync.WaitGroup
 	events.Add(2)
@@ -248,7 +249,7 @@ func ExampleEvent() {
 	// level=INFO msg=session kind=destroyed user=ann
 }
 
-// withoutTimesAndIDs lets the example print the same each time.
+// withoutTimesAndIDs makes the output of the example repeatable.
 func withoutTimesAndIDs(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "time" || a.Key == "at" || a.Key == "session" {
 		return slog.Attr{}
@@ -275,7 +276,7 @@ func ExampleHealth() {
 	// failed 503 closed
 }
 
-// Who hits the bounds of memory, and how often.
+// Stats shows how much memory holds, and how often it misses.
 func ExampleStats() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()
@@ -290,7 +291,7 @@ func ExampleStats() {
 	// Output: 1 created, 1 read from memory, 1 in memory, 0 made room
 }
 
-// A backup is made while the store runs, and put back while it is closed.
+// A backup is made while the store runs, and restored while it is closed.
 func ExampleRestore() {
 	ctx, store, done := open(sessile.Config{})
 	defer done()

@@ -12,20 +12,20 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// WithClock gives a store under test its time.
+// WithClock sets the wall clock of a store under test.
 func WithClock(c Config, now func() time.Time) Config { return WithClocks(c, now, nil) }
 
-// WithClocks gives a store under test its time: a wall clock, and the monotonic one
-// by which it goes on when that is set back. With WithClock it stands still then.
+// WithClocks sets both clocks of a store under test. With WithClock alone, the monotonic clock
+// stands still.
 func WithClocks(c Config, wall func() time.Time, mono func() time.Duration) Config {
 	bridge.SetClock(&c, wall, mono)
 	return c
 }
 
-// WithEntropy gives a store under test its randomness.
+// WithEntropy sets the source of IDs and tokens of a store under test.
 func WithEntropy(c Config, r io.Reader) Config { c.entropy = r; return c }
 
-// What follows shows the internals of the value types to their tests.
+// The rest exposes internals of the value types to their tests.
 
 // NewID makes an id.
 func NewID(now time.Time, tag uint16, entropy io.Reader) (ID, error) { return newID(now, tag, entropy) }

@@ -11,9 +11,9 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// TestFileThatIsMovedOrReplacedFailsEveryDurableCall: D27: what is written to a file that has no name
-// any more is lost at the next start, so no call acknowledges anything, and the health
-// says why. What was refused in memory stays refused.
+// TestFileThatIsMovedOrReplacedFailsEveryDurableCall: writes to a file without a name would be lost
+// at the next start. So no call acknowledges anything, and the health says why. What was refused in
+// memory stays refused (D27).
 func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 	for name, c := range map[string]struct{ take, back func(path string) error }{
 		"removed": {take: os.Remove},
@@ -71,7 +71,7 @@ func TestFileThatIsMovedOrReplacedFailsEveryDurableCall(t *testing.T) {
 	}
 }
 
-// nothingIsAcknowledged fails if a call says that something is on disk.
+// nothingIsAcknowledged fails the test if a call reports that something is on disk.
 func nothingIsAcknowledged(t *testing.T, s *sessile.Store, ann, bob sessile.Session) {
 	t.Helper()
 	if err := s.Sync(t.Context()); !errors.Is(err, sessile.ErrUnavailable) || !errors.Is(err, sessile.ErrFileReplaced) {

@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestFlushInFlightDoesNotSurviveADestroy forces a destroy while the batch with
-// the session's flush is being committed (A1, D4, D5).
+// TestFlushInFlightDoesNotSurviveADestroy destroys a session while the batch with its flush is
+// being committed (A1, D4, D5).
 func TestFlushInFlightDoesNotSurviveADestroy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{BatchInterval: time.Millisecond})

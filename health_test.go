@@ -12,8 +12,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestHealthIsDegradedWhileTheDiskIsSlow: D21: changes that wait too long show in the health, and so
-// does the age of the oldest.
+// TestHealthIsDegradedWhileTheDiskIsSlow: the health reports changes that wait too long, and the
+// age of the oldest (D21).
 func TestHealthIsDegradedWhileTheDiskIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{})
@@ -47,8 +47,8 @@ func TestHealthIsDegradedWhileTheDiskIsSlow(t *testing.T) {
 	})
 }
 
-// TestHealthChangesAreEvents: D21, D13: that writes fail, that calls are refused, and that both
-// are over, is told once each.
+// TestHealthChangesAreEvents: failing writes, refused calls, and the end of both are each reported
+// once (D13, D21).
 func TestHealthChangesAreEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string

@@ -14,8 +14,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// hookedMemory starts a store over a memory backend with hooks. The store does not clean up
-// by itself.
+// hookedMemory starts a store over a memory backend with hooks. Its periodic clean-up is off.
 func hookedMemory(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttest.Hooked) {
 	t.Helper()
 	h := persisttest.Hook(persisttest.NewMemory(), persisttest.Hooks{})
@@ -31,8 +30,8 @@ func hookedMemory(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttes
 	return s, h
 }
 
-// hookedFile starts a store over a file with hooks. It keeps one session in memory, unless
-// cfg says otherwise. The hooks end before the store closes.
+// hookedFile starts a store over a file with hooks. Unless cfg says otherwise, it keeps one session
+// in memory. The hooks end before the store closes.
 func hookedFile(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttest.Hooked) {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "s.db")})
@@ -54,7 +53,7 @@ func hookedFile(t *testing.T, cfg sessile.Config) (*sessile.Store, *persisttest.
 	return s, h
 }
 
-// failApply fails commits by what fail returns.
+// failApply makes commits fail with the error that fail returns.
 func failApply(fail func() error) persisttest.Hooks {
 	return persisttest.Hooks{Fail: func(c *persisttest.Call) error {
 		if c.Method != persisttest.Apply {
@@ -64,7 +63,7 @@ func failApply(fail func() error) persisttest.Hooks {
 	}}
 }
 
-// down fails every commit.
+// down makes every commit fail.
 func down(err error) persisttest.Hooks {
 	return persisttest.Hooks{Fail: persisttest.FailOn(persisttest.Apply, err)}
 }
@@ -91,7 +90,7 @@ func changeRecords(change func(persist.Record) persist.Record) persisttest.Hooks
 	}}
 }
 
-// within is a context for a call that must not wait for a disk that is down.
+// within returns a context for a call that must not wait for a failing disk.
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -99,7 +98,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// pass lets virtual time go by.
+// pass advances virtual time.
 func pass(d time.Duration) { <-time.NewTimer(d).C }
 
 func readErr(t *testing.T, s *sessile.Store, tok sessile.Token) error {
@@ -108,7 +107,7 @@ func readErr(t *testing.T, s *sessile.Store, tok sessile.Token) error {
 	return err
 }
 
-// openIn opens a store in a new file, for the time of the test.
+// openIn opens a store in a new file until the test ends.
 func openIn(t *testing.T, cfg sessile.Config) *sessile.Store {
 	t.Helper()
 	cfg.Path = filepath.Join(t.TempDir(), "s.db")
@@ -136,13 +135,13 @@ func login(t *testing.T, s *sessile.Store, user string) (sessile.Session, sessil
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// restarts is a store whose process begins anew, with another clock if need be.
+// restarts is a store whose process restarts, with another clock if necessary.
 type restarts struct {
 	*testing.T
 	clock   *twoClocks
 	cfg     sessile.Config
 	disk    persist.Backend
-	forgets bool // its wall clock is all that a new process has
+	forgets bool // a new process knows only its wall clock
 	s       *sessile.Store
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// histogram has n values in each bucket, by upper bound: 1, 2, 4 and so on.
+// histogram returns n values in each bucket. The upper bounds are 1, 2, 4 and so on.
 func histogram(over uint64, n ...uint64) (h sessile.Histogram) {
 	for i := range h.Buckets {
 		if i < len(n) {

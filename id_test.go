@@ -15,10 +15,10 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// someTime is when sessions of these tests begin, to the millisecond.
+// someTime is when the sessions of these tests begin, in milliseconds.
 var someTime = time.Date(2026, 5, 4, 3, 2, 1, 987e6, time.UTC)
 
-// zeros is entropy that can be predicted.
+// zeros is predictable entropy.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -141,7 +141,7 @@ func FuzzParseID(f *testing.F) { // S7
 			}
 			return
 		}
-		// An id has one canonical text; the alphabet makes no difference of case.
+		// An ID has one canonical text, and parsing ignores case.
 		if id.String() != strings.ToUpper(s) {
 			t.Fatalf("%q came back as %s", s, id)
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-// TestListSkipsAnUnreadableRow: a fault of the original.
 func TestListSkipsAnUnreadableRow(t *testing.T) {
 	s, g := hookedFile(t, sessile.Config{})
 	login(t, s, "ann")

@@ -15,7 +15,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// logs returns a logger of slog at level, and what it has written.
+// logs returns a slog logger at level, and its output.
 func logs(level slog.Level) (*slog.Logger, *bytes.Buffer) {
 	var b bytes.Buffer
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
@@ -27,7 +27,7 @@ func logs(level slog.Level) (*slog.Logger, *bytes.Buffer) {
 	return slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: level, ReplaceAttr: noTime})), &b
 }
 
-// defaultLogs makes the default logger of slog write to the result, for the time of the test.
+// defaultLogs redirects the default slog logger to the result until the test ends.
 func defaultLogs(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	slogger, written := logs(slog.LevelDebug)

@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/internal/bridge"
 )
 
-// storeCalls is what package middleware calls of a store.
+// storeCalls are the functions that package middleware calls.
 type storeCalls interface {
 	Lookup(ctx context.Context, token string) (sessile.Session, bridge.Found, error)
 	Renew(ctx context.Context, id sessile.ID, announced bool) (sessile.Session, error)
@@ -27,7 +27,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestLookupReportsWhatIsDue: an access, and one that is announced to the client.
+// TestLookupReportsWhatIsDue: an access, and an announced access.
 func TestLookupReportsWhatIsDue(t *testing.T) {
 	clock := behaviour.NewClock()
 	s := openIn(t, sessile.WithClock(sessile.Config{}, clock.Now))

@@ -63,10 +63,10 @@ func TestFingerprintTellsDevicesApart(t *testing.T) { // S41
 	}
 }
 
-// The scheme is in the hash: if this changes, every session of an application
-// that rejects a mismatch ends with the update. Then it is scheme 2.
+// The version of the scheme is part of the hash. If this test fails, every session of an
+// application that rejects mismatches ends with the update. Then make it scheme 2.
 func TestFingerprintSchemeIsFrozen(t *testing.T) { // S41
-	// Each of 1, Firefox, Windows, desktop, de behind its length in two bytes.
+	// The parts 1, Firefox, Windows, desktop and de, each after its length in two bytes.
 	const want = "015afe19955c27fede996d397af55d6439259e31a06ce35acc306c153289377b"
 	if got := fingerprint(firefox140, "de-DE"); got != want {
 		t.Errorf("fingerprint is %s, want %s", got, want)

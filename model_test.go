@@ -27,7 +27,7 @@ var (
 	modelJobs  = flag.Int("model.jobs", 1, "how often -rapid.checks sequences are made, all at once")
 )
 
-// step is one step of a sequence: who does what to which session.
+// step is one step of a sequence: an action on a session.
 type step struct {
 	Do   string
 	Who  int
@@ -35,8 +35,8 @@ type step struct {
 	N    int
 }
 
-// steps are what a sequence is drawn from. What is listed more often is drawn more
-// often. Shrinking replaces a step by the first one, which does nothing.
+// steps are the steps to draw from. A step that is listed more often is drawn more often. Shrinking
+// replaces a step with the first one, which does nothing.
 func steps() []string {
 	return []string{
 		"nothing",
@@ -97,7 +97,7 @@ func (s *scenario) close() {
 	}
 }
 
-// do does one step.
+// do executes one step.
 func (s *scenario) do(d step) {
 	c := s.clients[d.Who]
 	switch d.Do {
@@ -142,7 +142,7 @@ func (s *scenario) do(d step) {
 	}
 }
 
-// disturb is what happens to the store and its disk.
+// disturb does something to the store and its disk.
 func (s *scenario) disturb(d step) {
 	switch d.Do {
 	case "break":
@@ -175,7 +175,7 @@ func (s *scenario) faulty(yes bool) {
 	}
 }
 
-// repair repairs the disk; the store must recover by itself.
+// repair repairs the disk. The store must recover by itself.
 func (s *scenario) repair() {
 	s.vfs.Set(nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -192,18 +192,18 @@ func (s *scenario) tell(lossy bool) {
 	}
 }
 
-// crash goes on with the files as a killed process leaves them.
+// crash continues with the files that a killed process leaves.
 func (s *scenario) crash() {
 	s.crashes++
 	next := filepath.Join(filepath.Dir(s.path), "crashed"+strconv.Itoa(s.crashes))
 	if err := harness.Copy(s.path, next); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.clients[0].Faulty { // what was promised to be retried died with the process
+	if s.clients[0].Faulty { // retries die with the process
 		s.when = ledger.Crashed
 	}
 	s.vfs.Set(nil)
-	_ = s.store.Close() // what it writes now is in the old file
+	_ = s.store.Close() // writes now go to the old file
 	s.path = next
 	s.faulty(false)
 	s.open()
@@ -217,7 +217,7 @@ func (s *scenario) check(when string) {
 	}
 }
 
-// follow does a sequence in a bubble and returns the promises that were broken.
+// follow executes a sequence in a bubble and returns the broken promises.
 func follow(t *testing.T, vfs *faultvfs.VFS, hot int, list []step, wrap func(*sqlite.DB) persist.Backend) []ledger.Violation {
 	t.Helper()
 	dir, err := harness.Dir()
@@ -250,10 +250,10 @@ func follow(t *testing.T, vfs *faultvfs.VFS, hot int, list []step, wrap func(*sq
 	return s.found
 }
 
-// TestModelHoldsForAnySequence: logins, changes, rotations and log-outs of two
-// users in any order, with a hot set of a few, a disk that breaks and is repaired,
-// crashes, restarts and a clock that jumps; what was promised is the model.
-// Longer: -rapid.checks=50000 -model.jobs=2 -model.steps=100.
+// TestModelHoldsForAnySequence: two users log in, change, rotate and log out in any order. Memory
+// holds a few sessions, the disk breaks and recovers, and there are crashes, restarts and clock
+// jumps. The model is what the store promised. A longer run: -rapid.checks=50000 -model.jobs=2
+// -model.steps=100.
 func TestModelHoldsForAnySequence(t *testing.T) {
 	var n atomic.Int64
 	t.Run("sequences", func(t *testing.T) {

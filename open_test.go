@@ -14,8 +14,8 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// TestOpenOfALockedFileIsRefusedAtOnce: R16, D24, D16: while another process has the lock a
-// store is refused at once, and it is opened when the lock is free.
+// TestOpenOfALockedFileIsRefusedAtOnce: while another process holds the lock, Open fails at once.
+// When the lock is free, Open succeeds (R16, D16, D24).
 func TestOpenOfALockedFileIsRefusedAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	lock, err := os.Create(path + ".lock")

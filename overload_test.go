@@ -11,8 +11,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// TestOverloadBoundsHoldWhileTheDiskIsDown: D13, D14, S30. At the bound touches are dropped, what
-// would grow waits and is refused, reads go on, and a logout is never refused.
+// TestOverloadBoundsHoldWhileTheDiskIsDown: at the limit the store drops touches, makes growing
+// calls wait and then refuses them, serves reads, and never refuses a logout (D13, D14, S30).
 func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{MaxPending: 10, CacheSize: 100, MaxSessionsPerUser: sessile.NoSessionLimit})
@@ -72,7 +72,7 @@ func TestOverloadBoundsHoldWhileTheDiskIsDown(t *testing.T) {
 	})
 }
 
-// TestOverloadEndsOnlyWithRoomToSpare: D14: it does not flutter at the bound.
+// TestOverloadEndsOnlyWithRoomToSpare: the state does not flap at the limit (D14).
 func TestOverloadEndsOnlyWithRoomToSpare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{MaxPending: 20, BatchSize: 1, CacheSize: 100, MaxSessionsPerUser: sessile.NoSessionLimit})
@@ -99,7 +99,7 @@ func TestOverloadEndsOnlyWithRoomToSpare(t *testing.T) {
 			t.Errorf("%v, %q", h.State, h.Reason)
 		}
 		x := sessions[0].ID()
-		for range 2 { // one commit makes room for one: not enough to open
+		for range 2 { // one commit makes room for one change: not enough
 			allow <- struct{}{}
 			if _, err := s.Update(within(t), x, set); !errors.Is(err, sessile.ErrOverloaded) {
 				t.Fatalf("the gate is open after one commit: %v", err)

@@ -20,7 +20,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// TestReadThatReachesTheDiskAfterCloseReturns: Close has given up waiting for it.
+// TestReadThatReachesTheDiskAfterCloseReturns: Close gave up waiting for the read.
 func TestReadThatReachesTheDiskAfterCloseReturns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestReadThatReachesTheDiskAfterCloseReturns(t *testing.T) {
 	})
 }
 
-// TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired: the read takes until the row has
+// TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired: the read takes until the old row has
 // expired.
 func TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired(t *testing.T) {
 	clock := behaviour.NewClock()
@@ -76,7 +76,7 @@ func TestReadOfASessionThatIsRenewedMeanwhileIsNotExpired(t *testing.T) {
 	}
 }
 
-// TestReadWorksAfterAPanicOfTheBackend: net/http recovers, and the next read is not blocked.
+// TestReadWorksAfterAPanicOfTheBackend: net/http recovers, and the next read does not block.
 func TestReadWorksAfterAPanicOfTheBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{CacheSize: 1})
@@ -95,9 +95,11 @@ func TestReadWorksAfterAPanicOfTheBackend(t *testing.T) {
 	})
 }
 
-// TestReadThatRacesADestroyDoesNotReviveTheSession forces the interleaving: the
-// row is read, the session destroyed and its deletion committed, and only then
-// does the read come back (S32, D7).
+// TestReadThatRacesADestroyDoesNotReviveTheSession forces this order (S32, D7):
+//
+//  1. A read reads the row.
+//  2. The session is destroyed, and its deletion is committed.
+//  3. The read returns.
 func TestReadThatRacesADestroyDoesNotReviveTheSession(t *testing.T) {
 	ends := map[string]func(*sessile.Store, sessile.Session) error{
 		"destroy": func(s *sessile.Store, x sessile.Session) error { return s.Destroy(t.Context(), x.ID()) },
@@ -132,7 +134,7 @@ func TestReadThatRacesADestroyDoesNotReviveTheSession(t *testing.T) {
 	}
 }
 
-// TestReadFromMemoryAllocatesNothing is the ceiling of the hot path, by token and by its text.
+// TestReadFromMemoryAllocatesNothing covers the hot path, by token and by its text.
 func TestReadFromMemoryAllocatesNothing(t *testing.T) {
 	s := openIn(t, sessile.Config{})
 	_, tok := login(t, s, "ann")
@@ -151,8 +153,8 @@ func TestReadFromMemoryAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestReadFromDiskEndsWithItsContext although the disk does not answer (I9); whoever
-// else waits for the same reads again.
+// TestReadFromDiskEndsWithItsContext: it ends although the disk does not answer. Others that wait
+// for the same session read again (I9).
 func TestReadFromDiskEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := hookedFile(t, sessile.Config{})
@@ -172,9 +174,9 @@ func TestReadFromDiskEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestReadByTokenOfUnknownTokensLeavesNothing: R23, S6, S8, A9. A flood of tokens that nobody was given
-// leaves no row and no entry, and pushes nobody out of memory. Those that the store
-// has not made, which is all that a stranger can make up, do not come to the disk.
+// TestReadByTokenOfUnknownTokensLeavesNothing: a flood of unknown tokens leaves no row and no
+// entry, and evicts nobody from memory. Tokens that the store did not make do not reach the disk; a
+// stranger can make no others (R23, S6, S8, A9).
 func TestReadByTokenOfUnknownTokensLeavesNothing(t *testing.T) {
 	s, err := sessile.Open(t.Context(), sessile.Config{Path: filepath.Join(t.TempDir(), "s.db"), CacheSize: 10})
 	if err != nil {
@@ -220,7 +222,8 @@ func TestReadByTokenOfUnknownTokensLeavesNothing(t *testing.T) {
 
 var strangers = flag.Int("strangers", 20_000, "unknown tokens that are presented")
 
-// TestReadOfDamagedDataIsErrCorrupt, not half way through a request. The others are left in peace.
+// TestReadOfDamagedDataIsErrCorrupt: the error comes from the read, and other sessions are not
+// affected.
 func TestReadOfDamagedDataIsErrCorrupt(t *testing.T) { // D28
 	for _, damage := range []string{``, `{"a":`, `[]`, `null`, "{\"a\":\"\x01\"}"} {
 		s, g := hookedFile(t, sessile.Config{})
@@ -248,10 +251,9 @@ func TestReadOfDamagedDataIsErrCorrupt(t *testing.T) { // D28
 	}
 }
 
-// A session that says that it was created, used or proven in the future, because a
-// clock was ahead or another hand wrote its row, lives no longer than its own lifetimes
-// from when it is first read, however it is read and however often the process begins
-// anew; and its proof of identity does not count.
+// A row may have times in the future, because a clock was ahead or somebody else wrote the row.
+// Such a session lives no longer than its own lifetimes from its first read, whichever call reads
+// it and however often the process restarts. Its authentication does not count.
 func TestReadOfASessionFromTheFutureLimitsItsLifetimes(t *testing.T) {
 	ways := map[string]func(*sessile.Store, sessile.ID, sessile.Token) (sessile.Session, error){
 		"by token": func(s *sessile.Store, _ sessile.ID, tok sessile.Token) (sessile.Session, error) {
@@ -311,8 +313,8 @@ func TestReadOfASessionFromTheFutureLimitsItsLifetimes(t *testing.T) {
 	}
 }
 
-// TestReadByTokenLooksUpTheHash: A7, S4: what is looked up is the SHA-256 of the token, so
-// the time of a lookup tells nothing of how much of a guess was right.
+// TestReadByTokenLooksUpTheHash: the lookup uses the SHA-256 of the token, so its duration does not
+// reveal how much of a guess was right (A7, S4).
 func TestReadByTokenLooksUpTheHash(t *testing.T) {
 	s, g := hookedFile(t, sessile.Config{})
 	_, tok := login(t, s, "ann")

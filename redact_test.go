@@ -24,8 +24,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// A secret of a session, and how it would look in the ways that something prints:
-// every verb's form of its bytes, base64, and its plain text.
+// A secret of a session, and the forms in which it could be printed: the bytes with every verb,
+// base64, and plain text.
 type secret struct{ needles []string }
 
 func secretOf(raw []byte, texts ...string) secret {
@@ -55,8 +55,8 @@ func (s secret) in(output string) bool {
 	return slices.ContainsFunc(s.needles, func(n string) bool { return strings.Contains(output, n) })
 }
 
-// verbs are all that fmt has and all that it does not have, with every flag, but
-// for %T, which prints a type, and %p, which no type can answer.
+// verbs are all verbs of fmt and some others, with every flag. %T prints a type and %p asks no
+// method, so they are left out.
 func verbs() []string {
 	var all []string
 	for c := 'A'; c <= 'z'; c++ {
@@ -70,7 +70,7 @@ func verbs() []string {
 	return append(all, "%!", "%[1]v%[1]d", "no verb at all")
 }
 
-// ways are all the ways in which a value may get into a log or an answer.
+// ways are all ways in which a value may get into a log or a response.
 func ways() map[string]func(v any) string {
 	all := map[string]func(v any) string{
 		"fmt.Sprint":   func(v any) string { return fmt.Sprint(v) },
@@ -101,7 +101,7 @@ func ways() map[string]func(v any) string {
 	return all
 }
 
-// encodingWays are those in which a type may be meant to show its content.
+// encodingWays are the ways by which a type may show its content on purpose.
 func encodingWays() map[string]func(v any) string {
 	return map[string]func(v any) string{
 		"encoding/json": func(v any) string { b, err := json.Marshal(v); return string(b) + fmt.Sprint(err) },
@@ -187,7 +187,7 @@ func zapWays() map[string]func(v any) string {
 	}
 }
 
-// shapes are the places in which a value may hide.
+// shapes are the places in which a value can hide.
 func shapes[T any](v T) map[string]any {
 	type holder struct {
 		Name string
@@ -210,7 +210,7 @@ func shapes[T any](v T) map[string]any {
 	}
 }
 
-// leaks are the ways and shapes that show the secret, but for those to skip.
+// leaks returns the ways and shapes that show the secret, except those to skip.
 func leaks[T any](v T, s secret, skip func(way, shape string) bool) map[string]string {
 	found := map[string]string{}
 	for shape, x := range shapes(v) {
@@ -240,7 +240,7 @@ func tokenSecret(tok sessile.Token) secret {
 
 const marker = "Marker-e2b7c0ffee-of-secret-data"
 
-// hiddenToken is always the same, so that its bytes look the same in every run.
+// hiddenToken is always the same, so that every run prints the same bytes.
 func hiddenToken(tb testing.TB) sessile.Token {
 	tb.Helper()
 	entropy := sha256.Sum256([]byte(marker))
@@ -279,7 +279,7 @@ func TestTokenNeverShows(t *testing.T) { // S4, S49, A12
 	}
 	for name, way := range ways() {
 		if strings.HasSuffix(name, "w") && strings.HasPrefix(name, "fmt %") {
-			continue // asks nobody: an address
+			continue // calls no method: an address
 		}
 		if out := way(tok); !strings.Contains(out, "****") {
 			t.Errorf("%s does not tell that something is hidden: %s", name, out)
@@ -287,8 +287,8 @@ func TestTokenNeverShows(t *testing.T) { // S4, S49, A12
 	}
 }
 
-// TestSessionNeverShowsDataOrFingerprint: not even for %w and %p, and below a nested pointer,
-// where fmt asks no method.
+// TestSessionNeverShowsDataOrFingerprint includes %w, %p and nested pointers, where fmt calls no
+// method.
 func TestSessionNeverShowsDataOrFingerprint(t *testing.T) { // S49
 	s := someSession(t)
 	expectNone(t, leaks(s, markerSecret(), nil))
@@ -302,8 +302,8 @@ func TestSessionNeverShowsDataOrFingerprint(t *testing.T) { // S49
 	}
 }
 
-// TestSessionInAnUnexportedFieldDoesNotShowItsData through any verb, and its fingerprint
-// through no verb that pointers have: with others fmt follows the pointer.
+// TestSessionInAnUnexportedFieldDoesNotShowItsData checks every verb for the data. It checks the
+// fingerprint for the verbs that pointers have, because with other verbs fmt follows the pointer.
 func TestSessionInAnUnexportedFieldDoesNotShowItsData(t *testing.T) { // S49
 	type holder struct{ s sessile.Session }
 	s := someSession(t)
@@ -316,8 +316,8 @@ func TestSessionInAnUnexportedFieldDoesNotShowItsData(t *testing.T) { // S49
 
 func TestDataAndChangesShowTheirSizeOnly(t *testing.T) { // S49
 	d := someSession(t).Data()
-	// JSON is how data is passed on. What finds no method on a slice or a struct
-	// encodes it by reflection and so asks for JSON: log sessions, not their data.
+	// Data encodes to JSON on purpose. A logger that finds no method on a slice or a struct encodes it
+	// by reflection, and so writes the JSON. Log sessions instead of their data.
 	asks := slices.Collect(maps.Keys(encodingWays()))
 	expectNone(t, leaks(d, markerSecret(), func(way, shape string) bool {
 		reflects := strings.HasPrefix(way, "zap") || strings.HasPrefix(way, "sugared") || strings.HasPrefix(way, "slog")
@@ -331,8 +331,8 @@ func TestDataAndChangesShowTheirSizeOnly(t *testing.T) { // S49
 	}
 }
 
-// bare and friends are what the types above must not be: the control shows that
-// every way and every shape would have been found out.
+// bare and the following types are negative controls: they show that every way and every shape
+// would be found.
 type (
 	bare         struct{ Raw [35]byte }
 	bareText     struct{ Text string }
@@ -369,7 +369,7 @@ func TestRedactNoticesATypeThatIsNotRedacted(t *testing.T) {
 	}
 }
 
-// Where fmt asks no method, a token is an address; of %p, go vet knows.
+// Where fmt calls no method, a token prints as an address. go vet reports %p.
 func TestTokenDoesNotShowWhereFmtAsksNobody(t *testing.T) {
 	tok := hiddenToken(t)
 	hidden := tokenSecret(tok)
@@ -388,7 +388,7 @@ func TestTokenDoesNotShowWhereFmtAsksNobody(t *testing.T) {
 			}
 		}
 	}
-	// The control: without the function the bytes are found, by address too.
+	// The negative control: without the function, fmt prints the bytes, also behind a pointer.
 	type bareHolder struct {
 		raw [35]byte
 		ptr *[35]byte
@@ -402,7 +402,7 @@ func TestTokenDoesNotShowWhereFmtAsksNobody(t *testing.T) {
 	}
 }
 
-// Data in an unexported field is an address for %v; it is not a secret that opens something.
+// Data in an unexported field prints as an address with %v. It does not open a session.
 func TestDataDoesNotShowInAnUnexportedField(t *testing.T) {
 	d := someSession(t).Data()
 	type holder struct{ d sessile.Data }

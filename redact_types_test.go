@@ -14,8 +14,8 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// secretives are the structs that can carry data, a fingerprint or a token in an
-// exported field. The test below looks for one that is missing.
+// secretives are the structs that can carry data, a fingerprint or a token in an exported field.
+// The test below finds one that is missing.
 func secretives() map[string]func(t *testing.T) map[string]string {
 	return map[string]func(t *testing.T) map[string]string{
 		"NewSession": leaksOf[sessile.NewSession], "Meta": leaksOf[sessile.Meta],
@@ -23,9 +23,8 @@ func secretives() map[string]func(t *testing.T) map[string]string {
 	}
 }
 
-// leaksOf fills whatever of T is secret, and looks for it everywhere. Where fmt asks
-// no method (%w, and below a nested pointer with a verb that pointers do not have) it
-// prints what an exported field holds.
+// leaksOf fills the secret fields of T and searches all output for them. Where fmt calls no method
+// (%w, and nested pointers with verbs that pointers lack), it prints exported fields.
 func leaksOf[T any](t *testing.T) map[string]string {
 	t.Helper()
 	var v T
@@ -40,7 +39,7 @@ func leaksOf[T any](t *testing.T) map[string]string {
 	})
 }
 
-// fill puts the marker wherever a struct can hold a secret, and returns in how many places.
+// fill puts the marker wherever a struct can hold a secret, and returns the number of places.
 func fill(t *testing.T, v reflect.Value) (n int) {
 	t.Helper()
 	for i := range v.NumField() {
@@ -85,7 +84,7 @@ func TestRedactHidesDataAndTokensInEveryType(t *testing.T) { // S49
 	}
 }
 
-// A struct that is added with such a field must be in the table.
+// A new struct with such a field must be in the table.
 func TestRedactTestsEveryTypeThatCarriesASecret(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

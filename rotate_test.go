@@ -54,7 +54,7 @@ func TestRotateOfUnknownOutcomeKeepsTheTokenBeforeDeadAfterRecovery(t *testing.T
 	}
 }
 
-// TestRotateGraceThatEndedStaysOverAfterAnEviction: the note that the new token was seen
+// TestRotateGraceThatEndedStaysOverAfterAnEviction: the note that the new token was presented still
 // waits for the disk.
 func TestRotateGraceThatEndedStaysOverAfterAnEviction(t *testing.T) {
 	clock := behaviour.NewClock()
@@ -78,7 +78,7 @@ func TestRotateGraceThatEndedStaysOverAfterAnEviction(t *testing.T) {
 	}
 }
 
-// TestRotateOfUnknownOutcomeHandsOutNothing: the old token stays dead (D9, I2).
+// TestRotateOfUnknownOutcomeHandsOutNothing: the old token stays invalid (D9, I2).
 func TestRotateOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	s, g := hookedFile(t, sessile.Config{})
 	x, tok := login(t, s, "ann")
@@ -130,7 +130,7 @@ func TestRotateInParallelLeavesOneToken(t *testing.T) {
 	}
 }
 
-// The token before the current one has no longer grace than the configuration's.
+// The previous token has no longer grace than the configuration allows.
 func TestRotateGraceFromTheFutureIsNoLongerThanAGrace(t *testing.T) {
 	r := newRestarts(t, sessile.Config{})
 	r.forgets = true

@@ -14,8 +14,8 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// TestSecretsAreNotInFilesLogsOrErrors greps the files, a backup, the log and the errors
-// for tokens, and after the end of their sessions for data (S4, A12, A27, R22).
+// TestSecretsAreNotInFilesLogsOrErrors searches the files, a backup, the log and the errors for
+// tokens, and for data after its session has ended (S4, A12, A27, R22).
 func TestSecretsAreNotInFilesLogsOrErrors(t *testing.T) {
 	const sessions = 200
 	old := umask(0)

@@ -16,7 +16,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// fullRecord is a record in which nothing is zero, always with the same ID.
+// fullRecord returns a record without zero fields, always with the same ID.
 func fullRecord(tb testing.TB) persist.Record {
 	tb.Helper()
 	at := func(hours int) int64 { return someTime.Add(time.Duration(hours) * time.Hour).UnixMicro() }
@@ -73,7 +73,7 @@ func TestSessionTimesAreZeroWhereThereIsNone(t *testing.T) {
 	}
 }
 
-// TestSessionZeroIsNoSession: every method is safe, and answers with nothing.
+// TestSessionZeroIsNoSession: every method is safe and returns a zero value.
 func TestSessionZeroIsNoSession(t *testing.T) {
 	zero := reflect.ValueOf(sessile.Session{})
 	niladic := 0

@@ -25,7 +25,7 @@ func TestStatsAreNumbersOnly(t *testing.T) { // S4: no token in a metric
 	numbersOnly(t, reflect.TypeFor[sessile.Stats]())
 }
 
-// numbersOnly checks the fields of a struct, and those of the structs and arrays in it.
+// numbersOnly checks the fields of a struct, including nested structs and arrays.
 func numbersOnly(t *testing.T, s reflect.Type) {
 	t.Helper()
 	for f := range s.Fields() {

@@ -17,7 +17,7 @@ func TestSyncWaitsForAnItemThatTheDiskRefused(t *testing.T) {
 		s, h := hookedMemory(t, sessile.Config{BatchInterval: 200 * time.Millisecond})
 		x, _ := login(t, s, "u")
 		refusals, refused := 0, false
-		h.Set(persisttest.Hooks{ // one item alone cannot be done, three times
+		h.Set(persisttest.Hooks{ // one item fails alone, three times
 			Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
 				if refused = len(c.Batch.Writes) == 1 && refusals < 3; refused {
 					refusals++
@@ -41,8 +41,8 @@ func TestSyncWaitsForAnItemThatTheDiskRefused(t *testing.T) {
 	})
 }
 
-// TestSyncMakesEverythingBeforeItDurable: D18, D12: what was acknowledged before it is on disk when it
-// returns, in its newest version, however often the disk failed meanwhile.
+// TestSyncMakesEverythingBeforeItDurable: when Sync returns, everything acknowledged before is on
+// disk in its newest version, however often the disk failed meanwhile (D12, D18).
 func TestSyncMakesEverythingBeforeItDurable(t *testing.T) {
 	s, g := hookedFile(t, sessile.Config{BatchInterval: time.Millisecond})
 	var commits atomic.Int32

@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// TestTouchToAFarExpiryKeepsTheLoopIdle: centuries do not overflow the timer.
+// TestTouchToAFarExpiryKeepsTheLoopIdle: an expiry in centuries does not overflow the timer.
 func TestTouchToAFarExpiryKeepsTheLoopIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64

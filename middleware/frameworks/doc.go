@@ -1,3 +1,2 @@
-// Package frameworks holds the README of its directory to the code; see there. It
-// has tests only.
+// Package frameworks tests the code in the README of its directory. It contains only tests.
 package frameworks

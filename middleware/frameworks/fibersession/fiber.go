@@ -8,15 +8,15 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Middleware gives the handlers after it the session of each request: get it with
-// [middleware.From] of c.Context(). Put it after Fiber's recover, so that a handler
-// which panics commits nothing.
+// Middleware gives the handlers after it the session of each request. They get it with
+// [middleware.From] of c.Context(). Put it after Fiber's recover, so that a handler that panics
+// commits nothing.
 func Middleware(m *middleware.Sessions) fiber.Handler { return Guard(m.Handler) }
 
-// Guard makes a Fiber handler of net/http middleware that looks at a request,
-// answers it itself or lets it through, and adds to the header: of
-// [middleware.RequireUser], for example, or of [http.CrossOriginProtection]. It does
-// not see the bodies of request and response, and cannot stream.
+// Guard makes a Fiber handler from net/http middleware that decides by the head of a request, such
+// as [middleware.RequireUser] and [http.CrossOriginProtection]. The middleware may answer by
+// itself, let the request through, and add headers. It sees neither the body of the request nor
+// that of the response, and cannot stream.
 func Guard(mw func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		r, err := request(c)

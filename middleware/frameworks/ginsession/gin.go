@@ -8,19 +8,17 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Middleware gives the handlers after it the session of each request: get it with
-// [middleware.FromRequest] of c.Request. Put it after gin.Recovery, so that a
-// handler which panics commits nothing.
+// Middleware gives the handlers after it the session of each request. They get it with
+// [middleware.FromRequest] of c.Request. Put it after gin.Recovery, so that a handler that panics
+// commits nothing.
 func Middleware(m *middleware.Sessions) gin.HandlerFunc { return Wrap(m.Handler) }
 
-// Wrap makes a Gin handler of net/http middleware, for example of
-// [middleware.RequireUser]. If the middleware answers itself, no handler after it
-// runs. What it wraps around the writer sees the response as net/http would tell
-// it: the status when it is sent, then the body.
+// Wrap makes a Gin handler from net/http middleware, such as [middleware.RequireUser]. If the
+// middleware answers itself, no handler after it runs. A writer that the middleware wraps sees the
+// response as under net/http: first the status, then the body.
 //
-// The request that the middleware has made of c.Request stays in c, so that an
-// access log sees it; its writer does not, so that what answers after it, or after a
-// panic, writes past it.
+// The middleware's request stays in c, so that an access log sees it. Its writer does not stay:
+// what answers after it, or after a panic, bypasses it.
 func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		outer, called := c.Writer, false

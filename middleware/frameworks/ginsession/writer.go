@@ -9,10 +9,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// writer is Gin's writer with a middleware's in front. Everything that sends
-// something goes through the middleware's, which ends in Gin's; and so Gin's knows
-// status and size, and is asked for all else. WriteHeader is Gin's too: it only
-// notes the status, and a handler may change its mind until the header is sent.
+// writer is Gin's writer behind a middleware's. Everything that sends something goes through the
+// middleware's writer, which ends in Gin's, so Gin's knows the status and the size and answers
+// every query. WriteHeader stays Gin's: it only notes the status, and a handler may change the
+// status until the header is sent.
 type writer struct {
 	gin.ResponseWriter
 	inner http.ResponseWriter // the middleware's
@@ -39,17 +39,16 @@ func (w *writer) WriteString(s string) (int, error) {
 	return io.WriteString(w.inner, s)
 }
 
-// Flush sends the header and what is buffered.
+// Flush sends the header and the buffered body.
 func (w *writer) Flush() {
 	w.WriteHeaderNow()
-	_ = http.NewResponseController(w.inner).Flush() // Gin's Flush tells nothing either
+	_ = http.NewResponseController(w.inner).Flush() // Gin's Flush returns no error either
 }
 
-// Hijack takes the connection over. The header is the caller's then, but the
-// middleware hears of it.
+// Hijack takes over the connection and tells the middleware. The caller writes the header then.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.inner).Hijack()
 }
 
-// Unwrap leads http.ResponseController to the connection.
+// Unwrap gives http.ResponseController the inner writer.
 func (w *writer) Unwrap() http.ResponseWriter { return w.inner }
