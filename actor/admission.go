@@ -226,7 +226,7 @@ func awaited(op operation) bool { return !isBulk(op) && !op.state().background }
 // waiters are calls that wait for the same thing, in the order in which they came. A call
 // waits in one place at most, and leaves it at once when its caller gives up, in constant
 // time. So memory does not grow with abandoned calls while a disk hangs: 300,000 of them once
-// held 247 MB.
+// held 247 MB. A call knows the address of its place, so waiters must not be copied.
 type waiters struct {
 	first, last *call
 	n           int

@@ -36,6 +36,7 @@ func (m reset) handle(c *core) {
 // handle has the sessions yield that another node has changed. A row of theirs that is being
 // read may be from before that change.
 func (m invalidate) handle(c *core) {
+	c.loads.hear(m.events) // first: those who yield read what is newer
 	for _, ev := range m.events {
 		switch ev.Kind {
 		case persist.EventSessionChanged:
@@ -50,7 +51,6 @@ func (m invalidate) handle(c *core) {
 			}
 		}
 	}
-	c.loads.hear(m.events)
 	c.markBatchStale()
 }
 
@@ -103,29 +103,30 @@ func (c *core) yield(e *entry) {
 		c.drop(e, persist.ErrNotFound)
 		return
 	}
-	again := c.takeOut(e)
+	var again waiters
+	c.takeOut(e, &again)
 	c.runAgain(&again)
 }
 
-// takeOut is yield, and returns the callers that have to begin anew.
-func (c *core) takeOut(e *entry) (again waiters) {
+// takeOut is yield, and has the callers that have to begin anew wait in again.
+func (c *core) takeOut(e *entry, again *waiters) {
 	id := persist.ID(e.ID())
 	c.hot.Remove(e)
 	if w := c.watched.byID[id]; w != nil && w.entry == e {
 		c.rereadOne(w)
 	}
 	if d := c.dirty[id]; d != nil {
-		d.wait.moveTo(&again)
+		d.wait.moveTo(again)
 		c.clean(d)
 	}
-	return again
 }
 
 // replace has a session yield to the row that was just read. The row keeps an access that
 // memory alone knows of.
 func (c *core) replace(e *entry, r persist.Record, v *View, moved bool) *entry {
 	old, unwritten := e.Value(), c.dirty[r.ID] != nil
-	again := c.takeOut(e)
+	var again waiters
+	c.takeOut(e, &again)
 	e = c.install(r, v, moved)
 	if unwritten && old.LastActive > v.LastActive {
 		n := *v

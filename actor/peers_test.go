@@ -140,6 +140,61 @@ func TestUpdateInFlightIsAnsweredThoughItsSessionHasYielded(t *testing.T) {
 	equal(t, "read after that", string(g.find(rec.Hash).view.Doc.JSON()), `{"k":1}`)
 }
 
+// TestUpdatesThatWaitInLineAreWrittenThoughTheirSessionYields: one is in flight, and two wait for the next batch.
+func TestUpdatesThatWaitInLineAreWrittenThoughTheirSessionYields(t *testing.T) {
+	for name, news := range map[string]func(persist.ID) message{
+		"a change by another node": func(id persist.ID) message {
+			return invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: id}}}
+		},
+		"a reset": func(persist.ID) message { return reset{reason: "test"} },
+	} {
+		g := shared(t)
+		rec := g.create("u")
+		calls := []*updateCommand{g.update(rec.ID, "1"), g.update(rec.ID, "2"), g.update(rec.ID, "3")}
+		for i, x := range calls {
+			x.changes[0].Key = string(rune('a' + i))
+			g.waits(g.do(x), x)
+		}
+		answered := g.serve(g.do(news(rec.ID)))
+		for _, x := range calls {
+			equal(t, name+": answered", answered[x.base()], true)
+			equal(t, name+": error", x.err, nil)
+		}
+		row, err := g.disk.ByID(t.Context(), rec.ID)
+		equal(t, name+": stored", string(row.Data), `{"a":1,"b":2,"c":3}`)
+		equal(t, name+": error", err, nil)
+		equal(t, name+": idle", g.c.idle(), true)
+	}
+}
+
+// serve does what the core asks for, until it asks for nothing more: it commits batches and reads sessions. It returns the
+// calls that were answered.
+func (g *harness) serve(out *effects) map[*call]bool {
+	g.Helper()
+	answered := make(map[*call]bool)
+	var loads []*load
+	for {
+		for _, r := range out.replies {
+			if r.load != nil {
+				loads = append(loads, r.load)
+			} else {
+				answered[r.call] = true
+			}
+		}
+		switch {
+		case g.batch != nil:
+			out = g.settle()
+		case len(loads) > 0:
+			l := loads[0]
+			loads = loads[1:]
+			row, err := g.disk.ByID(g.Context(), l.id)
+			out = g.do(&loaded{load: l, record: row, err: err})
+		default:
+			return answered
+		}
+	}
+}
+
 // conflict settles the batch in flight as if another node had written its session before.
 func (g *harness) conflict() *effects {
 	g.batch = nil
