@@ -60,14 +60,14 @@ func (y *toy) begin(v *visit, user string) {
 	y.put(v.token, v.row.clone())
 }
 
-// blank is a row without a user.
+// blank returns a row without a user.
 func (y *toy) blank() *row {
 	y.made++
 	now := time.Now()
 	return &row{id: fmt.Sprintf("id%05d", y.made), data: map[string]string{}, created: now, expires: now.Add(y.cfg.TTL)}
 }
 
-// of are a user's sessions, the oldest first.
+// of returns a user's sessions, the oldest first.
 func (y *toy) of(user string) []*row {
 	var list []*row
 	for _, r := range y.memory {
@@ -103,7 +103,7 @@ func (y *toy) logout(r *http.Request) error {
 	return nil
 }
 
-// tell calls the listener, and reports whether it returned.
+// tell calls the listener and reports whether it returned.
 func (y *toy) tell() (ok bool) {
 	defer func() { ok = recover() == nil }()
 	if y.hears != nil {
@@ -200,7 +200,7 @@ func (y *toy) revoke(r *http.Request, id string) error {
 	return nil
 }
 
-// address trusts the proxies of 10.0.0.0/8, as the test's options do.
+// address trusts the proxies of 10.0.0.0/8, like the options of the test.
 func (y *toy) address(r *http.Request) string {
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	if y.leftmost {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// faults are those of the advisories, one each.
+// faults are the faults of the advisories.
 type faults struct {
 	upserts, memoryOnlyLogout, clientOnlyLogout, listenerFirst, endsForeign                bool
 	adopts, tokenInQuery, counts, keepsToken, firstCookieOnly, pathTokens, unbounded       bool
@@ -25,7 +25,7 @@ type faults struct {
 	renewsForever, cleanerOnly, trustsHalfLogin, pools, cachesPrivileges, leftmost         bool
 }
 
-// String names the faults that there are.
+// String names the faults that are set.
 func (f faults) String() string {
 	var names []string
 	v := reflect.ValueOf(f)
@@ -37,7 +37,7 @@ func (f faults) String() string {
 	return cmp.Or(strings.Join(names, ","), "none")
 }
 
-// toy is a session library of a page, with the faults that it is given.
+// toy is a small session library with the faults that it is given.
 type toy struct {
 	setting
 	faults
@@ -61,7 +61,7 @@ type row struct {
 	created, expires time.Time
 }
 
-// replacement is what is known of a token that was replaced.
+// replacement describes a token that was replaced.
 type replacement struct {
 	id string // of its session
 	at time.Time
@@ -111,7 +111,7 @@ func (y *toy) wrap(app func(*http.Request) string) http.Handler {
 
 func (y *toy) visit(r *http.Request) *visit { return r.Context().Value(y).(*visit) }
 
-// mint makes a token.
+// mint returns a new token.
 func (y *toy) mint() string {
 	y.minted++
 	if y.counts {
@@ -122,7 +122,7 @@ func (y *toy) mint() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// key is where a token's row is.
+// key returns where a token's row is stored.
 func (y *toy) key(token string) string {
 	if y.pathTokens {
 		token = strings.Trim(path.Clean("/" + token)[1:], `"`)
@@ -134,7 +134,7 @@ func (y *toy) key(token string) string {
 	return string(h[:])
 }
 
-// presented are the tokens of a request.
+// presented returns the tokens of a request.
 func (y *toy) presented(r *http.Request) []string {
 	var all []string
 	for _, line := range r.Header["Cookie"] {
@@ -188,7 +188,7 @@ func (y *toy) load(r *http.Request) *visit {
 	return v
 }
 
-// open finds the active session of a token, and renews it.
+// open returns the active session of a token, and renews it.
 func (y *toy) open(token string) *row {
 	y.looked++
 	r := y.memory[y.key(token)]
@@ -214,7 +214,7 @@ func (y *toy) open(token string) *row {
 	return r
 }
 
-// replayed ends the session of a token that was replaced long ago and comes back.
+// replayed ends the session of a replaced token that comes back late.
 func (y *toy) replayed(token string) {
 	if p, ok := y.past[y.key(token)]; ok && time.Since(p.at) > time.Minute && !y.replayIsNothing {
 		y.end(func(r *row) bool { return r.id == p.id })

@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// What the cookie says, what is read of it, and what caches are told.
+// Advisories about the cookie's form, the parsing of cookies, and caches.
 
 func TestCVE_2023_30861_EveryAccessVaries(t *testing.T) { // A13 (with CVE-2026-27205), S15, S16
 	setting{}.holds(t, func(s *site) error {
@@ -31,7 +31,7 @@ func TestCVE_2023_30861_EveryAccessVaries(t *testing.T) { // A13 (with CVE-2026-
 	}, faults{noVary: true})
 }
 
-// cacheable is an error if a cache may give an answer to somebody else.
+// cacheable returns an error if a cache may serve a response to somebody else.
 func cacheable(path string, resp *http.Response) error {
 	err := differs("Vary of "+path, strings.Join(resp.Header["Vary"], "|"), "Cookie")
 	if len(resp.Header["Set-Cookie"]) > 0 {
@@ -72,8 +72,8 @@ func TestCVE_2026_34454_ADeadCookieIsRemoved(t *testing.T) { // A22, S17
 	}, faults{keepsDead: true}, faults{otherPath: true})
 }
 
-// removes is an error unless an answer takes the given cookie away. A browser
-// finds it by name, path and domain, and refuses the prefix without Secure.
+// removes returns an error unless a response removes the given cookie. A browser identifies it by
+// name, path and domain, and refuses the prefix without Secure.
 func removes(when string, given *http.Cookie, resp *http.Response) error {
 	all := resp.Cookies()
 	if len(all) != 1 || all[0].MaxAge >= 0 || all[0].Value != "" {
@@ -121,7 +121,7 @@ func TestGO_2024_2730_TokensAreNoPaths(t *testing.T) { // A29, S7 (the report on
 	}, faults{pathTokens: true})
 }
 
-// leaks is an error if a trace of a token is on disk or in the log, in any coding.
+// leaks returns an error if a token is on disk or in the log, in any encoding.
 func leaks(s *site, tokens []string) error {
 	traces := string(s.traces())
 	i := slices.IndexFunc(tokens, func(token string) bool {

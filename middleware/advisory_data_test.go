@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// What a session holds, who sees it, and how long.
+// Advisories about the data of a session: what it holds, who sees it, and for how long.
 
 func TestCVE_2026_39324_ADamagedSessionIsNoDefaultSession(t *testing.T) { // A8, S46
 	setting{}.holds(t, func(s *site) error {
@@ -40,7 +40,7 @@ func TestCVE_2023_20866_TokensAreNotLogged(t *testing.T) { // A12, S49
 	}, faults{logsTokens: true})
 }
 
-// codings are the forms in which a token could be written.
+// codings returns the forms in which a token could be written.
 func codings(token string) []string {
 	all := []string{token}
 	if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) > 3 {

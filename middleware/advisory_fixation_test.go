@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Whose token is it: planted, guessed, kept over a login, or used twice.
+// Advisories about tokens that are planted, guessed, kept over a login, or used twice.
 
 func TestCWE_384_SessionFixation(t *testing.T) { // S20, S39, A18
 	setting{}.holds(t, func(s *site) error {
@@ -62,7 +62,7 @@ func TestCVE_2024_52801_GuessableTokens(t *testing.T) { // A6, S1, S3
 	}, faults{counts: true})
 }
 
-// common counts the places where two tokens agree.
+// common counts the positions at which two tokens agree.
 func common(a, b string) (n int) {
 	for i := range min(len(a), len(b)) {
 		if a[i] == b[i] {
@@ -120,7 +120,7 @@ func TestCookieCrumbles_APlantedCookieInFrontLocksNobodyOut(t *testing.T) { // S
 	}, faults{firstCookieOnly: true})
 }
 
-func TestCWE_348_TheLeftmostForwardedFor(t *testing.T) { // S42; modo trusts the leftmost address
+func TestCWE_348_TheLeftmostForwardedFor(t *testing.T) { // S42
 	o := setting{opts: middleware.Options{TrustedProxies: []string{"10.0.0.0/8"}}}
 	o.holds(t, func(s *site) error {
 		address := func(peer, header string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// Who ends which session, and whether it stays ended.
+// Advisories about who can end which session, and whether it stays ended.
 
 func TestCVE_2025_46336_ARequestUnderWayRevivesNothing(t *testing.T) { // A1, A2, S22
 	setting{}.holds(t, func(s *site) error {
@@ -35,7 +35,7 @@ func TestCVE_2025_46336_ARequestUnderWayRevivesNothing(t *testing.T) { // A1, A2
 	}, faults{upserts: true})
 }
 
-// added is the one word that a list has and another has not.
+// added returns the one word that is only in the first list.
 func added(before, after string) (id string) {
 	for word := range strings.FieldsSeq(after) {
 		if !strings.Contains(before, word) {

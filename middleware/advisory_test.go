@@ -14,11 +14,11 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// The tests of the advisories hold one check against three libraries: ours, which
-// must pass; a toy without a fault, which must pass too; and the toy with the
-// advisory's fault, which must not. So a check that finds nothing is found.
+// The tests of the advisories run one check against three libraries: Sessile and a toy without
+// faults, which must pass, and the toy with the fault of the advisory, which must fail. So a check
+// that cannot find anything is noticed.
 
-// perRequest is what an application asks of a session library in a request.
+// perRequest is what an application needs from a session library during a request.
 type perRequest interface {
 	user(r *http.Request) string
 	login(r *http.Request, user string) error
@@ -29,7 +29,7 @@ type perRequest interface {
 	set(r *http.Request, key, value string) error // "" removes
 }
 
-// perUser is what it asks about a user.
+// perUser is what an application needs to know and do about a user.
 type perUser interface {
 	devices(r *http.Request) []string // ids, this request's user's
 	revoke(r *http.Request, id string) error
@@ -37,7 +37,7 @@ type perUser interface {
 	address(r *http.Request) string // of the client
 }
 
-// library is a session library and the machine that it runs on.
+// library is a session library and the machine on which it runs.
 type library interface {
 	perRequest
 	perUser
@@ -49,7 +49,7 @@ type library interface {
 	traces() []byte // everything on disk and in the log
 }
 
-// site is an application over a library.
+// site is an application that uses a library.
 type site struct {
 	library
 	http.Handler
@@ -62,7 +62,7 @@ func newSite(l library) *site {
 	return s
 }
 
-// serve is the application: its answer to one request.
+// serve is the application. It answers one request.
 func (s *site) serve(r *http.Request) string {
 	q := r.URL.Query()
 	var err error
@@ -123,7 +123,7 @@ func text(resp *http.Response) string {
 	return string(b)
 }
 
-// token is the one that the answer to a request gives, or the one that it took.
+// token returns the token that a response sets, or else the one of the request.
 func (s *site) token(path string, tokens ...string) string {
 	for _, c := range s.ask(path, tokens...).Cookies() {
 		if c.Name == cookieName {
@@ -137,7 +137,7 @@ func (s *site) logIn(user string, tokens ...string) string {
 	return s.token("/login?user="+user, tokens...)
 }
 
-// differs is the error of a check: nil if got is want.
+// differs returns an error unless got is want.
 func differs(what string, got, want any) error {
 	if got == want {
 		return nil
@@ -145,7 +145,7 @@ func differs(what string, got, want any) error {
 	return fmt.Errorf("%s: got %v, want %v", what, got, want)
 }
 
-// isUser checks whom a token opens, now and after a restart.
+// isUser checks which user a token opens, now and after a restart.
 func (s *site) isUser(want string, tokens ...string) error {
 	err := differs("user", s.text("/whoami", tokens...), want)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *site) isUser(want string, tokens ...string) error {
 	return differs("user after a restart", s.text("/whoami", tokens...), want)
 }
 
-// setting is what a check needs of a library.
+// setting is what a check needs from a library.
 type setting struct {
 	cfg    sessile.Config
 	opts   middleware.Options
@@ -165,7 +165,7 @@ type setting struct {
 	hears  func() // is called when a session ends
 }
 
-// holds holds a check against ours, a sound toy, and a toy with each fault.
+// holds runs a check against Sessile, a sound toy, and a toy with each fault.
 func (o setting) holds(t *testing.T, check func(*site) error, wrong ...faults) {
 	t.Helper()
 	o.opts.Guests = true
@@ -196,7 +196,7 @@ func (o setting) run(t *testing.T, check func(*site) error, build func(*testing.
 	})
 }
 
-// parallel does the same n times at once.
+// parallel runs the same function n times at once.
 func parallel(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {

@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// allocations is what one request costs, in objects.
+// allocations returns the number of objects that one request allocates.
 func allocations(h http.Handler, r *http.Request) float64 {
 	w := httptest.NewRecorder()
 	return testing.AllocsPerRun(1000, func() {
@@ -20,8 +20,8 @@ func allocations(h http.Handler, r *http.Request) float64 {
 	})
 }
 
-// TestAllocsOfAReadOnlyRequestAreFew: what the request needs, its copy among it, is one
-// object, and the Vary header another. Three are the ceiling.
+// TestAllocsOfAReadOnlyRequestAreFew: one object holds what the request needs, including its copy.
+// The Vary header is another. Three are the limit.
 func TestAllocsOfAReadOnlyRequestAreFew(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")

@@ -12,14 +12,14 @@ import (
 
 const forEver = "public, max-age=31536000, immutable"
 
-// asset answers without a look at its session, as a file server does.
+// asset answers without accessing its session, as a file server does.
 func asset(w http.ResponseWriter, r *http.Request, _ *middleware.Handle) {
 	w.Header().Set("Cache-Control", forEver)
 	w.Header().Set("Etag", `"v1"`)
 	http.ServeContent(w, r, "app.js", time.Time{}, strings.NewReader("hello"))
 }
 
-// cacheable fails unless the response is as its handler left it.
+// cacheable fails the test unless the response is as its handler left it.
 func (f *fixture) cacheable(resp *http.Response) {
 	f.Helper()
 	f.want(len(resp.Header["Set-Cookie"]), 0)
@@ -61,8 +61,8 @@ func TestCacheHeadersAreLeftAloneForAnExpiredSession(t *testing.T) {
 	})
 }
 
-// S25: no shared cache keeps a response with a cookie, whatever a handler said to
-// those of a CDN (RFC 9213).
+// No shared cache keeps a response with a cookie, whatever a handler told the caches of a CDN (RFC
+// 9213; S25).
 func TestCacheHeadersKeepCookiesOutOfSharedCaches(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()

@@ -16,7 +16,7 @@ const (
 
 func finder(name string) *cookiePolicy { return &cookiePolicy{name: name} }
 
-func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10: modo reads the first Cookie header only
+func TestCandidatesAreEveryCookieOfTheName(t *testing.T) { // S7, S9, S10
 	const n = "__Host-session"
 	long := strings.Repeat("x=y; ", 3000)
 	for name, tt := range map[string]struct {
@@ -119,7 +119,7 @@ func BenchmarkHostileCookieHeader(b *testing.B) { // A14: a megabyte, in four sh
 	}
 }
 
-// split finds candidates the obvious way.
+// split finds candidates in the obvious way.
 func split(lines []string, name string) (values []string, present bool) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {

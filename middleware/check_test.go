@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// powers are what a handle can do to more than its own session.
+// powers are the ways in which a handle can act on more than its own session.
 func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handle) error {
 	return map[string]func(context.Context, *middleware.Handle) error{
 		"Check": func(ctx context.Context, h *middleware.Handle) error { return h.Check(ctx) },
@@ -36,8 +36,11 @@ func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handl
 	}
 }
 
-// 1. A thief's request comes in, and its body comes slowly. 2. The owner ends the other
-// sessions. 3. The handler acts.
+// The story:
+//
+//  1. A thief's request comes in, and its body comes slowly.
+//  2. The owner ends the other sessions.
+//  3. The handler acts.
 func TestCheckRefusesAnEndedSession(t *testing.T) {
 	for name := range powers(sessile.ID{}) {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +90,7 @@ func TestCheckRefusesAnExpiredSession(t *testing.T) {
 	}
 }
 
-// A session whose token was replaced, with or without a grace, is alive: a websocket
+// A session whose token was replaced, with or without a grace period, is still active: a websocket
 // outlives many tokens.
 func TestCheckAsksForTheSessionNotForTheToken(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
@@ -105,7 +108,7 @@ func TestCheckAsksForTheSessionNotForTheToken(t *testing.T) {
 	})
 }
 
-// Check is no access, and what it was asked is all that it does.
+// Check does not count as an access, and changes nothing else.
 func TestCheckChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})

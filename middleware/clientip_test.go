@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestClientIPIsTheFirstUntrustedHopFromTheRight(t *testing.T) { // S42; modo trusts the leftmost address, and everybody if no proxy is listed
+func TestClientIPIsTheFirstUntrustedHopFromTheRight(t *testing.T) { // S42
 	trusted := []string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.1"}
 	many := strings.Repeat("10.0.0.1, ", 40) + "10.0.0.2"
 	for name, tt := range map[string]struct {
@@ -70,7 +70,7 @@ func TestClientIPIsTheFirstUntrustedHopFromTheRight(t *testing.T) { // S42; modo
 	}
 }
 
-func FuzzForwarded(f *testing.F) { // R9: whatever comes, the answer is an address that a trusted party vouched for
+func FuzzForwarded(f *testing.F) { // R9: for any header, the result is an address that a trusted party reported
 	f.Add("10.1.2.3:80", `for="[2001:db8::1]:80";by=_x, for=1.2.3.4`, "1.1.1.1, 10.0.0.1", true)
 	f.Add("[::ffff:10.1.2.3]:80", `for="a,b`, "1.1.1.1:99,,[::1%x]", false)
 	f.Add("@", ";;=,==", "\x00", true)
@@ -95,7 +95,7 @@ func FuzzForwarded(f *testing.F) { // R9: whatever comes, the answer is an addre
 		if peer, ok := parseHop(remote); ok && !p.trusts(peer) && addr != peer {
 			t.Errorf("%q was believed from %v", got, peer)
 		}
-		// What the rightmost, trusted, proxy appends cannot be hidden by what stands before it.
+		// Nothing to its left can hide what the rightmost, trusted proxy appends.
 		r.RemoteAddr = "10.1.2.3:80"
 		suffix := "198.51.100.7"
 		if forwarded {

@@ -21,7 +21,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// wrappings are where a writer that only leads to another may stand.
+// wrappings are the positions of a writer that only leads to another by Unwrap.
 func wrappings() map[string]func(m *middleware.Sessions, h http.Handler) http.Handler {
 	return map[string]func(m *middleware.Sessions, h http.Handler) http.Handler{
 		"alone":  func(m *middleware.Sessions, h http.Handler) http.Handler { return m.Handler(h) },
@@ -32,8 +32,8 @@ func wrappings() map[string]func(m *middleware.Sessions, h http.Handler) http.Ha
 	}
 }
 
-// takes are the ways in which a handler begins a response, or takes it over. Each
-// reports whether the writer let it.
+// takes are the ways in which a handler begins a response or takes over the connection. Each
+// reports whether the writer allowed it.
 func takes(t *testing.T) map[string]func(http.ResponseWriter) bool {
 	t.Helper()
 	page := filepath.Join(t.TempDir(), "page")
@@ -81,7 +81,8 @@ func takes(t *testing.T) map[string]func(http.ResponseWriter) bool {
 	}
 }
 
-// committed fails unless what the handler did before is stored, and what it does now too late.
+// committed fails the test unless earlier changes of the handler are stored and later ones are
+// refused.
 func (f *fixture) committed(r *http.Request, h *middleware.Handle, id sessile.ID) {
 	f.Helper()
 	f.wantErr(h.Set("late", 1), middleware.ErrHeadersSent)
@@ -120,8 +121,8 @@ func TestCommitPrecedesEveryWayToBeginTheResponse(t *testing.T) { // whatever wr
 	}
 }
 
-// Handlers of websockets send the header by themselves after the takeover, as
-// gorilla/websocket does, or before it, as coder/websocket does.
+// WebSocket libraries write the header themselves. gorilla/websocket does so after it takes over
+// the connection, and coder/websocket before.
 func TestCommitPrecedesTheHijackOfAWebsocket(t *testing.T) {
 	for where, wrap := range wrappings() {
 		for _, early := range []bool{false, true} {
@@ -148,7 +149,7 @@ func TestCommitPrecedesTheHijackOfAWebsocket(t *testing.T) {
 	}
 }
 
-// upgrade is the server's half of RFC 6455 §4.2.2.
+// upgrade is the server side of RFC 6455 §4.2.2.
 func (f *fixture) upgrade(w http.ResponseWriter, r *http.Request, early, asserted bool) (net.Conn, *bufio.ReadWriter) {
 	f.Helper()
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
@@ -193,7 +194,8 @@ func (f *fixture) echo(rw *bufio.ReadWriter) {
 	f.must(rw.Flush())
 }
 
-// handshake is the client: it logs in by a websocket, and is answered while that is open.
+// handshake is the client side. It logs in by a websocket, and gets an echo while the websocket is
+// open.
 func (w *wire) handshake() {
 	w.Helper()
 	c := w.dial()
@@ -302,7 +304,7 @@ func TestCommitOutlivesItsClient(t *testing.T) { // the commit does not die with
 	f.want(valueOf[int](b, "n"), 7)
 }
 
-func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // modo hides a failed flush and sends the cookie again
+func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // the cookie is not sent, and the error is not hidden
 	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {

@@ -13,7 +13,7 @@ import (
 
 var errWrongPassword = errors.New("wrong password")
 
-// account is a user's password, as a database has it.
+// account is a user's password, as in a database.
 type account struct {
 	mu       sync.Mutex
 	password string
@@ -34,8 +34,9 @@ func (a *account) change(password string) {
 	a.password = password
 }
 
-// race has 60 logins under way with the old password while it is changed: each has found
-// the password right before that, and half come in after. It returns how many sessions are left.
+// race runs 60 logins with the old password while it is changed. Each has verified the old password
+// before the change. Half of them create their session after it. race returns how many sessions
+// remain.
 func (f *fixture) race(confirm bool) int {
 	f.Helper()
 	a := &account{password: "old"}
@@ -117,7 +118,7 @@ func TestConfirmSeesTheSessionThatItConfirms(t *testing.T) {
 	f.want(b.user(), "alice")
 }
 
-// The session is destroyed whatever has become of the client's connection.
+// The session is destroyed even if the client has disconnected.
 func TestLoginThatIsNotConfirmedIsDestroyedWithoutItsClient(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The limit holds on 64 bits, where a request of net/http alone has 304 bytes.
+// The limit applies to 64-bit systems, where a net/http request alone takes 304 bytes.
 func TestRequestFitsTheLargestObjectWithoutAHeader(t *testing.T) {
 	if size := reflect.TypeFor[parcel]().Size(); size > 512 {
 		t.Errorf("a parcel has %d bytes, want at most 512", size)

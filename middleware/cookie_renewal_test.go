@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// jar is a browser that forgets its cookie when its Max-Age is over.
+// jar is a browser that drops its cookie when Max-Age is over.
 type jar struct {
 	*browser
 	until time.Time
@@ -25,7 +25,7 @@ func (j *jar) take(resp *http.Response) {
 	}
 }
 
-// visit is a request; it fails the test if the browser has forgotten its cookie by then.
+// visit sends a request. It fails the test if the browser has dropped its cookie by then.
 func (j *jar) visit(do action) {
 	j.f.Helper()
 	if !time.Now().Before(j.until) {
@@ -39,8 +39,8 @@ func (j *jar) visit(do action) {
 	}))
 }
 
-// A session that somebody else keeps alive, all the time, leaves its own requests no access to
-// record. Its cookie lives on all the same, and comes no more often than else.
+// If another client keeps the session active all the time, a browser's own requests have no access
+// to record. Its cookie still lives on, and is sent as rarely as otherwise.
 func TestCookieLivesAsLongAsASessionThatOthersKeepAlive(t *testing.T) {
 	const every, ttl, interval, life = 30 * time.Second, time.Hour, 2 * time.Minute, 3 * time.Hour
 	others := map[string]func(f *fixture, id sessile.ID, h *middleware.Handle) error{
@@ -90,8 +90,8 @@ func TestCookieLivesAsLongAsASessionThatOthersKeepAlive(t *testing.T) {
 	}
 }
 
-// What is served without a look at the session says nothing of it, and stays cacheable. The
-// next page has the cookie.
+// A response whose handler does not access the session says nothing about it, and stays cacheable.
+// The next page sends the cookie.
 func TestCookieIsNotForgottenOverStaticFiles(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Hour, TouchInterval: time.Minute}, middleware.Options{})
@@ -112,7 +112,7 @@ func TestCookieIsNotForgottenOverStaticFiles(t *testing.T) {
 	})
 }
 
-// A client that keeps its token itself has nothing to be told, and nothing is recorded for that.
+// A client that keeps its token itself gets no cookie, so no access is recorded for one.
 func TestBearerRecordsAnAccessOnceInTheInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute}, middleware.Options{Bearer: true})
@@ -137,7 +137,8 @@ func TestBearerRecordsAnAccessOnceInTheInterval(t *testing.T) {
 	})
 }
 
-// What memory has forgotten, by an eviction or a restart, the browser may not have been told.
+// After an eviction or a restart, memory does not know what the browser was told, and assumes
+// nothing.
 func TestCookieIsRenewedAfterItsSessionLeftMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Hour, CacheSize: 1}, middleware.Options{})

@@ -13,7 +13,7 @@ import (
 
 const day = 24 * time.Hour
 
-// golden is the one Set-Cookie header of an answer, with TOKEN for the token.
+// golden returns the only Set-Cookie header of a response, with TOKEN for the token.
 func golden(t *testing.T, resp *http.Response) string {
 	t.Helper()
 	lines := resp.Header.Values("Set-Cookie")
@@ -120,8 +120,8 @@ func TestCookieIsRenewedWithTheSession(t *testing.T) { // S14: Set-Cookie on ren
 }
 
 func TestCookieIsRenewedWhileTheSessionIsWrittenAllTheTime(t *testing.T) {
-	// A session whose every request sets something is never old enough for a touch;
-	// its cookie must not run out all the same.
+	// If every request sets something, the session is never old enough for a touch. Its cookie must
+	// still not expire.
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Hour, TouchInterval: time.Minute}, middleware.Options{})
 		b := f.login("alice")
@@ -222,7 +222,7 @@ func TestVaryIsSetByEveryAccessor(t *testing.T) { // A13: "every accessor"
 	}
 }
 
-func TestCookieThatIsDeadIsRemovedAndAValidOneIsLeftAlone(t *testing.T) { // S17, A22: modo never removes a dead cookie
+func TestCookieThatIsDeadIsRemovedAndAValidOneIsLeftAlone(t *testing.T) { // S17, A22
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: time.Minute}, middleware.Options{})
 		good := f.login("alice")
@@ -249,8 +249,8 @@ func TestCookieThatIsDeadIsRemovedAndAValidOneIsLeftAlone(t *testing.T) { // S17
 	})
 }
 
-// Of several requests of one browser the response of any may come last. Each of these
-// sequences took a good cookie away before its fix (A25).
+// With several requests of one browser in flight, any response may come last. Each of these
+// sequences removed a valid cookie before its fix (A25).
 func TestCookieThatIsNewerIsNotReplacedByASlowResponse(t *testing.T) {
 	login := func(f *fixture) action {
 		return func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -304,8 +304,8 @@ func TestCookieThatIsNewerIsNotReplacedByASlowResponse(t *testing.T) {
 	}
 }
 
-// The same with a token that the slow request has made itself: the login, which was
-// under way, has ended its session.
+// The same with a token that the slow request made itself: the login in flight has ended its
+// session.
 func TestCookieOfAnEndedSessionIsNotSent(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
@@ -335,7 +335,7 @@ func TestCookieThatIsDeadIsRemovedByAResponseThatReadsTheSession(t *testing.T) {
 	}
 }
 
-// Four values come, and three are looked at. The fourth may be good.
+// Four values come, and three are tried. The fourth may be valid.
 func TestCookieThatNobodyLookedAtIsKept(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.login("alice")
@@ -347,8 +347,8 @@ func TestCookieThatNobodyLookedAtIsKept(t *testing.T) {
 	f.want(b.user(), "alice")
 }
 
-// Of two good cookies the first counts; it may be planted, for one path, and must not take
-// the other's place on all of them.
+// Of two valid cookies the first counts. It may be planted for one path, and must not replace the
+// other one on all paths.
 func TestCookieBesideAnotherGoodOneIsNotRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
@@ -359,7 +359,7 @@ func TestCookieBesideAnotherGoodOneIsNotRenewed(t *testing.T) {
 			f.want(user, "mallory")
 		})
 		f.want(golden(t, resp), "")
-		// Beside a dead one it is.
+		// Next to an invalid cookie it is renewed.
 		resp = b.serve(b.sends(planted()[0], b.cookie), look)
 		f.want(golden(t, resp), sentCookie)
 		b.take(resp)
@@ -377,7 +377,7 @@ func TestCookieMaxAgeIsBoundedForAnAbsurdLifetime(t *testing.T) { // S14
 		"__Host-session=TOKEN; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Lax")
 }
 
-// The browser keeps our cookie back, and sends one that was planted with SameSite=None.
+// The browser withholds our cookie and sends one that was planted with SameSite=None.
 func TestCookieIsNotReplacedByAForeignForm(t *testing.T) {
 	for name, c := range map[string]struct {
 		cookie string

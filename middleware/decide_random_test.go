@@ -15,7 +15,7 @@ import (
 	"github.com/sessile/sessile"
 )
 
-// walk is a browser, and others with its session, who do things at random.
+// walk is a browser and other clients of its session that act at random.
 type walk struct {
 	*testing.T
 	store *sessile.Store
@@ -25,7 +25,7 @@ type walk struct {
 	seen  map[facts]int
 }
 
-// step is what a handler does, or somebody else while it runs.
+// step is what a handler does, or another client while the handler runs.
 func (w *walk) step(ctx context.Context, h *Handle) {
 	s, ok := h.cur.id(), h.has()
 	other := w.rng.IntN(2) == 0
@@ -64,7 +64,7 @@ func (w *walk) step(ctx context.Context, h *Handle) {
 	}
 }
 
-// request is one of the browser's, with none, one or several of its cookies.
+// request sends a request of the browser with none, one or several of its cookies.
 func (w *walk) request() *http.Request {
 	method := []string{http.MethodGet, http.MethodPost}[w.rng.IntN(2)]
 	r := httptest.NewRequestWithContext(w.Context(), method, "https://example.com/", nil)
@@ -83,7 +83,7 @@ func (w *walk) request() *http.Request {
 	return r
 }
 
-// look notes the facts as they are when the response would begin now.
+// look records the facts that would count if the response began now.
 func (w *walk) look(h *Handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,8 +113,9 @@ func (w *walk) serve() {
 	}
 }
 
-// TestDecideFactsOfRequestsArePossible has requests do things at random, with others who hold the same
-// session in between: what TestDecideKeepsItsRulesForEveryCombination leaves out does not come up.
+// TestDecideFactsOfRequestsArePossible runs random requests, with other clients of the same session
+// in between. The combinations that TestDecideKeepsItsRulesForEveryCombination leaves out must not
+// occur.
 func TestDecideFactsOfRequestsArePossible(t *testing.T) {
 	defer func() { // see bubble
 		runtime.GC()

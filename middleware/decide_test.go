@@ -29,8 +29,8 @@ func combinations(f func(facts)) {
 	}
 }
 
-// impossible says why facts cannot come together when a response begins; "" if they can.
-// TestDecideFactsOfRequestsArePossible holds real requests against it.
+// impossible says why facts cannot occur together when a response begins, or "".
+// TestDecideFactsOfRequestsArePossible checks it against real requests.
 func (f facts) impossible() string {
 	has := f.presence >= found
 	asks := f.accessed && !f.bearer
@@ -62,8 +62,8 @@ func (f facts) impossible() string {
 	return ""
 }
 
-// TestDecideKeepsItsRulesForEveryCombination: 46,080 of them. Each rule is told apart from
-// the order of the cases in decide.
+// TestDecideKeepsItsRulesForEveryCombination checks 46,080 combinations. It states each rule
+// independently of the order of the cases in decide.
 func TestDecideKeepsItsRulesForEveryCombination(t *testing.T) {
 	all, possible := 0, 0
 	combinations(func(f facts) {

@@ -11,15 +11,15 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// deepest is how deep a value of the session's data may be nested.
+// deepest is the allowed nesting depth of a value in the session's data.
 const deepest = 9_999
 
 func nested(depth int) json.RawMessage {
 	return json.RawMessage(strings.Repeat("[", depth) + strings.Repeat("]", depth))
 }
 
-// TestSetAcceptsOnlyADepthThatCanBeRead: no session is accepted that its next cold
-// read finds corrupt.
+// TestSetAcceptsOnlyADepthThatCanBeRead: Set accepts nothing that the next cold read would find
+// corrupt.
 func TestSetAcceptsOnlyADepthThatCanBeRead(t *testing.T) {
 	for name, put := range map[string]func(ctx context.Context, h *middleware.Handle, depth int) error{
 		"Set": func(_ context.Context, h *middleware.Handle, depth int) error { return h.Set("tree", nested(depth)) },

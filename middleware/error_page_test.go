@@ -16,8 +16,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// gzipped compresses what next writes. It says so before next runs, or when next begins
-// its response.
+// gzipped compresses what next writes. It sets Content-Encoding either before next runs or when
+// next begins its response.
 func gzipped(early bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		z := &gzipWriter{w, gzip.NewWriter(w), early}
@@ -87,7 +87,7 @@ func TestErrorPageIsReadableBehindACompressor(t *testing.T) { // golang/go#66343
 	}
 }
 
-// unzipped is a body as a browser would read it.
+// unzipped returns a body as a browser would read it.
 func unzipped(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	body := io.Reader(w.Body)
@@ -109,8 +109,8 @@ func unzipped(t *testing.T, w *httptest.ResponseRecorder) string {
 	return text.String()
 }
 
-// A recovery outside may still have our writer (Echo's does): its error page must
-// not commit what the panic has undone.
+// A recovery outside of the middleware may still have our writer, as Echo's does. Its error page
+// must not commit what the panic has undone.
 func TestErrorPageAfterAPanicCommitsNothing(t *testing.T) {
 	for name, do := range map[string]func(h *middleware.Handle) error{
 		"change": func(h *middleware.Handle) error { return h.Set("k", 2) },

@@ -17,7 +17,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// sessionsFor is a session middleware over a store in a new file.
+// sessionsFor returns a session middleware over a store in a new file.
 func sessionsFor(opts middleware.Options) (sessions *middleware.Sessions, done func()) {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -37,7 +37,7 @@ func sessionsFor(opts middleware.Options) (sessions *middleware.Sessions, done f
 	}
 }
 
-// browse is a browser that asks app for "METHOD /path" one after the other.
+// browse is a browser that sends requests "METHOD /path" to app, one after the other.
 func browse(app http.Handler, requests ...string) {
 	server := httptest.NewTLSServer(app)
 	defer server.Close()
@@ -73,14 +73,14 @@ func browse(app http.Handler, requests ...string) {
 	}
 }
 
-// Log in, read who it is, log out.
+// Log in, read the user, log out.
 func ExampleHandle_Authenticate() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		// The password has been checked. Whatever session there was, this is a new one.
+		// The password has been checked. The session is always new.
 		if err := middleware.FromRequest(r).Authenticate(r.Context(), "alice"); err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
 		}
@@ -102,7 +102,7 @@ func ExampleHandle_Authenticate() {
 	// GET /me: 200 false
 }
 
-// "Remember me" is a lifetime of the login's own.
+// "Remember me" gives a login its own lifetime.
 func ExampleHandle_Login() {
 	sessions, done := sessionsFor(middleware.Options{CarryOver: []string{"cart"}, Guests: true})
 	defer done()
@@ -127,7 +127,7 @@ func ExampleHandle_Login() {
 	// POST /login: 200 [bread] <nil>
 }
 
-// A counter: what is set is committed with the response.
+// A counter. The change is committed with the response.
 func ExampleGet() {
 	sessions, done := sessionsFor(middleware.Options{Guests: true})
 	defer done()
@@ -199,7 +199,7 @@ func ExampleHandle_Devices() {
 	// POST /logout-others: 200 0 <nil>
 }
 
-// Pages for users only lead a browser to the login, and from there back.
+// Pages for users only send browsers to the login page and back.
 func ExampleRequireUser() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -220,7 +220,7 @@ func ExampleRequireUser() {
 	// POST /login?next=//evil.example: 303 /
 }
 
-// Before something dangerous the user proves again who they are.
+// A sensitive action requires recent authentication.
 func ExampleRequireFresh() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -231,7 +231,7 @@ func ExampleRequireFresh() {
 	mux.Handle("POST /delete", guarded)
 	mux.Handle("POST /login", loginAs("alice"))
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, r *http.Request) {
-		// The password has been checked once more. The token changes with it.
+		// The password has been checked once more. Reauthenticated also replaces the token.
 		if err := middleware.FromRequest(r).Reauthenticated(r.Context()); err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
 		}
@@ -244,7 +244,7 @@ func ExampleRequireFresh() {
 	// POST /delete: 200 account deleted
 }
 
-// A stream writes to its session at once, and ends when the session does.
+// A stream writes to its session at once, and ends with the session.
 func ExampleHandle_Done() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()

@@ -15,7 +15,7 @@ const (
 	safari  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 )
 
-// as is the browser under another name.
+// as is the browser with another User-Agent.
 func (b *browser) as(agent, language string) *browser {
 	b.header = http.Header{"User-Agent": {agent}, "Accept-Language": {language}}
 	return b
@@ -43,7 +43,7 @@ func TestFingerprintMismatchDoesWhatTheModeSays(t *testing.T) { // S41
 	}
 }
 
-func TestFingerprintSurvivesABrowserUpdate(t *testing.T) { // modo deletes the session at a browser update
+func TestFingerprintSurvivesABrowserUpdate(t *testing.T) { // the session stays
 	f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: middleware.FingerprintDestroy})
 	b := f.browser().as(firefox, "en-GB,en;q=0.8")
 	b.login("alice")

@@ -34,7 +34,7 @@ func TestFlashIsShownOnceInOrder(t *testing.T) {
 	f.want(take(), "ok:one bad:two ok:three")
 	f.want(take(), "")
 
-	// Added and taken in one request, beside something that is no message.
+	// Added and taken in one request, next to a value that is not a message.
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 		f.must(h.Set(middleware.FlashKey+".x", 5))
 		f.must(h.AddFlash("ok", "now"))

@@ -23,7 +23,7 @@ import (
 	"github.com/sessile/sessile/persist/sqlite"
 )
 
-// target is a store that outlives the inputs of a fuzzer, with one session of alice's.
+// target is a store that outlives the inputs of a fuzzer and has one session, alice's.
 type target struct {
 	store  *sessile.Store
 	m      *middleware.Sessions
@@ -32,8 +32,8 @@ type target struct {
 	others []sessile.Token // which push hers out of memory
 }
 
-// lookups is how often the store was asked for a token: in memory, on disk, and
-// for made-up ones, which do not come to the disk.
+// lookups returns how often the store was asked for a token: in memory, on disk, and for forged
+// tokens, which do not reach the disk.
 func (g *target) lookups() uint64 {
 	stats := g.store.Stats()
 	return stats.Hits + stats.UnknownTokens + uint64(g.reads.Load())
@@ -80,7 +80,7 @@ func (g *target) forget(t *testing.T) {
 	}
 }
 
-// do is a request of alice's. It may not fail, whatever is in her session.
+// do sends a request of alice. It may not fail, whatever is in her session.
 func (g *target) do(t *testing.T, a action) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
@@ -100,7 +100,7 @@ func (g *target) do(t *testing.T, a action) {
 // bearerScheme matches an Authorization header of that scheme (RFC 9110 §11.4, §5.6.2).
 var bearerScheme = regexp.MustCompile("(?s)^(?i:bearer)(?: +([^ ]*)|[^-!#$%&'*+.^_`|~0-9A-Za-z].*)?$")
 
-// scheme is the token of an Authorization header, found another way.
+// scheme parses the token of an Authorization header in another way.
 func scheme(line string) (string, bool) {
 	m := bearerScheme.FindStringSubmatch(strings.Trim(line, " \t"))
 	if m == nil {
@@ -145,7 +145,7 @@ func FuzzAuthorization(f *testing.F) { // R9, S9: a header opens a session only 
 	})
 }
 
-// refusal reports whether an error is one that a value may be refused with.
+// refusal reports whether err is a valid reason to refuse a value.
 func refusal(t *testing.T, err error) bool {
 	t.Helper()
 	if err != nil && !errors.Is(err, sessile.ErrInvalidData) && !errors.Is(err, sessile.ErrDataTooLarge) {
@@ -154,7 +154,7 @@ func refusal(t *testing.T, err error) bool {
 	return err != nil
 }
 
-// meaning is what a JSON text says, numbers by their letters.
+// meaning returns what a JSON text means, with numbers as their text.
 func meaning(raw []byte) (v any) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -211,7 +211,7 @@ func FuzzValue(f *testing.F) { // R9, A8, S45, S46: what is accepted comes back 
 	})
 }
 
-// checkKeys compares the session with what was accepted.
+// checkKeys compares the session with the accepted changes.
 func checkKeys(t *testing.T, h *middleware.Handle, accepted map[string]any) {
 	t.Helper()
 	for key, want := range accepted {

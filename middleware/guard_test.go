@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// guarded is what a guard answers to a request.
+// guarded is a guard's response to a request.
 func (f *fixture) guarded(guard func(http.Handler) http.Handler, r *http.Request) (status int, to string) {
 	f.Helper()
 	w := httptest.NewRecorder()
@@ -63,7 +63,7 @@ func TestRequireUserRefusesAnonymousRequests(t *testing.T) { // 401, or redirect
 	}
 }
 
-func TestRequireUserNextIsThePageThatWasRequested(t *testing.T) { // whatever the routes around have made of r.URL
+func TestRequireUserNextIsThePageThatWasRequested(t *testing.T) { // whatever outer routes did to r.URL
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	guarded := middleware.RequireUser("/login")(http.NotFoundHandler())
 	mux := http.NewServeMux()
@@ -218,7 +218,7 @@ func FuzzLocalPath(f *testing.F) { // R9: whatever comes, a browser stays on the
 	}
 	f.Fuzz(func(t *testing.T, next string) {
 		path := middleware.LocalPath(next, "/")
-		// A browser drops tabs and line breaks, and takes a backslash for a slash.
+		// A browser drops tabs and line breaks, and treats a backslash as a slash.
 		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(path)
 		if u, err := base.Parse(seen); err != nil || u.Host != base.Host || u.Scheme != base.Scheme || strings.HasPrefix(seen, "//") {
 			t.Errorf("%q leads to %q: %v", next, seen, err)

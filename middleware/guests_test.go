@@ -9,8 +9,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// The guests that go are those that were idle for longest. It was those that came first, so a
-// flood of visitors evicted a cart that was in use before visitors who never came back.
+// Eviction takes the guests that were idle for longest, not the oldest. Otherwise a flood of
+// visitors who never come back evicts a cart that is in use.
 func TestGuestInUseOutlivesAFloodOfNewOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{MaxGuests: 10}, middleware.Options{Guests: true})
@@ -110,8 +110,8 @@ func TestGuestIsNotAUserInListsAndGuards(t *testing.T) {
 	})
 }
 
-// Where a browser that has our cookie would not have sent it, a guest's must not take
-// the place of the user's (scs#223).
+// If a browser would have withheld our cookie from this request, a guest's cookie must not replace
+// the user's (scs#223).
 func TestGuestDoesNotBeginWhereTheCookieIsHeldBack(t *testing.T) {
 	const lax, strict, none = http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode
 	for name, c := range map[string]struct {

@@ -22,7 +22,7 @@ func methods(ctx context.Context, h *middleware.Handle) map[string]error {
 	return others(ctx, h, note, errs)
 }
 
-// others are those that do not log in.
+// others are the methods that do not log in.
 func others(ctx context.Context, h *middleware.Handle, note func(string, error), errs map[string]error) map[string]error {
 	_, _, err := middleware.Get[int](h, "k")
 	note("Get", err)
@@ -50,7 +50,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	return errs
 }
 
-func TestHandleWithoutTheMiddlewareReturnsAnError(t *testing.T) { // ecosystem 47: "panic: no session data in context"
+func TestHandleWithoutTheMiddlewareReturnsAnError(t *testing.T) { // not a panic
 	for name, h := range map[string]*middleware.Handle{
 		"From":          middleware.From(t.Context()),
 		"Sessions.From": new(middleware.Sessions).From(t.Context()),
@@ -83,7 +83,7 @@ func TestHandleWithoutTheMiddlewareReturnsAnError(t *testing.T) { // ecosystem 4
 	}
 }
 
-func TestHandleWithoutASessionDoesWhatTheTableSays(t *testing.T) { // modo drops such a change silently
+func TestHandleWithoutASessionDoesWhatTheTableSays(t *testing.T) { // no change is lost silently
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	want := map[string]error{
 		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,
@@ -139,8 +139,8 @@ func TestHandleIsSafeForConcurrentUse(t *testing.T) { // run with -race
 }
 
 func TestHandleLeavesTheRequestForOthers(t *testing.T) {
-	// A logger around us reads the pattern, and net/http deletes multipart files,
-	// from the request that they know; handlers get a copy.
+	// An outer logger reads the pattern, and net/http deletes multipart files, from the request that
+	// they know. Handlers get a copy of it.
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	mux := http.NewServeMux()
 	mux.Handle("POST /upload/{id}", handler(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Handle) {

@@ -24,7 +24,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// sends is a request of the browser with these cookies of the session's name, in this order.
+// sends returns a request of the browser with these cookies of the session's name, in this order.
 func (b *browser) sends(values ...string) *http.Request {
 	r := b.request()
 	r.Header.Del("Cookie")
@@ -42,7 +42,7 @@ func planted() (values []string) {
 	return values
 }
 
-// twice is a browser with two good cookies of one name, of another path or domain.
+// twice is a browser with two valid cookies of one name, from another path or domain.
 func twice(f *fixture, first, second string) (*browser, *http.Request) {
 	b, other := f.login(first), f.login(second)
 	return b, b.sends(b.cookie, other.cookie)
@@ -61,7 +61,7 @@ func (f *fixture) alive(users ...string) (n int) {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixture is a real store in a real file, and the middleware over it.
+// fixture is a store in a real file, and the middleware over it.
 type fixture struct {
 	*testing.T
 	store  *sessile.Store
@@ -130,7 +130,7 @@ type browser struct {
 
 func (f *fixture) browser() *browser { return &browser{f: f, header: make(http.Header)} }
 
-// login is a browser in which a user has logged in through the middleware.
+// login returns a browser in which a user has logged in through the middleware.
 func (f *fixture) login(user string) *browser {
 	f.Helper()
 	b := f.browser()
@@ -138,7 +138,7 @@ func (f *fixture) login(user string) *browser {
 	return b
 }
 
-// request is what the browser would send now.
+// request returns what the browser would send now.
 func (b *browser) request() *http.Request {
 	r := httptest.NewRequestWithContext(b.f.Context(), http.MethodGet, "https://example.com/", nil)
 	maps.Copy(r.Header, b.header)
@@ -148,20 +148,20 @@ func (b *browser) request() *http.Request {
 	return r
 }
 
-// do sends a request and keeps the cookie of the answer.
+// do sends a request and keeps the cookie of the response.
 func (b *browser) do(a action) *http.Response {
 	b.f.Helper()
 	return b.take(b.serve(b.request(), a))
 }
 
-// serve answers a request, and leaves the cookie alone.
+// serve serves a request and ignores the cookie of the response.
 func (b *browser) serve(r *http.Request, a action) *http.Response {
 	w := httptest.NewRecorder()
 	b.f.m.Handler(handler(a)).ServeHTTP(w, r)
 	return w.Result()
 }
 
-// take keeps the cookie of an answer.
+// take keeps the cookie of a response.
 func (b *browser) take(resp *http.Response) *http.Response {
 	for _, c := range resp.Cookies() {
 		if c.Name != b.f.m.CookieName() {
@@ -172,7 +172,7 @@ func (b *browser) take(resp *http.Response) *http.Response {
 	return resp
 }
 
-// user is who the server takes the browser for.
+// user returns the user that the server sees for the browser.
 func (b *browser) user() string {
 	b.f.Helper()
 	var user string
@@ -180,7 +180,7 @@ func (b *browser) user() string {
 	return user
 }
 
-// session is what the browser's cookie opens.
+// session returns the session that the browser's cookie opens.
 func (b *browser) session() sessile.Session {
 	b.f.Helper()
 	var s sessile.Session
@@ -188,10 +188,10 @@ func (b *browser) session() sessile.Session {
 	return s
 }
 
-// nothing is a handler that leaves its session alone.
+// nothing is a handler that does not access its session.
 func nothing(http.ResponseWriter, *http.Request, *middleware.Handle) {}
 
-// look is a handler that looks at its session.
+// look is a handler that accesses its session.
 func look(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.IsAuthenticated() }
 
 // set is a handler that sets a key.
@@ -202,7 +202,7 @@ func set(f *fixture, key string, v any) action {
 	}
 }
 
-// valueOf is a key of the session as a new request sees it.
+// valueOf returns a key of the session as a new request sees it.
 func valueOf[T any](b *browser, key string) T {
 	b.f.Helper()
 	var v T
@@ -214,7 +214,7 @@ func valueOf[T any](b *browser, key string) T {
 	return v
 }
 
-// mark is an event of the tests' own: what was emitted before it has arrived.
+// mark is an event of the tests. When it arrives, all earlier events have arrived.
 const mark sessile.EventKind = "mark"
 
 // eventLog keeps the events of a store.
@@ -250,7 +250,7 @@ func (f *fixture) count(kind sessile.EventKind) (n int) {
 	return n
 }
 
-// hook sets the hooks of the backend. Reads by token are counted in any case.
+// hook sets the hooks of the backend. Reads by token are always counted.
 func (f *fixture) hook(hooks persisttest.Hooks) {
 	before := hooks.Before
 	hooks.Before = func(c *persisttest.Call) {
@@ -264,15 +264,15 @@ func (f *fixture) hook(hooks persisttest.Hooks) {
 	f.disk.Set(hooks)
 }
 
-// fail fails the calls of one method of the backend.
+// fail makes the calls of one method of the backend fail.
 func (f *fixture) fail(m persisttest.Method, err error) {
 	f.hook(persisttest.Hooks{Fail: persisttest.FailOn(m, err)})
 }
 
-// heal ends what hook and fail began.
+// heal removes what hook and fail set.
 func (f *fixture) heal() { f.hook(persisttest.Hooks{}) }
 
-// coldToken is the token of a session that is on disk and not in memory.
+// coldToken returns the token of a session that is on disk and not in memory.
 func (f *fixture) coldToken(user string) string {
 	f.Helper()
 	_, t, err := f.store.Create(f.Context(), sessile.Meta{}, user, nil)
@@ -284,9 +284,9 @@ func (f *fixture) coldToken(user string) string {
 	return t.Reveal()
 }
 
-// bubble runs a test in a bubble with a clock of its own. The store keeps requests for
-// reuse in a pool of the process, and a channel of one bubble must not get into
-// another: two collections empty the pool.
+// bubble runs a test in a synctest bubble with its own clock. The store reuses requests from a pool
+// of the process, and a channel of one bubble must not get into another. Two garbage collections
+// empty the pool.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	defer func() {
@@ -296,7 +296,7 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
-// wait lets time pass in a bubble.
+// wait advances the time in a bubble.
 func wait(d time.Duration) { <-time.After(d) }
 
 func (b *browser) login(user string) {

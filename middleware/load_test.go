@@ -12,7 +12,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestLoadThatFailsIsNotAGuest(t *testing.T) { // S48: modo takes a store error for a guest
+func TestLoadThatFailsIsNotAGuest(t *testing.T) { // S48
 	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
 	b := f.browser()
 	b.cookie = f.coldToken("alice")
@@ -43,7 +43,7 @@ func TestLoadThatFailsServesGuestsIfTheApplicationAllowsIt(t *testing.T) { // Al
 	f.want(b.user(), "alice")
 }
 
-func TestLoadCostsOneLookupWithoutAccess(t *testing.T) { // the issue: "no store call beyond the lookup"
+func TestLoadCostsOneLookupWithoutAccess(t *testing.T) { // and no other store call
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	before, reads := f.store.Stats(), f.reads.Load()
@@ -55,7 +55,7 @@ func TestLoadCostsOneLookupWithoutAccess(t *testing.T) { // the issue: "no store
 	f.want(after, before)
 }
 
-// fill leaves no room in the session of a request.
+// fill leaves no space in the session of a request.
 func (f *fixture) fill(r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
 	_, err := f.store.Update(r.Context(), s.ID(), new(sessile.Changes).Set("x", strings.Repeat("y", 92)))

@@ -57,7 +57,7 @@ func TestLoginCarriesOverTheNamedKeys(t *testing.T) { // carried over at login b
 		if ok || err != nil {
 			t.Error("an unnamed change is visible after the login")
 		}
-		f.must(h.Set("after", true)) // modo loses a change after a login in one request
+		f.must(h.Set("after", true)) // goes into the new session
 	})
 	data := string(b.session().Data().JSON())
 	f.want(data, `{"after":true,"cart":[1,2],"over":"login","pending":true,"wish":"x"}`)
@@ -104,7 +104,7 @@ func TestLoginCarriesOverFlashMessagesIfNamed(t *testing.T) {
 	})
 }
 
-func TestLoginThatFailsKeepsTheSession(t *testing.T) { // modo destroys the old session before the new one exists
+func TestLoginThatFailsKeepsTheSession(t *testing.T) { // the old one ends only when the new one exists
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: 1, OnLimit: sessile.LimitRefuseNew}, middleware.Options{})
 	elsewhere, b := f.login("bob"), f.login("alice")
 	before := b.cookie
@@ -166,7 +166,7 @@ func TestLoginWithoutAResponseIsUndone(t *testing.T) { // a panicking handler co
 	}
 }
 
-// fill makes the commit fail: a parallel request fills the session after h.Set has looked.
+// fill makes the commit fail: a parallel request fills the session after Set has checked its size.
 func fill(f *fixture, h *middleware.Handle) {
 	f.Helper()
 	f.must(h.Set("mine", "0123456789012345678901234567890123456789"))
@@ -250,8 +250,8 @@ func TestLoginOutlivesItsClient(t *testing.T) {
 	})
 }
 
-// The same with a cookie that is dead already: its removal is decided when the request
-// is looked up, and a login may come in between.
+// The same with an invalid cookie: its removal is decided when the request arrives, and a login may
+// come in between.
 func TestLoginOverADeadCookieIsNotUndone(t *testing.T) {
 	for name, c := range map[string]struct {
 		guests bool
@@ -309,8 +309,11 @@ func TestLoginEndsEverySessionThatTheBrowserSent(t *testing.T) {
 	}
 }
 
-// 1. A login begins with a guest's cart. 2. A parallel request ends the guest's session.
-// 3. The login carries over: what is gone stays gone, what this request sets does not.
+// The story:
+//
+//  1. A login begins with a guest's cart.
+//  2. A parallel request ends the guest's session.
+//  3. The login carries over only what its own request sets. What was in the session stays gone.
 func TestLoginCarriesNothingOverFromAnEndedSession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart", "wish", middleware.FlashKey}})
 	b := f.browser()
@@ -324,7 +327,7 @@ func TestLoginCarriesNothingOverFromAnEndedSession(t *testing.T) {
 	f.want(string(b.session().Data().JSON()), `{"wish":"this request's"}`)
 }
 
-// It carries over what is there by now, not what was there when the request came in.
+// The login carries over the present data, not the data from when the request arrived.
 func TestLoginCarriesOverWhatAParallelRequestSet(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, CarryOver: []string{"cart"}})
 	b := f.browser()
@@ -336,7 +339,7 @@ func TestLoginCarriesOverWhatAParallelRequestSet(t *testing.T) {
 	f.want(valueOf[int](b, "cart"), 2)
 }
 
-// A login that fails after it has found the session ended begins no guest's instead.
+// A login that fails after it finds the session ended does not create a guest session instead.
 func TestLoginThatFailsOverAnEndedSessionLeavesNothing(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{CarryOver: []string{"cart"}})
 	b := f.login("alice")

@@ -14,8 +14,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// timedOut answers a request in http.TimeoutHandler, lets the handler run on until it
-// returns, and returns the answer.
+// timedOut serves a request in http.TimeoutHandler, waits until the handler returns, and returns
+// the response.
 func (f *fixture) timedOut(b *browser, around func(http.Handler) http.Handler, a action) *httptest.ResponseRecorder {
 	f.Helper()
 	ended := make(chan struct{})
@@ -29,7 +29,7 @@ func (f *fixture) timedOut(b *browser, around func(http.Handler) http.Handler, a
 	return w
 }
 
-// ends are the ways in which a handler may end, after its time or around it.
+// ends are the ways in which a handler may end, after its time or close to it.
 func ends() map[string]func(w http.ResponseWriter, late func()) {
 	return map[string]func(w http.ResponseWriter, late func()){
 		"write too late": func(w http.ResponseWriter, late func()) {
@@ -54,7 +54,7 @@ func ends() map[string]func(w http.ResponseWriter, late func()) {
 	}
 }
 
-// unwrapping is a writer that only leads to another.
+// unwrapping is a writer that only leads to another by Unwrap.
 type unwrapping struct{ http.ResponseWriter }
 
 func (u unwrapping) Unwrap() http.ResponseWriter { return u.ResponseWriter }
@@ -106,7 +106,7 @@ func TestLoginWhoseResponseTimesOutIsUndone(t *testing.T) { // Authenticate: "If
 	}
 }
 
-// sessions is how many sessions there are, once everything is on disk.
+// sessions returns the number of sessions, once everything is on disk.
 func (f *fixture) sessions() int {
 	f.Helper()
 	f.must(f.store.Sync(f.Context()))
@@ -130,7 +130,7 @@ func TestLoginInTimeIsKept(t *testing.T) { // the control
 	}
 }
 
-// A deadline of the request's context alone is none of its response: chi's Timeout.
+// A deadline of the request's context alone does not answer in the handler's place: chi's Timeout.
 func TestLoginOutlivesADeadlineThatLetsItsResponseThrough(t *testing.T) {
 	for name, end := range ends() {
 		t.Run(name, func(t *testing.T) {

@@ -86,7 +86,7 @@ func TestLogoutAllOfAGuestEndsOneSession(t *testing.T) {
 	f.want(valueOf[int](other, "k"), 1)
 }
 
-// A browser clears what Clear-Site-Data names after it has stored the cookie.
+// A browser applies Clear-Site-Data after it has stored the cookie.
 func TestLogoutClearSiteDataSparesANewCookie(t *testing.T) {
 	for directives, want := range map[string]string{
 		`"cache", "cookies", "storage"`: `"cache", "storage"`, `"*"`: "", `"cookies"`: "",
@@ -133,7 +133,7 @@ func TestLogoutEndsEverySessionThatTheBrowserSent(t *testing.T) {
 	}
 }
 
-// A request looks at three values; a login and a logout at every one that a browser can send.
+// A request tries three values. A login and a logout try every one that a browser can send.
 func TestLogoutAndLoginEndMoreSessionsThanARequestLooksAt(t *testing.T) {
 	for name, act := range map[string]func(context.Context, *middleware.Handle) error{
 		"Logout":       func(ctx context.Context, h *middleware.Handle) error { return h.Logout(ctx) },
@@ -155,7 +155,7 @@ func TestLogoutAndLoginEndMoreSessionsThanARequestLooksAt(t *testing.T) {
 	}
 }
 
-// A request with a megabyte of good cookies costs a bounded number of lookups.
+// A request with a megabyte of valid cookies costs a limited number of lookups.
 func TestLogoutEndsABoundedNumberOfSessions(t *testing.T) {
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit}, middleware.Options{})
 	var values []string
@@ -169,7 +169,7 @@ func TestLogoutEndsABoundedNumberOfSessions(t *testing.T) {
 	f.want(f.alive("mallory"), 5)
 }
 
-// A second cookie that its browser has not, by its fingerprint, has no power here.
+// A second cookie of another browser, by its fingerprint, has no power here.
 func TestLogoutLeavesACopyOfAnotherBrowserAlone(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Fingerprint: middleware.FingerprintReject})
 	b, victim := f.browser(), f.browser()
@@ -181,7 +181,7 @@ func TestLogoutLeavesACopyOfAnotherBrowserAlone(t *testing.T) {
 	f.want(f.alive("mallory"), 0)
 }
 
-// A bearer has decided against its cookies.
+// The cookies of a request with a bearer token do not count.
 func TestLogoutOfABearerLeavesCookiesAlone(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
 	app, b := f.login("alice"), f.login("bob")

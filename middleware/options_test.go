@@ -11,7 +11,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestOptionsThatAreImpossibleAreRefusedByNew(t *testing.T) { // S12, S13; modo checks neither prefix nor SameSite
+func TestOptionsThatAreImpossibleAreRefusedByNew(t *testing.T) { // S12, S13
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	type o = middleware.Options
 	type c = middleware.Cookie
@@ -105,7 +105,7 @@ func TestOptionsChangedAfterNewChangeNothing(t *testing.T) {
 	f.want(valueOf[int](b, "cart"), 1)
 }
 
-// around is what routers take.
+// around is the function type that routers take.
 func around(m func(http.Handler) http.Handler) func(http.Handler) http.Handler { return m }
 
 func TestNewReturnsPlainNetHTTP(t *testing.T) {
@@ -117,7 +117,7 @@ func TestNewReturnsPlainNetHTTP(t *testing.T) {
 	f.want(f.m.Store(), f.store)
 }
 
-func TestNewNestsSeveralMiddlewares(t *testing.T) { // ecosystem: "one per manager so several can nest"
+func TestNewNestsSeveralMiddlewares(t *testing.T) { // each has its own Handle
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	admin, err := middleware.New(f.store, middleware.Options{Cookie: middleware.Cookie{Name: "__Host-admin"}})
 	f.must(err)
@@ -144,8 +144,8 @@ func TestNewTwiceIsOnce(t *testing.T) {
 	f.want(len(w.Result().Cookies()), 1)
 }
 
-// TestOptionsAtTheirBoundsAreAccepted (S13): a browser keeps a cookie of 4096 bytes, its token of 52
-// included, with attributes of 1024.
+// TestOptionsAtTheirBoundsAreAccepted: a browser keeps a cookie of 4,096 bytes, including its token
+// of 52, and attributes of 1,024 (S13).
 func TestOptionsAtTheirBoundsAreAccepted(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	for name, o := range map[string]middleware.Options{

@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// A WebSocket asks where its handshake comes from, and ends with the session.
+// A WebSocket handler checks the origin of its handshake, and ends with the session.
 func ExampleRequireSameOrigin() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -18,9 +18,9 @@ func ExampleRequireSameOrigin() {
 	socket := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := middleware.FromRequest(r)
 		over := h.Done(r.Context())
-		// Take the connection over here. Then, for each message: h.Check before what must
-		// not outlive a logout, h.Renew or h.Update when the user does something, and the
-		// end when over is closed.
+		// Take over the connection here. For each message, call h.Check before an action that must not
+		// outlive a logout, and h.Renew or h.Update when the user does something. End when over is
+		// closed.
 		_ = over
 		fmt.Fprint(w, "welcome")
 	})

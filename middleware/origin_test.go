@@ -85,7 +85,7 @@ func (c fetch) put(r *http.Request) *http.Request {
 // foreignForm is a form that another site sends.
 var foreignForm = fetch{"POST", "cross-site", "navigate", "document", "https://evil.example"}
 
-// Somebody who is led to us by another site's form logs in (OpenID Connect: form_post).
+// A form of another site can lead to a login (OpenID Connect: form_post).
 func TestLoginOfAForeignFormSendsItsCookie(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	b := f.browser()

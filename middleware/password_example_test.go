@@ -10,7 +10,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// passwords are where an application keeps them; hashed, not like here.
+// passwords is the application's table of passwords. Hash yours.
 type passwords struct {
 	mu  sync.Mutex
 	set map[string]string
@@ -31,8 +31,8 @@ func (p *passwords) change(user, password string) {
 	p.set[user] = password
 }
 
-// After a change of password nobody is logged in with the old one: not by a session that
-// existed, nor by a login that was under way, nor by a request that came in before.
+// After a change of password nobody is logged in with the old one: no existing session survives, no
+// login in flight succeeds, and no earlier request acts.
 func ExampleLogin_changeOfPassword() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -44,7 +44,7 @@ func ExampleLogin_changeOfPassword() {
 		if err == nil {
 			err = middleware.FromRequest(r).Login(r.Context(), middleware.Login{
 				UserID: user,
-				// Once more, now that the session exists: the password may have changed meanwhile.
+				// Check again now that the session exists: the password may have changed meanwhile.
 				Confirm: func(context.Context) error { return users.check(user, password) },
 			})
 		}
@@ -57,7 +57,7 @@ func ExampleLogin_changeOfPassword() {
 			http.Error(w, "wrong password", http.StatusForbidden)
 			return
 		}
-		// Only now: the session may have been ended while the body came.
+		// After the body is read, because the session may have ended meanwhile.
 		if err := h.Reauthenticated(r.Context()); err != nil {
 			http.Error(w, "log in again", http.StatusUnauthorized)
 			return

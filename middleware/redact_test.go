@@ -13,8 +13,8 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// S49, A12: whoever prints a request's context or handle, or what holds them, does
-// not print its token, its data or its fingerprint.
+// Printing a request's context or handle, or a value that contains one, prints no token, data or
+// fingerprint (S49, A12).
 func TestRedactHidesSecretsInAContext(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.browser()
@@ -48,7 +48,7 @@ func TestRedactHidesSecretsInAContext(t *testing.T) {
 	})
 }
 
-// A login's data is for the session, and for no log.
+// No log shows a login's data.
 func TestRedactHidesTheDataOfALogin(t *testing.T) { // S49
 	const secret = "secret-data"
 	login := middleware.Login{UserID: "alice", Data: map[string]any{"key": secret}}

@@ -59,8 +59,8 @@ func TestReloginEndsAnotherUsersSessionOrAGuestsToo(t *testing.T) {
 	f.want(alice.user(), "alice")
 }
 
-// While the login is in flight the session before is good, and a request with its token is
-// told nothing that would remove the new cookie (there is no moment without either session).
+// While the login is in flight, the previous session is valid, and no request with its token gets a
+// response that removes the new cookie. At every moment one of the two sessions is valid.
 func TestReloginLeavesNoMomentWithoutASession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
@@ -97,7 +97,7 @@ func TestReloginThatFailsLeavesTheSessionGood(t *testing.T) {
 	}
 }
 
-// TestReloginOfUnknownOutcomeHandsOutNothing: it was done, and nobody has the new token.
+// TestReloginOfUnknownOutcomeHandsOutNothing: the login is on disk, but nobody has its token.
 func TestReloginOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
@@ -115,7 +115,7 @@ func TestReloginOfUnknownOutcomeHandsOutNothing(t *testing.T) {
 	f.want(b.user(), "")
 }
 
-// TestReloginTwiceAtOnceKeepsTheBrowserLoggedIn: whichever answer comes last.
+// TestReloginTwiceAtOnceKeepsTheBrowserLoggedIn: whichever response comes last.
 func TestReloginTwiceAtOnceKeepsTheBrowserLoggedIn(t *testing.T) {
 	f := setUp(t, sessile.Config{MaxSessionsPerUser: 2}, middleware.Options{})
 	b := f.login("alice")
@@ -143,7 +143,7 @@ func TestReloginWhoseCallerLeavesBeforeItBeginsChangesNothing(t *testing.T) {
 	f.want(b.user(), "alice")
 }
 
-// The session that it replaces may come behind another user's, which counts.
+// The session that it replaces may belong to a cookie behind another user's, which counts.
 func TestReloginBehindAnotherUsersCookieEndsNoOtherDevice(t *testing.T) {
 	for _, on := range []sessile.LimitPolicy{sessile.LimitEvictOldest, sessile.LimitRefuseNew} {
 		t.Run(string(on), func(t *testing.T) {

@@ -21,10 +21,10 @@ func rotate(f *fixture) action {
 	}
 }
 
-// twin is another request of the same browser, with the cookie that it has now.
+// twin is another request of the same browser, with its present cookie.
 func (b *browser) twin() *browser { return &browser{f: b.f, cookie: b.cookie, header: b.header} }
 
-func TestRotateKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: modo loses a change after a rotation in one request
+func TestRotateKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	b.do(set(f, "k", 1))
@@ -44,7 +44,7 @@ func TestRotateKeepsTheSessionAndKillsTheOldToken(t *testing.T) { // S20: modo l
 	f.want(old.cookie != "", true) // moments ago: neither access nor a removal cookie
 }
 
-func TestRotateDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // in modo a parallel request with the previous token logs the browser out
+func TestRotateDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // it may come with the previous token
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 		b := f.login("alice")
@@ -53,7 +53,7 @@ func TestRotateDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // in mo
 		wait(59 * time.Second)
 		resp := old.serve(old.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 			f.want(h.IsAuthenticated(), false)
-			f.wantErr(h.Set("k", 1), middleware.ErrNoSession) // ecosystem: an empty session's cookie logs the user out
+			f.wantErr(h.Set("k", 1), middleware.ErrNoSession) // no guest session whose cookie would log the user out
 		})
 		f.want(golden(t, resp), "")
 		wait(time.Second)
@@ -73,8 +73,11 @@ func TestRotateDoesNotFailARequestInProgress(t *testing.T) {
 	f.want(valueOf[int](b, "slow"), 1)
 }
 
-// A request that renews the cookie, while another one has replaced the token, sent the
-// old token after the new one: half a minute later its browser was logged out (A25).
+// A story of the past (A25), after which a browser was logged out half a minute later:
+//
+//  1. A request is about to renew the cookie.
+//  2. Another one replaces the token.
+//  3. The first sends the old token after the new one.
 func TestRotateIsNotUndoneByASlowResponse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: time.Minute, RotateGrace: 30 * time.Second}, middleware.Options{})
@@ -113,7 +116,7 @@ func TestRotateByParallelRequestsLeavesOneToken(t *testing.T) { // S21, A25
 		twin := b.twin()
 		wg.Go(func() {
 			twin.serveAndTake(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-				// Those who come later are told, and leave the winner's cookie alone.
+				// Later requests are told, and leave the first one's cookie alone.
 				err := h.Rotate(r.Context())
 				late := errors.Is(err, middleware.ErrNoSession) || errors.As(err, new(*sessile.RotatedError))
 				if err != nil && !late {
@@ -152,14 +155,14 @@ func TestRotateEveryLogsNobodyOut(t *testing.T) { // S24
 			t.Fatal("the token was not replaced")
 		}
 
-		// A slow response: the new token has not come back, so the old one stays good, and
-		// leads to no second successor for a minute. Nor does it push the successor out.
+		// A slow response: the new token has not come back, so the old one stays valid. For a minute it
+		// gets no second successor, and no response overwrites the successor in the browser.
 		wait(time.Minute - time.Microsecond)
 		resp := first.do(look)
 		f.want(golden(t, resp), "")
 		f.want(first.session().ID(), second.f.sessionOf(second).ID())
 
-		// Now it has: the old one has its grace, and then it is dead.
+		// Now the new token was presented: the old one has its grace, and then it is invalid.
 		wait(29 * time.Second)
 		f.want(first.user(), "alice")
 		wait(time.Second)
@@ -168,7 +171,7 @@ func TestRotateEveryLogsNobodyOut(t *testing.T) { // S24
 	})
 }
 
-// sessionOf reads a browser's session without an answer that it would keep.
+// sessionOf returns a browser's session without a response whose cookie it would keep.
 func (f *fixture) sessionOf(b *browser) (s sessile.Session) {
 	b.serve(b.request(), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { s, _ = h.Current() })
 	return s
@@ -273,7 +276,7 @@ func TestReauthenticatedReplacesTheToken(t *testing.T) { // ASVS 7.2.4
 	})
 }
 
-func TestRotateOfAnEndedSessionIsAnError(t *testing.T) { // in modo the rotation of a missing session succeeds
+func TestRotateOfAnEndedSessionIsAnError(t *testing.T) { // and nothing is sent
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
 	resp := b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
@@ -286,8 +289,8 @@ func TestRotateOfAnEndedSessionIsAnError(t *testing.T) { // in modo the rotation
 	f.want(golden(t, b.do(look)), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 }
 
-// Of two rotations at once one loses, and nothing else (pending changes
-// are flushed whatever else happened).
+// Of two rotations at once one loses, and nothing else is lost: pending changes are sent in any
+// case.
 func TestRotateThatFailsLosesNoChanges(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
@@ -302,7 +305,7 @@ func TestRotateThatFailsLosesNoChanges(t *testing.T) {
 	f.want(valueOf[int](b, "k"), 1)
 }
 
-// The token before is dead: whoever answers for a handler that panicked sends the new one.
+// The previous token is invalid, so the error page after a panic must send the new one.
 func TestRotateBeforeAPanicSendsTheToken(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
@@ -323,13 +326,13 @@ func TestRotateBeforeAPanicSendsTheToken(t *testing.T) {
 	f.want(valueOf[int](b, "lost"), 0)
 }
 
-// hijackable is a connection that somebody takes over.
+// hijackable is a connection that a handler takes over.
 type hijackable struct{ *httptest.ResponseRecorder }
 
 func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, nil }
 
-// Who takes the connection over writes the headers, and mostly not ours: a token that
-// was replaced then would never reach the browser.
+// A handler that takes over the connection writes its own headers, mostly without ours. A token
+// that was rotated then would never reach the browser.
 func TestRotateEveryDoesNotRotateAHijackedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Minute})

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-func TestSessionsListsTheDevicesOfTheUser(t *testing.T) { // S36; modo lists fingerprints and data, and leaves the cookie when a user revokes their own session
+func TestSessionsListsTheDevicesOfTheUser(t *testing.T) { // S36
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	laptop, phone, stranger := f.browser(), f.browser(), f.login("bob")
 	laptop.header.Set("User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0")

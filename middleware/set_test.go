@@ -38,7 +38,8 @@ func TestSetAcceptsDataToTheLastByte(t *testing.T) { // S45: what Set accepts, t
 	}
 }
 
-// fillUp sets a key to the longest text that Set accepts, beside another that changes in the same request.
+// fillUp sets a key to the longest text that Set accepts, next to another change in the same
+// request.
 func fillUp(t *testing.T, b *browser, key string) {
 	t.Helper()
 	resp := b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -184,10 +185,10 @@ func TestSaveAndUpdateWriteAtOnce(t *testing.T) {
 	})
 }
 
-// writers is how many requests of one session write at once.
+// writers is the number of requests of one session that write at once.
 const writers = 64
 
-func TestSetInParallelRequestsKeepsEveryKey(t *testing.T) { // S44; README: "Two parallel requests of one session do not lose each other's keys"
+func TestSetInParallelRequestsKeepsEveryKey(t *testing.T) { // S44
 	for name, together := range map[string]bool{"as they come": false, "all read before one writes": true} {
 		t.Run(name, func(t *testing.T) {
 			l := newOurs(t, setting{})
@@ -201,8 +202,8 @@ func TestSetInParallelRequestsKeepsEveryKey(t *testing.T) { // S44; README: "Two
 	}
 }
 
-// setInParallel sets a key each from as many connections. Together means that no
-// handler goes on before every request has its session.
+// setInParallel sets one key each over several connections. Together means that no handler
+// continues before every request has its session.
 func setInParallel(l *ours, cookie string, together bool) {
 	var ready sync.WaitGroup
 	ready.Add(writers)
@@ -230,7 +231,7 @@ func setInParallel(l *ours, cookie string, together bool) {
 	})
 }
 
-// kept counts the keys that are there.
+// kept counts the keys that exist.
 func kept(b *browser) (n int) {
 	b.f.Helper()
 	b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
@@ -243,7 +244,7 @@ func kept(b *browser) (n int) {
 	return n
 }
 
-// I5: of two changes of one key the later counts.
+// Of two changes of one key the later counts (I5).
 func TestUpdateAppliesAfterTheSetsBeforeIt(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")

@@ -24,14 +24,14 @@ const (
 	removedCookie = "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
 )
 
-// wire is a real server on a real socket, written to byte by byte.
+// wire is a real server on a socket, to which a test writes byte by byte.
 type wire struct {
 	*fixture
 	addr string
 	log  *lockedBuffer // what net/http says of panics
 }
 
-// lockedBuffer is what a server's goroutines may write to.
+// lockedBuffer is a buffer that the server's goroutines may write to.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -49,7 +49,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// listen serves a through the middleware until the test ends. Nothing may have panicked by then.
+// listen serves through the middleware until the test ends. It fails the test if anything panicked.
 func (f *fixture) listen(a action) *wire {
 	f.Helper()
 	return f.listenTo(f.m.Handler(handler(a)))
@@ -81,7 +81,7 @@ func (w *wire) dial() net.Conn {
 	return c
 }
 
-// say writes raw bytes and reads the answers to them, one for each method.
+// say writes raw bytes and reads one response for each method.
 func (w *wire) say(raw string, methods ...string) []*http.Response {
 	w.Helper()
 	c := w.dial()
@@ -106,7 +106,7 @@ func (w *wire) say(raw string, methods ...string) []*http.Response {
 	return answers
 }
 
-// lookups is how often the store was asked: it has every session here in memory.
+// lookups returns how often the store was asked. All sessions are in memory here.
 func (f *fixture) lookups() int {
 	stats := f.store.Stats()
 	return int(stats.Hits + stats.UnknownTokens)
@@ -118,26 +118,26 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// mostAllocated bounds what the whole process allocates for one request, client and
-// net/http included: generous, but linear in the request.
+// mostAllocated limits what the whole process allocates for one request, including the client and
+// net/http. It is generous, but linear in the size of the request.
 func mostAllocated(request string) uint64 { return 256<<10 + 10*uint64(len(request)) }
 
-// forged is a well-formed token that opens nothing, another one for each n.
+// forged returns a well-formed token that opens nothing, a different one for each n.
 func forged(n int) string { return fmt.Sprintf("AQAA%047dA", n) }
 
-// get is a request with some header lines.
+// get returns a request with some header lines.
 func get(lines ...string) string { return ask("GET / HTTP/1.1", lines...) }
 
 func ask(first string, lines ...string) string {
 	return first + "\r\nHost: example.com\r\nConnection: close\r\n" + strings.Join(append(lines, "\r\n"), "\r\n")
 }
 
-// post is a request with a body.
+// post returns a request with a body.
 func post(kind, body string, lines ...string) string {
 	return ask("POST / HTTP/1.1", append(lines, "Content-Type: "+kind, fmt.Sprint("Content-Length: ", len(body)))...) + body
 }
 
-// cookies is a Cookie line with one of our name for each value.
+// cookies returns a Cookie line with one cookie of our name for each value.
 func cookies(values ...string) string {
 	return "Cookie: __Host-session=" + strings.Join(values, "; __Host-session=")
 }
@@ -150,7 +150,7 @@ func repeat(n int, what func(i int) string) string {
 	return b.String()
 }
 
-// whoever answers with the user, and 401 to others.
+// whoever answers with the user, and with 401 to others.
 func whoever(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	user, ok := h.UserID()
@@ -236,7 +236,8 @@ func hostileCookies(good string) map[string]hostile { // S7, S9, S10, A3, A4, A1
 	}
 }
 
-// next is the letter after c in base64url: it differs in the lowest bit, which carries nothing.
+// next returns the letter after c in base64url. They differ in the lowest bit, which carries
+// nothing.
 func next(c string) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return letters[strings.Index(letters, c)+1:][:1]

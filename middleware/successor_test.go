@@ -10,10 +10,10 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// lostAfter is how long a token that replaces another one may stay unseen.
+// lostAfter is how long a new token may stay unseen before it counts as lost.
 const lostAfter = time.Minute
 
-// rotated has a browser's token replaced, and the response lost.
+// rotated rotates a browser's token and loses the response.
 func rotated(f *fixture, every time.Duration) (b *browser, lost *browser) {
 	f.Helper()
 	b = f.login("alice")
@@ -26,9 +26,9 @@ func rotated(f *fixture, every time.Duration) (b *browser, lost *browser) {
 	return b, lost
 }
 
-// The answer that carries a new token may be lost. Then the browser goes on with the one
-// before, and was out at the end of the TTL however active it was: no later answer had a
-// cookie (grafana#16757).
+// The response that carries a new token may be lost. Then the browser continues with the previous
+// token. Before the fix, no later response had a cookie, and the browser was logged out at the end
+// of the TTL, however active it was (grafana#16757).
 func TestSuccessorThatIsLostIsReplacedAndTheCookieRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TTL: 2 * time.Hour}, middleware.Options{RotateEvery: time.Hour})
@@ -72,7 +72,7 @@ func TestSuccessorsThatAreLostAreReplacedOneByOne(t *testing.T) {
 	})
 }
 
-// A successor that nobody has ever sent is no copy of a token, and its end no reuse.
+// Nobody can have copied a successor that nobody has sent, so its end is not a reuse.
 func TestSuccessorThatComesLateEndsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour, DestroyOnReuse: true})
@@ -99,8 +99,8 @@ func TestSuccessorThatWasSeenIsNotReplaced(t *testing.T) {
 	})
 }
 
-// A request that began before is no sign that the browser lacks the new token: it may have
-// got that in the meantime, and rests.
+// An older request does not show that the browser lacks the new token: the browser may have
+// received it meanwhile and be idle.
 func TestSuccessorOutlivesARequestThatBeganBeforeIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})
@@ -161,8 +161,8 @@ func TestSuccessorOfABearerIsNotReplaced(t *testing.T) {
 	})
 }
 
-// Without RotateEvery, which a new version of the application may leave out, a browser that
-// lost a token still gets another.
+// Without RotateEvery, which a new version of the application may leave out, a browser that lost a
+// token still gets another.
 func TestSuccessorThatIsLostIsReplacedAfterRotationWasSwitchedOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{RotateEvery: time.Hour})

@@ -26,8 +26,8 @@ func TestRenewIsAnAccess(t *testing.T) {
 	})
 }
 
-// A session of a few minutes slides as any other, and its cookie with it: the touch
-// interval is then half of its lifetime.
+// A session of a few minutes slides like any other, and so does its cookie. The touch interval is
+// then half of its lifetime.
 func TestTouchExtendsAShortSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{TouchInterval: 5 * time.Minute}, middleware.Options{})

@@ -8,7 +8,7 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// loginAs answers a login whose password has been checked.
+// loginAs handles a login whose password has been checked.
 func loginAs(user string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := middleware.FromRequest(r).Authenticate(r.Context(), user); err != nil {
@@ -17,8 +17,8 @@ func loginAs(user string) http.HandlerFunc {
 	}
 }
 
-// Sessions wraps the routes of an application once. The store behind it does what needs no
-// request, like ending every session of a user who was banned.
+// Sessions wraps the routes of an application once. The store does what needs no request, such as
+// ending every session of a banned user.
 func ExampleSessions() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -67,8 +67,8 @@ func ExampleHandle() {
 	// GET /me: 200 true alice Firefox on Linux dark
 }
 
-// Options of an application behind a proxy, with guests and with tokens that change daily.
-// New finds every fault at once.
+// Options of an application behind a proxy, with guests and a daily token rotation. New reports all
+// faults at once.
 func ExampleOptions() {
 	sessions, done := sessionsFor(middleware.Options{
 		TrustedProxies: []string{"10.0.0.0/8"},
@@ -89,7 +89,7 @@ func ExampleOptions() {
 	// rotation interval 1s is below the minimum of 1m
 }
 
-// A login with a lifetime of its own, and data from the start.
+// A login with its own lifetime and data.
 func ExampleLogin() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -107,7 +107,7 @@ func ExampleLogin() {
 	// Output: POST /login: 200 admin 1h0m0s 8h0m0s <nil>
 }
 
-// Whoever is logged in does not see the login page.
+// Logged-in users do not see the login page.
 func ExampleRequireGuest() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()
@@ -123,7 +123,7 @@ func ExampleRequireGuest() {
 	// GET /login: 303 /
 }
 
-// What a redirect may follow is a path of this site.
+// A redirect may only go to a path of this site.
 func ExampleLocalPath() {
 	for _, next := range []string{"/account?tab=2", "//evil.example", `/\evil.example`, "https://evil.example", ""} {
 		fmt.Println(middleware.LocalPath(next, "/"))
@@ -156,7 +156,7 @@ func ExamplePop() {
 	// GET /callback: 200 false <nil>
 }
 
-// Before an action that must not outlive a log-out, the store is asked again.
+// Before an action that must not outlive a logout, ask the store again.
 func ExampleHandle_Check() {
 	sessions, done := sessionsFor(middleware.Options{})
 	defer done()

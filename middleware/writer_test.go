@@ -26,7 +26,7 @@ func (f *fixture) serve(h2 bool, a action) (*http.Client, string) {
 	return server.Client(), server.URL
 }
 
-// get asks for a page and reads it to its end.
+// get requests a page and reads it to its end.
 func (f *fixture) get(client *http.Client, url string, change func(*http.Request)) (*http.Response, string) {
 	f.Helper()
 	r, err := http.NewRequestWithContext(f.Context(), http.MethodGet, url, nil)
@@ -130,7 +130,7 @@ func TestWriterKeepsTrailersAndControllers(t *testing.T) { // http.ResponseContr
 	}
 }
 
-// The writers of the table of combinations: each has exactly its letter's interface.
+// The writers in the table of combinations: each has exactly the interfaces of its letters.
 type (
 	bare    struct{ http.ResponseWriter }
 	flushes struct{}
@@ -240,7 +240,7 @@ func TestWriterHasExactlyTheInterfacesOfTheInnerOne(t *testing.T) { // Flusher, 
 	}
 }
 
-// interfaces is what a writer offers, a bit each.
+// interfaces returns the interfaces of a writer, one bit each.
 func interfaces(w http.ResponseWriter) (set int) {
 	_, f := w.(http.Flusher)
 	_, h := w.(http.Hijacker)
@@ -254,7 +254,7 @@ func interfaces(w http.ResponseWriter) (set int) {
 	return set
 }
 
-// use calls what a writer offers.
+// use calls the interfaces that a writer has.
 func use(w http.ResponseWriter) {
 	if x, ok := w.(http.Pusher); ok {
 		_ = x.Push("/style.css", nil)
@@ -270,7 +270,7 @@ func use(w http.ResponseWriter) {
 	}
 }
 
-// Gin's Context.Stream panics over a writer without it.
+// Gin's Context.Stream panics if the writer is not a CloseNotifier.
 func TestWriterReportsWhenTheClientHasGone(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	ctx, cancel := context.WithCancel(t.Context())

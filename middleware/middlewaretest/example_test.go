@@ -12,8 +12,8 @@ import (
 	"github.com/sessile/sessile/middleware/middlewaretest"
 )
 
-// Three things of an application: a handler, a service that finds the user in its context,
-// and a rule about sessions.
+// Three parts of an application: a handler, a service that finds the user in its context, and a
+// rule about sessions.
 func page(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("hello " + greetingOf(r.Context())))
 }
@@ -27,7 +27,7 @@ func mayPay(s sessile.Session, now time.Time) bool {
 	return !s.IsGuest() && now.Sub(s.AuthenticatedAt()) < 5*time.Minute
 }
 
-// A request of a user, for a whole handler.
+// A request of a user, to test a whole handler.
 func ExampleRequest() {
 	_ = func(t *testing.T) { // a test of the application
 		sessions := middlewaretest.New(t, middleware.Options{})
@@ -39,7 +39,7 @@ func ExampleRequest() {
 	}
 }
 
-// A context with a user's Handle, for code behind a handler.
+// A context with a user's Handle, to test code behind a handler.
 func ExampleWithHandle() {
 	_ = func(t *testing.T) {
 		sessions := middlewaretest.New(t, middleware.Options{})
@@ -50,7 +50,7 @@ func ExampleWithHandle() {
 	}
 }
 
-// A Session as the test needs it, without a request.
+// A Session for a test without a request.
 func ExampleSession() {
 	_ = func(t *testing.T) {
 		now := time.Now()

@@ -87,7 +87,7 @@ func TestAssertLoginFindsTheLogin(t *testing.T) {
 	}
 }
 
-// recorder is a test that may fail.
+// recorder is a test that is allowed to fail.
 type recorder struct {
 	testing.TB
 	failed bool
@@ -100,7 +100,7 @@ func (r *recorder) Fatal(...any) {
 }
 func (r *recorder) Fatalf(string, ...any) { r.Fatal() }
 
-// TestAssertionsFailWhenTheyMust: each on a response that is not what it asks for.
+// TestAssertionsFailWhenTheyMust gives each assertion a response that violates it.
 func TestAssertionsFailWhenTheyMust(t *testing.T) {
 	sessions := middlewaretest.New(t, middleware.Options{})
 	client := middlewaretest.NewClient(t, sessions, shop(sessions))

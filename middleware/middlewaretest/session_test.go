@@ -88,7 +88,7 @@ func TestWithHandleFailsWithoutAStore(t *testing.T) {
 	}
 }
 
-// fails reports whether a helper ends the test that it is given.
+// fails reports whether a helper ends the test that it gets.
 func fails(t *testing.T, helper func(testing.TB)) bool {
 	t.Helper()
 	r := &recorder{TB: t}
