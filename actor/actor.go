@@ -30,7 +30,7 @@ type Actor struct {
 	growth chan message // the same for what makes more wait for the disk, so that a flood of it holds up nothing else
 	// Between the loop and the writer.
 	batches chan *persist.Batch
-	results chan committed
+	results chan batchDone
 	// Start and end.
 	stop          chan struct{}      // closed by Close
 	done          chan struct{}      // closed when the loop has ended
@@ -48,7 +48,7 @@ type Actor struct {
 	diskReads       reads
 	places          chan struct{} // of cold reads: one for each that the disk has not answered
 	optimisticReads atomic.Int32  // optimistic reads that the disk has not answered
-	coldReads       atomic.Uint64 // and how many there were
+	optimisticTotal atomic.Uint64 // and how many there were
 	unknown         atomic.Uint64 // of them, those that found nothing
 	refused         atomic.Uint64 // calls that were refused without asking the loop
 	hits            counter
@@ -65,7 +65,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	a := &Actor{
 		cfg: cfg, backend: backend, published: newPublished(index, c.lease), cancel: cancel,
 		inbox: make(chan message), growth: make(chan message),
-		batches: make(chan *persist.Batch, 1), results: make(chan committed, 1), // one: the batch in flight
+		batches: make(chan *persist.Batch, 1), results: make(chan batchDone, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
 		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1),
 		diskReads: newReads(), places: make(chan struct{}, cfg.MaxLoads),

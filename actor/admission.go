@@ -185,7 +185,7 @@ func (k *bulk) learn(took int64, hadSome bool) {
 //
 // The first piece of a log-out does not count: it leaves in its turn, as a login does.
 func (c *core) bulkRoom() int {
-	waiting := len(c.durable) > 0 || slices.ContainsFunc(c.ops.ready, awaited)
+	waiting := len(c.durable) > 0 || slices.ContainsFunc(c.ops.ready, foreground)
 	if waiting {
 		c.bulk.others++
 	}
@@ -211,7 +211,7 @@ func (q *opqueue) takeAround(n, room int) (l []operation) {
 		}
 		p.bulk = min(p.bulk, room)
 		room -= p.bulk
-		q.taken(op)
+		q.uncount(op)
 		l = append(l, op)
 	}
 	q.ready = left
@@ -220,8 +220,8 @@ func (q *opqueue) takeAround(n, room int) (l []operation) {
 
 func isBulk(op operation) bool { return op.state().bulk > 0 }
 
-// awaited reports whether somebody waits for an operation that is no bulk.
-func awaited(op operation) bool { return !isBulk(op) && !op.state().background }
+// foreground reports whether somebody waits for an operation that is no bulk.
+func foreground(op operation) bool { return !isBulk(op) && !op.state().background }
 
 // waiters are calls that wait for the same thing, in the order in which they came. A call
 // waits in one place at most, and leaves it at once when its caller gives up, in constant

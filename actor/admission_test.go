@@ -366,7 +366,7 @@ func flooded(t *testing.T, patience time.Duration, waiting int) (faults []string
 		if done > 0 && g.now >= done {
 			b := g.batch
 			g.batch, done = nil, 0
-			note(g.send(committed{result: applied(b)}))
+			note(g.send(batchDone{result: applied(b)}))
 		}
 		r := g.updateNothing(nthID(i % sessions))
 		began[r] = g.now

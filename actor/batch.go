@@ -113,7 +113,7 @@ func (q *opqueue) take(n, room int) []operation {
 	}
 	l := q.ready[:n:n]
 	for _, op := range l {
-		q.taken(op)
+		q.uncount(op)
 	}
 	if q.ready = q.ready[n:]; len(q.ready) == 0 {
 		q.ready = nil
@@ -121,8 +121,8 @@ func (q *opqueue) take(n, room int) []operation {
 	return l
 }
 
-// taken counts an operation that leaves the queue, for whatever reason.
-func (q *opqueue) taken(op operation) {
+// uncount notes an operation that leaves the queue, for whatever reason.
+func (q *opqueue) uncount(op operation) {
 	if !op.state().background {
 		q.urgent--
 	}
@@ -137,7 +137,7 @@ type batch struct {
 	writes  []*dirty
 	touches []*dirty
 	began   int64 // tick at which it left
-	bulk    bool  // it has a part of a command over many sessions
+	hasBulk bool  // it has a part of a command over many sessions
 	stale   bool  // another node changed something meanwhile
 }
 
@@ -165,7 +165,7 @@ func (c *core) nextBatch() *persist.Batch {
 	if b.items.Len() == 0 {
 		return nil
 	}
-	c.inFlight, c.bulk.last = b, b.bulk
+	c.inFlight, c.bulk.last = b, b.hasBulk
 	c.stats.Batches++
 	c.stats.BatchItems += uint64(b.items.Len())
 	return b.items
@@ -178,7 +178,7 @@ func (c *core) fillOps(b *batch, room int) {
 		if !op.prepare(c, b) {
 			continue
 		}
-		b.bulk = b.bulk || isBulk(op)
+		b.hasBulk = b.hasBulk || isBulk(op)
 		op.state().stage = inFlight
 		b.ops = append(b.ops, op)
 		b.items.Ops = append(b.items.Ops, op.encode())
@@ -197,8 +197,8 @@ func (c *core) fillDurable(b *batch) {
 	c.durable = nil
 }
 
-// committed is the end of a commit.
-type committed struct {
+// batchDone is the end of a commit.
+type batchDone struct {
 	result persist.Result
 	err    error
 }
@@ -206,7 +206,7 @@ type committed struct {
 // handle gives every item of the batch its outcome, in the order in which the backend applied
 // them. What goes back to the queue goes there before operations settle: an operation may end
 // a session, and must find its changes in the queue to take them out.
-func (m committed) handle(c *core) {
+func (m batchDone) handle(c *core) {
 	b := c.inFlight
 	c.inFlight, c.passed = nil, true
 	if m.err == nil && !aligned(b.items, m.result) {
@@ -222,7 +222,7 @@ func (m committed) handle(c *core) {
 	c.retry = backoff{}
 	c.stats.CommitTimes.add(c.tick-b.began, FirstCommitTime)
 	c.stats.BatchSizes.add(int64(b.items.Len()), FirstBatchSize)
-	c.bulk.learn(c.tick-b.began, b.bulk)
+	c.bulk.learn(c.tick-b.began, b.hasBulk)
 	for i, d := range b.writes {
 		d.settle(c, m.result.Writes[i])
 	}
@@ -235,9 +235,9 @@ func (m committed) handle(c *core) {
 	for i, op := range b.ops {
 		op.settle(c, b, m.result.Ops[i])
 	}
-	if len(c.again) > 0 {
-		c.ops.putBack(c.again)
-		c.again = nil
+	if len(c.unfinished) > 0 {
+		c.ops.putBack(c.unfinished)
+		c.unfinished = nil
 	}
 	if len(c.tombstones.committed) > 0 {
 		c.pruneTombstones()
@@ -253,12 +253,12 @@ func aligned(b *persist.Batch, r persist.Result) bool {
 // changesDue reports whether what nobody waits for has waited for long enough, or has
 // come together in a batch's number.
 func (c *core) changesDue() bool {
-	return c.closing || c.syncs.n > 0 || c.queue.Len() >= c.cfg.BatchSize || c.tick >= c.oldest()+c.cfg.BatchInterval.Microseconds()
+	return c.closing || c.syncs.n > 0 || c.queue.Len() >= c.cfg.BatchSize || c.tick >= c.oldestTick()+c.cfg.BatchInterval.Microseconds()
 }
 
-// oldest is the tick of the oldest change or operation that waits for a batch. Where there is
+// oldestTick is that of the oldest change or operation that waits for a batch. Where there is
 // none it is far ahead, with room for a BatchInterval before it overflows.
-func (c *core) oldest() int64 {
+func (c *core) oldestTick() int64 {
 	at := int64(forever - 1<<40)
 	if c.queue.Len() > 0 {
 		at = c.queue.oldest().since
@@ -280,7 +280,7 @@ func (c *core) batchAt() int64 {
 	case len(c.durable)+c.ops.urgent > 0 || c.changesDue():
 		return max(c.tick, c.retry.at)
 	default:
-		return max(c.oldest()+c.cfg.BatchInterval.Microseconds(), c.retry.at)
+		return max(c.oldestTick()+c.cfg.BatchInterval.Microseconds(), c.retry.at)
 	}
 }
 

@@ -70,7 +70,7 @@ type core struct {
 	bytes      int64                 // data of dirty, and of sessions that are being created
 	ops        opqueue               // security operations that are not in flight
 	inFlight   *batch                // the batch that is being committed
-	again      []operation           // of the batch that settles: those that are done in part
+	unfinished []operation           // of the batch that settles: those that are done in part
 	bulk       bulk                  // how much of commands over many sessions goes with a commit
 	syncs      waiters
 	passed     bool   // something that they may wait for has come to its end

@@ -97,7 +97,7 @@ func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 			c.replaced(x)
 			continue
 		}
-		c.over(x, Event{Kind: EventEvicted})
+		c.endedOnDisk(x, Event{Kind: EventEvicted})
 		c.stats.Evicted++
 	}
 	switch o.Status {
@@ -143,7 +143,7 @@ func (p *createOp) created(c *core, b *batch, key int64) {
 
 // replaced forgets a session that a create has replaced.
 func (c *core) replaced(x persist.Removed) {
-	c.over(x, Event{Kind: EventDestroyed, Reason: "replaced by a login"})
+	c.endedOnDisk(x, Event{Kind: EventDestroyed, Reason: "replaced by a login"})
 	c.stats.Destroyed++
 }
 

@@ -43,7 +43,7 @@ func TestCreateOfUnknownOutcomeForgetsGuests(t *testing.T) {
 	c.limit.Max = 1
 	g.send(c)
 	g.commit() // done on disk: first is gone,
-	g.send(committed{err: persist.ErrUnknown})
+	g.send(batchDone{err: persist.ErrUnknown})
 	if _, err := g.disk.ByID(context.Background(), first.ID); err == nil {
 		t.Fatal("not evicted")
 	}
@@ -66,7 +66,7 @@ func TestCreateOfUnknownOutcomeWritesWatchedSessions(t *testing.T) {
 			c.limit.Max = 1
 			g.do(c)
 			g.commit()
-			g.do(committed{err: persist.ErrUnknown})
+			g.do(batchDone{err: persist.ErrUnknown})
 			for range 10 {
 				if g.pass(10 * interval); g.batch != nil {
 					g.settle()
@@ -87,7 +87,7 @@ func TestCreateOfUnknownOutcomeInstallsNoRowThatWasReadBefore(t *testing.T) {
 	c.limit.Max = 1
 	g.do(c)
 	g.commit()
-	g.do(committed{err: persist.ErrUnknown})
+	g.do(batchDone{err: persist.ErrUnknown})
 	offer := &loaded{load: load, record: *first}
 	g.do(offer)
 	equal(t, "in memory", g.c.hot.ByID(first.ID) != nil, false)

@@ -11,8 +11,8 @@ import (
 // token: reads by token go to the disk, and the row is refused when it arrives.
 type destroyCommand struct {
 	sessionCall
-	owner persist.UserKey // zero: whoever's it is
-	taken bool            // the session is refused from now on
+	owner   persist.UserKey // zero: whoever's it is
+	refused bool            // the session is refused from now on
 }
 
 // Destroy ends a session. Memory refuses it as soon as the command is let in: at once, but
@@ -72,14 +72,14 @@ func (x *destroyCommand) join(c *core, t *sessionTombstone) {
 		c.answer(&x.call, nil)
 	default:
 		t.op.state().add(&x.call)
-		x.taken = true
+		x.refused = true
 	}
 }
 
 // giveUp leaves the deletion to go on. It must never be taken back: the session is refused
 // already, and would come back.
 func (x *destroyCommand) giveUp(*core) (later bool, state error) {
-	if x.taken {
+	if x.refused {
 		return false, ErrNotDurable
 	}
 	return false, nil
@@ -96,14 +96,14 @@ func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
 		holdsBack = c.unwritten(e)
 		p.ref = e.Value().Ref()
 		p.tombstone = c.tombstones.addSession(id, e.Key(), e.User())
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 	} else {
 		p.tombstone = c.tombstones.addSession(id, persist.Hash{}, "")
 		c.endWatch(id)
 	}
 	p.tombstone.op = p
 	if x != nil {
-		x.taken = true
+		x.refused = true
 		p.add(&x.call)
 	}
 	c.accept(p)
@@ -130,7 +130,7 @@ func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 	}
 	c.tombstones.commitSession(p.tombstone)
 	for _, x := range p.removed(o) {
-		c.over(x, Event{Kind: EventDestroyed})
+		c.endedOnDisk(x, Event{Kind: EventDestroyed})
 		c.stats.Destroyed++
 	}
 	c.answerAll(&p.waiters, nil)

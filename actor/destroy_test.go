@@ -222,7 +222,7 @@ func TestDestroyIsNotRefusedByAnyBound(t *testing.T) {
 		t.Fatalf("a cold read too many: %v", a)
 	}
 	hot := g.destroy(all[11].ID)
-	if a := g.ask(hot); a != nil || !hot.taken {
+	if a := g.ask(hot); a != nil || !hot.refused {
 		t.Errorf("a destroy: %v", a)
 	}
 	owned := g.destroyOwned(persist.ID{7, 8}, "u")

@@ -89,7 +89,7 @@ func (x *destroyUserCommand) giveUp(c *core) (later bool, state error) {
 	case x.op.chores == 0:
 		return false, ErrNotDurable
 	}
-	x.op.later(c, func(c *core) bool { // behind the one that clears
+	x.op.addChore(c, func(c *core) bool { // behind the one that clears
 		c.fail(&x.call, &leftError{ErrNotDurable})
 		return true
 	})
@@ -103,7 +103,7 @@ type destroyUserOp struct {
 	user      persist.UserKey
 	except    persist.ID
 	tombstone *userTombstone
-	most      int // sessions that the piece may end, 0 = all that are left
+	pieceSize int // sessions that the piece may end, 0 = all that are left
 	ended     int // sessions that its pieces have ended
 	chores    int // that take its sessions out of memory, or tell of their ends
 }
@@ -117,11 +117,11 @@ func (p *destroyUserOp) clear(c *core, keep *entry) {
 	if group == nil || p.clearSlice(c, group) {
 		return
 	}
-	p.later(c, func(c *core) bool { return p.clearSlice(c, group) })
+	p.addChore(c, func(c *core) bool { return p.clearSlice(c, group) })
 }
 
-// later has a chore done behind those of p that wait.
-func (p *destroyUserOp) later(c *core, do chore) {
+// addChore has a chore done behind those of p that wait.
+func (p *destroyUserOp) addChore(c *core, do chore) {
 	p.chores++
 	c.chores = append(c.chores, func(c *core) bool {
 		done := do(c)
@@ -139,7 +139,7 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 			return true
 		}
 		p.holdsBack = min(p.holdsBack, c.unwritten(e))
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 	}
 	return group.First() == nil
 }
@@ -147,14 +147,14 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 // prepare cuts the next piece. It is all that is left if a login waits whose limit counts
 // the user's sessions, or nobody else will wait any more.
 func (p *destroyUserOp) prepare(c *core, _ *batch) bool {
-	if p.most = cmp.Or(p.bulk, c.bulk.rows); p.tombstone.limited > 0 || c.closing {
-		p.most = 0
+	if p.pieceSize = cmp.Or(p.bulk, c.bulk.rows); p.tombstone.limited > 0 || c.closing {
+		p.pieceSize = 0
 	}
 	return true
 }
 
 func (p *destroyUserOp) encode() persist.Op {
-	return persist.Op{Kind: persist.OpDestroyUser, User: p.user, Except: p.except, Through: p.tombstone.through, Max: p.most}
+	return persist.Op{Kind: persist.OpDestroyUser, User: p.user, Except: p.except, Through: p.tombstone.through, Max: p.pieceSize}
 }
 
 // settle has the next piece leave, or answers, when memory has none of the sessions any
@@ -183,14 +183,14 @@ func (p *destroyUserOp) goOn(c *core) {
 	if p.bulk = c.bulk.rows; p.tombstone.limited > 0 {
 		p.bulk = 0
 	}
-	c.again = append(c.again, p)
+	c.unfinished = append(c.unfinished, p)
 }
 
 // told tells of the ends of a slice of the sessions, and reports whether it was the last.
 func (p *destroyUserOp) told(c *core, ended *[]persist.Removed) bool {
 	n := min(len(*ended), sliceSize)
 	for _, x := range (*ended)[:n] {
-		c.over(x, Event{Kind: EventDestroyed})
+		c.endedOnDisk(x, Event{Kind: EventDestroyed})
 	}
 	c.pruneTombstones()
 	*ended = (*ended)[n:]
@@ -223,6 +223,6 @@ func (p *destroyUserOp) failed(c *core, err error) {
 // the chores of p that wait.
 func (p *destroyUserOp) whenCleared(c *core, do chore) {
 	if p.chores > 0 || !do(c) {
-		p.later(c, do)
+		p.addChore(c, do)
 	}
 }

@@ -57,7 +57,7 @@ func TestDestroyUserDoesNotPileUpWhileTheDiskFails(t *testing.T) {
 		g.send(r)
 		if g.batch != nil {
 			g.batch = nil
-			g.send(committed{err: persist.ErrUnavailable})
+			g.send(batchDone{err: persist.ErrUnavailable})
 		}
 		g.now += 10_000
 	}
@@ -421,10 +421,10 @@ func TestDestroyUserTellsOfEachSessionOnce(t *testing.T) {
 	up := g.durable(id, "1")
 	do(up)
 	piece := persist.Outcome{Status: persist.StatusApplied, Removed: []persist.Removed{{ID: id, UserID: "u"}}, Through: 1}
-	do(committed{result: persist.Result{Ops: []persist.Outcome{piece}}})
+	do(batchDone{result: persist.Result{Ops: []persist.Outcome{piece}}})
 	g.carries(1, 1, 0)
 	gone := []persist.Outcome{{Status: persist.StatusGone}}
-	g.refused(do(committed{result: persist.Result{Ops: []persist.Outcome{{Status: persist.StatusApplied}}, Writes: gone}}), up, persist.ErrNotFound)
+	g.refused(do(batchDone{result: persist.Result{Ops: []persist.Outcome{{Status: persist.StatusApplied}}, Writes: gone}}), up, persist.ErrNotFound)
 	for len(g.c.chores) > 0 {
 		do(wakeUp{})
 	}

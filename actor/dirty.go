@@ -101,9 +101,9 @@ func (c *core) mint(v persist.Version) persist.Version {
 	return v + 1 + persist.Version(c.rng.Uint64N(1<<40))
 }
 
-// clean forgets d: everything is on disk, or there is nothing left to write. The entry may be
+// markClean forgets d: everything is on disk, or there is nothing left to write. The entry may be
 // evicted from now on.
-func (c *core) clean(d *dirty) {
+func (c *core) markClean(d *dirty) {
 	c.passed = true
 	c.queue.take(d)
 	c.bytes -= d.bytes
@@ -144,10 +144,10 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 func (d *dirty) gone(c *core) {
 	e := d.entry
 	if e.Detached() {
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 		return
 	}
-	c.over(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
+	c.endedOnDisk(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 }
 
 // settleWithout takes the outcome for a session that has left memory meanwhile: it has ended,
@@ -177,7 +177,7 @@ func (d *dirty) acked(c *core) {
 	c.answerAll(&d.flight.wait, d.entry.Value())
 	d.flight = flight{}
 	if d.elem == nil {
-		c.clean(d)
+		c.markClean(d)
 		return
 	}
 	c.account(d)
@@ -221,7 +221,7 @@ func (d *dirty) failed(c *core, err error) {
 	c.failSyncs(d.flight.first, err)
 	c.stats.Quarantined++
 	c.event(Event{Kind: EventQuarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
-	c.drop(d.entry, err)
+	c.dropSession(d.entry, err)
 }
 
 // requeue takes back what was in flight, with its old number and tick: it is as late as it

@@ -43,7 +43,7 @@
 //	  │              │       the oldest dirty sessions       │                │
 //	  │              │ batch ──────────────────────────────▶ │ Apply ───────▶ │
 //	  │              │ (the next batch collects)             │                │
-//	  │              │ ◀─────────────────────────── committed│ ◀───── outcomes│
+//	  │              │ ◀─────────────────────────── batchDone│ ◀───── outcomes│
 //	  │              │ settle: acked, requeue, delay         │                │
 //	  │              │ publish: the index, then the answers  │                │
 //	  │ ◀─── answer  │                                       │                │

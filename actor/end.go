@@ -22,27 +22,27 @@ func (c *core) unwritten(e *entry) uint64 {
 	return first
 }
 
-// drop takes a session out of memory: queued changes are lost, and the outcome of those in
+// dropSession takes a session out of memory: queued changes are lost, and the outcome of those in
 // flight is ignored. Whoever waits for them gets err. It says nothing about the disk: the
 // caller adds a tombstone if the session is over.
-func (c *core) drop(e *entry, err error) {
+func (c *core) dropSession(e *entry, err error) {
 	id := persist.ID(e.ID())
 	c.hot.Remove(e)
 	if d := c.dirty[id]; d != nil {
 		c.epochChanges++ // who does not find it from now on must not take its row for current
 		c.failAll(&d.wait, err)
 		c.failAll(&d.flight.wait, err)
-		c.clean(d)
+		c.markClean(d)
 	}
 	c.endWatch(id)
 }
 
-// over forgets a session that is gone from the disk, and keeps loads that began before from
+// endedOnDisk forgets a session that is gone from the disk, and keeps loads that began before from
 // bringing it back. It tells the event. An earlier tombstone may be there, of a destroy that is
 // not settled: that one then tells none (see destroyOp.removed).
-func (c *core) over(x persist.Removed, ev Event) {
+func (c *core) endedOnDisk(x persist.Removed, ev Event) {
 	if e := c.hot.ByID(x.ID); e != nil {
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 	} else {
 		c.endWatch(x.ID)
 	}

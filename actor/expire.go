@@ -86,7 +86,7 @@ func (p *expireOp) encode() persist.Op {
 // future, or the backend's clock is behind.
 func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
 	for _, x := range o.Removed {
-		c.over(x, Event{Kind: EventExpired})
+		c.endedOnDisk(x, Event{Kind: EventExpired})
 		c.stats.Expired++
 	}
 	if o.Status == persist.StatusConflict && !p.command.answered {

@@ -47,7 +47,7 @@ func (g *harness) do(m message) *effects {
 	out := g.c.step(m, g.now, g.now)
 	g.p.publish(g.c.hot, out)
 	for _, r := range out.replies {
-		<-r.call.reply
+		<-r.call.resume
 	}
 	if out.batch != nil {
 		g.batch = out.batch
@@ -76,7 +76,7 @@ func (g *harness) epoch(*effects) uint64 { return g.p.epoch.Load() }
 func (g *harness) full(*effects) bool { return g.c.full }
 
 // commit applies the batch in flight and returns the result, unsettled.
-func (g *harness) commit() committed {
+func (g *harness) commit() batchDone {
 	g.Helper()
 	if g.batch == nil {
 		g.Fatal("no batch")
@@ -84,7 +84,7 @@ func (g *harness) commit() committed {
 	b := g.batch
 	g.batch = nil
 	res, err := g.disk.Apply(context.Background(), b)
-	return committed{res, err}
+	return batchDone{res, err}
 }
 
 // settle commits the batch in flight and tells the core.
@@ -93,7 +93,7 @@ func (g *harness) settle() *effects { g.Helper(); return g.do(g.commit()) }
 // fails ends the commit in flight with err, nothing done.
 func (g *harness) fails(err error) *effects {
 	g.batch = nil
-	return g.do(committed{err: err})
+	return g.do(batchDone{err: err})
 }
 
 // refuses ends the commit in flight: each item is refused by itself.
@@ -107,7 +107,7 @@ func (g *harness) refuses(err error) *effects {
 		}
 		return l
 	}
-	return g.do(committed{result: persist.Result{Ops: no(len(b.Ops)), Writes: no(len(b.Writes)), Touches: no(len(b.Touches))}})
+	return g.do(batchDone{result: persist.Result{Ops: no(len(b.Ops)), Writes: no(len(b.Writes)), Touches: no(len(b.Touches))}})
 }
 
 // status has the disk say s of every operation of the batch in flight, without doing it.
@@ -121,7 +121,7 @@ func (g *harness) status(l ...persist.Status) *effects {
 		}
 		res.Ops = append(res.Ops, o)
 	}
-	return g.do(committed{result: res})
+	return g.do(batchDone{result: res})
 }
 
 // newCommand is a command as its public method makes it.
@@ -130,7 +130,7 @@ func newCommand[C any, P interface {
 	command
 }](set func(P)) P {
 	x := P(new(C))
-	*x.base() = call{self: x, reply: make(chan *load, 1)}
+	*x.base() = call{self: x, resume: make(chan *load, 1)}
 	set(x)
 	return x
 }

@@ -102,7 +102,7 @@ func (c *core) startLoad(x *call, l *load) {
 		c.enqueue(&c.reads, x, c.cfg.MaxLoads)
 		return
 	}
-	l.commitsBefore, l.began, l.leader, x.load = c.tombstones.commits, c.tick, x, l
+	l.commitsBefore, l.began, l.leader, x.load = c.tombstones.commitSeq, c.tick, x, l
 	if l.kind != byUser && !l.through {
 		c.loads.shared[l.key()] = l
 	}
@@ -198,7 +198,7 @@ func (c *core) notStored(l *load, e *entry) {
 	shared := e != nil && !c.exclusive // another node has ended it
 	switch {
 	case l.kind == byID && (shared || c.watched.byID[l.id] != nil):
-		c.over(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
+		c.endedOnDisk(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
 	case shared: // or it has another token
 		c.yield(e)
 	}

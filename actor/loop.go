@@ -86,10 +86,10 @@ func (a *Actor) send(ctx context.Context, mailbox chan message, m message, alway
 // await waits for the answer to x, or for the load that x has to do first.
 func (a *Actor) await(ctx context.Context, x *call) (l *load, err error) {
 	select { // the answer is there already, mostly
-	case l = <-x.reply:
+	case l = <-x.resume:
 	default:
 		select {
-		case l = <-x.reply:
+		case l = <-x.resume:
 		case <-ctx.Done():
 			return a.lastWord(ctx, x)
 		case <-a.done:
@@ -106,10 +106,10 @@ func (a *Actor) await(ctx context.Context, x *call) (l *load, err error) {
 func (a *Actor) lastWord(ctx context.Context, x *call) (l *load, err error) {
 	a.tell(abandon{x, false})
 	select {
-	case l = <-x.reply:
+	case l = <-x.resume:
 	case <-a.done:
 		select { // the loop has ended: it has answered by now, or never will
-		case l = <-x.reply:
+		case l = <-x.resume:
 		default:
 			return nil, ErrClosed
 		}
@@ -155,12 +155,12 @@ func fresh[C any, P interface {
 	x, ok := pool.Get().(P)
 	if !ok {
 		x = new(C)
-		x.base().reply = make(chan *load, 1)
+		x.base().resume = make(chan *load, 1)
 	}
-	reply := x.base().reply
+	resume := x.base().resume
 	var empty C
 	*x = empty
-	*x.base() = call{self: x, reply: reply, pool: pool}
+	*x.base() = call{self: x, resume: resume, pool: pool}
 	return x
 }
 
@@ -236,7 +236,7 @@ func (a *Actor) write() {
 	defer close(a.results)
 	for b := range a.batches {
 		res, err := a.apply(b)
-		a.results <- committed{res, err}
+		a.results <- batchDone{res, err}
 	}
 }
 

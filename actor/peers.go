@@ -100,7 +100,7 @@ func agrees(e *entry, r persist.Record) bool {
 // An access that has not left is lost, unless the row is at hand: see load.replace.
 func (c *core) yield(e *entry) {
 	if e.Detached() { // a log-out has ended it, and is yet to clear it
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 		return
 	}
 	var again waiters
@@ -117,7 +117,7 @@ func (c *core) takeOut(e *entry, again *waiters) {
 	}
 	if d := c.dirty[id]; d != nil {
 		d.wait.moveTo(again)
-		c.clean(d)
+		c.markClean(d)
 	}
 }
 

@@ -198,7 +198,7 @@ func (g *harness) serve(out *effects) map[*call]bool {
 // conflict settles the batch in flight as if another node had written its session before.
 func (g *harness) conflict() *effects {
 	g.batch = nil
-	return g.do(committed{result: persist.Result{Writes: []persist.Outcome{{Status: persist.StatusConflict, Version: 99}}}})
+	return g.do(batchDone{result: persist.Result{Writes: []persist.Outcome{{Status: persist.StatusConflict, Version: 99}}}})
 }
 
 // reload answers the load that x has to do, with what is stored.

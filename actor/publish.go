@@ -83,7 +83,7 @@ func publications() []publication {
 		// names it as Previous.
 		{"answer", func(_ *published, _ []*entry, out *effects) {
 			for _, r := range out.replies {
-				r.call.reply <- r.load
+				r.call.resume <- r.load
 			}
 		}},
 	}

@@ -71,7 +71,7 @@ func (a *Actor) optimistic(ctx context.Context, k persist.TokenKey) (v *View, ok
 		return v, true, nil
 	}
 	m := a.fetchBounded(ctx, &load{kind: byToken, token: k}, func() { a.optimisticReads.Add(-1) })
-	a.coldReads.Add(1)
+	a.optimisticTotal.Add(1)
 	switch {
 	case a.published.epoch.Load() != epoch, m.err == nil && m.record.Hash != k.Hash: // or a token that was replaced
 		return nil, false, nil

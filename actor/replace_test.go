@@ -106,7 +106,7 @@ func TestReplaceOfUnknownOutcomeReadsTheOldSessionFromDisk(t *testing.T) {
 		g.do(r)
 		var out *effects
 		if done {
-			out = g.do(committed{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+			out = g.do(batchDone{err: errors.Join(persist.ErrUnknown, g.commit().err)})
 		} else {
 			out = g.fails(persist.ErrUnknown)
 		}

@@ -148,7 +148,7 @@ func (q *opqueue) drop(op operation) bool {
 	i, ok := slices.BinarySearchFunc(q.ready, p.order, func(x operation, n uint64) int { return cmp.Compare(x.state().order, n) })
 	if ok {
 		q.ready = slices.Delete(q.ready, i, i+1)
-		q.taken(op)
+		q.uncount(op)
 	}
 	return ok
 }

@@ -163,7 +163,7 @@ func TestRetryTreatsAResultOfTheWrongLengthAsUnknown(t *testing.T) {
 		g.now += interval
 		g.settle()
 		g.carries(1, 1, 1)
-		out := g.do(committed{result: res})
+		out := g.do(batchDone{result: res})
 		g.refused(out, r, ErrNotDurable)
 		g.refused(out, r, persist.ErrUnknown)
 	}

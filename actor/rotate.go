@@ -164,7 +164,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		p.rotated(c, b)
 	case o.Status == persist.StatusApplied || o.Status == persist.StatusGone:
 		if live {
-			c.drop(e, persist.ErrNotFound)
+			c.dropSession(e, persist.ErrNotFound)
 		}
 		// A load that began before must not bring the old token back.
 		k := c.tombstones.addToken(&tokenTombstone{hash: p.from})
@@ -179,7 +179,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		c.lost(&p.waiters)
 	case o.Status == persist.StatusConflict:
 		if live && p.dead != nil {
-			c.drop(e, ErrConflict) // memory has said too much
+			c.dropSession(e, ErrConflict) // memory has said too much
 		}
 		c.failAll(&p.waiters, ErrConflict)
 	default:

@@ -88,7 +88,7 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 		}
 	case e.Key() != p.to:
 	case o.Status == persist.StatusGone:
-		c.drop(e, persist.ErrNotFound)
+		c.dropSession(e, persist.ErrNotFound)
 	default:
 		c.outdated(p.ref.ID)
 	}

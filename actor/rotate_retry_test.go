@@ -163,7 +163,7 @@ func TestRotateEndsTheRetryOfTheOneThatItReplaces(t *testing.T) {
 	rotate(2, persist.Unseen)
 	done := g.commit() // done, and reported as of unknown outcome
 	rotate(3, 0)       // waits for the next batch
-	g.send(committed{err: fmt.Errorf("%w", persist.ErrUnknown)})
+	g.send(batchDone{err: fmt.Errorf("%w", persist.ErrUnknown)})
 	g.now += 10_000_000
 	g.send(wakeUp{})
 	if g.batch == nil || len(g.batch.Ops) != 2 || done.err != nil {

@@ -175,7 +175,7 @@ func TestRotateOfUnknownOutcomeKillsTheLostSuccessor(t *testing.T) {
 func (g *harness) unknown(done bool) *effects {
 	g.Helper()
 	if done {
-		return g.do(committed{err: errors.Join(persist.ErrUnknown, g.commit().err)})
+		return g.do(batchDone{err: errors.Join(persist.ErrUnknown, g.commit().err)})
 	}
 	return g.fails(persist.ErrUnknown)
 }

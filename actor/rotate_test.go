@@ -42,7 +42,7 @@ func TestRotateOfADroppedSessionKeepsTheOldTokenDead(t *testing.T) {
 		rest.Writes = nil
 		res, err := g.disk.Apply(context.Background(), &rest)
 		res.Writes = []persist.Outcome{{Status: persist.StatusFailed, Err: persist.ErrCorrupt}}
-		g.send(committed{res, err})
+		g.send(batchDone{res, err})
 	}
 	if d, _ := g.disk.ByID(context.Background(), rec.ID); d.Hash != rot.change.To {
 		t.Fatal("not rotated")

@@ -132,7 +132,7 @@ func (m *clockSim) send(msg message) map[command]response {
 		out := m.c.step(msg, m.now(), m.mono)
 		m.pub.publish(m.c.hot, out)
 		for _, r := range out.replies {
-			<-r.call.reply
+			<-r.call.resume
 			answers[r.call.self] = responseOf(r)
 		}
 		if out.batch != nil {
@@ -144,13 +144,13 @@ func (m *clockSim) send(msg message) map[command]response {
 		b := m.batch
 		m.batch = nil
 		if m.rng.IntN(8) == 0 {
-			msg = committed{err: persist.ErrUnavailable}
+			msg = batchDone{err: persist.ErrUnavailable}
 			continue
 		}
 		m.sabotage(b)
 		res, err := m.disk.Apply(m.t.Context(), b)
 		m.commitAt = m.ran
-		msg = committed{result: res, err: err}
+		msg = batchDone{result: res, err: err}
 	}
 }
 

@@ -94,7 +94,7 @@ type sim struct {
 	clients  []*simClient
 	sessions []*simSession
 	batch    *persist.Batch
-	late     *committed // and the core has not heard of it
+	late     *batchDone // and the core has not heard of it
 	trace    uint64
 	healthy  bool
 	verbose  bool
@@ -200,8 +200,8 @@ func (m *sim) send(msg message) {
 	for _, line := range m.pub.lines {
 		line.show(m.pub, changed, out)
 		for _, r := range out.replies {
-			if len(r.call.reply) > 0 {
-				<-r.call.reply
+			if len(r.call.resume) > 0 {
+				<-r.call.resume
 				answers = append(answers, r)
 				m.answered(r)
 			}
@@ -399,7 +399,7 @@ func (m *sim) commit() {
 		res, err = m.applyAll(b)
 	}
 	m.logf("commit of %d: way %d, %v", b.Len(), how, err)
-	m.late = &committed{res, err} // readers see it before the core hears of it
+	m.late = &batchDone{res, err} // readers see it before the core hears of it
 }
 
 // applyAll commits a batch, or does so as a broken backend would.

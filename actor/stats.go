@@ -16,7 +16,7 @@ func (a *Actor) Stats(ctx context.Context) (Stats, error) {
 	t := x.stats
 	x.recycle()
 	t.Overloaded += a.refused.Load()
-	t.ColdReads += a.coldReads.Load()
+	t.ColdReads += a.optimisticTotal.Load()
 	t.UnknownTokens += a.unknown.Load()
 	return t, err
 }
@@ -51,5 +51,5 @@ func (c *core) snapshot() Stats {
 // Operations that failed by themselves do not count: their number is told.
 func (c *core) age() int64 {
 	_, since := c.inFlight.oldest()
-	return c.tick - min(c.tick, since, c.oldest())
+	return c.tick - min(c.tick, since, c.oldestTick())
 }

@@ -28,11 +28,11 @@ type command interface {
 // call is what all commands have: the way back to the caller, and the loop's notes.
 // A command embeds it by value, so that one allocation, or none with a pool, makes both.
 type call struct {
-	self  command
-	reply chan *load            // nil: answered. Else the caller reads the disk. Room for one: the loop never waits
-	pool  interface{ Put(any) } // takes the command back once nobody looks at it
-	view  *View                 // the answer of most commands
-	err   error
+	self   command
+	resume chan *load            // nil: answered. Else the caller reads the disk. Room for one: the loop never waits
+	pool   interface{ Put(any) } // takes the command back once nobody looks at it
+	view   *View                 // the answer of most commands
+	err    error
 
 	passive      bool // not a use of the store: the store's own call, or one about the store
 	grows        bool // makes more wait for the disk, and may be refused for it
@@ -166,7 +166,7 @@ func (c *core) epoch() uint64 {
 		len(t.sessions)+len(t.tokens)+len(t.users) > 0:
 		return 0
 	}
-	return 1 + c.epochChanges + t.commits + c.stats.Batches
+	return 1 + c.epochChanges + t.commitSeq + c.stats.Batches
 }
 
 // handle lets a command in, if there is room for what it adds.

@@ -40,7 +40,7 @@ func (g *harness) steps(m message) (took []time.Duration, most int) {
 				g.batch = out.batch
 			}
 			for _, r := range out.replies {
-				<-r.call.reply
+				<-r.call.resume
 			}
 			if m = (wakeUp{}); out.wake != 0 {
 				break
@@ -69,7 +69,7 @@ func TestDestroyUserOfManySessionsIsCutIntoSteps(t *testing.T) {
 		out.Removed = append(out.Removed, persist.Removed{ID: nthID(i), UserID: "u"})
 	}
 	g.batch = nil
-	took, most = g.steps(committed{result: persist.Result{Ops: []persist.Outcome{out}}})
+	took, most = g.steps(batchDone{result: persist.Result{Ops: []persist.Outcome{out}}})
 	t.Logf("told in %d steps, the median %v, the longest %v", len(took), took[len(took)/2], took[len(took)-1])
 	equal(t, "events of the largest step", most, 2*sliceSize)
 	equal(t, "sessions ended", x.n, sessions)

@@ -25,7 +25,7 @@ type tombstones struct {
 	users     map[string][]*userTombstone      // users who were logged out everywhere
 	versions  map[persist.ID]*versionTombstone // sessions whose row was written over
 	committed []tombstone                      // in order of their commits
-	commits   uint64                           // so far; part of the epoch
+	commitSeq uint64                           // number of the last commit; part of the epoch
 	logouts   int                              // in users
 }
 
@@ -118,8 +118,8 @@ func (t *tombstones) commitOne(x tombstone) {
 	if *n != 0 {
 		return
 	}
-	t.commits++
-	*n = t.commits
+	t.commitSeq++
+	*n = t.commitSeq
 	t.committed = append(t.committed, x)
 }
 
@@ -189,7 +189,7 @@ func (c *core) overwritten(id persist.ID) {
 // pruneTombstones forgets what no load in progress can need: without any, all that is
 // committed.
 func (c *core) pruneTombstones() {
-	oldest := c.tombstones.commits
+	oldest := c.tombstones.commitSeq
 	if e := c.loads.order.Front(); e != nil {
 		oldest = started(e).commitsBefore
 	}

@@ -108,7 +108,7 @@ func TestTombstonesAreCountedAndNoneIsLeft(t *testing.T) {
 	equal(t, "users", len(x.users), 1)
 	x.prune(6)
 	equal(t, "tombstones", x.len()+len(x.versions)+len(x.users)+len(x.committed), 0)
-	equal(t, "commits", x.commits, 6)
+	equal(t, "commits", x.commitSeq, 6)
 }
 
 func TestTombstoneOfOneUserOutlivesTheEndOfAnother(t *testing.T) {

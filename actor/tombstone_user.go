@@ -47,8 +47,8 @@ func (u *userTombstone) forget(t *tombstones) {
 // commitPiece notes that the disk has deleted the sessions of a user whose keys are greater
 // than through.
 func (t *tombstones) commitPiece(u *userTombstone, through int64) {
-	t.commits++
-	u.piece, u.through = t.commits, through
+	t.commitSeq++
+	u.piece, u.through = t.commitSeq, through
 }
 
 // decide holds a row of the user against its log-out, which the disk may have done in part:

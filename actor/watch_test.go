@@ -18,7 +18,7 @@ func TestDoneOfAnEndedSessionDoesNotTakeANewOneAway(t *testing.T) {
 	rot := g.rotateTo(rec.ID, persist.Hash{50})
 	g.send(rot)
 	g.batch = nil
-	g.send(committed{err: persist.ErrUnknown}) // closes the first channel
+	g.send(batchDone{err: persist.ErrUnknown}) // closes the first channel
 	g.now += 5_000_000
 	g.send(wakeUp{})
 	g.send(g.commit()) // done at last
