@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// Barrier returns nil when no node serves anything older than what was acknowledged before
-// the call, whatever has become of the feed between the nodes. Call it after a revocation
-// that must hold everywhere at once:
+// Barrier returns nil when every node serves only what was acknowledged before the call, or
+// something newer. Call it after a revocation that must hold everywhere at once:
 //
 //	_, err := store.DestroyAllForUser(ctx, userID)
 //	if err == nil {
 //		err = store.Barrier(ctx)
 //	}
 //
-// It waits for the lease of the backend, a second by default: by then every node has heard
-// of the change, or trusts its memory no more. Where no other node writes it returns at
-// once. Its error is the context's.
+// It waits for the lease of the backend, a second by default. By then every node has received the
+// change or no longer trusts its memory, even if the feed between the nodes is broken. If no other
+// node writes, it returns at once. Its only error is the context's.
 func (s *Store) Barrier(ctx context.Context) error {
 	if s.alone {
 		return nil
@@ -32,5 +31,5 @@ func (s *Store) Barrier(ctx context.Context) error {
 	}
 }
 
-// barrierMargin is the part of a lease that covers clocks which run at different speeds.
+// barrierMargin is the part of a lease that covers clocks of different speeds.
 const barrierMargin = 20

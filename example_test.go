@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 // open opens a store in a new directory, for an example. done closes and removes it.

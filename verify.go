@@ -2,9 +2,9 @@ package sessile
 
 import "context"
 
-// Verify is [Store.ReadByToken] by way of the database, for the most sensitive requests: it
-// refuses what any node has ended before the call. It costs a read of the database. Where no
-// other node writes, memory knows as much, and Verify costs what ReadByToken costs.
+// Verify is [Store.ReadByToken] through the database, for the most sensitive requests. It refuses
+// every session that any node ended before the call. It costs a read of the database. If no other
+// node writes, memory knows as much, and Verify costs as much as ReadByToken.
 func (s *Store) Verify(ctx context.Context, t Token) (Session, error) {
 	if s.alone || t.IsZero() || s.closed.Load() {
 		return s.ReadByToken(ctx, t)
@@ -13,5 +13,5 @@ func (s *Store) Verify(ctx context.Context, t Token) (Session, error) {
 	if _, err := s.find(ctx, raw, raw.hash(), true); err != nil {
 		return Session{}, err
 	}
-	return s.ReadByToken(ctx, t) // of memory, which has what was just read or knows of something newer
+	return s.ReadByToken(ctx, t) // memory has what was just read, or something newer
 }

@@ -118,7 +118,7 @@ func ExampleHandle_Login() {
 		err := h.Login(r.Context(), middleware.Login{
 			UserID: "alice", Data: map[string]string{"role": "admin"}, TTL: 365 * 24 * time.Hour, MaxLifetime: sessile.NoMaxLifetime,
 		})
-		cart, _, _ := middleware.Get[[]string](h, "cart") // the guest's, which came along
+		cart, _, _ := middleware.Get[[]string](h, "cart") // carried over from the guest session
 		fmt.Fprintln(w, cart, err)
 	})
 	browse(sessions.Handler(mux), "POST /buy", "POST /login")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 // A web application: log in, count, log out on all other devices.

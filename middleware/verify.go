@@ -5,13 +5,13 @@ import (
 	"net/http"
 )
 
-// Verify lets only requests through whose session the database confirms. It is for the most
-// sensitive routes of an application that runs on several nodes: without it a node may serve a
-// session for a lease (a second by default) after another node has ended it, if the feed
-// between them is silent. Others get 401, or go to loginPath as with [RequireUser].
+// Verify allows only requests whose session the database confirms. Use it for the most sensitive
+// routes of an application that runs on several nodes. Without it, while the feed between the nodes
+// is silent, a node may serve a session for one more lease (a second by default) after another node
+// has ended it. Other requests get 401, or are redirected to loginPath as by [RequireUser].
 //
-// It costs a read of the database for each request. Over a backend that no other node writes
-// it costs nothing. If the read fails, Options.ErrorHandler answers.
+// Verify costs a read of the database for each request, or nothing if no other node writes. If the
+// read fails, Options.ErrorHandler answers.
 func Verify(loginPath string) func(http.Handler) http.Handler {
 	has := guard(loginPath, http.StatusUnauthorized, func(h *Handle) bool {
 		_, ok := h.Current()
@@ -30,8 +30,8 @@ func Verify(loginPath string) func(http.Handler) http.Handler {
 	}
 }
 
-// verify takes the session as the database has it, or its end. Its error says that the
-// database could not be asked.
+// verify takes over the session from the database, or its end. An error means that the database did
+// not answer.
 func (h *Handle) verify(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/sessile/sessile"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 // The purposes of child processes.

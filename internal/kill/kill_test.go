@@ -20,7 +20,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/ledger"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 var rounds = flag.Int("kill.rounds", 20, "kill -9 cycles; half as many SIGTERMs and kills while it opens")

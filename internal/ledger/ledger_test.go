@@ -9,7 +9,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/ledger"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

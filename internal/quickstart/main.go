@@ -16,7 +16,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 func main() {
@@ -53,7 +53,7 @@ func run() error {
 		defer cancel()
 		err = server.Shutdown(grace) // lets requests finish
 	}
-	return errors.Join(err, store.Close()) // writes what is only in memory yet
+	return errors.Join(err, store.Close()) // writes what is still only in memory
 }
 
 func routes() http.Handler {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
-	_ "github.com/sessile/sessile/persist/sqlite" // the engine of sessile.Open
+	_ "github.com/sessile/sessile/persist/sqlite" // links SQLite for sessile.Open
 )
 
 // NewStore opens a store and closes it when the test ends. The file is in the test's temporary

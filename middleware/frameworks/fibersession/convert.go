@@ -11,9 +11,9 @@ import (
 
 const setCookie = "Set-Cookie"
 
-// request is Fiber's request without its body. Everything is copied, unlike in
-// Fiber's own adaptor: a session keeps the name of its browser, and the buffer that
-// it stands in is the next request's.
+// request returns Fiber's request without its body. Unlike Fiber's own adaptor it copies
+// everything, because a session keeps the name of its browser, and fasthttp reuses the buffer for
+// the next request.
 func request(c fiber.Ctx) (*http.Request, error) {
 	target := strings.Clone(c.OriginalURL())
 	u, err := url.ParseRequestURI(target)
@@ -35,8 +35,7 @@ func request(c fiber.Ctx) (*http.Request, error) {
 	return r.WithContext(c.Context()), nil
 }
 
-// takeHeader shows the middleware what Fiber's handlers have said in the header,
-// beside what it has said itself.
+// takeHeader shows the middleware the header from Fiber's handlers, in addition to its own.
 func (x *exchange) takeHeader() {
 	x.before = make(http.Header)
 	for name, value := range x.c.Response().Header.All() {
@@ -47,7 +46,7 @@ func (x *exchange) takeHeader() {
 	}
 }
 
-// putHeader tells Fiber what the middleware has changed in the header.
+// putHeader gives Fiber the header fields that the middleware has changed.
 func (x *exchange) putHeader() {
 	h := &x.c.Response().Header
 	for name, values := range x.answer.header {
@@ -71,7 +70,7 @@ func (x *exchange) putHeader() {
 	}
 }
 
-// answer is what the middleware answers itself.
+// answer is a response that the middleware itself writes.
 type answer struct {
 	header http.Header
 	status int

@@ -35,19 +35,19 @@ func Guard(mw func(http.Handler) http.Handler) fiber.Handler {
 	}
 }
 
-// exchange is a request on its way through a middleware. It is the handler that the
-// middleware calls.
+// exchange is one request that passes through a middleware. It is the handler that the middleware
+// calls.
 type exchange struct {
 	c      fiber.Ctx
 	answer answer
-	before http.Header // what Fiber's handlers have said
-	passed bool        // the response is that of Fiber's handlers
-	err    error       // theirs
+	before http.Header // the header from Fiber's handlers
+	passed bool        // the response comes from Fiber's handlers
+	err    error       // from Fiber's handlers
 }
 
-// ServeHTTP runs Fiber's handlers. Their response is complete when they return,
-// and has not been sent. An empty write tells the middleware that it begins now, and
-// tells us whether the middleware lets it.
+// ServeHTTP runs Fiber's handlers. Their response is complete when they return, but not sent. An
+// empty write tells the middleware that the response begins now, and shows whether the middleware
+// allows it.
 func (x *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.c.SetContext(r.Context())
 	x.err = x.c.Next()

@@ -11,22 +11,22 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// maxData is the bound on a session's data in the little application.
+// maxData is the limit of a session's data in the application.
 const maxData = 200
 
-// user is who logs in.
+// user is the user who logs in.
 const user = "alice"
 
 var errTeapot = errors.New("this is a teapot")
 
-// App is the little application.
+// App is the application.
 type App struct {
 	store   *sessile.Store
-	more    chan struct{} // closed when a stream may go on
-	reached atomic.Bool   // that handler ran
+	more    chan struct{} // closed when a stream may continue
+	reached atomic.Bool   // whether that handler ran
 }
 
-// Routes are the handlers of the application.
+// Routes returns the handlers of the application.
 func (a *App) Routes() []Route {
 	routes := []Route{
 		{Method: http.MethodGet, Path: "/me", Do: me},

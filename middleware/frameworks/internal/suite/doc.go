@@ -1,6 +1,6 @@
-// Package suite is a little application and what must hold of it under every
-// framework. A framework has a [Mount], which serves the routes through its own
-// router and writes through its own context; [Run] does the rest.
+// Package suite is a small application and a table of what must hold for it under every framework.
+// A framework provides a [Mount], which serves the routes through its own router and writes through
+// its own context. [Run] does the rest.
 //
-// The suite knows net/http and the middleware; it refuses to know any framework.
+// The suite uses net/http and the middleware. It knows no framework.
 package suite

@@ -26,7 +26,7 @@ type site struct {
 	m   *middleware.Sessions
 }
 
-// Run tells whether everything holds under a framework.
+// Run checks that everything holds under a framework.
 func Run(t *testing.T, mount Mount) {
 	t.Helper()
 	for _, c := range cases() {
@@ -34,7 +34,7 @@ func Run(t *testing.T, mount Mount) {
 	}
 }
 
-// Names are all sentences of the table.
+// Names returns the names of the table.
 func Names() []string {
 	var names []string
 	for _, c := range cases() {
@@ -43,8 +43,8 @@ func Names() []string {
 	return names
 }
 
-// Lost are the names of what does not hold under a framework: for negative
-// controls, and to tell what an adapter loses.
+// Lost returns the names of what does not hold under a framework. It is for negative controls, and
+// to document what an adapter loses.
 func Lost(t *testing.T, mount Mount) []string {
 	t.Helper()
 	var names []string

@@ -10,16 +10,16 @@ import (
 	"github.com/sessile/sessile/middleware"
 )
 
-// Std is a [Context] of net/http, and for routers that have none of their own.
+// Std is a [Context] of net/http. It also serves routers that have no context of their own.
 type Std struct {
 	W http.ResponseWriter
 	R *http.Request
 }
 
-// Session is the request's.
+// Session returns the session of the request.
 func (c Std) Session() *middleware.Handle { return middleware.FromRequest(c.R) }
 
-// Ctx is the request's.
+// Ctx returns the context of the request.
 func (c Std) Ctx() context.Context { return c.R.Context() }
 
 // Text writes a text.
@@ -36,13 +36,13 @@ func (c Std) JSON(status int, v any) error {
 	return json.NewEncoder(c.W).Encode(v)
 }
 
-// Redirect leads to another path.
+// Redirect redirects to another path.
 func (c Std) Redirect(status int, to string) error {
 	http.Redirect(c.W, c.R, to, status)
 	return nil
 }
 
-// Status writes a status alone.
+// Status writes a status without a body.
 func (c Std) Status(status int) error {
 	c.W.WriteHeader(status)
 	return nil
@@ -68,7 +68,7 @@ func Stream(w http.ResponseWriter, produce Producer) error {
 	})
 }
 
-// Handler is a route's handler for routers whose handlers are those of net/http.
+// Handler returns the handler for routers that take net/http handlers.
 func (r Route) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if err := r.Do(Std{w, req}); err != nil {
@@ -77,7 +77,7 @@ func (r Route) Handler() http.Handler {
 	})
 }
 
-// Middleware is the guard for such routers.
+// Middleware returns the guard for such routers.
 func (g Guard) Middleware(next http.Handler) http.Handler {
 	switch g {
 	case UsersOnly:
@@ -95,7 +95,7 @@ func (g Guard) Middleware(next http.Handler) http.Handler {
 	}
 }
 
-// Recover answers a panic with 500, where a framework brings nothing for that.
+// Recover answers a panic with 500, for frameworks without a recovery.
 func Recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
