@@ -32,7 +32,7 @@ func CreateRefusesHostileDataBeforeAnythingIsQueued(f *Fixture) {
 	f.WantErr(err, sessile.ErrDataTooLarge)
 	f.WantErr(f.Current().Touch(ctx, s.ID(), time.Time{}, later), sessile.ErrInvalidTime)
 	f.WantErr(f.Current().Touch(ctx, s.ID(), f.Clock.Now(), time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)), sessile.ErrInvalidTime)
-	for _, user := range []string{"", "\xff", strings.Repeat("u", 1000)} {
+	for _, user := range []string{"", "\xff", "ann\x00", strings.Repeat("u", 1000)} {
 		_, _, err := f.Current().Create(ctx, sessile.Meta{}, user, nil)
 		f.WantErr(err, sessile.ErrInvalidUserID)
 	}
