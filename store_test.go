@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // This file is the index of the behaviour suite: one test per rule of the store's contract. Package
-// internal/behaviour has the cases. Each runs over SQLite and over the reference backend, with a hot set
+// internal/behaviour has the cases. Each runs over SQLite and over the reference backend, alone and shared, with a hot set
 // of one session, a large one, other sizes of batches, and a store that is opened again before every call.
 
 func TestCreateChecksLifetimes(t *testing.T) { suite(t, behaviour.CreateChecksLifetimes) }
@@ -179,6 +180,7 @@ func suite(t *testing.T, run func(f *behaviour.Fixture)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { behaviour.RunCase(t, overFile, run) })
 	t.Run("memory", func(t *testing.T) { behaviour.RunCase(t, overMemory, run) })
+	t.Run("shared", func(t *testing.T) { behaviour.RunCase(t, overShared, run) })
 }
 
 // overFile makes a backend of a SQLite file.
@@ -196,4 +198,20 @@ func overMemory(t *testing.T) behaviour.Backend {
 	t.Helper()
 	m := persisttest.NewMemory()
 	return behaviour.Backend{Open: func(cfg sessile.Config) (*sessile.Store, error) { return sessile.New(m, cfg) }}
+}
+
+// overShared makes a reference backend that other nodes may use too.
+func overShared(t *testing.T) behaviour.Backend {
+	t.Helper()
+	m := persisttest.NewShared(1)[0]
+	return behaviour.Backend{
+		Open: func(cfg sessile.Config) (*sessile.Store, error) {
+			store, err := sessile.New(m, cfg)
+			for err == nil && store.Health().State != sessile.HealthOK { // until the lease begins
+				runtime.Gosched()
+			}
+			return store, err
+		},
+		SetClock: m.SetClock,
+	}
 }

@@ -16,7 +16,8 @@ type seenCommand struct {
 }
 
 // Seen notes that the token with hash current has been presented: the grace of
-// its predecessor ends at until. Written behind.
+// its predecessor ends at until. Written behind; where others write too it is on disk when Seen
+// returns, because memory may forget it before.
 func (a *Actor) Seen(ctx context.Context, id persist.ID, current persist.Hash, until int64) error {
 	x := fresh[seenCommand](&a.pools.seen)
 	x.id, x.current, x.until = id, current, until
@@ -39,8 +40,12 @@ func (x *seenCommand) with(c *core, e *entry) {
 	c.hot.Put(e, &n, n.cost())
 	c.hot.Pin(e) // memory alone knows it until it is on disk
 	p := &seenOp{ref: v.Ref(), entry: e, to: x.current, until: x.until}
-	p.background = true
+	p.background = c.exclusive
 	c.accept(p)
+	if !c.exclusive {
+		p.add(&x.call)
+		return
+	}
 	c.answer(&x.call, &n)
 }
 
@@ -63,12 +68,17 @@ func (p *seenOp) encode() persist.Op {
 // a sooner one, or another token.
 func (p *seenOp) settle(c *core, _ *batch, o persist.Outcome) {
 	if o.Status == persist.StatusFailed {
+		c.failAll(&p.waiters, unavailable(o.Err))
 		c.postpone(p, o.Err)
 		return
 	}
 	c.overwritten(p.ref.ID)
 	c.hot.Unpin(p.entry)
+	c.answerAll(&p.waiters, nil)
 }
 
 // fail has it tried again: to note an end twice does no harm.
-func (*seenOp) fail(*core, *batch, error, bool) bool { return true }
+func (p *seenOp) fail(c *core, _ *batch, err error, _ bool) bool {
+	c.failAll(&p.waiters, err)
+	return true
+}

@@ -53,6 +53,13 @@ func NewShared(n int) []*Memory {
 	return s.handles
 }
 
+// SetClock sets the clock of a shared store, which stands still from then on.
+func (m *Memory) SetClock(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.own = now.UnixMicro
+}
+
 // ByHash finds a session by the hash of its current or its previous token.
 func (m *Memory) ByHash(ctx context.Context, k persist.TokenKey) (persist.Record, error) {
 	return m.find(ctx, func() *persist.Record { return m.tokens[k.Hash] })
