@@ -1,4 +1,4 @@
-// Package postgrestest starts real PostgreSQL servers for tests: each with a data directory of its own, on a free port of
+// Package postgrestest starts real PostgreSQL servers for tests and demos: each with a data directory of its own, on a free port of
 // 127.0.0.1, as an unprivileged user where the tests run as root. It has a proxy that stalls, cuts and freezes connections.
 //
 // It needs the server's programs. On Debian: apt-get install postgresql.
@@ -28,12 +28,18 @@ type Server struct {
 	bin, dir string
 	port     int
 	settings []string
+	detached bool
 	cmd      *exec.Cmd
 	ended    chan struct{} // closed when the server has ended
 }
 
 // Start makes a data directory and starts a server on it. settings are such as "max_connections=10". The caller ends it with Stop.
-func Start(settings ...string) (*Server, error) {
+func Start(settings ...string) (*Server, error) { return start(false, settings) }
+
+// StartDetached is Start, in a process group of its own: Ctrl-C in a terminal does not reach the server.
+func StartDetached(settings ...string) (*Server, error) { return start(true, settings) }
+
+func start(detached bool, settings []string) (*Server, error) {
 	bin, err := findPrograms("postgres", "initdb")
 	if err != nil {
 		return nil, err
@@ -42,7 +48,7 @@ func Start(settings ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{bin: bin, dir: dir, settings: settings}
+	s := &Server{bin: bin, dir: dir, settings: settings, detached: detached}
 	if err := errors.Join(unprivileged(dir), s.initialize()); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -121,6 +127,9 @@ func (s *Server) launch() error {
 	}
 	s.cmd = command(s.dir, filepath.Join(s.bin, "postgres"), args...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
+	if s.detached {
+		Detach(s.cmd)
+	}
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}

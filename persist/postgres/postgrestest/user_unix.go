@@ -44,3 +44,11 @@ func asUnprivileged(cmd *exec.Cmd) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c}
 	}
 }
+
+// Detach puts the process of cmd, which has not started, into a process group of its own. Ctrl-C in a terminal does not reach it.
+func Detach(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Setpgid = true
+}
