@@ -119,7 +119,7 @@ func (a *App) explain(r *http.Request, err error) (int, string) {
 		return http.StatusRequestEntityTooLarge, "The request is too large for this page."
 	case errors.Is(err, middleware.ErrNoSession):
 		return http.StatusUnauthorized, "You are not logged in."
-	case isType[*sessile.RotatedError](err):
+	case isType[*sessile.RotatedError](err), errors.Is(err, sessile.ErrConflict):
 		return http.StatusConflict, "Another request changed this session at the same time. Please try again."
 	case errors.Is(err, sessile.ErrLimitReached):
 		return http.StatusConflict, "You are logged in on the maximum number of devices. Log out one of them first."

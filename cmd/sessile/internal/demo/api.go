@@ -92,6 +92,26 @@ func (a *App) apiCount(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	return nil
 }
 
+// apiCart puts one more of a product into the cart.
+func (a *App) apiCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
+	p, ok := findProduct(r.PathValue("item"))
+	if !ok {
+		return &refusal{http.StatusNotFound, "This product does not exist."}
+	}
+	if err := addOne(h, p.ID); err != nil {
+		return err
+	}
+	if err := a.noteChange(r, h, "A script put "+p.Name+" into the cart."); err != nil {
+		return err
+	}
+	c, err := cartOf(h)
+	if err != nil {
+		return err
+	}
+	a.json(w, http.StatusOK, c)
+	return nil
+}
+
 func (a *App) apiSessions(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	if _, err := member(h); err != nil {
 		return err

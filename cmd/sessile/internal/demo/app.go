@@ -17,6 +17,7 @@ import (
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 	"github.com/sessile/sessile/cmd/sessile/internal/users"
 	"github.com/sessile/sessile/middleware"
+	"github.com/sessile/sessile/persist/postgres"
 	_ "github.com/sessile/sessile/persist/sqlite" // registers the engine for sessile.Open
 )
 
@@ -53,7 +54,7 @@ func Open(ctx context.Context, s settings.Settings, log *zap.Logger) (*App, erro
 	cfg := s.Store
 	cfg.Logger = log.Named("store")
 	cfg.Events = a.observe
-	if a.store, err = sessile.Open(ctx, cfg); err != nil {
+	if a.store, err = openStore(ctx, s, cfg); err != nil {
 		return nil, err
 	}
 	if err := a.build(); err != nil {
@@ -62,16 +63,33 @@ func Open(ctx context.Context, s settings.Settings, log *zap.Logger) (*App, erro
 	return a, nil
 }
 
+// openStore opens the database that all nodes share, if one is set, and otherwise the SQLite file.
+func openStore(ctx context.Context, s settings.Settings, cfg sessile.Config) (*sessile.Store, error) {
+	if s.Database == "" {
+		return sessile.Open(ctx, cfg)
+	}
+	db, err := postgres.Open(ctx, s.Postgres())
+	if err != nil {
+		return nil, err
+	}
+	cfg.Path = "" // there is no file
+	store, err := sessile.New(db, cfg)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return store, nil
+}
+
 // build creates everything that needs the store.
 func (a *App) build() error {
 	var err error
-	if a.pages, err = newPages(a.store.Now); err != nil {
+	if a.pages, err = newPages(a.store.Now, a.settings.Node); err != nil {
 		return err
 	}
 	sessions, err := middleware.New(a.store, middleware.Options{
 		Insecure:       a.settings.InsecureCookies(),
 		Guests:         true,
-		CarryOver:      []string{keyCart},
+		CarryOver:      cartKeys(),
 		TrustedProxies: a.settings.TrustedProxies,
 		ClearSiteData:  `"cache"`, // the pages are no-store, but some browsers kept them all the same
 		ErrorHandler:   a.plainFailure,
@@ -87,7 +105,7 @@ func (a *App) build() error {
 	// All this requires that GET and HEAD change nothing, which is true for every route here.
 	csrf := http.NewCrossOriginProtection()
 	csrf.SetDenyHandler(http.HandlerFunc(a.crossOrigin))
-	a.handler = guarded(csrf.Handler(a.routes(sessions)))
+	a.handler = guarded(a.settings.Node, csrf.Handler(a.routes(sessions)))
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (a *App) snapshot(ctx context.Context, id sessile.ID, user string) (snapsho
 	if shot.Count, _, err = sessile.Get[int](s, keyCount); err != nil {
 		return snapshot{}, err
 	}
-	c, _, err := sessile.Get[cart](s, keyCart)
+	c, err := readCart(func(key string) (int, bool, error) { return sessile.Get[int](s, key) })
 	shot.Cart = c.count()
 	return shot, err
 }

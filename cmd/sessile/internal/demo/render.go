@@ -34,13 +34,13 @@ type pages struct {
 	static http.Handler
 }
 
-// newPages parses every page together with the layout.
-func newPages(now func() time.Time) (*pages, error) {
+// newPages parses every page together with the layout. The pages show the name of the node, unless it is "".
+func newPages(now func() time.Time, node string) (*pages, error) {
 	p := &pages{byName: make(map[string]*template.Template)}
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
-	layout, err := template.New("").Funcs(p.funcs(now)).ParseFS(templateFiles, "templates/layout.html")
+	layout, err := template.New("").Funcs(p.funcs(now, node)).ParseFS(templateFiles, "templates/layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing the layout: %w", err)
 	}
@@ -91,8 +91,9 @@ func (p *pages) serveStatic(w http.ResponseWriter, r *http.Request) {
 	p.static.ServeHTTP(w, r)
 }
 
-func (p *pages) funcs(now func() time.Time) template.FuncMap {
+func (p *pages) funcs(now func() time.Time, node string) template.FuncMap {
 	return template.FuncMap{
+		"node":    func() string { return node },
 		"asset":   func(name string) string { return p.assets[name] },
 		"initial": func(s string) string { return string([]rune(s)[:1]) },
 		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
@@ -120,13 +121,16 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	return nil
 }
 
-// guarded sets the security headers of every response.
-func guarded(next http.Handler) http.Handler {
+// guarded sets the security headers of every response, and the name of the node.
+func guarded(node string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
+		if node != "" {
+			h.Set("Sessile-Node", node)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

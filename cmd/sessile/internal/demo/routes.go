@@ -44,6 +44,7 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	mux.Handle("POST /api/login", script(a.apiLogin))
 	mux.Handle("GET /api/me", script(a.apiMe))
 	mux.Handle("POST /api/count", script(a.apiCount))
+	mux.Handle("POST /api/cart/{item}", script(a.apiCart))
 	mux.Handle("GET /api/sessions", script(a.apiSessions))
 	mux.Handle("DELETE /api/sessions/{id}", script(a.apiRevoke))
 	mux.Handle("POST /api/rotate", script(a.apiRotate))

@@ -2,15 +2,24 @@ package demo
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
-// Keys of the session data.
+// Keys of the session data. The cart has a key for each product, so that parallel requests that add
+// different products do not replace each other's changes.
 const (
-	keyCart  = "cart"  // cart, kept at login
+	keyCart  = "cart." // and the product's ID: int, kept at login
 	keyCount = "count" // int, not kept at login
 )
+
+// cartKeys returns the keys of the cart.
+func cartKeys() []string {
+	var keys []string
+	for _, p := range products() {
+		keys = append(keys, keyCart+p.ID)
+	}
+	return keys
+}
 
 // product is something that the shop sells.
 type product struct {
@@ -37,15 +46,6 @@ type cart map[string]int
 
 // cartMax bounds the count of one product, because the size of the session data is limited.
 const cartMax = 99
-
-// with returns a copy with one more of a product. Sessions decode their data for each caller, so this
-// is not required, but a cart that never changes in place is easier to trust.
-func (c cart) with(id string) cart {
-	more := make(cart, len(c)+1)
-	maps.Copy(more, c)
-	more[id] = min(more[id]+1, cartMax)
-	return more
-}
 
 // count returns the number of items in the cart.
 func (c cart) count() int {

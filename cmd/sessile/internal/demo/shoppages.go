@@ -28,11 +28,7 @@ func (a *App) addToCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 	if !ok {
 		return &refusal{http.StatusNotFound, "This product does not exist."}
 	}
-	c, err := cartOf(h)
-	if err != nil {
-		return err
-	}
-	if err := h.Set(keyCart, c.with(p.ID)); err != nil {
+	if err := addOne(h, p.ID); err != nil {
 		return err
 	}
 	return a.changed(w, r, h, "/", p.Name+" is in the cart.")
@@ -40,8 +36,10 @@ func (a *App) addToCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 
 func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	if _, ok := h.Current(); ok {
-		if err := h.Delete(keyCart); err != nil {
-			return err
+		for _, key := range cartKeys() {
+			if err := h.Delete(key); err != nil {
+				return err
+			}
 		}
 		return a.changed(w, r, h, "/", "The cart is empty.")
 	}
@@ -49,7 +47,30 @@ func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 	return nil
 }
 
+// addOne puts one more of a product into the cart.
+func addOne(h *middleware.Handle, id string) error {
+	n, _, err := middleware.Get[int](h, keyCart+id)
+	if err != nil {
+		return err
+	}
+	return h.Set(keyCart+id, min(n+1, cartMax))
+}
+
 func cartOf(h *middleware.Handle) (cart, error) {
-	c, _, err := middleware.Get[cart](h, keyCart)
-	return c, err
+	return readCart(func(key string) (int, bool, error) { return middleware.Get[int](h, key) })
+}
+
+// readCart returns the cart whose keys get reads.
+func readCart(get func(key string) (int, bool, error)) (cart, error) {
+	c := make(cart)
+	for _, p := range products() {
+		n, ok, err := get(keyCart + p.ID)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			c[p.ID] = n
+		}
+	}
+	return c, nil
 }

@@ -17,6 +17,12 @@ func help(name string) string {
 		return "idle timeout of a remembered login; the absolute timeout is three times as long"
 	case "trusted_proxies":
 		return "comma-separated addresses or CIDRs whose forwarding headers are trusted"
+	case "database":
+		return "URL of a PostgreSQL database that replaces the SQLite file; several nodes may use one"
+	case "database_feed":
+		return "URL of the same database without a pooler, if database leads to one"
+	case "node":
+		return "name of this node, shown in the pages and in the header Sessile-Node"
 	default:
 		return storeHelp(name)
 	}

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist/postgres"
 )
 
 // The values of the setting cookies.
@@ -47,6 +49,14 @@ type Settings struct {
 	RememberFor time.Duration `yaml:"remember_for"`
 	// TrustedProxies are the addresses or networks whose forwarding headers are trusted.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Database is the URL of a PostgreSQL database. If it is set, the store is there and not in the file
+	// Store.Path. All nodes with the same database share their sessions. It may contain a password.
+	Database string `yaml:"database"`
+	// DatabaseFeed is where the node listens for the changes of other nodes, if Database leads to a
+	// pooler. It must reach the same database. It may contain a password.
+	DatabaseFeed string `yaml:"database_feed"`
+	// Node is the name of this node, which the pages and the header Sessile-Node show. "" shows none.
+	Node string `yaml:"node"`
 	// Store configures the session store.
 	Store sessile.Config `yaml:"store"`
 }
@@ -88,6 +98,14 @@ func (s Settings) InsecureCookies() bool {
 	return err == nil && ip.IsLoopback()
 }
 
+// Postgres returns the configuration of the PostgreSQL store, for a Database that is set.
+func (s Settings) Postgres() postgres.Config {
+	return postgres.Config{URL: s.Database, FeedURL: s.DatabaseFeed}
+}
+
+// nodeName matches the names that a node may have. They are a header's value.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
+
 // validate returns all faults of the settings, including the store's.
 func (s Settings) validate() []error {
 	var faults []error
@@ -112,8 +130,26 @@ func (s Settings) validate() []error {
 	if most := 100 * 365 * 24 * time.Hour / 3; s.RememberFor <= 0 || s.RememberFor > most {
 		fault("remember_for", "%v must be positive (limit %v)", s.RememberFor, most)
 	}
+	if !nodeName.MatchString(s.Node) {
+		fault("node", "%q is invalid: use up to 64 letters, digits, dots, hyphens and underscores", s.Node)
+	}
+	faults = append(faults, s.validateDatabase()...)
 	if err := s.Store.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("store: %w", err))
 	}
 	return faults
+}
+
+// validateDatabase returns the faults of the database's settings. They do not contain its password.
+func (s Settings) validateDatabase() []error {
+	if s.Database != "" {
+		if err := s.Postgres().Validate(); err != nil {
+			return []error{fmt.Errorf("database: %w", err)}
+		}
+		return nil
+	}
+	if s.DatabaseFeed != "" {
+		return []error{errors.New("database_feed: it needs database")}
+	}
+	return nil
 }
