@@ -43,12 +43,18 @@ help: ## this list
 
 ## ------------------------------------------------------------------ use
 
-.PHONY: demo smoke
+.PHONY: demo demo-nodes smoke smoke-nodes
 demo: ## the demo, a small shop with logins; ARGS="-h" shows its flags
 	@go -C cmd/sessile run . demo $(ARGS)
 
+demo-nodes: ## the demo on two nodes over a PostgreSQL server of its own, behind a load balancer
+	@go -C cmd/sessile run ./nodes $(ARGS)
+
 smoke: ## drives the demo from outside: logs in, kills it with SIGKILL, checks what survived
 	@go -C cmd/sessile run ./smoke $(ARGS)
+
+smoke-nodes: ## drives two nodes from outside: kills a node and PostgreSQL with SIGKILL, stalls a feed, checks what holds
+	@go -C cmd/sessile run ./smoke -nodes $(ARGS)
 
 ## ---------------------------------------------------------------- check
 

@@ -7,7 +7,7 @@ import (
 
 // api calls the server that is running now.
 func (j *journey) api(d *device, want int, method, path string, body, into any) error {
-	return d.call(j.ctx, want, method, j.url+path, body, into)
+	return d.call(j.ctx, want, method, j.URL()+path, body, into)
 }
 
 func (j *journey) loginAs(d *device, name string) error {
@@ -35,7 +35,7 @@ func (j *journey) countOne(d *device, want int) error {
 
 // keep copies the cookie of a device before it is invalidated.
 func (j *journey) keep(d *device) (*device, error) {
-	copied, err := d.replay(j.url)
+	copied, err := d.replay(j.URL())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (j *journey) keep(d *device) (*device, error) {
 // refused checks that a device is not logged in. If it has cookies, the call uses a copy of them:
 // otherwise the removal cookie in the response would make the next check pass for free.
 func (j *journey) refused(d *device) error {
-	if copied, err := d.replay(j.url); err == nil {
+	if copied, err := d.replay(j.URL()); err == nil {
 		d = copied
 	}
 	return j.api(d, http.StatusUnauthorized, "GET", "/api/me", nil, nil)

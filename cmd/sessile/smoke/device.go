@@ -39,17 +39,42 @@ func newDevice(name, agent string) (*device, error) {
 // call sends a request and decodes the JSON response into into, unless that is nil. A response with
 // another status than want is an error.
 func (d *device) call(ctx context.Context, want int, method, address string, body, into any) error {
+	got, err := d.send(ctx, method, address, body)
+	if err != nil {
+		return err
+	}
+	if got.status != want {
+		return fmt.Errorf("%s: %s %s returned %d, want %d: %s", d.name, method, address, got.status, want, bytes.TrimSpace(got.body))
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(got.body, into); err != nil {
+		return fmt.Errorf("%s: decoding the response to %s %s: %w", d.name, method, address, err)
+	}
+	return nil
+}
+
+// response is a response that was read completely.
+type response struct {
+	status int
+	node   string // the node that answered
+	body   []byte
+}
+
+// send sends a request, with a JSON body unless body is nil.
+func (d *device) send(ctx context.Context, method, address string, body any) (response, error) {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("encoding the request: %w", err)
+			return response{}, fmt.Errorf("encoding the request: %w", err)
 		}
 		payload = bytes.NewReader(raw)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, payload)
 	if err != nil {
-		return fmt.Errorf("creating the request: %w", err)
+		return response{}, fmt.Errorf("creating the request: %w", err)
 	}
 	req.Header.Set("User-Agent", d.agent)
 	req.Header.Set("Accept", "application/json")
@@ -58,23 +83,14 @@ func (d *device) call(ctx context.Context, want int, method, address string, bod
 	}
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.name, err)
+		return response{}, fmt.Errorf("%s: %w", d.name, err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("%s: reading the response to %s %s: %w", d.name, method, req.URL.Path, err)
+		return response{}, fmt.Errorf("%s: reading the response to %s %s: %w", d.name, method, req.URL.Path, err)
 	}
-	if resp.StatusCode != want {
-		return fmt.Errorf("%s: %s %s returned %d, want %d: %s", d.name, method, req.URL.Path, resp.StatusCode, want, bytes.TrimSpace(raw))
-	}
-	if into == nil {
-		return nil
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%s: decoding the response to %s %s: %w", d.name, method, req.URL.Path, err)
-	}
-	return nil
+	return response{resp.StatusCode, resp.Header.Get("Sessile-Node"), raw}, nil
 }
 
 // cookies returns the cookies that the device would send to address. A cookie jar ignores ports, so

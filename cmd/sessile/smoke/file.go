@@ -25,13 +25,13 @@ func (r *run) backup() string { return r.db + ".backup" }
 
 // startForTheFile logs in two devices. The backup contains them.
 func (j *journey) startForTheFile() error {
-	if err := j.start(); err != nil {
+	if err := j.Start(); err != nil {
 		return err
 	}
 	if err := errors.Join(j.loginAs(j.laptop, user), j.loginAs(j.phone, user)); err != nil {
 		return err
 	}
-	return j.terminate()
+	return j.Terminate()
 }
 
 // makeBackup copies the store while the demo is stopped, then starts the demo again.
@@ -43,7 +43,7 @@ func (j *journey) makeBackup() error {
 	if err := errors.Join(store.Backup(j.ctx, j.backup()), store.Close()); err != nil {
 		return fmt.Errorf("backing the store up: %w", err)
 	}
-	return j.start()
+	return j.Start()
 }
 
 // replaceFile moves the store's file away while the demo runs, and puts the backup in its place.
@@ -81,17 +81,16 @@ func (j *journey) putBack() error {
 // copyOver kills the demo and copies the backup over the file, which is the mistake that Restore
 // prevents: the file then belongs to another store than the WAL beside it.
 func (j *journey) copyOver() error {
-	j.kill()
+	j.Kill()
 	if err := copyFile(j.db, j.away()); err != nil {
 		return err
 	}
 	if err := copyFile(j.backup(), j.db); err != nil {
 		return err
 	}
-	if err := j.start(); err == nil {
+	if err := j.Start(); err == nil {
 		return errors.New("the demo started with a backup beside the WAL of another file")
 	}
-	j.cmd = nil // the process has ended
 	return copyFile(j.away(), j.db)
 }
 
@@ -109,7 +108,7 @@ func (j *journey) restore() error {
 }
 
 func (j *journey) restored() error {
-	if err := j.start(); err != nil {
+	if err := j.Start(); err != nil {
 		return err
 	}
 	if _, err := j.whoami(j.laptop); err != nil {
@@ -119,7 +118,7 @@ func (j *journey) restored() error {
 	if _, err := j.whoami(phone); err != nil {
 		return err
 	}
-	return errors.Join(j.refused(j.tablet), j.terminate())
+	return errors.Join(j.refused(j.tablet), j.Terminate())
 }
 
 // eventually waits until /healthz returns a status and a state.

@@ -31,8 +31,8 @@ func (j *journey) crash() error {
 		return err
 	}
 	j.counted++
-	j.kill()
-	return j.start()
+	j.Kill()
+	return j.Start()
 }
 
 func (j *journey) survives() error {
@@ -67,7 +67,7 @@ func (j *journey) logout() error {
 	if err := j.api(j.laptop, http.StatusNoContent, "POST", "/api/logout", nil, nil); err != nil {
 		return err
 	}
-	if left := j.laptop.cookies(j.url); len(left) != 0 {
+	if left := j.laptop.cookies(j.URL()); len(left) != 0 {
 		return fmt.Errorf("the laptop still has %d cookies", len(left))
 	}
 	return errors.Join(j.refused(copied), j.refused(j.laptop))
@@ -83,11 +83,11 @@ func (j *journey) terminateAfterCount() error {
 		}
 		j.counted++
 	}
-	return j.terminate()
+	return j.Terminate()
 }
 
 func (j *journey) nothingLost() error {
-	if err := j.start(); err != nil {
+	if err := j.Start(); err != nil {
 		return err
 	}
 	now, err := j.whoami(j.laptop)
