@@ -19,7 +19,9 @@ import (
 // A later change of a key replaces an earlier one. Set encodes its value at once, so later
 // modifications of the value have no effect. A copy of a Changes shares its changes with the
 // original. Changes is not safe for concurrent use. It prints as a count.
-type Changes struct{ to *changeList } // a pointer: fmt does not print what it points to
+type Changes struct {
+	to *changeList // a pointer: fmt does not print what it points to
+}
 
 type changeList struct {
 	changes []object.Change

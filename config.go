@@ -115,7 +115,7 @@ type Config struct {
 	entropy   io.Reader  // tests: the source of ids and tokens
 }
 
-// testClock is embedded in a Config under this name, so that it is no exported field. Package bridge sets it.
+// testClock lets Config embed a test's clocks without exporting a field. Package bridge sets it.
 type testClock = bridge.Clock
 
 // withDefaults replaces zero fields with their defaults.

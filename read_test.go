@@ -298,7 +298,7 @@ func TestReadOfASessionFromTheFutureLimitsItsLifetimes(t *testing.T) {
 			if name == "in a list" { // which keeps nothing
 				return
 			}
-			for range 3 { // it does not begin anew
+			for range 3 { // the lifetime does not restart
 				r.clock.pass(20 * time.Minute)
 				s = r.again()
 				got, err := s.Read(t.Context(), x.ID())

@@ -30,11 +30,12 @@ var base64url = base64.RawURLEncoding //nolint:gochecknoglobals // a constant in
 //
 // Every printed form is "****". Only [Token.Reveal] returns the secret. A Token is immutable.
 // Compare tokens with [Token.Equal]; == does not compile.
-//
-// The function hides the bytes from package fmt. In an unexported field, and below a pointer,
-// fmt calls no methods: it prints bytes and follows pointers, but of a function it prints only
-// the address.
-type Token struct{ raw func() rawToken }
+type Token struct {
+	// A function hides the bytes from package fmt. In an unexported field, and below a pointer,
+	// fmt calls no methods: it prints bytes and follows pointers, but of a function it prints only
+	// the address.
+	raw func() rawToken
+}
 
 // rawToken is the decoded text of a token. Values that may be printed must not contain it.
 type rawToken [tokenBytes]byte

@@ -63,7 +63,7 @@ func TestCheckRefusesAnEndedSession(t *testing.T) {
 						t.Errorf("then %s", again)
 					}
 				}
-				f.must(h.Logout(r.Context())) // there is nothing left to end
+				f.must(h.Logout(r.Context())) // nothing left to end
 			})
 			f.want(golden(t, resp), "")
 			f.want(owner.user()+third.user(), "alicealice")

@@ -113,10 +113,9 @@ func (h *Handle) discard() {
 	h.fate = keepCookie
 }
 
-// abandon ends a request that never got an answer from its handler. Nothing of it
-// may be left for whoever answers in its place: Echo's recovery does so through
-// our writer, after the panic has passed us. But the browser must have the token that
-// has replaced its own.
+// abandon ends a request whose handler panicked before the response began. Its changes must not get
+// into the response of whoever answers instead: Echo's recovery writes through our writer after the
+// panic has passed us. The browser must still get a token that has replaced its own.
 func (h *Handle) abandon(header http.Header) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -134,7 +133,7 @@ func (h *Handle) abandon(header http.Header) {
 // headers writes Set-Cookie, Cache-Control, Vary and Clear-Site-Data.
 func (h *Handle) headers(header http.Header) {
 	if h.bearer {
-		if h.fate == sendCookie { // the application tells the client its token
+		if h.fate == sendCookie { // the application gives the client its token
 			uncache(header)
 		}
 	} else if h.fate != keepCookie {
@@ -143,7 +142,7 @@ func (h *Handle) headers(header http.Header) {
 		h.accessed = true
 	}
 	if clean := h.m.opts.ClearSiteData; h.loggedOut && clean != "" {
-		if h.fate == sendCookie { // of a login or guest that came after
+		if h.fate == sendCookie { // the cookie of a later login or guest
 			clean = sparingCookies(clean)
 		}
 		if clean != "" {

@@ -40,7 +40,7 @@ func TestSetAcceptsOnlyADepthThatCanBeRead(t *testing.T) {
 			"user": func(f *fixture) *browser { return f.login("alice") }, "guest": (*fixture).browser,
 		} {
 			if name == "Update" && who == "guest" {
-				continue // there is no session yet
+				continue // no session yet
 			}
 			t.Run(name+" "+who, func(t *testing.T) {
 				f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{Guests: true, CarryOver: []string{"tree"}})

@@ -225,7 +225,7 @@ func checkKeys(t *testing.T, h *middleware.Handle, accepted map[string]any) {
 	}
 }
 
-func FuzzFlash(f *testing.F) { // R9: messages come back once, in order, whatever is in them and beside them
+func FuzzFlash(f *testing.F) { // R9: messages come back once, in order, whatever they contain and whatever is next to them
 	g := newTarget(f, middleware.Options{})
 	f.Add("error", "wrong password", "1")
 	f.Add("", "", "{}")

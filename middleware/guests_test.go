@@ -22,7 +22,7 @@ func TestGuestInUseOutlivesAFloodOfNewOnes(t *testing.T) {
 			if n%5 == 0 {
 				busy.do(set(f, "cart", n))
 			}
-			wait(time.Second) // it is on disk by then
+			wait(time.Second) // it is on disk now
 		}
 		f.want(valueOf[int](busy, "cart"), 95)
 		f.want(idle.session().ID(), sessile.ID{})
@@ -53,7 +53,7 @@ func TestGuestSessionBeginsWhenSomethingIsSet(t *testing.T) { // S39
 
 	f.want(golden(t, b.do(set(f, "k", 1))), "__Host-session=TOKEN; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax")
 	f.want(valueOf[int](b, "k"), 1)
-	b.do(set(f, "l", 2)) // the same guest goes on
+	b.do(set(f, "l", 2)) // the same guest continues
 	f.want(f.store.Stats().Created, uint64(1))
 	f.want(b.session().IsGuest(), true)
 	f.want(b.session().TTL(), time.Hour)

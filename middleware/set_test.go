@@ -285,7 +285,7 @@ func TestSetAfterTheFirstByteIsAnError(t *testing.T) { // S19; an error to the c
 		ctx := r.Context()
 		w.WriteHeader(http.StatusOK)
 		_, _, popErr := middleware.Pop[int](h, "n")
-		f.must(popErr) // there is nothing to take
+		f.must(popErr) // nothing to take
 		for name, err := range map[string]error{
 			"Set": h.Set("n", 1), "Remove": h.Delete("n"), "AddFlash": h.AddFlash("k", "v"),
 			"Authenticate": h.Authenticate(ctx, "bob"), "Rotate": h.Rotate(ctx), "Reauthenticated": h.Reauthenticated(ctx),

@@ -28,7 +28,7 @@ func one(m *middleware.Sessions, do gin.HandlerFunc, before ...gin.HandlerFunc) 
 	return e
 }
 
-// state is what Gin's writer tells of a response.
+// state is what Gin's writer reports about a response.
 func state(c *gin.Context) string {
 	return fmt.Sprint(c.Writer.Status(), " ", c.Writer.Size(), " ", c.Writer.Written())
 }
