@@ -131,9 +131,9 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist/sqlite"},
 		"cmd":        {".", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"metrics":    {".", "metrics", "persist/sqlite"},                                   // third-party monitoring
-		"middleware": {".", "middleware", "middleware/middlewaretest"},                     // third-party frameworks
-		"persist":    {".", "persist", "persist/persisttest", "persist/persisttest/nodes"}, // third-party databases
+		"metrics":    {".", "metrics", "persist/sqlite"},                                                         // third-party monitoring
+		"middleware": {".", "middleware", "middleware/middlewaretest"},                                           // third-party frameworks
+		"persist":    {".", "persist", "persist/persisttest", "persist/persisttest/nodes", "internal/behaviour"}, // third-party databases
 		"tools":      nil,
 	}
 }

@@ -126,10 +126,13 @@ func (f *Fixture) Dead(t sessile.Token) {
 	f.WantErr(err, sessile.ErrNotFound)
 }
 
+// shared reports whether nodes share the backend.
+func (f *Fixture) shared() bool { return f.backend.SetClock != nil }
+
 // expiryGrace returns how long the clean-up leaves an expired session. On a backend that nodes share
 // another node may have renewed it.
 func (f *Fixture) expiryGrace() time.Duration {
-	if f.backend.SetClock == nil {
+	if !f.shared() {
 		return 0
 	}
 	const clockSkew = 10 * time.Second
