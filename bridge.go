@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/sessile/sessile/internal/bridge"
 )
 
@@ -37,3 +39,8 @@ func (middlewareCalls) AnnouncedAge(s Session) time.Duration {
 
 // Emit passes an event to Config.Events.
 func (m middlewareCalls) Emit(e Event) { m.s.emit(e) }
+
+// Warn writes a line to the store's log.
+func (m middlewareCalls) Warn(message string, id ID, mode string) {
+	m.s.log.Warn(message, zap.Stringer("session", id), zap.String("mode", mode))
+}

@@ -17,6 +17,7 @@ type storeCalls interface {
 	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, announced bool) (sessile.Session, error)
 	AnnouncedAge(s sessile.Session) time.Duration
 	Emit(e sessile.Event)
+	Warn(message string, id sessile.ID, mode string)
 }
 
 // current is the session of a request and its token. The token stays the client's text until it is

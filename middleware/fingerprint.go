@@ -13,7 +13,7 @@ import (
 type FingerprintMode string
 
 // The modes. Every mode except FingerprintOff emits [sessile.EventFingerprintMismatch], at most
-// once a minute per session, and logs it if the store has a Config.Logger. A request with the
+// once a minute per session, and the store logs a warning. A request with the
 // session's own User-Agent is never a mismatch.
 const (
 	FingerprintObserve FingerprintMode = "observe" // nothing more; the default
@@ -66,9 +66,7 @@ func (h *Handle) mismatch(s sessile.Session) {
 	h.m.calls.Emit(sessile.Event{
 		Kind: sessile.EventFingerprintMismatch, SessionID: id, UserID: s.UserID(), Reason: mode,
 	})
-	if log := h.m.store.Config().Logger; log != nil {
-		log.Sugar().Warnw("session used by another kind of browser", "session", id.String(), "mode", mode)
-	}
+	h.m.calls.Warn("session used by another kind of browser", id, mode)
 }
 
 // meta describes the client for a new session.

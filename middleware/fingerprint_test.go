@@ -1,7 +1,10 @@
 package middleware_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,4 +70,16 @@ func TestFingerprintMismatchIsReportedOnceAMinute(t *testing.T) { // S41: a stre
 		f.want(b.user(), "alice")
 		f.want(f.count(sessile.EventFingerprintMismatch), 2)
 	})
+}
+
+func TestFingerprintMismatchIsLoggedToAnyLogger(t *testing.T) {
+	var lines bytes.Buffer
+	f := setUp(t, sessile.Config{Slog: slog.New(slog.NewTextHandler(&lines, nil))}, middleware.Options{})
+	b := f.browser().as(firefox, "en")
+	b.login("alice")
+	f.want(b.as(safari, "en").user(), "alice")
+	f.must(f.store.Close()) // nothing logs any more
+	if !strings.Contains(lines.String(), "session used by another kind of browser") {
+		t.Errorf("log: %s", lines.String())
+	}
 }
