@@ -56,10 +56,16 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.
 	now := s.clock.micros()
 	v := s.actor.Peek(&h, now)
 	if v == nil {
-		if v, now, err = s.cold(ctx, raw, h, now); err != nil {
+		if v, now, err = s.cold(ctx, raw, h, now, false); err != nil {
 			return x, f, err
 		}
 	}
+	return s.judge(ctx, v, h, now)
+}
+
+// judge returns the session of a view that was found by a token's hash, if it is active and that
+// token still opens it.
+func (s *Store) judge(ctx context.Context, v *actor.View, h persist.Hash, now int64) (x Session, f bridge.Found, err error) {
 	if !v.ActiveAt(now) {
 		return x, f, ErrExpired
 	}
@@ -83,10 +89,10 @@ func (s *Store) lookup(ctx context.Context, raw *rawToken) (x Session, f bridge.
 //  3. The read returns the row from before, which has expired meanwhile.
 //
 // So a session counts as expired only if it had expired when the read began. Otherwise cold reads
-// again.
-func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began int64) (v *actor.View, now int64, err error) {
+// again. With verify it asks the database even if the session is in memory.
+func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began int64, verify bool) (v *actor.View, now int64, err error) {
 	for {
-		if v, err = s.find(ctx, *raw, h, false); err != nil {
+		if v, err = s.find(ctx, *raw, h, verify); err != nil {
 			return nil, 0, err
 		}
 		now = s.clock.micros()

@@ -112,7 +112,7 @@
 //  5. read.go, reader.go and load.go: cold reads. tombstone.go, tombstone_user.go, end.go and
 //     destroy.go: the races that a destroy wins. view.go: how a record counts.
 //  6. admission.go: who waits for room, and what goes with a commit. overload.go: who is
-//     refused. peers.go: what changes where others write too.
+//     refused. peers.go and news.go: what changes where others write too.
 //  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
 //     in pieces.
 package actor

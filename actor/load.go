@@ -3,7 +3,6 @@ package actor
 import (
 	"container/list"
 	"errors"
-	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -26,11 +25,11 @@ type load struct {
 	commitsBefore uint64           // commits of tombstones before it began: it sees what those deleted
 	leader        *call            // who reads
 	waiters       waiters
-	stale         bool            // anything may have changed elsewhere meanwhile: answer from it, install nothing
-	news          []persist.Event // what has changed elsewhere meanwhile
-	through       bool            // its caller must not be answered from memory, nor by a read that began before
-	began         int64           // tick
-	elem          *list.Element   // of loads.order
+	stale         bool          // anything may have changed elsewhere meanwhile: answer from it, install nothing
+	heardBefore   uint64        // number of the last change elsewhere before it began
+	through       bool          // its caller must not be answered from memory, nor by a read that began before
+	began         int64         // tick
+	elem          *list.Element // of loads.order
 }
 
 type loadKind uint8
@@ -46,6 +45,7 @@ const (
 type loads struct {
 	shared map[loadKey]*load
 	order  list.List // of *load: the oldest first, which says how long tombstones are kept
+	news   news
 }
 
 // loadKey is what equal loads have in common. Of kinds that share nothing it is unused.
@@ -102,7 +102,8 @@ func (c *core) startLoad(x *call, l *load) {
 		c.enqueue(&c.reads, x, c.cfg.MaxLoads)
 		return
 	}
-	l.commitsBefore, l.began, l.leader, x.load = c.tombstones.commitSeq, c.tick, x, l
+	l.commitsBefore, l.heardBefore, l.began = c.tombstones.commitSeq, c.loads.news.heard, c.tick
+	l.leader, x.load = x, l
 	if l.kind != byUser && !l.through {
 		c.loads.shared[l.key()] = l
 	}
@@ -225,7 +226,7 @@ func (c *core) decide(l *load, r persist.Record) decision {
 	if d := c.tombstones.decide(l.commitsBefore, r); d != install {
 		return d
 	}
-	if l.outdated(r) {
+	if c.loads.outdated(l, r) {
 		return answerOnly
 	}
 	return install
@@ -249,7 +250,7 @@ func (c *core) serve(l *load, x *call, r persist.Record) {
 			self.from(c, v, r.Hash)
 			return
 		}
-		x.self.run(c)
+		c.readOnceMore(x)
 	}
 }
 
@@ -264,11 +265,9 @@ func (c *core) installed(r persist.Record) *entry {
 }
 
 // outdated reports whether a row that l has read may be from before a change elsewhere.
-func (l *load) outdated(r persist.Record) bool {
-	return l.stale || slices.ContainsFunc(l.news, func(ev persist.Event) bool {
-		return ev.Kind == persist.EventSessionChanged && ev.ID == r.ID ||
-			ev.Kind == persist.EventUserChanged && ev.UserID == r.UserID && ev.Except != r.ID
-	})
+func (a *loads) outdated(l *load, r persist.Record) bool {
+	u := a.news.users[r.UserID]
+	return l.stale || a.news.sessions[r.ID] > l.heardBefore || u.heard > l.heardBefore && u.except != r.ID
 }
 
 // viewer is a command that can do with a view which is not in memory: a read.

@@ -70,20 +70,6 @@ func (m renew) handle(c *core) {
 	}
 }
 
-// mostNews is how many events a load keeps.
-const mostNews = 64
-
-// hear notes what another node has changed. A row of that may be from before the change.
-func (a *loads) hear(events []persist.Event) {
-	for e := a.order.Front(); e != nil; e = e.Next() {
-		l := started(e)
-		l.news = append(l.news, events...)
-		if len(l.news) > mostNews {
-			l.news, l.stale = nil, true
-		}
-	}
-}
-
 // agrees reports whether memory has a session as the row has it, accesses aside. Where others
 // write too, a row that differs is newer, because news come late; or it is older than a commit
 // of our own, of which there is a tombstone then.
@@ -158,6 +144,18 @@ func (c *core) lost(w *waiters) {
 		x = next
 	}
 	c.runAgain(w)
+}
+
+// mostOutdated is how often in a row a command reads a row that others change meanwhile. Then it fails.
+const mostOutdated = 16
+
+// readOnceMore has a command begin anew whose row may be outdated.
+func (c *core) readOnceMore(x *call) {
+	if x.outdated++; !c.exclusive && x.outdated == mostOutdated {
+		c.fail(x, ErrConflict)
+		return
+	}
+	x.self.run(c)
 }
 
 // outdated has a session yield whose row was written by an operation that memory has not

@@ -340,3 +340,76 @@ func TestWatchThatEndsResetsTheCacheAndIsStartedAgain(t *testing.T) {
 		equal(t, "resets", resets, watches)
 	}
 }
+
+// TestTokenInItsGraceOpensASessionThatYieldsWhileItIsReplaced: a read that began before keeps tombstones meanwhile.
+func TestTokenInItsGraceOpensASessionThatYieldsWhileItIsReplaced(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	slow := g.readID(persist.ID{99})
+	g.do(slow)
+	r := g.graced(rec.ID, 1)
+	g.do(r)
+	changed := invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}}
+	g.do(changed)
+	g.ok(g.reload(g.settle(), r, rec.ID), r)
+	g.do(changed)
+	g.okay(g.find(rec.Hash))
+}
+
+// TestReadIsKeptThoughOtherSessionsChange: news of others say nothing about its row.
+func TestReadIsKeptThoughOtherSessionsChange(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.cold(true)
+	g.do(renew{g.now})
+	up := g.update(rec.ID, "1")
+	l := g.answer(g.do(up), up).load
+	for i := range 1000 {
+		g.do(invalidate{[]persist.Event{
+			{Kind: persist.EventSessionChanged, ID: persist.ID{250, byte(i >> 8), byte(i)}},
+			{Kind: persist.EventUserChanged, UserID: "other"}, {Kind: persist.EventUserChanged, UserID: "u", Except: rec.ID},
+		}})
+	}
+	row, _ := g.disk.ByID(t.Context(), rec.ID)
+	g.waits(g.do(&loaded{load: l, record: row}), up)
+	g.carries(0, 1, 0)
+	g.ok(g.settle(), up)
+}
+
+// TestUpdateWhoseRowChangesDuringEveryReadIsAConflict in the end: it does not read for ever.
+func TestUpdateWhoseRowChangesDuringEveryReadIsAConflict(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.cold(true)
+	g.do(renew{g.now})
+	up := g.update(rec.ID, "1")
+	out := g.do(up)
+	for range mostOutdated {
+		l := g.answer(out, up).load
+		g.do(invalidate{[]persist.Event{{Kind: persist.EventUserChanged, UserID: "u"}}})
+		row, _ := g.disk.ByID(t.Context(), rec.ID)
+		out = g.do(&loaded{load: l, record: row})
+	}
+	g.refused(out, up, ErrConflict)
+}
+
+// TestNewsAreForgottenWithTheReadsThatTheyConcern, and where they are too many.
+func TestNewsAreForgottenWithTheReadsThatTheyConcern(t *testing.T) {
+	var l loads
+	l.order.Init()
+	ev := func(i int) []persist.Event {
+		return []persist.Event{{Kind: persist.EventSessionChanged, ID: persist.ID{byte(i), byte(i >> 8), byte(i >> 16)}}}
+	}
+	l.hear(ev(1))
+	equal(t, "kept without a read", len(l.news.sessions), 0)
+	x := &load{}
+	l.order.PushBack(x)
+	for i := range mostNews {
+		l.hear(ev(i))
+	}
+	equal(t, "kept", len(l.news.sessions), mostNews)
+	equal(t, "outdated", x.stale, false)
+	l.hear(ev(mostNews))
+	equal(t, "kept of too many", len(l.news.sessions), 0)
+	equal(t, "outdated by too many", x.stale, true)
+}

@@ -166,14 +166,7 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 		if live {
 			c.dropSession(e, persist.ErrNotFound)
 		}
-		// A load that began before must not bring the old token back.
-		k := c.tombstones.addToken(&tokenTombstone{hash: p.from})
-		c.tombstones.commitOne(k)
-		c.tombstones.addVersion(p.ref.ID)
-		if o.Status == persist.StatusApplied && !c.exclusive {
-			p.readBack(c)
-		}
-		c.failAll(&p.waiters, persist.ErrNotFound)
+		p.settleAway(c, o.Status == persist.StatusApplied && !c.exclusive)
 	case o.Status == persist.StatusConflict && !c.exclusive: // another node has rotated it
 		c.outdated(p.ref.ID)
 		c.lost(&p.waiters)
@@ -185,6 +178,20 @@ func (p *rotateOp) settle(c *core, b *batch, o persist.Outcome) {
 	default:
 		c.failAll(&p.waiters, unavailable(o.Err))
 	}
+}
+
+// settleAway takes the outcome for a session that memory does not have any more: it has ended, or
+// it has yielded, if others write too and the rotation was done. A load that began before must
+// not bring the old token back. One with a grace goes on to open the session.
+func (p *rotateOp) settleAway(c *core, yielded bool) {
+	if p.until == 0 || !yielded {
+		c.tombstones.commitOne(c.tombstones.addToken(&tokenTombstone{hash: p.from}))
+	}
+	c.tombstones.addVersion(p.ref.ID)
+	if yielded {
+		p.readBack(c)
+	}
+	c.failAll(&p.waiters, persist.ErrNotFound)
 }
 
 // readBack has those who wait read the session that p has given its new token: it has yielded

@@ -65,14 +65,19 @@ func (p *seenOp) encode() persist.Op {
 }
 
 // settle lets the session go. Whatever the outcome, but a failure, the disk now has this end,
-// a sooner one, or another token.
+// a sooner one, or another token. A session that has yielded since may have been read again
+// before the end was stored: then it is read once more.
 func (p *seenOp) settle(c *core, _ *batch, o persist.Outcome) {
 	if o.Status == persist.StatusFailed {
 		c.failAll(&p.waiters, unavailable(o.Err))
 		c.postpone(p, o.Err)
 		return
 	}
-	c.overwritten(p.ref.ID)
+	if c.exclusive || c.hot.ByID(p.ref.ID) == p.entry {
+		c.overwritten(p.ref.ID)
+	} else {
+		c.outdated(p.ref.ID)
+	}
 	c.hot.Unpin(p.entry)
 	c.answerAll(&p.waiters, nil)
 }

@@ -91,3 +91,28 @@ func TestSeenWaitsForItsBatch(t *testing.T) {
 	g.pass(1)
 	g.carries(1, 0, 0)
 }
+
+// TestSeenEndsTheGraceOfASessionThatHasYieldedMeanwhile: the row that was read had no end of it yet.
+func TestSeenEndsTheGraceOfASessionThatHasYieldedMeanwhile(t *testing.T) {
+	for name, news := range map[string]func(persist.ID) message{
+		"a change by another node": func(id persist.ID) message {
+			return invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: id}}}
+		},
+		"a reset": func(persist.ID) message { return reset{reason: "test"} },
+	} {
+		g := shared(t)
+		rec := g.create("u")
+		r := g.graced(rec.ID, 1)
+		g.rotated(r)
+		end := g.now + 2_000_000
+		n := g.seenNote(rec.ID, r.change.To, end)
+		g.waits(g.do(n), n)
+		g.do(news(rec.ID))
+		g.do(renew{g.now})
+		equal(t, name+": end before it is stored", g.find(rec.Hash).view.Until, persist.Unseen)
+		g.ok(g.settle(), n)
+		g.do(renew{g.now})
+		equal(t, name+": end", g.find(rec.Hash).view.Until, end)
+		equal(t, name+": idle", g.c.idle(), true)
+	}
+}

@@ -39,6 +39,7 @@ type call struct {
 	endsSessions bool // never refused for want of room
 
 	conflicts uint8 // how often another node was first
+	outdated  uint8 // how often another node changed the session while its row was read
 
 	answered bool
 	reusable bool   // set by the caller: nobody looks at it any more

@@ -3,6 +3,7 @@ package nodes
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,6 +101,11 @@ func (l *link) push(call func(persist.Sink)) {
 			l.queue = append(l.queue, delivery{call, time.Now().Add(l.delay)})
 		}
 	})
+}
+
+// overtake has a call of the sink delivered at once, before what is under way.
+func (l *link) overtake(call func(persist.Sink)) {
+	l.change(func() { l.queue = slices.Insert(l.queue, 0, delivery{call, time.Now()}) })
 }
 
 // change changes the link, and has deliver look at it.

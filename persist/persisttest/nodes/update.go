@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
 )
 
 // updateTests are about changes of data.
@@ -17,6 +19,7 @@ func updateTests() []test {
 		{"acknowledged updates of two nodes at once are all kept", 2, updatesAtOnce},
 		{"updates of three nodes at once succeed", 3, contendingUpdates},
 		{"an update is on the database when it returns", 1, updateIsStored},
+		{"an update succeeds while other sessions change all the time", 1, updateUnderOthersNews},
 		{"a flush is on the database when it returns", 1, flushIsStored},
 		{"the other node sees an update", 2, func(f *fixture) { updateIsSeen(f, false) }},
 		{"the other node sees an update within the lease of a silent feed", 2, func(f *fixture) { updateIsSeen(f, true) }},
@@ -140,4 +143,21 @@ func updateIsSeen(f *fixture, silent bool) {
 			return got == i+1
 		})
 	}
+}
+
+// updateUnderOthersNews: during each read of the session more than 1,000 others change.
+func updateUnderOthersNews(f *fixture) {
+	n := f.nodes[0]
+	id, token := f.login(n, "ann")
+	f.trusts(n, token)
+	n.link.push(func(s persist.Sink) { s.Reset("cold") })
+	f.until(f.lease, "the session is not in memory", func() bool { return n.Stats().Hot == 0 })
+	defer n.link.onRead(func() {
+		n.link.overtake(func(s persist.Sink) { s.Invalidate(manyChanges(1000)) })
+		f.wait(5 * time.Millisecond)
+	})()
+	ctx, cancel := context.WithTimeout(f.Context(), 2*f.lease)
+	defer cancel()
+	f.ok("Update", set(ctx, n, id, "k", 1))
+	f.trusts(n, token)
 }
