@@ -17,15 +17,16 @@ import (
 // is empty and ready to use.
 //
 // A later change of a key replaces an earlier one. Set encodes its value at once, so later
-// modifications of the value have no effect. A copy of a Changes shares its changes with the
-// original. Changes is not safe for concurrent use. It prints as a count.
+// modifications of the value have no effect. Do not copy a Changes: pass a pointer. Changes is not
+// safe for concurrent use. It prints as a count.
 type Changes struct {
-	to *changeList // a pointer: fmt does not print what it points to
+	to *changeList
 }
 
 type changeList struct {
-	changes []object.Change
-	err     error // all faults, joined
+	changes []*object.Change // pointers: fmt prints them as addresses, with every verb
+	err     error            // all faults, joined
+	refused int              // how many faults
 }
 
 func (c *Changes) open() *changeList {
@@ -55,26 +56,28 @@ func (c *Changes) put(key string, raw json.RawMessage) *Changes {
 		return c.refuse(key, ErrInvalidData)
 	}
 	to := c.open()
-	if i := slices.IndexFunc(to.changes, func(x object.Change) bool { return x.Key == key }); i >= 0 {
+	if i := slices.IndexFunc(to.changes, func(x *object.Change) bool { return x.Key == key }); i >= 0 {
 		to.changes[i].Value = raw
 		return c
 	}
-	to.changes = append(to.changes, object.Change{Key: key, Value: raw})
+	to.changes = append(to.changes, &object.Change{Key: key, Value: raw})
 	return c
 }
 
 func (c *Changes) refuse(key string, err error) *Changes {
 	to := c.open()
+	to.refused++
 	to.err = errors.Join(to.err, fmt.Errorf("session data: key %q: %w", key, err))
 	return c
 }
 
-// Len returns the number of changed keys.
+// Len returns the number of changes, including refused ones. So Len is not 0 if [Store.Update] would
+// return an error.
 func (c *Changes) Len() int {
 	if c == nil || c.to == nil {
 		return 0
 	}
-	return len(c.to.changes)
+	return len(c.to.changes) + c.to.refused
 }
 
 // list returns a copy of the changes, or all faults that Set and Delete found.
@@ -85,10 +88,14 @@ func (c *Changes) list() ([]object.Change, error) {
 	if c.to.err != nil {
 		return nil, c.to.err
 	}
-	return slices.Clone(c.to.changes), nil
+	list := make([]object.Change, len(c.to.changes))
+	for i, change := range c.to.changes {
+		list[i] = *change
+	}
+	return list, nil
 }
 
-// String returns the number of changed keys.
+// String returns the number of changes.
 func (c Changes) String() string { return "Changes(" + strconv.Itoa(c.Len()) + " keys)" }
 
 // GoString returns the same as String.

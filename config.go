@@ -41,7 +41,7 @@ const (
 // Config configures a [Store]. The zero value works: a zero field means the default in its comment.
 // Config has yaml tags, so it can be a section of an application's own configuration file.
 type Config struct {
-	// Path is the SQLite file. Default "sessile.db".
+	// Path is the SQLite file. Default "sessile.db". Only Open uses it.
 	Path string `yaml:"path"`
 	// CreateDirs creates the directory of Path, with mode 0700, if it is missing. Default off: Open
 	// then returns an error, because a mistyped path would open an empty store and log everybody out.
@@ -118,10 +118,12 @@ type Config struct {
 // testClock lets Config embed a test's clocks without exporting a field. Package bridge sets it.
 type testClock = bridge.Clock
 
+// defaultPath is the file that Open uses if Config.Path is empty.
+const defaultPath = "sessile.db"
+
 // withDefaults replaces zero fields with their defaults.
 func (c Config) withDefaults() Config {
 	const day = 24 * time.Hour
-	c.Path = cmp.Or(c.Path, "sessile.db")
 	c.MaxLifetime = cmp.Or(c.MaxLifetime, 90*day)
 	c.TTL = cmp.Or(c.TTL, within(30*day, c.MaxLifetime))
 	c.TouchInterval = cmp.Or(c.TouchInterval, min(5*time.Minute, max(c.TTL/2, 0)))
@@ -175,7 +177,7 @@ func (c Config) Validate() error { return c.withDefaults().validate() }
 func (c Config) validate() error {
 	var f faults
 	if engine, err := persist.FileEngine(); err == nil { // without an engine nothing uses the path
-		err = engine.CheckPath(c.Path)
+		err = engine.CheckPath(cmp.Or(c.Path, defaultPath))
 		f.check(err == nil, "path", "%v", err)
 	}
 	f.between("ttl", c.TTL, time.Second, maxLifetime)

@@ -18,7 +18,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 	}
 	got := sessile.DefaultsOf(sessile.Config{})
 	want := []any{
-		got.Path, "sessile.db", got.TTL, 30 * 24 * time.Hour, got.MaxLifetime, 90 * 24 * time.Hour,
+		got.Path, "", got.TTL, 30 * 24 * time.Hour, got.MaxLifetime, 90 * 24 * time.Hour,
 		got.TouchInterval, 5 * time.Minute, got.RotateGrace, 30 * time.Second,
 		got.MaxSessionsPerUser, 10, got.OnLimit, sessile.LimitEvictOldest, got.MaxGuests, 100_000,
 		got.CacheSize, 100_000, got.CacheBytes, int64(256 << 20),

@@ -176,7 +176,7 @@ func (s *Store) lifetimes(n NewSession) (ttl, life time.Duration, err error) {
 // mintToken gives rec an ID and a token. Both carry a routing tag: all sessions of a user share
 // one, and a guest session gets a random one.
 func (s *Store) mintToken(rec *persist.Record) (Token, error) {
-	tag := routingTag(s.storeKey, rec.UserID)
+	tag := routingTag(s.keys().store, rec.UserID)
 	if rec.UserID == "" {
 		var err error
 		if tag, err = randomTag(s.cfg.entropy); err != nil {
@@ -187,7 +187,7 @@ func (s *Store) mintToken(rec *persist.Record) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := newToken(s.sealKey, tag, s.cfg.entropy)
+	t, err := newToken(s.keys().seal, tag, s.cfg.entropy)
 	if err != nil {
 		return Token{}, err
 	}

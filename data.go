@@ -15,14 +15,14 @@ import (
 // The zero value is {}. [Get] reads a key, and [Store.Update] changes it.
 //
 // Data prints only as its size. The content is available through JSON, Decode and JSON encoding;
-// see [Data.MarshalJSON].
-type Data struct{ obj *object.Object }
+// see [Data.MarshalJSON]. In an unexported field it prints as an address.
+type Data struct{ obj **object.Object } // a pointer to a pointer: fmt prints it as an address, with every verb
 
 func (d Data) object() *object.Object {
-	if d.obj == nil {
+	if d.obj == nil || *d.obj == nil {
 		return object.Empty()
 	}
-	return d.obj
+	return *d.obj
 }
 
 // JSON returns a copy of the object, compact and with sorted keys.

@@ -364,8 +364,8 @@ func TestChangesReportEverythingThatIsWrong(t *testing.T) {
 	var c sessile.Changes
 	c.Set("good", 1).Set("", 1).Set("fn", func() {}).Set("utf8", "\xff"+marker).Set("\xff", 1).Delete("").Set("own", failing{}).Set("fn", 1)
 	list, err := sessile.ListOf(&c)
-	if list != nil || !errors.Is(err, sessile.ErrInvalidData) {
-		t.Fatalf("%v, %v", list, err)
+	if list != nil || !errors.Is(err, sessile.ErrInvalidData) || c.Len() != 8 || c.String() != "Changes(8 keys)" {
+		t.Fatalf("%v, %v, %v", list, err, c)
 	}
 	for _, want := range []string{`key ""`, `key "fn"`, `key "utf8"`, `key "\xff"`, `key "own"`} {
 		if !strings.Contains(err.Error(), want) {

@@ -2,6 +2,7 @@ package sessile
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/sessile/sessile/actor"
 	"github.com/sessile/sessile/internal/object"
@@ -68,8 +69,9 @@ var (
 
 // Errors about an argument.
 var (
-	// ErrInvalidToken means that the text is not a token. No lookup was made.
-	ErrInvalidToken = errors.New("invalid session token")
+	// ErrInvalidToken means that the text is not a token. No lookup was made. It is also an
+	// ErrNotFound, because the text opens no session.
+	ErrInvalidToken = fmt.Errorf("invalid session token: %w", ErrNotFound)
 	// ErrInvalidID means that the text is not a session ID.
 	ErrInvalidID = errors.New("invalid session id")
 	// ErrInvalidUserID means that the user ID is empty, longer than 512 bytes, not UTF-8, or contains

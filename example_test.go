@@ -148,7 +148,7 @@ func ExampleToken() {
 	// Output:
 	// **** **** 52 characters, <nil>
 	// true false
-	// invalid session token
+	// invalid session token: session not found
 }
 
 // After a change of privilege, a session gets a new token. The old one gives no access.

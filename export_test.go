@@ -35,6 +35,9 @@ func NewToken(storeKey []byte, tag uint16, entropy io.Reader) (Token, error) {
 	return newToken(newSealKey(storeKey), tag, entropy)
 }
 
+// SealKeyOf is the key that a store derives from its own.
+func SealKeyOf(storeKey []byte) []byte { return newSealKey(storeKey) }
+
 // MadeWith reports whether a token was made with a store's key.
 func MadeWith(storeKey []byte, t Token) bool {
 	raw := t.bytes()
@@ -63,12 +66,14 @@ func RoutingTag(storeKey []byte, userID string) uint16 { return routingTag(store
 func RandomTag(entropy io.Reader) (uint16, error) { return randomTag(entropy) }
 
 // StoredData is data as it comes from the disk, which nobody has looked at.
-func StoredData(raw string) Data { return Data{object.FromStored([]byte(raw))} }
+func StoredData(raw string) Data { return dataOf(object.FromStored([]byte(raw))) }
+
+func dataOf(obj *object.Object) Data { return Data{&obj} }
 
 // EncodeData encodes what a caller passes as data.
 func EncodeData(v any, most int) (Data, error) {
 	obj, err := encodeData(v, most)
-	return Data{obj}, err
+	return dataOf(obj), err
 }
 
 // ListOf is what Update makes of changes.

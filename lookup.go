@@ -15,7 +15,7 @@ import (
 )
 
 // ReadByToken returns the active session that t opens. From memory it takes about a microsecond,
-// without I/O or allocation.
+// without I/O or allocation. [Store.Lookup] does the same for the text of a token.
 //
 // Errors:
 //
@@ -33,7 +33,7 @@ func (s *Store) ReadByToken(ctx context.Context, t Token) (Session, error) {
 }
 
 // Lookup is [Store.ReadByToken] for the text of a token, as a request brings it. Text that is not a
-// token returns [ErrInvalidToken].
+// token, such as "", returns [ErrInvalidToken]. It is an [ErrNotFound] too.
 func (s *Store) Lookup(ctx context.Context, token string) (Session, error) {
 	found, _, err := s.lookupText(ctx, token)
 	return found, err
@@ -106,7 +106,7 @@ func (s *Store) cold(ctx context.Context, raw *rawToken, h persist.Hash, began i
 // find reads a session that is not in memory. With verify it asks the database even if the session
 // is in memory. It refuses a token that this store cannot have made, without asking the disk.
 func (s *Store) find(ctx context.Context, raw rawToken, h persist.Hash, verify bool) (v *actor.View, err error) {
-	if !raw.sealedBy(s.sealKey) {
+	if !raw.sealedBy(s.keys().seal) {
 		s.forged.Add(1)
 		return nil, ErrNotFound
 	}
@@ -191,5 +191,5 @@ func (s *Store) ready(userID string) error {
 }
 
 func (s *Store) userKey(userID string) persist.UserKey {
-	return persist.UserKey{Tag: routingTag(s.storeKey, userID), ID: userID}
+	return persist.UserKey{Tag: routingTag(s.keys().store, userID), ID: userID}
 }

@@ -11,7 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestOpenOfALockedFileIsRefusedAtOnce: while another process holds the lock, Open fails at once.
@@ -66,5 +70,36 @@ func TestOpenRefusesAFileThatItCannotUse(t *testing.T) { // D24, D25; the file's
 	}
 	if _, err := sessile.Open(t.Context(), sessile.Config{TTL: -1, BatchSize: -1}); !errors.Is(err, sessile.ErrInvalidConfig) {
 		t.Errorf("config: %v", err)
+	}
+}
+
+func TestOpenUsesTheDefaultPath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s, err := sessile.Open(t.Context(), sessile.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := os.Stat(s.Config().Path); s.Config().Path != "sessile.db" || err != nil {
+		t.Errorf("path %q: %v", s.Config().Path, err)
+	}
+}
+
+func TestNewWithoutABackendIsRefused(t *testing.T) {
+	if s, err := sessile.New(nil, sessile.Config{}); s != nil || !errors.Is(err, sessile.ErrInvalidConfig) {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+func TestNewReportsNoFileOfAnotherBackend(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	s, err := sessile.New(persisttest.NewMemory(), sessile.Config{Logger: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	opened := logs.FilterMessage("session store opened").All()
+	if len(opened) != 1 || opened[0].ContextMap()["path"] != nil || s.Config().Path != "" {
+		t.Errorf("path %q, %v", s.Config().Path, opened)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // A secret of a session, and the forms in which it could be printed: the bytes with every verb,
@@ -402,15 +403,38 @@ func TestTokenDoesNotShowWhereFmtAsksNobody(t *testing.T) {
 	}
 }
 
-// Data in an unexported field prints as an address with %v. It does not open a session.
-func TestDataDoesNotShowInAnUnexportedField(t *testing.T) {
-	d := someSession(t).Data()
-	type holder struct{ d sessile.Data }
-	for _, x := range []any{holder{d}, &holder{d}, []holder{{d}}, map[string]holder{"x": {d}}} {
-		for _, verb := range []string{"%v", "%+v", "%#v"} {
-			if out := fmt.Sprintf(verb, x); markerSecret().in(out) {
-				t.Errorf("%s of %T: %s", verb, x, out)
+// Where fmt calls no method, Data prints as an address, and Changes print addresses.
+func TestDataAndChangesDoNotShowInAnUnexportedField(t *testing.T) { // S49
+	d, c := someSession(t).Data(), new(sessile.Changes).Set("k", marker)
+	type dataHolder struct{ d sessile.Data }
+	type changesHolder struct {
+		c sessile.Changes
+		p *sessile.Changes
+	}
+	expectNone(t, leaks(dataHolder{d}, markerSecret(), nil))
+	expectNone(t, leaks(changesHolder{*c, c}, markerSecret(), nil))
+}
+
+// TestStoreShowsNoKey tries every verb, also where fmt calls no method: its keys make tokens.
+func TestStoreShowsNoKey(t *testing.T) {
+	backend := persisttest.NewMemory()
+	key := backend.Traits().StoreKey
+	store, err := sessile.New(backend, sessile.Config{Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	hidden := secretOf(key)
+	hidden.needles = append(hidden.needles, secretOf(sessile.SealKeyOf(key)).needles...)
+	type holder struct{ s *sessile.Store }
+	for _, x := range []any{store, []*sessile.Store{store}, holder{store}, struct{ S *sessile.Store }{store}} {
+		for name, way := range ways() {
+			if out := way(x); hidden.in(out) {
+				t.Errorf("%s of %T: %.300s", name, x, out)
 			}
 		}
+	}
+	if out := fmt.Sprintf("%v %+v %#v", store, store, store); out != "session store session store session store" {
+		t.Error(out)
 	}
 }

@@ -64,7 +64,7 @@ func (s *Store) Rotate(ctx context.Context, id ID, r Rotation) (Session, Token, 
 	if s.closed.Load() {
 		return Session{}, Token{}, ErrClosed
 	}
-	t, err := newToken(s.sealKey, persist.ID(id).Tag(), s.cfg.entropy)
+	t, err := newToken(s.keys().seal, persist.ID(id).Tag(), s.cfg.entropy)
 	if err != nil {
 		return Session{}, Token{}, err
 	}

@@ -20,9 +20,14 @@ import (
 // The zero Session is no session: its methods are safe to call, and IsZero reports true. Sessions
 // cannot be compared with ==; compare their IDs.
 //
-// A Session contains neither a token nor a token's hash. It prints as its ID. Loggers get its ID
-// and times. Its JSON leaves out data and fingerprint. All times are in UTC, with microsecond
-// precision.
+// A Session contains no token. It prints as its ID. Loggers get its ID and times. Its JSON leaves
+// out data and fingerprint. All times are in UTC, with microsecond precision.
+//
+// Package fmt calls no methods of an unexported field. There %v prints an address. A verb that
+// pointers lack, such as %s, prints the metadata with the fingerprint, but never the data.
+//
+// Do not embed a Session in a struct, because its methods would hide the other fields from JSON and
+// fmt. Give it a named field.
 type Session struct {
 	_        [0]func() // forbids ==, which would compare versions
 	view     *actor.View
@@ -75,7 +80,7 @@ func (s Session) DeviceType() string { return s.v().DeviceType }
 func (s Session) Fingerprint() string { return s.v().Fingerprint }
 
 // Data returns the session's data. [Get] reads one key of it.
-func (s Session) Data() Data { return Data{s.v().Doc} }
+func (s Session) Data() Data { return Data{&s.v().Doc} }
 
 // CreatedAt returns when the session began.
 func (s Session) CreatedAt() time.Time { return s.at(s.v().CreatedAt) }

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,20 +24,19 @@ import (
 // [New], share it, and Close it at the end. It is safe for concurrent use. No call waits longer
 // than its context.
 type Store struct {
-	holder   // functions for package middleware alone
-	cfg      Config
-	backend  persist.Backend
-	storeKey []byte
-	sealKey  sealKey
-	forged   atomic.Uint64 // tokens without a valid seal
-	actor    *actor.Actor
-	clock    *storeClock
-	log      *zap.Logger
-	touch    int64         // Config.TouchInterval, microseconds
-	alone    bool          // no other node writes
-	lease    time.Duration // of the backend, if others do
-	closed   atomic.Bool
-	close    func() error
+	holder  // functions for package middleware alone
+	cfg     Config
+	backend persist.Backend
+	keys    func() storeKeys // a function: fmt does not print what it returns
+	forged  atomic.Uint64    // tokens without a valid seal
+	actor   *actor.Actor
+	clock   *storeClock
+	log     *zap.Logger
+	touch   int64         // Config.TouchInterval, microseconds
+	alone   bool          // no other node writes
+	lease   time.Duration // of the backend, if others do
+	closed  atomic.Bool
+	close   func() error
 }
 
 // Open opens or creates the SQLite file at cfg.Path, migrates it, locks it and starts the store.
@@ -49,6 +50,7 @@ type Store struct {
 // Without it Open returns an error that says so.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
+	cfg.Path = cmp.Or(cfg.Path, defaultPath)
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -74,6 +76,9 @@ func openFile(ctx context.Context, cfg Config) (persist.Backend, error) {
 // New starts a store over a backend. Store.Close closes the backend. If New fails, the caller still
 // owns the backend. A program that uses New instead of [Open] does not need SQLite.
 func New(backend persist.Backend, cfg Config) (*Store, error) {
+	if backend == nil {
+		return nil, fmt.Errorf("%w: no backend", ErrInvalidConfig)
+	}
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -88,7 +93,7 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 	}
 	clock, unproven := newClock(cfg, traits.Clock)
 	s := &Store{
-		cfg: cfg, backend: backend, storeKey: traits.StoreKey, sealKey: newSealKey(traits.StoreKey),
+		cfg: cfg, backend: backend, keys: hideKeys(traits.StoreKey),
 		clock: clock, log: cfg.logger(), touch: cfg.TouchInterval.Microseconds(),
 		alone: traits.Exclusive, lease: cmp.Or(traits.Lease, persist.DefaultLease),
 	}
@@ -109,7 +114,11 @@ func New(backend persist.Backend, cfg Config) (*Store, error) {
 		s.log.Warn("the wall clock is behind the last commit: the store's time continues from there, and earlier authentications no longer count as fresh",
 			zap.Duration("behind", s.clock.behind()))
 	}
-	s.log.Info("session store opened", zap.String("engine", traits.Engine), zap.String("path", cfg.Path))
+	path := zap.String("path", cfg.Path)
+	if cfg.Path == "" { // not from Open
+		path = zap.Skip()
+	}
+	s.log.Info("session store opened", zap.String("engine", traits.Engine), path)
 	return s, nil
 }
 
@@ -132,6 +141,18 @@ func randomSeed() (uint64, error) {
 	}
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
+
+// String returns "session store". A Store prints nothing that it holds.
+func (*Store) String() string { return "session store" }
+
+// GoString returns the same as String.
+func (s *Store) GoString() string { return s.String() }
+
+// Format prints String for every verb.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue returns String for slog.
+func (s *Store) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Config returns the configuration with its defaults filled in.
 func (s *Store) Config() Config { return s.cfg }

@@ -127,6 +127,18 @@ func newSealKey(storeKey []byte) sealKey {
 	return m.Sum(nil)
 }
 
+// storeKeys are the secret keys of a store.
+type storeKeys struct {
+	store []byte
+	seal  sealKey
+}
+
+// hideKeys returns the keys of a store in a function, as a Token hides its bytes.
+func hideKeys(storeKey []byte) func() storeKeys {
+	k := storeKeys{storeKey, newSealKey(storeKey)}
+	return func() storeKeys { return k }
+}
+
 func (k sealKey) seal(b []byte) []byte {
 	m := hmac.New(sha256.New, k)
 	m.Write(b)

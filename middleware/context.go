@@ -24,10 +24,11 @@ type exchange struct {
 	writer          responseWriter
 }
 
-// Format prints nothing that the exchange holds (S49).
-func (*exchange) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, "session middleware's context")
-}
+// String prints nothing that the exchange holds (S49).
+func (*exchange) String() string { return "session middleware's context" }
+
+// Format prints String for every verb.
+func (x *exchange) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, x.String()) }
 
 // handleKey finds the innermost Handle in a context. A *Sessions as the key finds its own.
 type handleKey struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -33,8 +34,17 @@ type Handle struct {
 	accessed  bool  // the handler has accessed the session, so the response depends on it
 }
 
-// Format prints no secrets, for every verb (S49).
-func (h *Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "session handle") }
+// String prints no secrets (S49). Without it, a template would print what the Handle points to.
+func (*Handle) String() string { return "session handle" }
+
+// GoString returns the same as String.
+func (h *Handle) GoString() string { return h.String() }
+
+// Format prints String for every verb.
+func (h *Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.String()) }
+
+// LogValue returns String for slog.
+func (h *Handle) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
 // enter locks the handle for one method and notes that the handler accessed the session.
 func (h *Handle) enter() {

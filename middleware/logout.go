@@ -104,7 +104,7 @@ func (h *Handle) endOthersSent(ctx context.Context) error {
 
 // opensNothing reports whether an error means that a token gives no access.
 func opensNothing(err error) bool {
-	return errors.Is(err, sessile.ErrNotFound) || errors.Is(err, sessile.ErrInvalidToken) || errors.Is(err, sessile.ErrCorrupt)
+	return errors.Is(err, sessile.ErrNotFound) || errors.Is(err, sessile.ErrCorrupt)
 }
 
 // refused reports whether a destroyed session is refused from now on, whether its deletion is on

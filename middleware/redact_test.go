@@ -3,11 +3,14 @@ package middleware_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	htmltemplate "html/template"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
@@ -35,6 +38,19 @@ func TestRedactHidesSecretsInAContext(t *testing.T) {
 			}
 		}
 		ctx := context.WithValue(r.Context(), holder{}, "x")
+		page := template.Must(template.New("").Parse(`{{.}} {{print .}} {{html .}} {{js .}}`))
+		htmlPage := htmltemplate.Must(htmltemplate.New("").Parse(`{{.}} {{print .}} <a title="{{.}}"></a>`))
+		for _, v := range []any{h, f.m, f.store, r.Context()} {
+			var out strings.Builder
+			err := errors.Join(page.Execute(&out, v), htmlPage.Execute(&out, v))
+			slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+			for _, secret := range append(secrets, s.Fingerprint()) {
+				if err != nil || strings.Contains(out.String(), secret) {
+					t.Errorf("a template or a logger shows %T: %s, %v", v, &out, err)
+				}
+			}
+		}
 		for _, v := range []any{h, r.Context(), ctx, holder{r.Context(), h}, &holder{ctx, h}, fmt.Errorf("%v, %w", h, context.Canceled)} {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%u"} {
 				out := fmt.Sprintf(verb, v)

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
+	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/sessile/sessile"
@@ -55,6 +58,18 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 		seed: maphash.MakeSeed(),
 	}, nil
 }
+
+// String returns the name of the cookie, for logs.
+func (m *Sessions) String() string { return "Sessions(" + strconv.Quote(m.cookie.name) + ")" }
+
+// GoString returns the same as String.
+func (m *Sessions) GoString() string { return m.String() }
+
+// Format prints String for every verb.
+func (m *Sessions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// LogValue returns String for slog.
+func (m *Sessions) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // Store returns the store.
 func (m *Sessions) Store() *sessile.Store { return m.store }
