@@ -26,7 +26,8 @@ func checkUserID(id string) error {
 }
 
 // NewSession describes the session that [Store.CreateWith] creates. It prints as its user. Its JSON
-// leaves out data and fingerprint.
+// leaves out data and fingerprint. In an unexported field it prints with both, because package fmt
+// calls no methods there.
 type NewSession struct {
 	UserID      string
 	Meta        Meta

@@ -63,6 +63,17 @@ func (d Data) MarshalJSON() ([]byte, error) {
 	return d.JSON(), nil
 }
 
+// UnmarshalJSON returns an error, because only a store makes Data. It accepts null.
+func (*Data) UnmarshalJSON(raw []byte) error { return refuseJSON(raw, "session data") }
+
+// refuseJSON refuses everything but null, which package json expects to change nothing.
+func refuseJSON(raw []byte, what string) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	return fmt.Errorf("%s cannot be decoded from JSON: only a store makes it", what)
+}
+
 // String returns the size.
 func (d Data) String() string { return "Data(" + strconv.Itoa(d.Len()) + " bytes)" }
 
@@ -78,8 +89,8 @@ func (d Data) LogValue() slog.Value { return slog.StringValue(d.String()) }
 // Get returns the value of one key of the session's data. The value belongs to the caller.
 //
 //   - A missing key returns the zero value, false and no error.
-//   - A value that does not decode into T returns the zero value, true and an error. The error does
-//     not contain the value.
+//   - A value that does not decode into T returns the zero value, true and [ErrWrongType]. The error
+//     does not contain the value.
 //   - Damaged stored data returns [ErrCorrupt].
 //
 // A number in an any becomes a [json.Number], also inside a map, a slice or a struct, because a

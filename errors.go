@@ -79,6 +79,8 @@ var (
 	ErrInvalidUserID = errors.New("invalid user id")
 	// ErrInvalidData means that the data does not encode to a JSON object in valid UTF-8.
 	ErrInvalidData = object.ErrInvalidValue
+	// ErrWrongType means that a stored value does not decode into the type that the caller wants.
+	ErrWrongType = object.ErrWrongType
 	// ErrInvalidTime means that a time or lifetime is zero, negative or out of range.
 	ErrInvalidTime = errors.New("time out of range")
 	// ErrInvalidConfig means that the configuration cannot be used. The error lists every fault.

@@ -32,6 +32,7 @@ var sentinels = map[string]struct{ exported, origin error }{
 	"ErrInvalidID":     {sessile.ErrInvalidID, nil},
 	"ErrInvalidUserID": {sessile.ErrInvalidUserID, nil},
 	"ErrInvalidData":   {sessile.ErrInvalidData, nil},
+	"ErrWrongType":     {sessile.ErrWrongType, nil},
 	"ErrInvalidTime":   {sessile.ErrInvalidTime, nil},
 	"ErrInvalidConfig": {sessile.ErrInvalidConfig, nil},
 }

@@ -35,11 +35,11 @@ const (
 // Event reports what happened to a session, or to the store if SessionID is zero. It contains no
 // secret, so it can be logged as it is. Its JSON and log forms leave out zero fields.
 type Event struct {
-	Kind      EventKind
-	SessionID ID        `json:",omitzero"`
-	UserID    string    `json:",omitzero"`
-	At        time.Time `json:",omitzero"`
-	Reason    string    `json:",omitzero"`
+	Kind      EventKind `json:"kind"`
+	SessionID ID        `json:"session_id,omitzero"`
+	UserID    string    `json:"user_id,omitzero"`
+	At        time.Time `json:"at,omitzero"`
+	Reason    string    `json:"reason,omitzero"`
 }
 
 // LogValue returns the fields as a group for slog. Under the key "" the fields become fields of the

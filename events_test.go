@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +63,7 @@ func TestEventAboutNoSessionIsLoggedWithoutOne(t *testing.T) {
 		if e.SessionID != (sessile.ID{}) {
 			want = 5
 		}
-		if n := strings.Count(text.String(), `"session":`) + strings.Count(text.String(), `"SessionID":`); n != want {
+		if n := strings.Count(text.String(), `"session":`) + strings.Count(text.String(), `"session_id":`); n != want {
 			t.Errorf("the session is logged %d times, want %d:\n%s", n, want, &text)
 		}
 		if n := strings.Count(text.String(), string(e.Kind)); n != 5 {
@@ -97,5 +99,17 @@ func TestEventHookThatPanicsOrBlocksBreaksNothing(t *testing.T) {
 	hold <- struct{}{}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEventEncodesInSnakeCase(t *testing.T) {
+	e := sessile.Event{Kind: sessile.EventCreated, SessionID: sessile.ID{1}, UserID: "ann", At: someTime, Reason: "r"}
+	var got map[string]any
+	raw, err := json.Marshal(e)
+	if err == nil {
+		err = json.Unmarshal(raw, &got)
+	}
+	if want := []string{"at", "kind", "reason", "session_id", "user_id"}; err != nil || !slices.Equal(slices.Sorted(maps.Keys(got)), want) {
+		t.Errorf("%s, %v", raw, err)
 	}
 }

@@ -63,6 +63,9 @@ func (h HealthState) String() string {
 	return [...]string{HealthOK: "ok", HealthDegraded: "degraded", HealthFailed: "failed"}[min(h, HealthFailed)]
 }
 
+// MarshalText returns String, for JSON.
+func (h HealthState) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
 // Health says whether a store can keep its promises, and why not.
 type Health struct {
 	State         HealthState

@@ -44,8 +44,14 @@ func (id ID) String() string { return ulid.ULID(id).String() }
 // IsZero reports whether id is the zero ID, which no session has.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Time returns when the session was created, with millisecond precision.
-func (id ID) Time() time.Time { return ulid.Time(ulid.ULID(id).Time()).UTC() }
+// Time returns when the session was created, with millisecond precision. It returns the zero time for
+// the zero ID.
+func (id ID) Time() time.Time {
+	if id.IsZero() {
+		return time.Time{}
+	}
+	return ulid.Time(ulid.ULID(id).Time()).UTC()
+}
 
 // Compare orders IDs by creation time.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }

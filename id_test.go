@@ -150,3 +150,9 @@ func FuzzParseID(f *testing.F) { // S7
 		}
 	})
 }
+
+func TestIDThatIsZeroHasTheZeroTime(t *testing.T) {
+	if at := (sessile.ID{}).Time(); !at.IsZero() {
+		t.Error(at)
+	}
+}

@@ -22,7 +22,8 @@ const (
 )
 
 // Meta describes the client that a session began with. It prints as the name of the device. Its
-// JSON leaves out the fingerprint.
+// JSON leaves out the fingerprint. In an unexported field it prints with the fingerprint, because
+// package fmt calls no methods there.
 type Meta struct {
 	IPAddress   string
 	UserAgent   string

@@ -126,35 +126,43 @@ func (s Session) RotatedAt() time.Time {
 	return s.at(r.At)
 }
 
+// ActiveAt reports whether the session has not expired at t. It does not know of a logout after the
+// session was read. It is false for the zero Session.
+func (s Session) ActiveAt(t time.Time) bool { return s.view != nil && s.view.ActiveAt(t.UnixMicro()) }
+
 // TokenReplaced reports whether the session was read by a token that has been replaced and is still
-// in its grace.
+// in its grace. Only sessions from [Store.ReadByToken] and [Store.Lookup] know that: it is false after
+// any other call, such as [Store.Renew].
 func (s Session) TokenReplaced() bool { return s.replaced }
 
 // MarshalJSON returns the session without data and fingerprint, for its owner or an administrator.
-// The TTL is in nanoseconds. The zero Session is null.
+// The zero Session is null.
 func (s Session) MarshalJSON() ([]byte, error) {
 	if s.IsZero() {
 		return []byte("null"), nil
 	}
 	return json.Marshal(struct {
-		ID              ID            `json:"id"`
-		UserID          string        `json:"user_id"`
-		IPAddress       string        `json:"ip_address"`
-		UserAgent       string        `json:"user_agent"`
-		DeviceName      string        `json:"device_name"`
-		DeviceType      string        `json:"device_type"`
-		CreatedAt       time.Time     `json:"created_at"`
-		LastActiveAt    time.Time     `json:"last_active_at"`
-		ExpiresAt       time.Time     `json:"expires_at"`
-		Deadline        time.Time     `json:"deadline,omitzero"`
-		TTL             time.Duration `json:"ttl"`
-		AuthenticatedAt time.Time     `json:"authenticated_at"`
-		RotatedAt       time.Time     `json:"rotated_at,omitzero"`
+		ID              ID        `json:"id"`
+		UserID          string    `json:"user_id"`
+		IPAddress       string    `json:"ip_address"`
+		UserAgent       string    `json:"user_agent"`
+		DeviceName      string    `json:"device_name"`
+		DeviceType      string    `json:"device_type"`
+		CreatedAt       time.Time `json:"created_at"`
+		LastActiveAt    time.Time `json:"last_active_at"`
+		ExpiresAt       time.Time `json:"expires_at"`
+		Deadline        time.Time `json:"deadline,omitzero"`
+		TTLSeconds      float64   `json:"ttl_seconds"`
+		AuthenticatedAt time.Time `json:"authenticated_at"`
+		RotatedAt       time.Time `json:"rotated_at,omitzero"`
 	}{
 		s.ID(), s.UserID(), s.IPAddress(), s.UserAgent(), s.DeviceName(), s.DeviceType(),
-		s.CreatedAt(), s.LastActiveAt(), s.ExpiresAt(), s.Deadline(), s.TTL(), s.AuthenticatedAt(), s.RotatedAt(),
+		s.CreatedAt(), s.LastActiveAt(), s.ExpiresAt(), s.Deadline(), s.TTL().Seconds(), s.AuthenticatedAt(), s.RotatedAt(),
 	})
 }
+
+// UnmarshalJSON returns an error, because only a store makes sessions. It accepts null.
+func (*Session) UnmarshalJSON(raw []byte) error { return refuseJSON(raw, "session") }
 
 // String returns the ID for logs: "Session(01J…)".
 func (s Session) String() string {

@@ -136,7 +136,7 @@ func TestSessionEncodesWithoutDataAndFingerprint(t *testing.T) { // S49
 	}
 	want := `{"id":"` + s.ID().String() + `","user_id":"ann","ip_address":"","user_agent":"","device_name":"Firefox on Windows","device_type":"",` +
 		`"created_at":"2026-05-04T03:02:01.987Z","last_active_at":"2026-05-04T03:02:01.987Z","expires_at":"2026-05-04T03:02:01.987Z",` +
-		`"ttl":3600000000000,"authenticated_at":"0001-01-01T00:00:00Z"}`
+		`"ttl_seconds":3600,"authenticated_at":"0001-01-01T00:00:00Z"}`
 	if string(raw) != want {
 		t.Errorf("%s\nwant %s", raw, want)
 	}
@@ -164,5 +164,31 @@ func TestSessionFillsATemplate(t *testing.T) {
 	err := page.Execute(&out, map[string]sessile.Session{"Session": sessile.SessionOf(fullRecord(t), sessile.Data{}), "None": {}})
 	if want := "ann on Firefox on Windows until 2026|"; err != nil || out.String() != want {
 		t.Errorf("%s, %v; want %s", out.String(), err, want)
+	}
+}
+
+func TestSessionIsActiveUntilItExpires(t *testing.T) {
+	s := sessile.SessionOf(fullRecord(t), sessile.Data{})
+	end := s.ExpiresAt()
+	if !s.ActiveAt(end.Add(-time.Microsecond)) || s.ActiveAt(end) || (sessile.Session{}).ActiveAt(end) {
+		t.Errorf("expires at %v; active before %t, then %t", end, s.ActiveAt(end.Add(-time.Microsecond)), s.ActiveAt(end))
+	}
+}
+
+func TestSessionIsNotDecodedFromJSON(t *testing.T) {
+	s := someSession(t)
+	for _, v := range []any{new(sessile.Session), new(sessile.Data)} {
+		for _, from := range []any{s, s.Data()} {
+			raw, err := json.Marshal(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(raw, v); err == nil || strings.Contains(err.Error(), marker) {
+				t.Errorf("%T from %T: %v", v, from, err)
+			}
+		}
+		if err := json.Unmarshal([]byte("null"), v); err != nil {
+			t.Errorf("%T from null: %v", v, err)
+		}
 	}
 }

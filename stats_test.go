@@ -1,12 +1,21 @@
 package sessile_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/sessile/sessile"
 )
+
+func TestHealthStateEncodesAsItsName(t *testing.T) {
+	raw, err := json.Marshal(sessile.Health{State: sessile.HealthDegraded})
+	if err != nil || !strings.Contains(string(raw), `"State":"degraded"`) {
+		t.Errorf("%s, %v", raw, err)
+	}
+}
 
 func TestHealthStatesHaveNames(t *testing.T) {
 	for state, want := range map[sessile.HealthState]string{

@@ -87,8 +87,12 @@ func (t Token) bytes() rawToken {
 	return t.raw()
 }
 
-// Reveal returns the secret as text, for the cookie or the Authorization header.
+// Reveal returns the secret as text, for the cookie or the Authorization header. It returns "" for
+// the zero Token.
 func (t Token) Reveal() string {
+	if t.IsZero() {
+		return ""
+	}
 	raw := t.bytes()
 	return base64url.EncodeToString(raw[:])
 }

@@ -16,7 +16,7 @@ import (
 // one. Any other error means that the store cannot tell.
 //
 // Call it between reading a request's body and acting on it, and in a websocket before an action
-// that must not outlive a logout. For a change of password or address call [Handle.Reauthenticated]
+// that must not outlive a logout. For a change of password or address call [Handle.Reauthenticate]
 // instead: it also checks that the token is still the current one. Devices, Revoke, LogoutAll,
 // LogoutOthers, Update and Renew check by themselves.
 //

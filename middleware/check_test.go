@@ -27,9 +27,9 @@ func powers(other sessile.ID) map[string]func(context.Context, *middleware.Handl
 			_, err := h.LogoutOthers(ctx)
 			return err
 		},
-		"Rotate":          func(ctx context.Context, h *middleware.Handle) error { return h.Rotate(ctx) },
-		"Reauthenticated": func(ctx context.Context, h *middleware.Handle) error { return h.Reauthenticated(ctx) },
-		"Renew":           func(ctx context.Context, h *middleware.Handle) error { return h.Renew(ctx) },
+		"Rotate":         func(ctx context.Context, h *middleware.Handle) error { return h.Rotate(ctx) },
+		"Reauthenticate": func(ctx context.Context, h *middleware.Handle) error { return h.Reauthenticate(ctx) },
+		"Renew":          func(ctx context.Context, h *middleware.Handle) error { return h.Renew(ctx) },
 		"Update": func(ctx context.Context, h *middleware.Handle) error {
 			return h.Update(ctx, new(sessile.Changes).Set("k", 1))
 		},

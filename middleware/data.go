@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -24,20 +25,21 @@ func Get[T any](h *Handle, key string) (T, bool, error) {
 	return get[T](h, key)
 }
 
-// Pop is [Get] that also deletes the key, by the rules of [Handle.Set]. If it cannot delete the
-// key, it returns the zero value, true and the error.
+// Pop is [Get] that also deletes the key, by the rules of [Handle.Set]. It also deletes a value that
+// does not decode into T, and returns [sessile.ErrWrongType]. If it cannot delete the key, it returns
+// the zero value, true and the error.
 func Pop[T any](h *Handle, key string) (T, bool, error) {
 	h.enter()
 	defer h.mu.Unlock()
 	v, ok, err := get[T](h, key)
-	if err != nil || !ok {
+	if !ok || err != nil && !errors.Is(err, sessile.ErrWrongType) {
 		return v, ok, err
 	}
 	if err := h.put(change{key: key}); err != nil {
 		var zero T
 		return zero, true, err
 	}
-	return v, true, nil
+	return v, true, err
 }
 
 func get[T any](h *Handle, key string) (T, bool, error) {

@@ -57,11 +57,11 @@
 // Handle.Revoke, Handle.LogoutAll and Handle.LogoutOthers ask the store again. Before any other
 // action that must not outlive a logout, read the body and then call [Handle.Check].
 //
-// Before a change of password call [Handle.Reauthenticated]. It also checks that the token is still
+// Before a change of password call [Handle.Reauthenticate]. It also checks that the token is still
 // the current one, and replaces it.
 //
 //	password := r.PostFormValue("password") // reads the body
-//	if err := h.Reauthenticated(ctx); err != nil { … } // after the body: the session may have ended meanwhile
+//	if err := h.Reauthenticate(ctx); err != nil { … } // after the body: the session may have ended meanwhile
 //	err := users.SetPassword(ctx, user, password)
 //	if err == nil {
 //		_, err = h.LogoutOthers(ctx)

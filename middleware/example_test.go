@@ -231,8 +231,8 @@ func ExampleRequireFresh() {
 	mux.Handle("POST /delete", guarded)
 	mux.Handle("POST /login", loginAs("alice"))
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, r *http.Request) {
-		// The password has been checked once more. Reauthenticated also replaces the token.
-		if err := middleware.FromRequest(r).Reauthenticated(r.Context()); err != nil {
+		// The password has been checked once more. Reauthenticate also replaces the token.
+		if err := middleware.FromRequest(r).Reauthenticate(r.Context()); err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
 		}
 	})

@@ -18,7 +18,7 @@ func RequireUser(loginPath string) func(http.Handler) http.Handler {
 }
 
 // RequireFresh allows only users who authenticated within the last d, by a login or by
-// [Handle.Reauthenticated]. Other requests are redirected to loginPath as by [RequireUser], or get
+// [Handle.Reauthenticate]. Other requests are redirected to loginPath as by [RequireUser], or get
 // 403. Put RequireUser before it.
 func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
 	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {

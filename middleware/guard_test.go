@@ -176,7 +176,7 @@ func TestRequireFreshRefusesAnOldProof(t *testing.T) { // recent authentication
 		f.want(status, http.StatusSeeOther)
 		f.want(to, "/confirm?next=%2Fdelete")
 		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			f.must(h.Reauthenticated(r.Context()))
+			f.must(h.Reauthenticate(r.Context()))
 		})
 		check(http.StatusTeapot)
 	})

@@ -38,7 +38,7 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	note("Save", h.Save(ctx))
 	note("Check", h.Check(ctx))
 	note("Rotate", h.Rotate(ctx))
-	note("Reauthenticated", h.Reauthenticated(ctx))
+	note("Reauthenticate", h.Reauthenticate(ctx))
 	_, err = h.Devices(ctx)
 	note("Sessions", err)
 	_, err = h.LogoutOthers(ctx)
@@ -89,7 +89,7 @@ func TestHandleWithoutASessionDoesWhatTheTableSays(t *testing.T) { // no change 
 		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,
 		"Set": middleware.ErrNoSession, "Remove": middleware.ErrNoSession, "AddFlash": middleware.ErrNoSession,
 		"Update": middleware.ErrNoSession, "Renew": middleware.ErrNoSession, "Check": middleware.ErrNoSession,
-		"Rotate": middleware.ErrNoSession, "Reauthenticated": middleware.ErrNoSession, "Sessions": middleware.ErrNoSession,
+		"Rotate": middleware.ErrNoSession, "Reauthenticate": middleware.ErrNoSession, "Sessions": middleware.ErrNoSession,
 		"LogoutOthers": middleware.ErrNoSession, "Revoke": middleware.ErrNoSession,
 	}
 	resp := f.browser().do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Login is a login with options, for [Handle.Login]. It prints as its user. Its JSON leaves out the
-// data.
+// data. In an unexported field it prints with the data, because package fmt calls no methods there.
 type Login struct {
 	UserID      string
 	Data        any           `json:"-" xml:"-" yaml:"-"` // must encode to a JSON object; overrides carried-over keys; nil = nothing
@@ -223,9 +223,9 @@ func (h *Handle) createGuest(ctx context.Context) error {
 // It returns a [*sessile.RotatedError] if another request has replaced the token meanwhile.
 func (h *Handle) Rotate(ctx context.Context) error { return h.rotate(ctx, sessile.Rotation{}) }
 
-// Reauthenticated records that the user has just authenticated again, for [RequireFresh]. It also
+// Reauthenticate records that the user has just authenticated again, for [RequireFresh]. It also
 // rotates the token, by the rules of [Handle.Rotate].
-func (h *Handle) Reauthenticated(ctx context.Context) error {
+func (h *Handle) Reauthenticate(ctx context.Context) error {
 	return h.rotate(ctx, sessile.Rotation{Reauthenticated: true})
 }
 

@@ -58,7 +58,7 @@ func ExampleLogin_changeOfPassword() {
 			return
 		}
 		// After the body is read, because the session may have ended meanwhile.
-		if err := h.Reauthenticated(r.Context()); err != nil {
+		if err := h.Reauthenticate(r.Context()); err != nil {
 			http.Error(w, "log in again", http.StatusUnauthorized)
 			return
 		}

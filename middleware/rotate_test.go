@@ -258,7 +258,7 @@ func TestRotateReportsAReplacedTokenThatComesBack(t *testing.T) { // S25, A24
 	}
 }
 
-func TestReauthenticatedReplacesTheToken(t *testing.T) { // ASVS 7.2.4
+func TestReauthenticateReplacesTheToken(t *testing.T) { // ASVS 7.2.4
 	bubble(t, func(t *testing.T) {
 		f := setUp(t, sessile.Config{}, middleware.Options{})
 		b := f.login("alice")
@@ -266,7 +266,7 @@ func TestReauthenticatedReplacesTheToken(t *testing.T) { // ASVS 7.2.4
 		f.want(created.AuthenticatedAt(), created.CreatedAt())
 		wait(2 * time.Minute)
 		b.do(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			f.must(h.Reauthenticated(r.Context()))
+			f.must(h.Reauthenticate(r.Context()))
 			s, _ := h.Current()
 			f.want(s.AuthenticatedAt().Sub(created.CreatedAt()), 2*time.Minute)
 		})

@@ -10,8 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Decode decodes a value of an object. A number in an any becomes a [json.Number]. The error does not
-// contain the value.
+// ErrWrongType means that a value does not decode into the type that the caller wants.
+var ErrWrongType = errors.New("wrong type")
+
+// Decode decodes a value of an object. A number in an any becomes a [json.Number]. The error wraps
+// ErrWrongType and does not contain the value.
 func Decode[T any](raw json.RawMessage) (T, error) {
 	if v, plain := decodePlain[T](raw); plain {
 		return v, nil
@@ -84,10 +87,10 @@ func redactJSON(err error) error {
 		return nil
 	}
 	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("JSON value is not of type %s", typ.Type)
+		return fmt.Errorf("%w: JSON value is not of type %s", ErrWrongType, typ.Type)
 	}
 	if target, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
 		return target // names the type that is not a pointer
 	}
-	return errors.New("JSON value cannot be decoded")
+	return fmt.Errorf("%w: JSON value cannot be decoded", ErrWrongType)
 }

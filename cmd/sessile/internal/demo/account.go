@@ -16,7 +16,7 @@ func (a *App) accountPage(w http.ResponseWriter, r *http.Request, h *middleware.
 // changePassword is the sensitive action. Copy this pattern:
 //
 //  1. Reject an invalid form before anything changes.
-//  2. Call Reauthenticated. It replaces the token and fails if the session has ended since the
+//  2. Call Reauthenticate. It replaces the token and fails if the session has ended since the
 //     request began: the owner may have logged it out while the body was being sent.
 //  3. Change the password.
 //  4. End every other session, because somebody who knew the old password may own one. A
@@ -27,7 +27,7 @@ func (a *App) changePassword(w http.ResponseWriter, r *http.Request, h *middlewa
 	if err := users.CheckPassword(user, password); err != nil {
 		return a.pages.render(w, http.StatusUnprocessableEntity, "account", a.view(r, h, "Account", accountBody{Error: sentence(err)}))
 	}
-	if err := h.Reauthenticated(r.Context()); err != nil {
+	if err := h.Reauthenticate(r.Context()); err != nil {
 		return err
 	}
 	if err := a.users.SetPassword(r.Context(), user, password); err != nil {

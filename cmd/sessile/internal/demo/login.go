@@ -111,7 +111,7 @@ func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err != nil {
 		return err
 	}
-	if err := h.Reauthenticated(r.Context()); err != nil {
+	if err := h.Reauthenticate(r.Context()); err != nil {
 		return err
 	}
 	lead(w, r, next)
