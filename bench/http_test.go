@@ -101,7 +101,7 @@ func (s *site) over(t *testing.T, w work, rate int, total time.Duration) served 
 // cookieOf returns the Cookie header of the n-th request.
 func (s *site) cookieOf(w work) func(n int) string {
 	if w.zipf {
-		return newPopular(s).header
+		return newDrawn(s, true).header
 	}
 	return func(n int) string { return s.c.CookieName() + "=" + s.cookies[n%len(s.cookies)] }
 }

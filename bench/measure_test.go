@@ -43,68 +43,46 @@ type worker struct {
 	w        work
 	rng      *rand.Rand
 	sink     sink
-	requests []*http.Request
-	sets     []*http.Request
-	popular  *popular // or nil
+	request  *http.Request
+	set      *http.Request
+	sessions *drawn
 	asked    int
 }
 
 // crew is the set of clients of one workload on one contestant.
 type crew struct{ workers []*worker }
 
-// window is how many requests a client has prepared. Each round uses others.
-const window = 1024
-
 func newCrew(s *site, w work, clients int) *crew {
 	c := new(crew)
-	var p *popular
-	if w.zipf {
-		p = newPopular(s)
-	}
+	sessions := newDrawn(s, w.zipf)
 	for i := range clients {
-		x := &worker{s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}}, popular: p, asked: i << 20 / clients}
-		for range min(window, len(s.cookies)) {
-			x.requests = append(x.requests, s.request(w.target, "-"))
-			x.sets = append(x.sets, s.request("/set?value", "-"))
-		}
-		c.workers = append(c.workers, x)
-		x.shuffle()
+		c.workers = append(c.workers, &worker{
+			s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}},
+			request: s.request(w.target, "-"), set: s.request("/set?value", "-"),
+			sessions: sessions, asked: i << 20 / clients,
+		})
 	}
 	return c
 }
 
-// shuffle makes the client use other sessions.
-func (x *worker) shuffle() {
-	for i := range x.requests {
-		cookie := x.s.c.CookieName() + "=" + x.s.cookies[x.rng.IntN(len(x.s.cookies))]
-		x.requests[i].Header["Cookie"][0], x.sets[i].Header["Cookie"][0] = cookie, cookie
-	}
-}
-
 func (x *worker) step() {
-	list := x.requests
-	if x.popular != nil {
-		list = list[:1]
-		list[0].Header["Cookie"][0] = x.popular.header(x.asked)
-		x.asked++
-	}
+	r := x.request
 	if k := x.rng.Uint32N(100); x.w.mixed && k < 5 || x.w.churn {
 		if k == 0 || x.w.churn {
 			_, cookie := x.s.do("/login?user", "")
 			x.s.do("/logout", cookie)
 			return
 		}
-		list = x.sets
+		r = x.set
 	}
+	r.Header["Cookie"][0] = x.sessions.header(x.asked)
+	x.asked++
 	clear(x.sink.h)
-	x.s.handler.ServeHTTP(&x.sink, list[x.rng.IntN(len(list))])
+	x.s.handler.ServeHTTP(&x.sink, r)
 }
 
 // round returns the time of a request in nanoseconds, over all clients.
 func (c *crew) round(d time.Duration) float64 {
-	for _, x := range c.workers {
-		x.shuffle()
-	}
 	var group sync.WaitGroup
 	counts := make([]int, len(c.workers))
 	began := time.Now()
