@@ -98,16 +98,16 @@ func (c *Client) Send(method, path string, form url.Values) Response {
 	return Response{resp, string(text)}
 }
 
-// LogIn creates a session for a user and puts its cookie into the jar, without the application's
+// Login creates a session for a user and puts its cookie into the jar, without the application's
 // login page.
-func (c *Client) LogIn(userID string) sessile.Session {
+func (c *Client) Login(userID string) sessile.Session {
 	c.tb.Helper()
 	r := httptest.NewRequestWithContext(c.tb.Context(), http.MethodGet, c.URL, nil)
 	maps.Copy(r.Header, c.Header)
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", "Go-http-client/2.0") // what Get will send
 	}
-	s := LogIn(c.tb, c.sessions, r, sessile.NewSession{UserID: userID})
+	s := Login(c.tb, c.sessions, r, sessile.NewSession{UserID: userID})
 	cookies := r.Cookies()
 	for _, cookie := range cookies {
 		cookie.Secure, cookie.HttpOnly, cookie.Path = true, true, "/"

@@ -65,7 +65,7 @@ func TestClientKeepsItsCookie(t *testing.T) {
 	if !ok || mine.UserID() != "alice" {
 		t.Fatal(mine, ok)
 	}
-	if s := desk.LogIn("bob"); s.UserID() != "bob" {
+	if s := desk.Login("bob"); s.UserID() != "bob" {
 		t.Fatal(s.UserID())
 	}
 	if got := desk.Get("/"); got.Text != "hello bob" {

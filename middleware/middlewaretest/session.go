@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
@@ -34,7 +33,8 @@ type SessionSpec struct {
 
 // Session returns a session for tests of code that takes one, such as a page or a policy. A real
 // store reads it from a file in the test's temporary directory, so it is what a request would get.
-// The session may have expired. A time in the future counts as now.
+// The session may have expired. CreatedAt, LastActiveAt, AuthenticatedAt and RotatedAt are at most
+// now. The test fails if a store would refuse the spec.
 func Session(tb testing.TB, spec SessionSpec) sessile.Session {
 	tb.Helper()
 	record := spec.record(tb)
@@ -58,25 +58,27 @@ func Session(tb testing.TB, spec SessionSpec) sessile.Session {
 	return s
 }
 
+// record returns the record of the session. A real store checks and encodes what has no time.
 func (spec SessionSpec) record(tb testing.TB) persist.Record {
 	tb.Helper()
-	data := []byte("{}")
-	if spec.Data != nil {
-		var err error
-		if data, err = json.Marshal(spec.Data); err != nil {
-			tb.Fatalf("encoding the data of the test's session: %v", err)
-		}
+	model, _, err := NewStore(tb, sessile.Config{}).CreateWith(tb.Context(), sessile.NewSession{
+		UserID: spec.UserID, Guest: spec.UserID == "", Meta: spec.Meta, Data: spec.Data,
+		TTL: cmp.Or(spec.TTL, 30*24*time.Hour), MaxLifetime: sessile.NoMaxLifetime,
+	})
+	if err != nil {
+		tb.Fatalf("making a session for the test: %v", err)
 	}
-	created := micros(spec.CreatedAt, time.Now().UnixMicro())
-	active := micros(spec.LastActiveAt, created)
-	ttl := cmp.Or(spec.TTL, 30*24*time.Hour).Microseconds()
+	now, ttl := time.Now().UnixMicro(), model.TTL().Microseconds()
+	created := min(micros(spec.CreatedAt, now), now)
+	active := min(micros(spec.LastActiveAt, created), now)
 	r := persist.Record{
 		Identity: &persist.Identity{
-			ID: persist.ID(spec.ID), UserID: spec.UserID, IPAddress: spec.Meta.IPAddress, UserAgent: spec.Meta.UserAgent,
-			DeviceName: spec.Meta.DeviceName, DeviceType: spec.Meta.DeviceType, Fingerprint: spec.Meta.Fingerprint,
+			ID: persist.ID(spec.ID), UserID: model.UserID(), IPAddress: model.IPAddress(), UserAgent: model.UserAgent(),
+			DeviceName: model.DeviceName(), DeviceType: model.DeviceType(), Fingerprint: model.Fingerprint(),
 			CreatedAt: created, Deadline: micros(spec.Deadline, persist.NoDeadline), TTL: ttl,
 		},
-		Version: 1, Data: data, LastActive: active, ExpiresAt: micros(spec.ExpiresAt, active+ttl), AuthAt: micros(spec.AuthenticatedAt, 0),
+		Version: 1, Data: model.Data().JSON(), LastActive: active, ExpiresAt: micros(spec.ExpiresAt, active+ttl),
+		AuthAt: min(micros(spec.AuthenticatedAt, 0), now),
 	}
 	if spec.ID.IsZero() {
 		binary.BigEndian.PutUint64(r.ID[:], uint64(created/1000)<<16) // a ULID begins with milliseconds in 48 bits
@@ -84,7 +86,7 @@ func (spec SessionSpec) record(tb testing.TB) persist.Record {
 	}
 	r.Hash = sha256.Sum256(r.ID[:])
 	if !spec.RotatedAt.IsZero() {
-		r.Rotation = &persist.Rotation{At: spec.RotatedAt.UnixMicro()}
+		r.Rotation = &persist.Rotation{At: min(spec.RotatedAt.UnixMicro(), now)}
 	}
 	return r
 }

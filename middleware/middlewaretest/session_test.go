@@ -2,6 +2,7 @@ package middlewaretest_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,4 +100,33 @@ func fails(t *testing.T, helper func(testing.TB)) bool {
 	}()
 	<-done
 	return r.failed
+}
+
+func TestSessionHasTheDataOfARealStore(t *testing.T) {
+	type data struct{ Z, A string }
+	s := middlewaretest.Session(t, middlewaretest.SessionSpec{Data: data{"<z>", "a"}})
+	if got := string(s.Data().JSON()); got != `{"A":"a","Z":"<z>"}` {
+		t.Error(got)
+	}
+}
+
+func TestSessionFromTheFutureBeginsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		later := time.Now().Add(time.Hour)
+		s := middlewaretest.Session(t, middlewaretest.SessionSpec{CreatedAt: later, LastActiveAt: later})
+		if now := time.Now(); !s.CreatedAt().Equal(now) || !s.LastActiveAt().Equal(now) || !s.AuthenticatedAt().Equal(now) {
+			t.Errorf("created %v, active %v, authenticated %v", s.CreatedAt(), s.LastActiveAt(), s.AuthenticatedAt())
+		}
+	})
+}
+
+func TestSessionThatAStoreWouldRefuseFailsTheTest(t *testing.T) {
+	for name, spec := range map[string]middlewaretest.SessionSpec{
+		"NUL in the user ID": {UserID: "a\x00b"}, "large data": {Data: map[string]string{"k": strings.Repeat("x", 100_000)}},
+		"negative TTL": {TTL: -5}, "no object": {Data: 1},
+	} {
+		if !fails(t, func(tb testing.TB) { middlewaretest.Session(tb, spec) }) {
+			t.Errorf("%s is accepted", name)
+		}
+	}
 }

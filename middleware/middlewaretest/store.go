@@ -49,13 +49,13 @@ func Over(tb testing.TB, store *sessile.Store, opts middleware.Options) *middlew
 func Request(tb testing.TB, m *middleware.Sessions, method, target, userID string) *http.Request {
 	tb.Helper()
 	r := httptest.NewRequestWithContext(tb.Context(), method, target, nil)
-	LogIn(tb, m, r, sessile.NewSession{UserID: userID})
+	Login(tb, m, r, sessile.NewSession{UserID: userID})
 	return r
 }
 
-// LogIn creates a session and adds its cookie to r. If n.Meta is zero, it describes the client of
+// Login creates a session and adds its cookie to r. If n.Meta is zero, it describes the client of
 // r, as after a login through the middleware.
-func LogIn(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.NewSession) sessile.Session {
+func Login(tb testing.TB, m *middleware.Sessions, r *http.Request, n sessile.NewSession) sessile.Session {
 	tb.Helper()
 	if n.Meta == (sessile.Meta{}) {
 		h := r.Header

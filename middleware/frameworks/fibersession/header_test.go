@@ -118,7 +118,7 @@ func TestFiberErrorPageReplacesAStream(t *testing.T) {
 			ended <- err
 		})
 	})
-	c.LogIn("alice")
+	c.Login("alice")
 	resp := c.Get("/")
 	if resp.StatusCode != http.StatusInternalServerError || strings.TrimSpace(resp.Text) != "The session's data could not be stored." {
 		t.Errorf("%d %q", resp.StatusCode, resp.Text)

@@ -180,7 +180,7 @@ func TestGinStreamEndsWhenItsClientLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, gone := middlewaretest.New(t, middleware.Options{}), make(chan bool, 1)
 			c := middlewaretest.NewClient(t, m, app(m, stream(gone)))
-			c.LogIn("alice")
+			c.Login("alice")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)

@@ -88,7 +88,7 @@ func logsIn(s *site, w way) {
 }
 
 func failsToCommit(s *site, w way) {
-	s.LogIn(user)
+	s.Login(user)
 	s.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp := s.Post("/full/"+w.name, nil)
 	s.wantText(resp, http.StatusInternalServerError, "The session's data could not be stored.")
@@ -125,7 +125,7 @@ func streams(s *site) {
 }
 
 func rotates(s *site) {
-	before := s.LogIn(user)
+	before := s.Login(user)
 	old := s.Cookie()
 	middlewaretest.RequireLoggedIn(s, s.m, s.Post("/rotate", nil).Response, user)
 	if now, ok := s.Session(); !ok || now.ID() != before.ID() {
@@ -139,7 +139,7 @@ func rotates(s *site) {
 }
 
 func logsOut(s *site) {
-	s.LogIn(user)
+	s.Login(user)
 	old := s.Cookie()
 	middlewaretest.RequireLoggedOut(s, s.m, s.Post("/logout", nil).Response)
 	s.wantText(s.Get("/me"), http.StatusOK, "")
@@ -186,12 +186,12 @@ func requiresUser(s *site) {
 	if resp.StatusCode != http.StatusUnauthorized || s.app.reached.Load() {
 		s.Errorf("status %d, handler reached: %v", resp.StatusCode, s.app.reached.Load())
 	}
-	s.LogIn(user)
+	s.Login(user)
 	s.wantText(s.Get("/users-only"), http.StatusOK, "reached")
 }
 
 func cannotRead(s *site) {
-	s.LogIn(user)
+	s.Login(user)
 	if err := s.m.Store().Close(); err != nil {
 		s.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func cannotRead(s *site) {
 }
 
 func notFound(s *site) {
-	s.LogIn(user)
+	s.Login(user)
 	resp := s.Get("/nowhere")
 	if resp.StatusCode != http.StatusNotFound {
 		s.Errorf("status %d", resp.StatusCode)
