@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,7 +18,8 @@ const tries = 5
 // Apply commits b within [Config.ApplyTimeout]. When it returns nil, what is Applied is committed as synchronous_commit
 // of the server says, and the other nodes are notified. The error is persist.ErrUnknown if COMMIT was sent and no answer came, and
 // persist.ErrUnavailable before that; the touches of b may be committed in both cases. An item that the server cannot
-// store is Failed; the others are then committed one by one.
+// store is Failed; the others are then committed one by one. If that ends before the last one, the error is
+// persist.ErrUnknown for all.
 func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
@@ -111,29 +113,45 @@ func distrust(p *pgxpool.Pool, err error) {
 }
 
 // commitSingly commits the items of b one by one, in the order of a batch, so that one that fails by itself leaves the
-// others alone.
+// others alone. The error is persist.ErrUnknown once one of them may be committed.
 func (d *DB) commitSingly(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	res := newTransaction(d, b).res
-	var err error
+	some, err := false, error(nil)
+	commit := func(one *persist.Batch, into *persist.Outcome) bool {
+		one.Now = b.Now
+		*into, err = d.commitOne(ctx, one)
+		if err != nil && some {
+			err = d.inPart(err)
+		}
+		some = some || into.Status != persist.StatusFailed
+		return err == nil
+	}
 	for i := range b.Writes {
-		if res.Writes[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Writes: b.Writes[i : i+1]}); err != nil {
+		if !commit(&persist.Batch{Writes: b.Writes[i : i+1]}, &res.Writes[i]) {
 			return res, err
 		}
 	}
 	for i := range b.Touches {
-		if b.Touches[i].Retime == nil {
-			continue
-		}
-		if res.Touches[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Touches: b.Touches[i : i+1]}); err != nil {
+		if b.Touches[i].Retime != nil && !commit(&persist.Batch{Touches: b.Touches[i : i+1]}, &res.Touches[i]) {
 			return res, err
 		}
 	}
 	for i := range b.Ops {
-		if res.Ops[i], err = d.commitOne(ctx, &persist.Batch{Now: b.Now, Ops: b.Ops[i : i+1]}); err != nil {
+		if !commit(&persist.Batch{Ops: b.Ops[i : i+1]}, &res.Ops[i]) {
 			return res, err
 		}
 	}
 	return res, nil
+}
+
+// inPart is err of an item, where items before it are committed: it is not persist.ErrUnavailable, which says that nothing
+// was done.
+func (d *DB) inPart(err error) error {
+	if errors.Is(err, persist.ErrUnknown) {
+		return err
+	}
+	d.unknown.Add(1)
+	return fmt.Errorf("%w: a part of the batch is committed: %s", persist.ErrUnknown, err.Error())
 }
 
 // commitOne commits a batch of one item.

@@ -9,7 +9,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// applyTouches commits the touches of b that have no Retime. The outcomes of the others are left empty.
+// applyTouches commits the touches of b that have no Retime. The outcomes of the others are left empty. The error is
+// persist.ErrUnavailable even if the touches may be committed: nothing else of b is.
 func (d *DB) applyTouches(ctx context.Context, b *persist.Batch) ([]persist.Outcome, error) {
 	out := make([]persist.Outcome, len(b.Touches))
 	plain := make([]int, 0, len(b.Touches))
@@ -30,10 +31,7 @@ func (d *DB) applyTouches(ctx context.Context, b *persist.Batch) ([]persist.Outc
 			break
 		}
 	}
-	if refused(err) {
-		return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnavailable, err)
-	}
-	return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnknown, err)
+	return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnavailable, err)
 }
 
 // The rows are locked in the order of their keys. A touch that is older than what is stored changes nothing.
@@ -52,7 +50,7 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 	conn, err := d.writes.Acquire(ctx)
 	if err != nil {
 		distrust(d.writes, err)
-		return fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+		return err
 	}
 	defer conn.Release()
 	defer func() { err = d.failedOn(conn, err) }()
