@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessile/sessile/persist"
@@ -149,12 +151,24 @@ func (a *Actor) rereads(ctx context.Context) {
 	}
 }
 
+// mostRereads is how many watched sessions are read at a time: one after the other, thousands
+// would take longer than a lease.
+const mostRereads = 16
+
 // reread reads them once, and reports whether some are left: the disk has failed, or what
 // was read was outdated.
 func (a *Actor) reread(ctx context.Context) bool {
-	for _, id := range a.unreadIDs(ctx) {
-		_, _ = a.Read(ctx, id) // the loop draws the conclusion
+	ids := a.unreadIDs(ctx)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(len(ids), mostRereads) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(ids)); i = next.Add(1) - 1 {
+				_, _ = a.Read(ctx, ids[i]) // the loop draws the conclusion
+			}
+		})
 	}
+	all.Wait()
 	return len(a.unreadIDs(ctx)) > 0
 }
 

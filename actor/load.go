@@ -179,13 +179,13 @@ func (c *core) loadFailed(l *load, m *loaded) {
 	if known {
 		l.leader.self.run(c)
 	} else {
-		c.fail(l.leader, m.err)
+		c.fail(l.leader, l.leader.failure(m.err))
 	}
 	for w := l.waiters.take(); w != nil; w = l.waiters.take() {
 		if known || m.own {
 			w.self.run(c)
 		} else {
-			c.fail(w, m.err)
+			c.fail(w, w.failure(m.err))
 		}
 	}
 }
@@ -241,7 +241,7 @@ func (c *core) serve(l *load, x *call, r persist.Record) {
 	case readAgain:
 		x.self.run(c)
 	case useMemory:
-		x.self.(sessionCommand).with(c, c.hot.ByID(r.ID)) //nolint:forcetypeassert,errcheck // no other command loads a session
+		x.self.(sessionCommand).with(c, c.remembered(r)) //nolint:forcetypeassert,errcheck // no other command loads a session
 	case install:
 		x.self.(sessionCommand).with(c, c.installed(r)) //nolint:forcetypeassert,errcheck // the same
 	case answerOnly:

@@ -1,6 +1,11 @@
 package actor
 
-import "github.com/sessile/sessile/persist"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sessile/sessile/persist"
+)
 
 // What a backend's Watch tells of other nodes, and of others who write the store.
 type (
@@ -77,6 +82,19 @@ func agrees(e *entry, r persist.Record) bool {
 	return e.Key() == r.Hash && e.Value().Version == r.Version
 }
 
+// remembered is what memory has of a session whose row was just read, with the times of the row
+// if those are later: an access on another node is no event.
+func (c *core) remembered(r persist.Record) *entry {
+	e := c.hot.ByID(r.ID)
+	if old := e.Value(); !c.exclusive && r.LastActive > old.LastActive {
+		v, _ := c.cfg.read(r, c.now)
+		n := *old
+		n.access(v.LastActive, v.ExpiresAt, false)
+		c.hot.Put(e, &n, n.cost())
+	}
+	return e
+}
+
 // yield takes out of memory a session that others may have changed. It ends nothing:
 //
 //   - Callers whose changes have not left for the database apply them to the row.
@@ -129,6 +147,15 @@ func (c *core) runAgain(w *waiters) {
 	for w.moveTo(&l); l.n > 0; {
 		l.take().self.run(c)
 	}
+}
+
+// failure is what a call is told whose read has failed. A rotation that is done and reads its session
+// back is not told persist.ErrUnavailable, which says that nothing was done.
+func (x *call) failure(err error) error {
+	if r, ok := x.self.(*rotateCommand); ok && r.done && !errors.Is(err, persist.ErrNotFound) {
+		return fmt.Errorf("%w: it is done, and reading the session back failed: %s", persist.ErrUnknown, err.Error())
+	}
+	return err
 }
 
 // mostConflicts is how often a command finds that another node was first. Then it fails.

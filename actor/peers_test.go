@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -412,4 +413,48 @@ func TestNewsAreForgottenWithTheReadsThatTheyConcern(t *testing.T) {
 	l.hear(ev(mostNews))
 	equal(t, "kept of too many", len(l.news.sessions), 0)
 	equal(t, "outdated by too many", x.stale, true)
+}
+
+// TestReadThatFindsMemoryCurrentTakesLaterTimes: an access on another node is no event.
+func TestReadThatFindsMemoryCurrentTakesLaterTimes(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	r := g.list("u")
+	l := g.answer(g.do(r), r).load
+	listing, err := g.disk.ByUser(t.Context(), r.user)
+	equal(t, "error", err, nil)
+	at, end := rec.LastActive+500_000, rec.ExpiresAt+500_000
+	listing.Records[0].LastActive, listing.Records[0].ExpiresAt = at, end
+	views := g.ok(g.do(&loaded{load: l, listing: listing}), r).views
+	equal(t, "listed as last active", views[0].LastActive, at)
+	equal(t, "in memory", g.find(rec.Hash).view.ExpiresAt, end)
+}
+
+// TestRotateThatIsDoneAndNotReadBackIsOfUnknownOutcome: its session yields while it is in flight.
+func TestRotateThatIsDoneAndNotReadBackIsOfUnknownOutcome(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+	l := g.answer(g.settle(), r).load
+	out := g.do(&loaded{load: l, err: persist.ErrUnavailable})
+	equal(t, "says that nothing was done", errors.Is(g.answer(out, r).err, persist.ErrUnavailable), false)
+	g.refused(out, r, persist.ErrUnknown)
+}
+
+// TestRotateThatBeginsAnewIsNotDoneWhenItsCallerLeaves: another node was first, and the session is being read.
+func TestRotateThatBeginsAnewIsNotDoneWhenItsCallerLeaves(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	other := persist.Op{Kind: persist.OpRotate, Ref: rec.Ref(), From: rec.Hash, To: persist.Hash{77}}
+	if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{other}}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "reads", g.answer(g.settle(), r).load != nil, true)
+	later, state := r.giveUp(g.c)
+	equal(t, "later", later, false)
+	equal(t, "state", state, nil)
 }

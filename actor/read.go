@@ -130,7 +130,7 @@ func (x *listCommand) listed(c *core, m *loaded) {
 			x.run(c)
 			return
 		case useMemory:
-			v = c.hot.ByID(r.ID).Value()
+			v = c.remembered(r).Value()
 		}
 		if v.ActiveAt(c.now) {
 			views = append(views, v)

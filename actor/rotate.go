@@ -74,10 +74,14 @@ func (x *rotateCommand) with(c *core, e *entry) {
 }
 
 func (x *rotateCommand) giveUp(c *core) (later bool, state error) {
-	if x.op == nil {
+	switch {
+	case x.done:
+		return false, persist.ErrUnknown
+	case x.op == nil || x.in != &x.op.waiters: // it has begun anew, or is yet to begin
 		return false, nil
+	default:
+		return false, c.takeBack(x.op)
 	}
-	return false, c.takeBack(x.op)
 }
 
 // rotateOp is a new token that is not on disk yet.

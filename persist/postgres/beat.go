@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessile/sessile/persist"
@@ -22,8 +23,9 @@ const beatSQL = `SELECT pg_notify($1, $2), pg_logical_emit_message(true, 'sessil
 
 // beats sends beats, and tells when the feed was fresh when one comes back: the instant before it was sent.
 type beats struct {
+	numbers *atomic.Uint64 // of the DB: a beat of an earlier connection of the feed is not taken for one of this
+
 	mu   sync.Mutex
-	last uint64
 	sent map[uint64]persist.Instant // those that have not come back
 }
 
@@ -42,10 +44,10 @@ func (b *beats) send(ctx context.Context, d *DB, s persist.Sink) {
 func (b *beats) begin(at persist.Instant) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last++
-	b.sent[b.last] = at
-	delete(b.sent, b.last-beatsPerLease*leasesToLose)
-	return b.last
+	n := b.numbers.Add(1)
+	b.sent[n] = at
+	delete(b.sent, n-beatsPerLease*leasesToLose)
+	return n
 }
 
 // back tells s when the feed was fresh, when a beat has come back.

@@ -25,9 +25,10 @@ type DB struct {
 	node    string // names this DB in the events that it sends
 	engine  string
 	key     []byte
-	clock   atomic.Int64 // Traits.Clock
-	unknown atomic.Int64 // batches whose outcome is unknown; see DB.name
-	guests  guests       // owned by Apply
+	clock   atomic.Int64  // Traits.Clock
+	unknown atomic.Int64  // batches whose outcome is unknown; see DB.name
+	guests  guests        // owned by Apply
+	beats   atomic.Uint64 // number of the last beat
 
 	questions chan *question // to the readers; unbuffered, so that a caller who gives up takes its question back
 	closed    chan struct{}

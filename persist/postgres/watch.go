@@ -47,7 +47,7 @@ func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool) {
 	}
 	defer closeFeed(ctx, c)
 	s.Reset("listening to the other nodes")
-	b := &beats{sent: make(map[uint64]persist.Instant)}
+	b := &beats{numbers: &d.beats, sent: make(map[uint64]persist.Instant)}
 	beating, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { b.run(beating, d, s) })

@@ -3,6 +3,7 @@ package nodes
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/sessile/sessile"
 )
@@ -10,6 +11,7 @@ import (
 // leaseTests are about what a node may serve from memory while it hears nothing.
 func leaseTests() []test {
 	return []test{
+		{"Done closes in time where many sessions are watched, and reads are slow", 2, manyWatched},
 		{"a destroyed session is refused elsewhere", 2, func(f *fixture) { destroyIsSeen(f, nil) }},
 		{"a destroyed session is refused after the lease of a silent feed", 2, func(f *fixture) { destroyIsSeen(f, f.nodes[1].silence) }},
 		{"a destroyed session is refused after the lease of a feed that is cut", 2, func(f *fixture) { destroyIsSeen(f, f.nodes[1].cut) }},
@@ -121,4 +123,26 @@ func changedWhileWatched(f *fixture) {
 	}
 	f.ok("Destroy", a.Destroy(f.Context(), id))
 	f.until(f.lease, "Done closes", func() bool { return closed(done) })
+}
+
+// manyWatched: the feed is silent, so every watched session is read once a lease, and each read takes a while.
+func manyWatched(f *fixture) {
+	a, b := f.nodes[0], f.nodes[1]
+	var ids []sessile.ID
+	var ends []<-chan struct{}
+	for range 500 {
+		id, _ := f.login(a, "ann")
+		ids, ends = append(ids, id), append(ends, b.Done(f.Context(), id))
+	}
+	f.wait(2 * f.lease)
+	defer b.link.onRead(func() { f.wait(5 * time.Millisecond) })()
+	f.fault(b.silence)
+	for i := range 3 {
+		f.ok("Destroy", a.Destroy(f.Context(), ids[i*100]))
+		select {
+		case <-ends[i*100]:
+		case <-time.After(2 * f.lease):
+			f.Fatalf("Done has not closed two leases after the end of its session")
+		}
+	}
 }
