@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -13,10 +12,10 @@ import (
 	"github.com/sessile/sessile/persist/persisttest"
 )
 
-func main() { log.Fatal(run(context.Background())) }
+func main() { log.Fatal(run()) }
 
-func run(ctx context.Context) error {
-	store, err := open(ctx)
+func run() error {
+	store, err := open()
 	if err != nil {
 		return err
 	}
@@ -29,7 +28,7 @@ func run(ctx context.Context) error {
 	return server.ListenAndServe()
 }
 
-func open(ctx context.Context) (*sessile.Store, error) {
+func open() (*sessile.Store, error) {
 	return sessile.New(persisttest.NewMemory(), sessile.Config{})
 }
 

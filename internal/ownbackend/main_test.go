@@ -13,7 +13,7 @@ import (
 )
 
 func TestOwnBackendServesWithoutAnEngine(t *testing.T) {
-	store, err := open(t.Context())
+	store, err := open()
 	if err != nil {
 		t.Fatal(err)
 	}
