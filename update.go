@@ -56,7 +56,8 @@ func (s *Store) flush(ctx context.Context, id ID, data any, now, expiresAt time.
 
 // Touch records an access: it sets both times, by the rules of [Store.Flush]. They are in memory
 // when Touch returns nil, and on disk within Config.BatchInterval. If too many changes wait for the
-// disk, the store drops the access without an error.
+// disk, the store drops the access without an error. If several nodes share the backend, it also
+// drops an access that is not written yet when the session changes elsewhere or the feed is cut.
 func (s *Store) Touch(ctx context.Context, id ID, now, expiresAt time.Time) error {
 	if s.closed.Load() {
 		return ErrClosed

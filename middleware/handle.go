@@ -99,7 +99,8 @@ func (h *Handle) Token() (sessile.Token, bool) {
 
 // Save sends pending changes to the store now, instead of when the response begins. It does nothing
 // if there are none. The changes are in memory when Save returns nil, and on disk within the
-// store's BatchInterval.
+// store's BatchInterval. If several nodes share the backend, they are on the database. After an
+// error they stay pending, and are sent again when the response begins.
 func (h *Handle) Save(ctx context.Context) error {
 	h.enter()
 	defer h.mu.Unlock()
@@ -126,7 +127,8 @@ func (h *Handle) flush(ctx context.Context) error {
 
 // Update changes single keys in the store at once, before or after the response has begun. It is
 // for streams and websockets. Pending changes are sent first. It counts as an access. The changes
-// are in memory when Update returns nil, and on disk within the store's BatchInterval.
+// are in memory when Update returns nil, and on disk within the store's BatchInterval. If several
+// nodes share the backend, they are on the database.
 func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 	h.enter()
 	defer h.mu.Unlock()
