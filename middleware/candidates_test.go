@@ -157,3 +157,20 @@ func FuzzCookieHeader(f *testing.F) { // R9: the scan agrees with the obvious on
 		}
 	})
 }
+
+func TestBearerIsRecognisedUnlessTheSchemeGoesOn(t *testing.T) { // RFC 9110 §5.6.2
+	for c := byte(1); c < 0x7f; c++ {
+		token := strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~", c) >= 0
+		if _, found := bearer(http.Header{"Authorization": {"Bearer" + string(c) + "x"}}); found == token {
+			t.Errorf("after the byte %q: found %v", c, found)
+		}
+	}
+}
+
+func TestUnquoteRemovesOnePairOfQuotes(t *testing.T) {
+	for in, want := range map[string]string{`""`: "", `"`: `"`, `"a"`: "a", `"a`: `"a`, `a"`: `a"`, `""a""`: `"a"`, "": ""} {
+		if got := unquote(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}

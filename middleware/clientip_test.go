@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -108,4 +109,15 @@ func FuzzForwarded(f *testing.F) { // R9: for any header, the result is an addre
 			}
 		}
 	})
+}
+
+func TestClientIPFollowsThirtyTwoHopsAtMost(t *testing.T) {
+	p := new(proxies)
+	one := http.Header{"X-Forwarded-For": {strings.Repeat("192.0.2.1,", 99) + "192.0.2.1"}}
+	two := http.Header{"X-Forwarded-For": slices.Repeat([]string{"192.0.2.1"}, 99)}
+	for _, h := range []http.Header{one, two} {
+		if n := len(p.hops(h)); n != maxHops {
+			t.Errorf("%d hops, want %d", n, maxHops)
+		}
+	}
 }

@@ -225,3 +225,12 @@ func FuzzLocalPath(f *testing.F) { // R9: whatever comes, a browser stays on the
 		}
 	})
 }
+
+func TestLocalPathAllowsASpace(t *testing.T) {
+	if got := middleware.LocalPath("/a b", "/"); got != "/a b" {
+		t.Error(got)
+	}
+	if got := middleware.LocalPath("/a\x1fb", "/"); got != "/" {
+		t.Error(got)
+	}
+}
