@@ -28,11 +28,14 @@ type Case struct {
 	Run  func(f *Fixture)
 }
 
-// Run runs every case over the backends that open makes.
+// Run runs every case over the backends that open makes, in parallel: over a server they mostly wait.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
 	for _, c := range Cases() {
-		t.Run(c.Name, func(t *testing.T) { RunCase(t, open, c.Run) })
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			RunCase(t, open, c.Run)
+		})
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/sessile/sessile/persist/persisttest/nodes"
 )
 
-// Several stores over one database, with faults of the feed above the backend. It takes two minutes: nothing here runs in
+// Several stores over one database, with faults of the feed above the backend. Nothing here runs in
 // virtual time.
 func TestNodesKeepTheContract(t *testing.T) {
 	nodes.Run(t, func(t *testing.T, n int) []nodes.Node {

@@ -26,10 +26,11 @@ type Node struct {
 // Opener opens n nodes of one empty store. It closes nothing: the stores do.
 type Opener func(t *testing.T, n int) []Node
 
-// Run runs the suite in real time. Each case is named by what must hold.
+// Run runs the suite in real time, cases in parallel: they mostly wait. Each case is named by what
+// must hold.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
-	run(t, open, func(t *testing.T, test func(*testing.T)) { t.Helper(); test(t) })
+	run(t, open, func(t *testing.T, test func(*testing.T)) { t.Helper(); t.Parallel(); test(t) })
 }
 
 // RunVirtual is Run in virtual time, for a backend that waits for nothing outside its process.
