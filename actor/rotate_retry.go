@@ -75,7 +75,8 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 
 // settleLockedOut takes the outcome for a session that lockOut has given the token that nobody
 // has. If it was done, the row has the proof of identity, and memory takes it over. If the row
-// has another token, or is gone, memory forgets the session: the next call reads the disk. A
+// has another token, or is gone, memory forgets the session: the next call reads the disk. But
+// changes that are acknowledged and not on disk are never forgotten: then it stays locked out. A
 // session that a later rotation has changed since waits for the outcome of that one.
 func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 	e := c.hot.ByID(p.ref.ID)
@@ -89,6 +90,7 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 	case e.Key() != p.to:
 	case o.Status == persist.StatusGone:
 		c.dropSession(e, persist.ErrNotFound)
+	case c.exclusive && c.dirty[p.ref.ID] != nil:
 	default:
 		c.outdated(p.ref.ID)
 	}

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sessile/sessile/persist"
@@ -258,4 +259,29 @@ func TestRotateOfALockedOutSessionFollowsTheDisk(t *testing.T) {
 		}
 		equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
 	}
+}
+
+// TestRotateOfALockedOutSessionKeepsItsChanges: a change is acknowledged before the retry tells that
+// the row has another token.
+func TestRotateOfALockedOutSessionKeepsItsChanges(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	g.do(g.rotate(rec.ID, 1))
+	g.unknown(false)
+	elsewhere := []persist.Op{{Kind: persist.OpRotate, Ref: rec.Ref(), From: rec.Hash, To: persist.Hash{77}}}
+	if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: elsewhere}); err != nil {
+		t.Fatal(err)
+	}
+	g.pass(1_000_000)
+	retry := g.commit()
+	u := g.update(rec.ID, "kept")
+	g.ok(g.do(u), u)
+	g.do(retry)
+	equal(t, "in memory", g.c.hot.ByID(rec.ID) != nil, true)
+	g.pass(1_000_000)
+	g.settle()
+	row, err := g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "error", err, nil)
+	equal(t, "the change is on disk", strings.Contains(string(row.Data), "kept"), true)
+	equal(t, "at rest", g.c.idle(), true)
 }

@@ -557,7 +557,7 @@ func TestSimulationKeepsEveryPromise(t *testing.T) {
 	for seed := uint64(1); seed <= uint64(*simSeeds); seed++ {
 		m, failure := runSim(t, seed, "", false)
 		if failure != "" {
-			t.Fatalf("seed %d: %s\nreplay: go test ./actor -run TestSimulatedLives -sim.seed=%d -v", seed, failure, seed)
+			t.Fatalf("seed %d: %s\nreplay: go test ./actor -run TestSimulationKeeps -sim.seed=%d -v", seed, failure, seed)
 		}
 		acks, crashes, fast, looks, reissues, pieces = acks+m.acks, crashes+m.crashes, fast+m.fast, looks+m.looks, reissues+m.reissues, pieces+m.pieces
 	}
