@@ -87,7 +87,7 @@ func (c *core) checkFull() bool {
 	return c.full
 }
 
-// above reports whether at least num/den of the room for changes is taken. What is in flight
+// above reports whether at least num/den of the limit on pending changes is used. What is in flight
 // counts with its dirty sessions, but not with its operations: those leave the queue at a
 // commit's pace whatever is refused here.
 func (c *core) above(num, den int) bool {

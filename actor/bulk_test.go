@@ -125,7 +125,7 @@ func TestBulkGoesOnWhereThereIsLessRoom(t *testing.T) {
 	equal(t, "answered", x.answered && y.answered && x.n == 9 && y.n == 9, true)
 }
 
-// TestBulkOfALogOutTakesWhatACleanupLeaves: both together keep to the room of a commit.
+// TestBulkOfALogOutTakesWhatACleanupLeaves: both together keep to the limit of one commit.
 func TestBulkOfALogOutTakesWhatACleanupLeaves(t *testing.T) {
 	g, _ := inPieces(t, 9)
 	var refs []persist.Ref

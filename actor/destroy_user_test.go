@@ -369,7 +369,7 @@ func TestDestroyUserJoinsAnOperationUnlessASessionHasBegunSince(t *testing.T) {
 }
 
 // TestDestroyUserGoesBeforeALoginWithALimit also when the pieces of another log-out have
-// taken the room.
+// used up the limit of the commit.
 func TestDestroyUserGoesBeforeALoginWithALimit(t *testing.T) {
 	g, _ := inPieces(t, 5)
 	for range 9 {

@@ -16,7 +16,7 @@ func TestTimerFiresAtItsTime(t *testing.T) {
 		"set for the same time":   {func(a *wakeTimer) { a.set(0, time.Second); a.set(400_000, 600*time.Millisecond) }, time.Second},
 		"set for a sooner time":   {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, time.Millisecond) }, time.Millisecond},
 		"set for a later time":    {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, time.Minute) }, time.Minute},
-		"set for now, at tick 0":  {func(a *wakeTimer) { a.set(0, 0) }, 1},
+		"set to fire at once":     {func(a *wakeTimer) { a.set(0, 0) }, 1},
 		"set and taken back":      {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, never) }, 0},
 		"never set":               {func(a *wakeTimer) { a.set(0, never) }, 0},
 		"taken back and set anew": {func(a *wakeTimer) { a.set(0, time.Second); a.set(0, never); a.set(0, time.Second) }, time.Second},

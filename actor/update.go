@@ -98,7 +98,7 @@ func (a *Actor) Access(ctx context.Context, id persist.ID, announced bool) (*Vie
 	return a.view(ctx, a.inbox, x)
 }
 
-// with drops the access where three quarters of the room for changes are taken: of all that
+// with drops the access where three quarters of the limit on pending changes are used: of all that
 // waits for the disk it is worth the least, and a flood of touches must not keep logins out.
 // A session that waits for the disk anyway takes no more room with it. An access from before
 // the last one changes nothing.

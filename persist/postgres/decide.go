@@ -12,8 +12,8 @@ import (
 // Faults of one item.
 var (
 	errKind   = errors.New("unknown kind of operation")
-	errRecord = errors.New("a create needs a record with an id")
-	errBounds = errors.New("negative bounds of a piece")
+	errRecord = errors.New("create: no record, or a record without an ID")
+	errBounds = errors.New("negative Max or Through")
 	errText   = errors.New("PostgreSQL stores only valid UTF-8 without NUL")
 	errTimes  = fmt.Errorf("%w: its times are missing", persist.ErrCorrupt)
 )
