@@ -93,4 +93,9 @@
 //     because whoever registered it earlier may not be the owner.
 //   - While a second factor is missing, keep the user in a guest session under a key of your own.
 //     Call Authenticate when both factors are verified.
+//
+// # Coming from another library
+//
+// [Options.Adopt] keeps users logged in when another session library is replaced: the first request
+// with the old cookie gets a new session. docs/coming-from.md has recipes.
 package middleware

@@ -152,3 +152,18 @@ func TestGuestDoesNotBeginWhereTheCookieIsHeldBack(t *testing.T) {
 		}
 	}
 }
+
+func TestGuestsEndAfterTheirMaxLifetime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{}, middleware.Options{Guests: true, GuestTTL: time.Hour, GuestMaxLifetime: 2 * time.Hour})
+		b := f.browser()
+		b.do(set(f, "k", 1))
+		for range 3 {
+			f.want(valueOf[int](b, "k"), 1)
+			wait(39 * time.Minute)
+		}
+		f.want(valueOf[int](b, "k"), 1)
+		wait(4 * time.Minute)
+		f.want(valueOf[int](b, "k"), 0)
+	})
+}

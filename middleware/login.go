@@ -72,9 +72,7 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	if err != nil {
 		return err
 	}
-	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
-		UserID: l.UserID, Meta: h.meta(), Data: data, TTL: l.TTL, MaxLifetime: l.MaxLifetime, Replaces: h.replaces(ctx, l.UserID),
-	})
+	s, t, err := h.create(ctx, l, sessile.NewSession{Data: data, Replaces: h.replaces(ctx, l.UserID)})
 	if err != nil {
 		return err
 	}
@@ -94,6 +92,12 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	}
 	h.begin(s, t)
 	return nil
+}
+
+// create creates the session of a login. n has what the login does not say.
+func (h *Handle) create(ctx context.Context, l Login, n sessile.NewSession) (sessile.Session, sessile.Token, error) {
+	n.UserID, n.Meta, n.TTL, n.MaxLifetime = l.UserID, h.meta(), l.TTL, l.MaxLifetime
+	return h.m.store.CreateWith(ctx, n)
 }
 
 // confirm asks the application whether the login is right. It destroys a session that is not
@@ -208,7 +212,7 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		return sessile.ErrNotFound
 	}
 	s, t, err := h.m.store.CreateWith(ctx, sessile.NewSession{
-		Guest: true, Meta: h.meta(), Data: data, TTL: h.m.opts.GuestTTL,
+		Guest: true, Meta: h.meta(), Data: data, TTL: h.m.opts.GuestTTL, MaxLifetime: h.m.opts.GuestMaxLifetime,
 	})
 	if err == nil {
 		h.begin(s, t)

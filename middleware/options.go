@@ -34,6 +34,9 @@ type Options struct {
 	// GuestTTL is the idle timeout of guest sessions, at most the store's MaxLifetime. Default: the
 	// store's TTL.
 	GuestTTL time.Duration
+	// GuestMaxLifetime is the absolute timeout of guest sessions, at most the store's MaxLifetime.
+	// Default: the store's MaxLifetime.
+	GuestMaxLifetime time.Duration
 	// CarryOver names the keys that a login carries over from a guest session, or from a session of
 	// the same user.
 	CarryOver []string
@@ -64,6 +67,30 @@ type Options struct {
 	// does not count. The middleware emits [sessile.EventTokenReused] in any case.
 	DestroyOnReuse bool
 
+	// Adopt moves users from another session library without logging them out. It gets a request
+	// without a session of ours that carries AdoptCookie. If the other library knows a session for it,
+	// Adopt returns the login and true. The request then has a new session, with the login's user,
+	// data and lifetimes, and the response removes the old cookie. A login without a user becomes a
+	// guest's session if Guests is set. Without a session Adopt returns false, and the old cookie
+	// stays.
+	//
+	// Login.Confirm must end the session in the other library, so that its cookie is worth nothing
+	// after a logout. It runs when the new session is on disk and before anybody has its token. If it
+	// returns [ErrNoSession], because another request has ended the old session, the request has no
+	// session. After any other error ErrorHandler answers, and the next request tries again.
+	//
+	// Requests with the same old cookie share one new session, if they arrive at the same time or
+	// within a minute in this process. Two nodes may create one session each. If a request has a
+	// session of ours, Adopt and Confirm run only to end the old one. A cross-site request from which
+	// SameSite would withhold our cookie adopts nothing. A login over the limit of [sessile.LimitRefuseNew]
+	// is not adopted.
+	//
+	// Adopt runs before the handler and must be safe for concurrent use.
+	Adopt func(*http.Request) (Login, bool)
+	// AdoptCookie is the other library's cookie. Adopt needs its name, domain and path, because a
+	// browser removes only a cookie of the same three. Default path: "/".
+	AdoptCookie http.Cookie
+
 	// ErrorHandler answers a request whose session could not be read, or whose changes could not be
 	// written. Default: 503, or 500 if the changes themselves are invalid ([sessile.ErrDataTooLarge],
 	// [sessile.ErrInvalidData]). The error never means just "not logged in".
@@ -84,6 +111,7 @@ func (o Options) withDefaults() Options {
 	o.Fingerprint = cmp.Or(o.Fingerprint, FingerprintObserve)
 	o.CommitTimeout = cmp.Or(o.CommitTimeout, 5*time.Second)
 	o.CarryOver = slices.Clone(o.CarryOver)
+	o.AdoptCookie.Path = cmp.Or(o.AdoptCookie.Path, "/") //nolint:gosec // it only removes a cookie
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = unavailable
 	}
@@ -106,10 +134,16 @@ func (o Options) check() error {
 	fault(o.CommitTimeout < 0, "commit timeout %v is negative", o.CommitTimeout)
 	fault(o.GuestTTL < 0, "guest TTL %v is negative", o.GuestTTL)
 	fault(o.GuestTTL > 0 && !o.Guests, "GuestTTL is set, but Guests is off")
+	fault(o.GuestMaxLifetime < 0, "guest max lifetime %v is negative", o.GuestMaxLifetime)
+	fault(o.GuestMaxLifetime > 0 && !o.Guests, "GuestMaxLifetime is set, but Guests is off")
 	fault(o.RotateEvery < 0, "rotation interval %v is negative", o.RotateEvery)
 	fault(o.RotateEvery > 0 && o.RotateEvery < time.Minute,
 		"rotation interval %v is below the minimum of 1m", o.RotateEvery)
 	fault(slices.Contains(o.CarryOver, ""), "CarryOver contains an empty key")
+	if o.Adopt != nil {
+		err := o.AdoptCookie.Valid()
+		fault(err != nil, "AdoptCookie: %w", err)
+	}
 	for d := range strings.SplitSeq(o.ClearSiteData, ",") {
 		fault(o.ClearSiteData != "" && !siteData(trimSpace(d)), "Clear-Site-Data: %s is unknown", d)
 	}

@@ -46,7 +46,11 @@ func TestOptionsThatAreImpossibleAreRefusedByNew(t *testing.T) { // S12, S13
 		"negative guest TTL":           {o{Guests: true, GuestTTL: -1}, "negative"},
 		"guest TTL without guests":     {o{GuestTTL: time.Hour}, "Guests is off"},
 		"guest TTL above the lifetime": {o{Guests: true, GuestTTL: 2161 * time.Hour}, "2161h0m0s is longer than the store's max_lifetime (limit 2160h0m0s)"},
+		"guest lifetime above limit":   {o{Guests: true, GuestMaxLifetime: 2161 * time.Hour}, "2161h0m0s is longer than the store's max_lifetime (limit 2160h0m0s)"},
+		"guest lifetime, no guests":    {o{GuestMaxLifetime: time.Hour}, "Guests is off"},
+		"negative guest lifetime":      {o{Guests: true, GuestMaxLifetime: -1}, "negative"},
 		"empty key carried over":       {o{CarryOver: []string{""}}, "empty"},
+		"adoption without a cookie":    {o{Adopt: knows().adopt}, "AdoptCookie: http: invalid Cookie.Name"},
 		"Clear-Site-Data unquoted":     {o{ClearSiteData: "cache"}, "Clear-Site-Data"},
 		"Clear-Site-Data, two lines":   {o{ClearSiteData: "\"cache\"\r\nX: y"}, "Clear-Site-Data"},
 	} {

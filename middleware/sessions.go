@@ -28,6 +28,7 @@ type Sessions struct {
 	seed     maphash.Seed
 	replaced recent // tokens that were replaced
 	noticed  recent // sessions whose change of browser was reported
+	adopted  adoptions
 }
 
 // New returns the middleware over store. Options that are unsafe, or that browsers would refuse,
@@ -47,9 +48,9 @@ func New(store *sessile.Store, opts Options) (*Sessions, error) {
 		return nil, fmt.Errorf("session middleware: %w:\n%w", sessile.ErrInvalidConfig, err)
 	}
 	cfg := store.Config()
-	if cfg.MaxLifetime != sessile.NoMaxLifetime && opts.GuestTTL > cfg.MaxLifetime {
-		return nil, fmt.Errorf("session middleware: %w: guest TTL %v is longer than the store's max_lifetime (limit %v)",
-			sessile.ErrInvalidConfig, opts.GuestTTL, cfg.MaxLifetime)
+	if longest := max(opts.GuestTTL, opts.GuestMaxLifetime); cfg.MaxLifetime != sessile.NoMaxLifetime && longest > cfg.MaxLifetime {
+		return nil, fmt.Errorf("session middleware: %w: guest lifetime %v is longer than the store's max_lifetime (limit %v)",
+			sessile.ErrInvalidConfig, longest, cfg.MaxLifetime)
 	}
 	return &Sessions{
 		store: store, calls: calls, opts: opts, cookie: policy, proxies: trusted,
@@ -109,7 +110,11 @@ func (g *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &p.exchange
 	h := &x.handle
 	h.m, h.req, h.cur.sent = g.m, r, &p.sent
-	if err := h.load(ctx); err != nil {
+	err := h.load(ctx)
+	if err == nil && g.m.opts.Adopt != nil {
+		x.writer.removesOld, err = h.adopt(ctx)
+	}
+	if err != nil {
 		if !g.m.opts.AllowAnonymousOnError {
 			g.m.fail(w, r, err, encodingOf(w))
 			return

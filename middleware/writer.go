@@ -15,8 +15,10 @@ type responseWriter struct {
 	handle   *Handle
 	encoding *[]string // the Content-Encoding from before the handler, or nil
 	begun    bool
-	written  bool  // the handler wrote a header or a body
-	failed   error // why the commit failed; the response is the error handler's
+	written  bool // the handler wrote a header or a body
+	// removesOld: the response removes the cookie of another library, whose session has moved.
+	removesOld bool
+	failed     error // why the commit failed; the response is the error handler's
 }
 
 // begin commits once. If the commit fails, the error handler writes the response, and what the
@@ -26,6 +28,9 @@ func (w *responseWriter) begin() error {
 		return w.failed
 	}
 	w.begun = true
+	if w.removesOld {
+		w.handle.m.removeOld(w.Header())
+	}
 	if err := w.handle.commit(w.Header()); err != nil {
 		w.failed = err
 		w.handle.m.fail(w.ResponseWriter, w.handle.req, err, w.encoding)
