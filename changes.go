@@ -20,20 +20,23 @@ import (
 // modifications of the value have no effect. Do not copy a Changes: pass a pointer. Changes is not
 // safe for concurrent use. It prints as a count.
 type Changes struct {
-	to *changeList
+	to **changeList // fmt prints the address, with every verb: it follows one pointer at most
 }
 
 type changeList struct {
-	changes []*object.Change // pointers: fmt prints them as addresses, with every verb
-	err     error            // all faults, joined
-	refused int              // how many faults
+	changes []object.Change
+	err     error // all faults, joined
+	refused int   // how many faults
+	first   [2]object.Change
 }
 
 func (c *Changes) open() *changeList {
 	if c.to == nil {
-		c.to = new(changeList)
+		to := new(changeList)
+		to.changes = to.first[:0]
+		c.to = &to
 	}
-	return c.to
+	return *c.to
 }
 
 // Set sets a key to the JSON encoding of v. A nil v sets it to null and does not delete the key.
@@ -56,11 +59,11 @@ func (c *Changes) put(key string, raw json.RawMessage) *Changes {
 		return c.refuse(key, ErrInvalidData)
 	}
 	to := c.open()
-	if i := slices.IndexFunc(to.changes, func(x *object.Change) bool { return x.Key == key }); i >= 0 {
+	if i := slices.IndexFunc(to.changes, func(x object.Change) bool { return x.Key == key }); i >= 0 {
 		to.changes[i].Value = raw
 		return c
 	}
-	to.changes = append(to.changes, &object.Change{Key: key, Value: raw})
+	to.changes = append(to.changes, object.Change{Key: key, Value: raw})
 	return c
 }
 
@@ -77,7 +80,7 @@ func (c *Changes) Len() int {
 	if c == nil || c.to == nil {
 		return 0
 	}
-	return len(c.to.changes) + c.to.refused
+	return len((*c.to).changes) + (*c.to).refused
 }
 
 // list returns a copy of the changes, or all faults that Set and Delete found.
@@ -85,14 +88,11 @@ func (c *Changes) list() ([]object.Change, error) {
 	if c == nil || c.to == nil {
 		return nil, nil
 	}
-	if c.to.err != nil {
-		return nil, c.to.err
+	to := *c.to
+	if to.err != nil {
+		return nil, to.err
 	}
-	list := make([]object.Change, len(c.to.changes))
-	for i, change := range c.to.changes {
-		list[i] = *change
-	}
-	return list, nil
+	return slices.Clone(to.changes), nil
 }
 
 // String returns the number of changes.

@@ -47,7 +47,7 @@ func (c *core) change(e *entry, v *View, data bool) *dirty {
 		c.dirty[v.ID] = d
 		c.hot.Pin(e)
 	}
-	c.hot.Put(e, v, v.cost())
+	c.put(e, v)
 	if len(c.watched.byEnd) > 0 {
 		c.watched.changed(v)
 	}

@@ -90,7 +90,7 @@ func (c *core) remembered(r persist.Record) *entry {
 		v, _ := c.cfg.read(r, c.now)
 		n := *old
 		n.access(v.LastActive, v.ExpiresAt, false)
-		c.hot.Put(e, &n, n.cost())
+		c.put(e, &n)
 	}
 	return e
 }

@@ -240,7 +240,7 @@ func (p *rotateOp) give(c *core, at int64) *View {
 // before the current one may have a grace.
 func (c *core) replaceToken(e *entry, v *View, to persist.Hash) {
 	c.hot.Unalias(e)
-	c.hot.Put(e, v, v.cost())
+	c.put(e, v)
 	c.hot.Rekey(e, to)
 }
 

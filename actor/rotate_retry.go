@@ -85,7 +85,7 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 	case o.Status == persist.StatusApplied:
 		if n := *e.Value(); p.authAt > n.AuthAt {
 			n.AuthAt = p.authAt
-			c.hot.Put(e, &n, n.cost())
+			c.put(e, &n)
 		}
 	case e.Key() != p.to:
 	case o.Status == persist.StatusGone:

@@ -37,7 +37,7 @@ func (x *seenCommand) with(c *core, e *entry) {
 	n, r := *v, *v.Rotation
 	r.Until = x.until
 	n.Rotation = &r
-	c.hot.Put(e, &n, n.cost())
+	c.put(e, &n)
 	c.hot.Pin(e) // memory alone knows it until it is on disk
 	p := &seenOp{ref: v.Ref(), entry: e, to: x.current, until: x.until}
 	p.background = c.exclusive

@@ -93,6 +93,16 @@ func (v *View) cost() int {
 		len(v.DeviceName) + len(v.DeviceType) + len(v.Fingerprint)
 }
 
+// put gives e a new version. Only data changes what a session costs: to count the members of large
+// data would take longer than the rest of a touch.
+func (c *core) put(e *entry, v *View) {
+	cost := e.Cost()
+	if v.Doc != e.Value().Doc {
+		cost = v.cost()
+	}
+	c.hot.Put(e, v, cost)
+}
+
 // ahead is how far in the future a time from the disk is left alone, microseconds: the
 // clocks of nodes differ, and a backend knows the time of its last commit to a second.
 const ahead = 2_000_000

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +81,17 @@ func BenchmarkCalls(b *testing.B) {
 		rounds(b, func(i int) error {
 			now := time.Now()
 			return store.Touch(ctx, ids[i], now, now.Add(time.Hour))
+		})
+	})
+	b.Run("sessile/touchLarge", func(b *testing.B) { // the price of a touch does not depend on the data
+		store, ids, _ := callStore(b, 0)
+		large := new(sessile.Changes).Set("text", strings.Repeat("x", 60_000))
+		if _, err := store.Update(ctx, ids[0], large); err != nil {
+			b.Fatal(err)
+		}
+		rounds(b, func(int) error {
+			now := time.Now()
+			return store.Touch(ctx, ids[0], now, now.Add(time.Hour))
 		})
 	})
 	b.Run("sessile/update", func(b *testing.B) {

@@ -74,6 +74,9 @@ func (e *Entry[V]) Key() [32]byte { return e.node.key }
 // ID returns the entry's ID.
 func (e *Entry[V]) ID() [16]byte { return e.id }
 
+// Cost returns the entry's cost, as given to Add or the last Put.
+func (e *Entry[V]) Cost() int { return int(e.cost) }
+
 // User returns the entry's user.
 func (e *Entry[V]) User() string {
 	if e.group == nil {
