@@ -101,14 +101,14 @@ func (f *fixture) login(n *node, user string) (sessile.ID, sessile.Token) {
 	return s.ID(), token
 }
 
-// short creates a session that lasts for ttl.
-func (f *fixture) short(n *node, user string, ttl time.Duration) (sessile.ID, sessile.Token) {
+// short creates a session that lasts for ttl, and returns its end.
+func (f *fixture) short(n *node, user string, ttl time.Duration) (sessile.ID, sessile.Token, time.Time) {
 	f.Helper()
 	s, token, err := n.CreateWith(f.Context(), sessile.NewSession{UserID: user, TTL: ttl})
 	if err != nil {
 		f.Fatalf("CreateWith: %v", err)
 	}
-	return s.ID(), token
+	return s.ID(), token, s.ExpiresAt()
 }
 
 // trusts waits until a node serves the session from memory.
