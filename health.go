@@ -77,7 +77,9 @@ type Health struct {
 	WALBytes      int64
 }
 
-// failedAfter is how long writes may fail before HealthDegraded becomes HealthFailed.
+// failedAfter is how long writes may fail before HealthDegraded becomes HealthFailed. If nothing
+// waits for the disk, the last failure must be as recent: one failed login must not take an idle
+// node out of service for good.
 const failedAfter = time.Minute
 
 // A change that waits longer than slowPending batch intervals, and than slowLeast, makes the store
@@ -124,7 +126,7 @@ func (s *Store) Health() Health {
 		h.State, h.Reason = HealthFailed, "closed"
 	case info.Failed != nil:
 		h.State, h.Reason = HealthFailed, info.Failed.Error()
-	case t.FailingSince > 0 && s.clock.tick()-t.FailingSince > failedAfter.Microseconds(),
+	case s.failing(t),
 		h.OldestPending > failedAfter+slowPending*s.cfg.BatchInterval: // a commit hangs
 		h.State, h.Reason = HealthFailed, "nothing has been written for more than a minute"
 	default:
@@ -136,9 +138,17 @@ func (s *Store) Health() Health {
 	return h
 }
 
+// failing reports whether writes have failed for longer than failedAfter.
+func (s *Store) failing(t actor.Stats) bool {
+	tick, most := s.clock.tick(), failedAfter.Microseconds()
+	return t.FailingSince > 0 && tick-t.FailingSince > most && (t.Pending > 0 || tick-t.FailedAt <= most)
+}
+
 // degraded returns why the store is not HealthOK, or "".
 func (s *Store) degraded(t actor.Stats, oldest time.Duration, info persist.Info) string {
 	switch {
+	case t.FailingSince > 0 && t.Pending == 0:
+		return "the last write failed"
 	case t.FailingSince > 0:
 		return "writes fail and are retried"
 	case t.StuckDeletes > 0:

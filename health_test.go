@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // TestHealthIsDegradedWhileTheDiskIsSlow: the health reports changes that wait too long, and the
@@ -100,6 +101,39 @@ func TestHealthChangesAreEvents(t *testing.T) {
 				t.Errorf("told %d: %v", len(told), told)
 			}
 		}
+	})
+}
+
+// 1. One login fails, and nothing else waits for the disk.
+// 2. Nobody writes for minutes.
+//
+// The node may work by now. Only failures that go on make it HealthFailed, which takes it out of service.
+func TestHealthIsFailedOnlyWhileWritesGoOnFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, g := hookedFile(t, sessile.Config{})
+		g.Set(down(persist.ErrUnavailable))
+		is := func(when string, want sessile.HealthState, reason string) {
+			t.Helper()
+			if h := s.Health(); h.State != want || h.Reason != reason {
+				t.Errorf("%s: %v, %q, want %v, %q", when, h.State, h.Reason, want, reason)
+			}
+		}
+		fail := func() {
+			t.Helper()
+			if _, _, err := s.Create(t.Context(), sessile.Meta{}, "ann", nil); !errors.Is(err, sessile.ErrUnavailable) {
+				t.Fatal(err)
+			}
+		}
+		fail()
+		is("after the failure", sessile.HealthDegraded, "the last write failed")
+		pass(3 * time.Minute)
+		is("when nobody has written for minutes", sessile.HealthDegraded, "the last write failed")
+		fail()
+		pass(10 * time.Second)
+		is("after another failure", sessile.HealthFailed, "nothing has been written for more than a minute")
+		g.Set(persisttest.Hooks{})
+		login(t, s, "ann")
+		is("after a login", sessile.HealthOK, "")
 	})
 }
 

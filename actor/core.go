@@ -169,6 +169,7 @@ type Stats struct {
 	LastError                                 error // of the last failed write
 	LastErrorAt                               int64
 	FailingSince                              int64 // a tick; 0 while batches are committed
+	FailedAt                                  int64 // tick of the last failed commit
 	StuckDeletes                              int
 	Full                                      bool
 	Refusing                                  bool // calls have been refused in the last second

@@ -41,7 +41,7 @@ func (c *core) delay(n int) int64 {
 // in the queue.
 func (c *core) failBatch(b *batch, err error) {
 	c.stats.BatchFailures++
-	c.stats.LastError, c.stats.LastErrorAt = err, c.now
+	c.stats.LastError, c.stats.LastErrorAt, c.stats.FailedAt = err, c.now, c.tick
 	if c.retry.n == 0 {
 		c.stats.FailingSince = max(c.tick, 1)
 		c.event(Event{Kind: EventWriteFailed, Err: err})
