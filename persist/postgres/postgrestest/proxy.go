@@ -9,10 +9,10 @@ import (
 
 // Proxy passes connections on to a server, until it is told otherwise.
 type Proxy struct {
-	to       string
 	listener net.Listener
 	running  sync.WaitGroup
 	mu       sync.Mutex
+	to       string
 	links    map[*link]bool
 	stalled  chan struct{} // closed when a stall ends; nil while there is none
 	trap     *trap
@@ -50,13 +50,26 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 // URL leads through the proxy to the database postgres.
 func (p *Proxy) URL() string { return URL(p.Addr()) }
 
+// Point has new connections lead to another address. Those that exist stay where they are.
+func (p *Proxy) Point(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+func (p *Proxy) target() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.to
+}
+
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		server, err := new(net.Dialer).Dial("tcp", p.to)
+		server, err := new(net.Dialer).Dial("tcp", p.target())
 		if err != nil {
 			_ = client.Close()
 			continue

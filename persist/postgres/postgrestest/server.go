@@ -1,5 +1,6 @@
 // Package postgrestest starts real PostgreSQL servers for tests and demos: each with a data directory of its own, on a free port of
-// 127.0.0.1, as an unprivileged user where the tests run as root. It has a proxy that stalls, cuts and freezes connections.
+// 127.0.0.1, as an unprivileged user where the tests run as root. A server can be the standby of another. A proxy stalls, cuts and
+// freezes connections.
 //
 // It needs the server's programs. On Debian: apt-get install postgresql.
 package postgrestest
@@ -34,12 +35,15 @@ type Server struct {
 }
 
 // Start makes a data directory and starts a server on it. settings are such as "max_connections=10". The caller ends it with Stop.
-func Start(settings ...string) (*Server, error) { return start(false, settings) }
+func Start(settings ...string) (*Server, error) { return start(false, settings, (*Server).initialize) }
 
 // StartDetached is Start, in a process group of its own: Ctrl-C in a terminal does not reach the server.
-func StartDetached(settings ...string) (*Server, error) { return start(true, settings) }
+func StartDetached(settings ...string) (*Server, error) {
+	return start(true, settings, (*Server).initialize)
+}
 
-func start(detached bool, settings []string) (*Server, error) {
+// start starts a server on the data directory that fill makes.
+func start(detached bool, settings []string, fill func(*Server) error) (*Server, error) {
 	bin, err := findPrograms("postgres", "initdb")
 	if err != nil {
 		return nil, err
@@ -49,11 +53,10 @@ func start(detached bool, settings []string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{bin: bin, dir: dir, settings: settings, detached: detached}
-	if err := errors.Join(unprivileged(dir), s.initialize()); err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, err
-	}
 	if s.port, err = freePort(); err == nil {
+		err = errors.Join(unprivileged(dir), fill(s))
+	}
+	if err == nil {
 		err = s.Restart()
 	}
 	if err != nil {
@@ -160,8 +163,22 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-// Kill ends the server with SIGKILL.
-func (s *Server) Kill() { s.signal(syscall.SIGKILL) }
+// Kill ends the server with SIGKILL. On Linux it ends every process of the server, as the kernel does that runs out of memory.
+// Elsewhere the others end by themselves when they notice that the first one is gone.
+func (s *Server) Kill() {
+	killChildren(s.cmd.Process)
+	s.signal(syscall.SIGKILL)
+}
+
+// Ended reports whether the server's process has ended.
+func (s *Server) Ended() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
 
 // Shutdown ends the server as an operator does.
 func (s *Server) Shutdown() { s.signal(syscall.SIGINT) }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package postgrestest
+
+import "os"
+
+func killChildren(*os.Process) {}
