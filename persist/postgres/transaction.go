@@ -75,12 +75,24 @@ func (t *transaction) run(ctx context.Context, c *pgx.Conn) error {
 	return t.store(ctx, c)
 }
 
+// markSQL writes nothing but a record of the log. A transaction needs one for its COMMIT to wait for the standby:
+//
+//  1. A batch deletes a session. The standby is missing, so the outcome is unknown.
+//  2. The retry finds nothing to delete. Its COMMIT succeeds at once.
+//  3. The standby takes over. It still has the session.
+//
+// With the record, the retry waits as the first try does.
+const markSQL = `SELECT pg_logical_emit_message(true, 'sessile', '')`
+
 // store writes the differences, notifies and commits, in one round trip.
 func (t *transaction) store(ctx context.Context, c *pgx.Conn) error {
 	var q pgx.Batch
 	t.queueDifferences(&q)
 	for _, payload := range t.payloads() {
 		q.Queue(notifySQL, t.db.channel(), payload)
+	}
+	if q.Len() == 0 {
+		q.Queue(markSQL)
 	}
 	clock := t.db.queueClock(&q, t.b.Now)
 	committed := false

@@ -1,0 +1,108 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessile/sessile"
+)
+
+const applyTimeout = 2 * time.Second // the default of postgres.Config
+
+// unknown fails the test unless a call waits for the standby, and ends with an error at the deadline of its batch.
+func unknown(t *testing.T, what string, want error, call func(context.Context) error) {
+	t.Helper()
+	began := time.Now()
+	err := call(t.Context())
+	took := time.Since(began)
+	if !errors.Is(err, want) || !errors.Is(err, sessile.ErrUnknown) || errors.Is(err, sessile.ErrUnavailable) {
+		t.Errorf("%s: %v, want %v of unknown outcome", what, err, want)
+	}
+	if took < applyTimeout/2 || took > 2*applyTimeout+slack { // it may wait for the batch before
+		t.Errorf("%s took %v", what, took)
+	}
+}
+
+// The synchronous standby is missing: no change is acknowledged. When the standby is back, everything works again.
+func TestMissingStandbyLeavesChangesOfUnknownOutcome(t *testing.T) {
+	t.Parallel() // it mostly waits
+	p := newPair(t)
+	p.synchronize()
+	a, b := two(t, p.primary.URL())
+	v, w := login(t, a, b, "ann"), login(t, a, b, "bob")
+	resume := p.link.Stall()
+	defer resume()
+	unknown(t, "Create", sessile.ErrUnknown, func(ctx context.Context) error {
+		_, _, err := a.Create(ctx, sessile.Meta{}, "carl", nil)
+		return err
+	})
+	unknown(t, "Update", sessile.ErrUnknown, func(ctx context.Context) error {
+		_, err := b.Update(ctx, v.id, new(sessile.Changes).Set(key, 1))
+		return err
+	})
+	unknown(t, "Rotate", sessile.ErrUnknown, func(ctx context.Context) error {
+		_, err := b.RotateToken(ctx, v.id)
+		return err
+	})
+	unknown(t, "Destroy", sessile.ErrNotDurable, func(ctx context.Context) error { return a.Destroy(ctx, w.id) })
+	w.refused(a, "after a logout that is not replicated")
+	for _, n := range []*node{a, b} {
+		if h := n.Health(); h.State != sessile.HealthDegraded || h.Reason == "" || h.LastError == nil {
+			t.Errorf("the health of %s: %+v", n.name, h)
+		}
+	}
+	if n := p.backends(); n > 2*9+6 {
+		t.Errorf("two nodes have %d connections, want at most 18 and a few that end", n)
+	}
+	resume()
+	for _, n := range []*node{a, b} {
+		if err := n.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.until(n.name+" is healthy and creates sessions", func() bool {
+			_, _, err := n.Create(t.Context(), sessile.Meta{}, "carl", nil)
+			return err == nil && n.Health().State == sessile.HealthOK
+		})
+	}
+	w.until("node B refuses the session", func() bool { return errors.Is(w.read(b), sessile.ErrNotFound) })
+}
+
+// 1. The commit of a logout reaches the primary, and not the standby: the caller gets ErrNotDurable.
+// 2. The user logs out again, at this node or the other. The primary has nothing to delete.
+// 3. The standby takes over.
+//
+// So the second logout must wait for the standby too.
+func TestMissingStandbyKeepsARepeatedLogoutWaiting(t *testing.T) {
+	t.Parallel() // it mostly waits
+	p := newPair(t)
+	p.synchronize()
+	a, b := two(t, p.primary.URL())
+	v := login(t, a, b, "ann")
+	defer p.link.Stall()()
+	unknown(t, "Destroy", sessile.ErrNotDurable, func(ctx context.Context) error { return a.Destroy(ctx, v.id) })
+	unknown(t, "Destroy again", sessile.ErrNotDurable, func(ctx context.Context) error { return a.Destroy(ctx, v.id) })
+	unknown(t, "Destroy at the other node", sessile.ErrNotDurable, func(ctx context.Context) error { return b.Destroy(ctx, v.id) })
+	ctx, cancel := context.WithTimeout(t.Context(), 2*applyTimeout)
+	defer cancel()
+	if err := a.Sync(ctx); err == nil {
+		t.Error("Sync returns nil, and the standby has nothing")
+	}
+}
+
+// backends is the number of connections of the nodes.
+func (p *pair) backends() (n int) {
+	p.Helper()
+	c, err := pgx.Connect(p.Context(), p.primary.URL())
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if err := c.QueryRow(p.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sessile'`).Scan(&n); err != nil {
+		p.Fatal(err)
+	}
+	return n
+}
