@@ -117,7 +117,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## ------------------------------------------------------------ harnesses
 
-.PHONY: fuzz kill foreign sim faults cuts lin model stress prove prove-controls mutants
+.PHONY: fuzz kill foreign failover sim faults cuts lin model stress prove prove-controls mutants
 fuzz: ## runs every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token selects by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
@@ -127,6 +127,9 @@ kill: ## N=200 SIGKILLs while it writes, half as many SIGTERMs, and SIGKILLs whi
 foreign: ## ROUNDS=300 rounds in which other programs modify the file of a running store: the sqlite3 shell, mv, cp, rm, truncate, links, modes, a full volume
 	@command -v sqlite3 >/dev/null || { echo "the sqlite3 shell is not installed (Debian: apt-get install sqlite3)"; exit 1; }
 	@go test ./internal/foreign -count=1 -timeout=180m -run '^TestForeign' -v -foreign.rounds=$(ROUNDS) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
+
+failover: ## ROUNDS=10 failovers of PostgreSQL to a synchronous standby under load, and twice as many SIGKILLs of it: what it acknowledged must be there
+	@go -C persist/postgres test ./internal/failover -count=1 -timeout=120m -run '^TestFailover' -v -failover.rounds=$(or $(filter-out 300,$(ROUNDS)),10) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 sim: ## SEEDS=10000 simulated runs of a store with crashes, failures and clock jumps
 	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
@@ -153,6 +156,7 @@ prove: ## runs the long versions of all of these (hours); writes out/scorecard.m
 prove-controls: ## breaks the store on purpose; each harness must notice
 	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/foreign ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
 	  -run 'Notice|^TestArchNoticesEveryViolation|^TestArchHasAControlForEveryRule' $(ARGS) | grep -v '^=== ' | $(some)
+	@go -C persist/postgres test -count=1 -timeout=30m -v ./internal/failover -run Notice $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code one place at a time; a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done
