@@ -2,10 +2,13 @@ package lin
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // stale answers reads from what it has seen before, so that a logout has no effect on them.
@@ -75,6 +78,45 @@ func TestCallsNoticeImpossibleHistories(t *testing.T) {
 			noticed := 0
 			for i := range uint64(tries) {
 				if !run(t, 1+i, broken) {
+					noticed++
+				}
+			}
+			t.Logf("noticed in %d of %d histories", noticed, tries)
+			if noticed == 0 {
+				t.Error("not noticed")
+			}
+		})
+	}
+}
+
+// blind has writes ignore the version.
+func blind(b persist.Backend) persist.Backend {
+	return persisttest.Hook(b, persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(c *persisttest.Call) {
+		own := *c.Batch
+		own.Writes = slices.Clone(own.Writes)
+		for i, w := range own.Writes {
+			if r, err := b.ByID(c.Ctx, w.Ref.ID); err == nil {
+				own.Writes[i].If = r.Version
+			}
+		}
+		c.Batch = &own
+	})})
+}
+
+// TestCallsNoticeImpossibleHistoriesOfTwoNodes is the negative control of several nodes.
+func TestCallsNoticeImpossibleHistoriesOfTwoNodes(t *testing.T) {
+	for name, c := range map[string]struct {
+		hasty  bool
+		broken func(persist.Backend) persist.Backend
+	}{
+		"barriers that do not wait":      {hasty: true},
+		"writes that ignore the version": {broken: blind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const tries = 20
+			noticed := 0
+			for i := range uint64(tries) {
+				if !runNodes(t, 1+i, c.hasty, c.broken) {
 					noticed++
 				}
 			}

@@ -15,6 +15,7 @@ type Proxy struct {
 	to       string
 	links    map[*link]bool
 	stalled  chan struct{} // closed when a stall ends; nil while there is none
+	down     bool          // new connections are closed at once
 	trap     *trap
 }
 
@@ -75,12 +76,21 @@ func (p *Proxy) accept() {
 			continue
 		}
 		l := &link{client: client, server: server, frozen: make(chan struct{}), ended: make(chan struct{})}
-		p.mu.Lock()
-		p.links[l] = true
-		p.mu.Unlock()
+		if !p.add(l) {
+			p.close(l)
+			continue
+		}
 		p.running.Go(func() { p.pass(l, l.server, l.client) })
 		p.running.Go(func() { p.pass(l, l.client, l.server) })
 	}
+}
+
+// add reports whether l may pass bytes.
+func (p *Proxy) add(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.links[l] = !p.down
+	return !p.down
 }
 
 // pass copies bytes one way until the link ends.
@@ -172,6 +182,18 @@ func (p *Proxy) Cut() {
 	for _, l := range p.all() {
 		p.close(l)
 	}
+}
+
+// Down closes every connection that there is, and new ones at once, until the function that it returns is called.
+func (p *Proxy) Down() (up func()) {
+	set := func(down bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.down = down
+	}
+	set(true)
+	p.Cut()
+	return func() { set(false) }
 }
 
 // Freeze lets nothing more pass on the connections that there are, and does not close them. New ones work.
