@@ -17,6 +17,7 @@ CUTS ?= 20000
 GATES ?= 200
 HISTORIES ?= 2000
 CHECKS ?= 1000
+MINUTES ?= 10
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 FAULTS ?= 0
 COUNT ?= 6
@@ -117,7 +118,7 @@ vuln: bin/govulncheck ## known vulnerabilities; asks the Go vulnerability databa
 
 ## ------------------------------------------------------------ harnesses
 
-.PHONY: fuzz kill foreign failover sim faults cuts lin model stress prove prove-controls mutants
+.PHONY: fuzz kill foreign failover sim faults cuts lin coherence model stress prove prove-controls mutants
 fuzz: ## runs every fuzz target for FUZZTIME=30s, FUZZJOBS at a time; FUZZ=Token selects by name
 	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) .ci/fuzz '$(FUZZ)' $(MODULES)
 
@@ -144,6 +145,9 @@ cuts: ## CUTS=20000 simulated power cuts, and GATES=200 runs with failing syncs
 lin: ## HISTORIES=2000 histories of concurrent calls, half of them with a crash: does a sequential order explain them?
 	@go test ./internal/lin -count=1 -timeout=180m -run '^TestCallsAre' -v -lin.jobs=$(JOBS) -lin.histories=$(HISTORIES) $(ARGS) | $(some)
 
+coherence: ## MINUTES=10 of three nodes in processes of their own over PostgreSQL, while connections stall, processes die and clocks are set
+	@go -C persist/postgres test ./internal/coherence -count=1 -timeout=180m -run '^TestCoherenceHolds' -v -coherence.time=$(MINUTES)m $(ARGS) | grep -v '^=== ' | $(some)
+
 model: ## compares CHECKS=1000 random sequences with evictions, broken disks, crashes and clock jumps with a model
 	@go test . -count=1 -timeout=240m -v -run '^TestModelHolds' -model.jobs=$(JOBS) -rapid.checks=$$(( $(CHECKS) / $(JOBS) )) -model.steps=100 $(ARGS) | $(some)
 
@@ -156,7 +160,7 @@ prove: ## runs the long versions of all of these (hours); writes out/scorecard.m
 prove-controls: ## breaks the store on purpose; each harness must notice
 	@go test -count=1 -timeout=30m -v ./actor ./internal/kill ./internal/foreign ./internal/power ./internal/faults ./internal/lin ./internal/stress ./internal/arch ./persist/persisttest ./persist/sqlite \
 	  -run 'Notice|^TestArchNoticesEveryViolation|^TestArchHasAControlForEveryRule' $(ARGS) | grep -v '^=== ' | $(some)
-	@go -C persist/postgres test -count=1 -timeout=30m -v ./internal/failover -run Notice $(ARGS) | grep -v '^=== ' | $(some)
+	@go -C persist/postgres test -count=1 -timeout=30m -v ./internal/failover ./internal/coherence -run Notice $(ARGS) | grep -v '^=== ' | $(some)
 
 mutants: bin/gremlins ## changes the code one place at a time; a test must fail (hours)
 	@for p in actor cache persist/sqlite middleware; do "$(CURDIR)/bin/gremlins" unleash ./$$p; done

@@ -132,10 +132,13 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist/sqlite"},
 		"cmd":        {".", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"metrics":    {".", "metrics", "persist/sqlite"},                                                         // third-party monitoring
-		"middleware": {".", "middleware", "middleware/middlewaretest"},                                           // third-party frameworks
-		"persist":    {".", "persist", "persist/persisttest", "persist/persisttest/nodes", "internal/behaviour"}, // third-party databases
-		"tools":      nil,
+		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
+		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
+		"persist": { // third-party databases
+			".", "persist", "persist/persisttest", "persist/persisttest/nodes", "internal/behaviour",
+			"internal/bridge", // sets the clocks of nodes under test
+		},
+		"tools": nil,
 	}
 }
 
