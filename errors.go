@@ -81,6 +81,9 @@ var (
 	ErrInvalidData = object.ErrInvalidValue
 	// ErrWrongType means that a stored value does not decode into the type that the caller wants.
 	ErrWrongType = object.ErrWrongType
+	// ErrInvalidQuery means that a [Query] has a cursor of another search, or a filter or limit out
+	// of range.
+	ErrInvalidQuery = persist.ErrInvalidQuery
 	// ErrInvalidTime means that a time or lifetime is zero, negative or out of range.
 	ErrInvalidTime = errors.New("time out of range")
 	// ErrInvalidConfig means that the configuration cannot be used. The error lists every fault.

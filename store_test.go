@@ -62,6 +62,23 @@ func TestListLeavesOutExpiredAndDestroyed(t *testing.T) {
 	suite(t, behaviour.ListLeavesOutExpiredAndDestroyed)
 }
 
+func TestSearchLeavesOutDestroyedAndExpired(t *testing.T) {
+	suite(t, behaviour.SearchLeavesOutDestroyedAndExpired)
+}
+func TestSearchPagesThroughEverySession(t *testing.T) {
+	suite(t, behaviour.SearchPagesThroughEverySession)
+}
+func TestSearchRefusesWhatIsNoQuery(t *testing.T) { suite(t, behaviour.SearchRefusesWhatIsNoQuery) }
+func TestSearchSelectsByUserAddressAndDevice(t *testing.T) {
+	suite(t, behaviour.SearchSelectsByUserAddressAndDevice)
+}
+func TestSearchShowsUnwrittenAccessesAndIsNone(t *testing.T) {
+	suite(t, behaviour.SearchShowsUnwrittenAccessesAndIsNone)
+}
+func TestCountIncludesExpiredSessions(t *testing.T) {
+	suite(t, behaviour.CountIncludesExpiredSessions)
+}
+
 func TestUpdateChangesSingleKeysAndCountsAsAccess(t *testing.T) {
 	suite(t, behaviour.UpdateChangesSingleKeysAndCountsAsAccess)
 }

@@ -47,6 +47,7 @@ type Actor struct {
 	// Reads that do not ask the loop, and counters of what it does not see.
 	diskReads       reads
 	places          chan struct{} // of cold reads: one for each that the disk has not answered
+	searches        chan struct{} // has room for one: a search takes as much of the disk as many reads
 	optimisticReads atomic.Int32  // optimistic reads that the disk has not answered
 	optimisticTotal atomic.Uint64 // and how many there were
 	unknown         atomic.Uint64 // of them, those that found nothing
@@ -68,7 +69,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 		batches: make(chan *persist.Batch, 1), results: make(chan batchDone, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
 		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1),
-		diskReads: newReads(), places: make(chan struct{}, cfg.MaxLoads),
+		diskReads: newReads(), places: make(chan struct{}, cfg.MaxLoads), searches: make(chan struct{}, 1),
 	}
 	a.writing, a.cancelWriting = context.WithCancel(context.Background())
 	a.observer = newObserver(cfg.Observe, a.quiet)

@@ -214,6 +214,16 @@ func (*harness) list(user string) *listCommand {
 	return newCommand(func(x *listCommand) { x.user.ID = user })
 }
 
+func (*harness) search(q persist.Query) *searchCommand {
+	return newCommand(func(x *searchCommand) { x.query = q })
+}
+
+// page reads what a search asks for.
+func page(ctx context.Context, disk persist.Reader, l *load) *loaded {
+	p, err := disk.Search(ctx, *l.query)
+	return &loaded{load: l, listing: persist.Listing{Records: p.Records, Unreadable: p.Unreadable}, next: p.Next, err: err}
+}
+
 func (*harness) sync() *syncCommand { return newCommand(func(*syncCommand) {}) }
 
 func (*harness) expireReq(refs []persist.Ref) *expireCommand {
@@ -312,6 +322,7 @@ type response struct {
 	of    command
 	view  *View
 	views []*View
+	next  int64 // of a search
 	n     int
 	done  chan struct{}
 	err   error
@@ -327,6 +338,8 @@ func responseOf(r reply) response {
 	switch x := r.call.self.(type) {
 	case *listCommand:
 		a.views, a.n = x.views, x.unreadable
+	case *searchCommand:
+		a.views, a.n, a.next = x.found.Views, x.found.Unreadable, x.found.Next
 	case *destroyUserCommand:
 		a.n = x.n
 	case *expireCommand:

@@ -22,6 +22,7 @@ type load struct {
 	token         persist.TokenKey // byToken
 	id            persist.ID       // byID
 	user          persist.UserKey  // byUser
+	query         *persist.Query   // byPage
 	commitsBefore uint64           // commits of tombstones before it began: it sees what those deleted
 	leader        *call            // who reads
 	waiters       waiters
@@ -37,8 +38,13 @@ type loadKind uint8
 const (
 	byToken loadKind = iota + 1
 	byID
-	byUser // is not shared: two lists of one user may differ in what they must not miss
+	byUser
+	byPage
 )
+
+// lists reports whether a load reads many rows. Such a load is not shared: two lists of one
+// user may differ in what they must not miss.
+func (k loadKind) lists() bool { return k >= byUser }
 
 // loads are those in progress. Their number is bounded by Config.MaxLoads, but for calls that
 // end sessions.
@@ -104,7 +110,7 @@ func (c *core) startLoad(x *call, l *load) {
 	}
 	l.commitsBefore, l.heardBefore, l.began = c.tombstones.commitSeq, c.loads.news.heard, c.tick
 	l.leader, x.load = x, l
-	if l.kind != byUser && !l.through {
+	if !l.kind.lists() && !l.through {
 		c.loads.shared[l.key()] = l
 	}
 	l.elem = c.loads.order.PushBack(l)
@@ -132,6 +138,7 @@ type loaded struct {
 	load    *load
 	record  persist.Record
 	listing persist.Listing
+	next    int64 // byPage: the Before of the next page
 	err     error
 	own     bool // err is the caller's own context, not the disk's
 }
@@ -144,7 +151,7 @@ func (m *loaded) handle(c *core) {
 	switch {
 	case c.closing:
 		c.fail(x, ErrClosed)
-	case l.kind == byUser:
+	case l.kind.lists():
 		x.self.(lister).listed(c, m) //nolint:forcetypeassert,errcheck // nothing else lists
 	case m.err != nil:
 		c.loadFailed(l, m)
@@ -275,7 +282,7 @@ type viewer interface {
 	from(c *core, v *View, hash persist.Hash)
 }
 
-// lister is a command that lists a user's rows.
+// lister is a command that reads many rows.
 type lister interface{ listed(c *core, m *loaded) }
 
 // install puts a record into memory as it counts. If that is not as it is stored, because

@@ -143,7 +143,7 @@ func (e *leftError) withCause(cause error) error {
 // actor's own rather than the package's, so that their channels belong to its synctest
 // bubble.
 type pools struct {
-	read, readID, list, create, destroy, destroyUser, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
+	read, readID, list, search, create, destroy, destroyUser, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
 }
 
 // fresh returns an empty command. All of it is reset but its reply channel, which is empty: a

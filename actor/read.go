@@ -115,11 +115,23 @@ func (x *listCommand) run(c *core) { c.startLoad(&x.call, &load{kind: byUser, us
 // listed answers with what the disk has, less what is over, in the version that memory has.
 // If a single row may be outdated, all are read again: an answer must be of one moment.
 func (x *listCommand) listed(c *core, m *loaded) {
-	if m.err != nil {
+	views, current := c.merge(m)
+	switch {
+	case m.err != nil:
 		c.fail(&x.call, m.err)
-		return
+	case !current:
+		x.run(c)
+	default:
+		x.views, x.unreadable = views, m.listing.Unreadable
+		c.answer(&x.call, nil)
 	}
-	views := make([]*View, 0, len(m.listing.Records))
+}
+
+// merge returns the active sessions of rows that were just read: those that are over are left
+// out, and those that memory has are as memory has them. Nothing is put into memory. current
+// is false if a row may be outdated.
+func (c *core) merge(m *loaded) (views []*View, current bool) {
+	views = make([]*View, 0, len(m.listing.Records))
 	for _, r := range m.listing.Records {
 		r = c.tombstones.redirect(r)
 		v, _ := c.cfg.read(r, c.now)
@@ -127,8 +139,7 @@ func (x *listCommand) listed(c *core, m *loaded) {
 		case refuse:
 			continue
 		case readAgain:
-			x.run(c)
-			return
+			return nil, false
 		case useMemory:
 			v = c.remembered(r).Value()
 		}
@@ -137,6 +148,5 @@ func (x *listCommand) listed(c *core, m *loaded) {
 		}
 	}
 	c.stats.Unreadable += uint64(m.listing.Unreadable)
-	x.views, x.unreadable = views, m.listing.Unreadable
-	c.answer(&x.call, nil)
+	return views, true
 }

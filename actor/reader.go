@@ -193,8 +193,12 @@ func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
 		m.record, m.err = a.backend.ByHash(ctx, l.token)
 	case byID:
 		m.record, m.err = a.backend.ByID(ctx, l.id)
-	default:
+	case byUser:
 		m.listing, m.err = a.backend.ByUser(ctx, l.user)
+	case byPage:
+		var p persist.Page
+		p, m.err = a.backend.Search(ctx, *l.query)
+		m.listing, m.next = persist.Listing{Records: p.Records, Unreadable: p.Unreadable}, p.Next
 	}
 	m.check()
 	return m
@@ -203,7 +207,7 @@ func (a *Actor) fetch(ctx context.Context, l *load) *loaded {
 // check refuses sessions whose data is damaged: whoever reads one shall know at
 // once, rather than half way through a request.
 func (m *loaded) check() {
-	if m.err == nil && m.load.kind != byUser && !object.Valid(m.record.Data) {
+	if m.err == nil && !m.load.kind.lists() && !object.Valid(m.record.Data) {
 		m.err = fmt.Errorf("%w: its data is no JSON object", persist.ErrCorrupt)
 	}
 	all := len(m.listing.Records)

@@ -27,6 +27,18 @@ type Reader interface {
 	// A node that shares the backend passes a now of 0 or less, which counts from the
 	// backend's own clock: -g asks for the sessions that had ended g ago, and no others.
 	Expired(ctx context.Context, now, after int64, limit int) (refs []Ref, next int64, err error)
+	// Search returns a page of the sessions that q selects, including expired ones, the
+	// newest first. A page ends at q.Limit sessions, at MaxPageBytes of data, or when the call
+	// has looked at MaxExamined rows. So it can be empty although others follow: only a Next
+	// of 0 is the end. A call holds no lock that a commit waits for.
+	//
+	// A walk over all pages lists every session that is stored from its first call to its
+	// last, exactly once. It lists no session that was created after its first call.
+	// A filter that no stored text can match selects nothing. ErrInvalidQuery: see Query.Check.
+	Search(ctx context.Context, q Query) (Page, error)
+	// Count returns how many sessions are stored, including expired ones. A backend whose
+	// count would be slow may estimate it. It says from where on, and how.
+	Count(ctx context.Context) (int, error)
 }
 
 // Backend stores sessions.

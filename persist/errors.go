@@ -23,6 +23,8 @@ var (
 	ErrFileReplaced = errors.New("the session file was removed, replaced or overwritten")
 	// ErrForeignWAL means that the write-ahead log beside the store belongs to another file.
 	ErrForeignWAL = errors.New("the write-ahead log belongs to another file")
+	// ErrInvalidQuery means that a [Query] is out of range.
+	ErrInvalidQuery = errors.New("invalid session query")
 	// ErrReadOnly means that the store cannot be written.
 	ErrReadOnly = errors.New("store is not writable")
 )

@@ -14,8 +14,9 @@ import (
 // broken is a Memory with one fault.
 type broken struct {
 	*Memory
-	dead  map[persist.ID]*persist.Record // every session that ever existed
-	fault fault
+	dead   map[persist.ID]*persist.Record // every session that ever existed
+	fault  fault
+	search Hooks
 }
 
 // fault breaks Apply. It runs before the call, and the function that it returns runs after.
@@ -24,6 +25,9 @@ type fault func(b *broken, batch *persist.Batch) func(*persist.Result)
 // backend returns the backend that the suite has to reject.
 func (b *broken) backend() persist.Backend {
 	var after func(*persist.Result)
+	if b.fault == nil {
+		return Hook(b.Memory, b.search)
+	}
 	return Hook(b.Memory, Hooks{
 		Before: On(Apply, func(c *Call) {
 			own := *c.Batch
@@ -206,6 +210,44 @@ func faults() map[string]fault {
 	}
 }
 
+// searchFaults break Search and Count.
+func searchFaults(m *Memory) map[string]Hooks {
+	before := func(hook func(*persist.Query)) Hooks {
+		return Hooks{Before: On(Search, func(c *Call) { hook(&c.Query) })}
+	}
+	after := func(hook func(*Call)) Hooks { return Hooks{After: On(Search, hook)} }
+	return map[string]Hooks{
+		"search takes a filter for a pattern": before(func(q *persist.Query) { q.Device = strings.ReplaceAll(q.Device, "%", "") }),
+		"search ignores the user":             before(func(q *persist.Query) { q.User = persist.UserKey{} }),
+		"search ignores the address":          before(func(q *persist.Query) { q.IPAddress = "" }),
+		"search accepts any page size":        before(func(q *persist.Query) { q.Limit = min(max(q.Limit, 1), persist.MaxPage) }),
+		"search accepts any cursor":           before(func(q *persist.Query) { q.Before = max(q.Before, 0) }),
+		"search lists the oldest first":       after(func(c *Call) { slices.Reverse(c.Page.Records) }),
+		"search ends early":                   after(func(c *Call) { c.Page.Next = 0 }),
+		"search repeats a session": after(func(c *Call) {
+			if c.Page.Next > 0 {
+				c.Page.Next++
+			}
+		}),
+		"search tells case apart": after(func(c *Call) {
+			c.Page.Records = slices.DeleteFunc(c.Page.Records, func(r persist.Record) bool { return !strings.Contains(r.UserAgent+r.DeviceName, c.Query.Device) })
+		}),
+		"search looks at every row": after(func(c *Call) {
+			for q := c.Query; len(c.Page.Records) == 0 && c.Page.Next > 0; {
+				q.Before = c.Page.Next
+				c.Page, c.Err = m.Search(c.Ctx, q)
+			}
+		}),
+		"count ignores expired sessions": {After: On(Count, func(c *Call) {
+			for _, r := range m.rows {
+				if !active(r, now) {
+					c.Count--
+				}
+			}
+		})},
+	}
+}
+
 // Negative control: a backend with any one fault fails the suite. The suite runs in a child
 // process, because a test cannot expect a failure.
 func TestSuiteNoticesABrokenBackend(t *testing.T) { // A2, R3
@@ -213,11 +255,12 @@ func TestSuiteNoticesABrokenBackend(t *testing.T) { // A2, R3
 	if name, ok := os.LookupEnv(env); ok {
 		Run(t, func(*testing.T) persist.Backend {
 			b := &broken{Memory: NewMemory(), dead: map[persist.ID]*persist.Record{}, fault: faults()[name]}
+			b.search = searchFaults(b.Memory)[name]
 			return b.backend()
 		})
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(faults())) {
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(faults())), slices.Sorted(maps.Keys(searchFaults(nil)))) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(os.Args[0], "-test.run=^TestSuiteNoticesABrokenBackend$", "-test.v", "-rapid.nofailfile", "-rapid.checks=20", "-rapid.shrinktime=0s")

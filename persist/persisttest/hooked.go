@@ -18,6 +18,8 @@ const (
 	ByID    Method = "ByID"
 	ByUser  Method = "ByUser"
 	Expired Method = "Expired"
+	Search  Method = "Search"
+	Count   Method = "Count"
 	Watch   Method = "Watch"
 	Look    Method = "Look" // only of a [HookedFile]
 )
@@ -31,6 +33,7 @@ type Call struct {
 	ID     persist.ID       // ByID
 	User   persist.UserKey  // ByUser
 	Since  int64            // Expired: the key to start after
+	Query  persist.Query    // Search
 	Sink   persist.Sink     // Watch, Look
 
 	// The results, set before After runs.
@@ -39,6 +42,8 @@ type Call struct {
 	Listing persist.Listing
 	Refs    []persist.Ref // Expired
 	Next    int64         // Expired
+	Page    persist.Page  // Search
+	Count   int           // Count
 	Again   bool          // Look
 	Err     error
 }
@@ -118,6 +123,20 @@ func (h *Hooked) Expired(ctx context.Context, now, after int64, limit int) ([]pe
 	c := &Call{Method: Expired, Ctx: ctx, Since: after}
 	h.run(c, func() { c.Refs, c.Next, c.Err = h.Backend.Expired(c.Ctx, now, c.Since, limit) })
 	return c.Refs, c.Next, c.Err
+}
+
+// Search returns a page of the stored sessions.
+func (h *Hooked) Search(ctx context.Context, q persist.Query) (persist.Page, error) {
+	c := &Call{Method: Search, Ctx: ctx, Query: q}
+	h.run(c, func() { c.Page, c.Err = h.Backend.Search(c.Ctx, c.Query) })
+	return c.Page, c.Err
+}
+
+// Count returns how many sessions are stored.
+func (h *Hooked) Count(ctx context.Context) (int, error) {
+	c := &Call{Method: Count, Ctx: ctx}
+	h.run(c, func() { c.Count, c.Err = h.Backend.Count(c.Ctx) })
+	return c.Count, c.Err
 }
 
 // Watch reports changes by other nodes to s.

@@ -17,6 +17,8 @@ func oneOfEach(ctx context.Context, b persist.Backend) map[Method]error {
 	_, errs[ByID] = b.ByID(ctx, persist.ID{1})
 	_, errs[ByUser] = b.ByUser(ctx, persist.UserKey{ID: "ann"})
 	_, _, errs[Expired] = b.Expired(ctx, 1, 0, 1)
+	_, errs[Search] = b.Search(ctx, persist.Query{Limit: 1})
+	_, errs[Count] = b.Count(ctx)
 	errs[Watch] = b.Watch(ctx, nil)
 	return errs
 }
@@ -31,7 +33,7 @@ func TestHookedRunsItsHooksAroundEveryCall(t *testing.T) {
 	})
 	oneOfEach(ctx, h)
 	HookedFile{h}.Look(nil)
-	want := []Method{Apply, ByHash, ByID, ByUser, Expired, Watch, Look}
+	want := []Method{Apply, ByHash, ByID, ByUser, Expired, Search, Count, Watch, Look}
 	if !slices.Equal(before, want) || !slices.Equal(after, want) {
 		t.Errorf("before %v, after %v, want %v", before, after, want)
 	}

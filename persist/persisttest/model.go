@@ -127,6 +127,12 @@ func (m *model) compare() {
 			m.Fatalf("ByUser %q: %d sessions, want %d (error: %v)", u, len(got.Records), len(want.Records), err)
 		}
 	}
+	for _, u := range users {
+		m.search(persist.Query{User: persist.UserKey{ID: u}, Limit: 2})
+	}
+	if got, err := m.got.Count(ctx); err != nil || got != len(m.want.rows) {
+		m.Fatalf("Count: %d, want %d (error: %v)", got, len(m.want.rows), err)
+	}
 	if got, want := m.expired(m.got), m.expired(m.want); !slices.Equal(got, want) {
 		m.Fatalf("Expired: %x, want %x", got, want)
 	}
@@ -142,6 +148,18 @@ func (m *model) record(what string, got persist.Record, err error, want persist.
 	want.Key = m.keys[want.ID]
 	if why := difference(got, want); why != "" {
 		m.Fatalf("%s: %s\ngot  %+v %+v\nwant %+v %+v", what, why, got, got.Identity, want, want.Identity)
+	}
+}
+
+// search compares a walk over all pages.
+func (m *model) search(q persist.Query) {
+	got, err := walk(m.got, q)
+	want, _ := walk(m.want, q)
+	if err != nil || len(got) != len(want) {
+		m.Fatalf("Search of %q: %d sessions, want %d (error: %v)", q.User.ID, len(got), len(want), err)
+	}
+	for i := range got {
+		m.record("Search", got[i], nil, want[i], nil)
 	}
 }
 

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) persist.Backend) {
 		{"expire", expireContract()},
 		{"batch", batchContract()},
 		{"read", readContract()},
+		{"search", searchContract()},
 		{"traits", traitsContract()},
 	} {
 		t.Run(g.name, func(t *testing.T) {

@@ -78,7 +78,9 @@ func readContract() []contract {
 			_, err2 := f.b.ByID(ctx, r.ID)
 			_, err3 := f.b.ByUser(ctx, persist.UserKey{ID: "ann"})
 			_, _, err4 := f.b.Expired(ctx, now, 0, 1)
-			for i, err := range []error{err1, err2, err3, err4} {
+			_, err5 := f.b.Search(ctx, persist.Query{Limit: 1})
+			_, err6 := f.b.Count(ctx)
+			for i, err := range []error{err1, err2, err3, err4, err5, err6} {
 				if !errors.Is(err, context.Canceled) {
 					f.Errorf("read %d: %v", i+1, err)
 				}

@@ -93,6 +93,9 @@ func TestRowThatCannotBeReadIsCorrupt(t *testing.T) {
 	if l, err := d.ByUser(context.Background(), persist.UserKey{ID: "ann"}); err != nil || l.Unreadable != 2 || len(l.Records) != 1 {
 		t.Errorf("ByUser: %d records, %d unreadable, %v", len(l.Records), l.Unreadable, err)
 	}
+	if p, err := d.Search(context.Background(), persist.Query{Limit: 10}); err != nil || p.Unreadable != 2 || len(p.Records) != 1 {
+		t.Errorf("Search: %d records, %d unreadable, %v", len(p.Records), p.Unreadable, err)
+	}
 	if _, err := find(t, d, r[1]); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
