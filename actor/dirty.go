@@ -15,6 +15,7 @@ type dirty struct {
 	base   persist.Version // what the disk has
 	data   bool            // the data changed, not only the times
 	retime bool            // the times are taken back
+	touch  *View           // its times are those of the last touch in the queue; nil if there is none, or nobody else writes
 	first  uint64          // number of the oldest change in the queue
 	since  int64           // and its tick
 	bytes  int64
@@ -30,6 +31,7 @@ type flight struct {
 	on     bool
 	data   bool
 	retime bool
+	touch  *View
 	next   persist.Version
 	first  uint64
 	since  int64
@@ -52,6 +54,9 @@ func (c *core) change(e *entry, v *View, data bool) *dirty {
 		c.watched.changed(v)
 	}
 	d.data = d.data || data
+	if !data && !c.exclusive {
+		d.touch = v
+	}
 	c.account(d)
 	if d.elem == nil {
 		c.seq++
@@ -142,12 +147,15 @@ func (d *dirty) settle(c *core, o persist.Outcome) {
 //  2. A change of the session is written, and finds no row.
 //  3. The log-out tells of everything that the piece has deleted.
 func (d *dirty) gone(c *core) {
-	e := d.entry
-	if e.Detached() {
+	switch e := d.entry; {
+	case !e.Resident(): // a kept touch: see keepTouch
+		c.overwritten(e.ID())
+		c.markClean(d)
+	case e.Detached():
 		c.dropSession(e, persist.ErrNotFound)
-		return
+	default:
+		c.endedOnDisk(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 	}
-	c.endedOnDisk(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
 }
 
 // settleWithout takes the outcome for a session that has left memory meanwhile: it has ended,
@@ -208,56 +216,21 @@ func (d *dirty) conflicted(c *core, stored persist.Version) {
 	d.requeue(c)
 }
 
-// failed handles a change that the disk refuses by itself. It waits its turn again. After
-// itemTries it is given up, and memory forgets it: a session must not show for hours what a
-// restart would lose. Syncs that cover it fail, and an event tells.
-func (d *dirty) failed(c *core, err error) {
-	c.failAll(&d.flight.wait, err)
-	if d.tries++; d.tries < itemTries {
-		d.flight.since = c.tick // not at once
-		d.requeue(c)
-		return
-	}
-	c.failSyncs(d.flight.first, err)
-	c.stats.Quarantined++
-	c.event(Event{Kind: EventQuarantined, ID: d.entry.ID(), UserID: d.entry.User(), Err: err})
-	c.dropSession(d.entry, err)
-}
-
-// requeue takes back what was in flight, with its old number and tick: it is as late as it
-// was. The entry's current view is never older than what failed. putBack ends it, for all of
-// a batch at once: to sort thousands in one by one would be slow.
-func (d *dirty) requeue(c *core) {
-	c.queue.take(d)
-	d.data, d.retime = d.data || d.flight.data, d.retime || d.flight.retime
-	d.flight.wait.moveTo(&d.wait)
-	if d.wait.n > 0 {
-		c.ask(d)
-	}
-	d.first, d.since = d.flight.first, d.flight.since
-	d.flight = flight{}
-	c.requeued = append(c.requeued, d)
-}
-
-// putBack queues what was taken back.
-func (c *core) putBack() {
-	c.queue.putBack(c.requeued)
-	clear(c.requeued)
-	c.requeued = c.requeued[:0]
-}
-
 // fill takes one dirty session out of the queue into the batch. Waiters move along with what
 // they wait for.
 func (c *core) fill(b *batch, d *dirty) {
 	c.queue.take(d)
 	v := d.entry.Value()
-	d.flight = flight{on: true, data: d.data, retime: d.retime, next: v.Version, first: d.first, since: d.since, view: v}
+	if v == nil {
+		v = d.touch // see keepTouch
+	}
+	d.flight = flight{on: true, data: d.data, retime: d.retime, touch: d.touch, next: v.Version, first: d.first, since: d.since, view: v}
 	d.wait.moveTo(&d.flight.wait)
 	var retime *persist.Retime
 	if d.retime {
 		retime = v.retime()
 	}
-	d.data, d.retime = false, false
+	d.data, d.retime, d.touch = false, false, nil
 	if !d.flight.data {
 		b.touches = append(b.touches, d)
 		b.items.Touches = append(b.items.Touches, persist.Touch{

@@ -71,7 +71,7 @@
 //	step            one message, and what it makes due; it decides, and does no I/O
 //	tick            the monotonic clock, by which things become due; now is the wall clock
 //	tombstone       what is over and must not come back from a row that was read before
-//	yield           leave memory for a row that others may have written; nothing ends by it
+//	yield           leave memory for a row that others may have written; nothing ends by it, and touches are written all the same
 //
 // # Invariants
 //

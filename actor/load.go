@@ -252,7 +252,7 @@ func (c *core) serve(l *load, x *call, r persist.Record) {
 	case install:
 		x.self.(sessionCommand).with(c, c.installed(r)) //nolint:forcetypeassert,errcheck // the same
 	case answerOnly:
-		v, _ := c.cfg.read(r, c.now)
+		v, _ := c.readRow(r)
 		if self, reads := x.self.(viewer); reads {
 			self.from(c, v, r.Hash)
 			return
@@ -264,17 +264,11 @@ func (c *core) serve(l *load, x *call, r persist.Record) {
 // installed puts a record into memory. What memory has of the session yields to it: it is not
 // trusted, or it would have been used.
 func (c *core) installed(r persist.Record) *entry {
-	v, moved := c.cfg.read(r, c.now)
+	v, moved := c.readRow(r)
 	if e := c.hot.ByID(r.ID); e != nil {
 		return c.replace(e, r, v, moved)
 	}
 	return c.install(r, v, moved)
-}
-
-// outdated reports whether a row that l has read may be from before a change elsewhere.
-func (a *loads) outdated(l *load, r persist.Record) bool {
-	u := a.news.users[r.UserID]
-	return l.stale || a.news.sessions[r.ID] > l.heardBefore || u.heard > l.heardBefore && u.except != r.ID
 }
 
 // viewer is a command that can do with a view which is not in memory: a read.
@@ -294,6 +288,9 @@ func (c *core) install(r persist.Record, v *View, moved bool) *entry {
 	}
 	if moved && c.exclusive {
 		c.change(e, v, false).retime = true
+	}
+	if !c.exclusive && c.dirty[r.ID] != nil {
+		c.dirty[r.ID].attach(c, e)
 	}
 	if w := c.watched.byID[r.ID]; w != nil && w.entry == nil {
 		c.watchEntry(w, e)

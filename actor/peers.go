@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -100,8 +101,7 @@ func (c *core) remembered(r persist.Record) *entry {
 //   - Callers whose changes have not left for the database apply them to the row.
 //   - Callers whose changes are in flight wait for the outcome.
 //   - Who watches the session goes on to do so when it has been read again.
-//
-// An access that has not left is lost, unless the row is at hand: see load.replace.
+//   - Touches are written without it.
 func (c *core) yield(e *entry) {
 	if e.Detached() { // a log-out has ended it, and is yet to clear it
 		c.dropSession(e, persist.ErrNotFound)
@@ -121,22 +121,61 @@ func (c *core) takeOut(e *entry, again *waiters) {
 	}
 	if d := c.dirty[id]; d != nil {
 		d.wait.moveTo(again)
-		c.markClean(d)
+		c.keepTouch(d)
 	}
 }
 
-// replace has a session yield to the row that was just read. The row keeps an access that
-// memory alone knows of.
+// lastTouch has the times of the last touch that may not be on disk, nil if there is none.
+func (d *dirty) lastTouch() *View { return cmp.Or(d.touch, d.flight.touch) }
+
+// keepTouch takes out what is not on disk of a session that yields, but for a touch: its caller
+// has been answered, and it can only extend the session. So it stays in the queue, as that of an
+// entry which has left memory, until it is written. One that is in flight is written twice, in
+// case that commit fails.
+func (c *core) keepTouch(d *dirty) {
+	v := d.lastTouch()
+	if v == nil {
+		c.markClean(d)
+		return
+	}
+	times := &View{Identity: v.Identity, LastActive: v.LastActive, ExpiresAt: v.ExpiresAt}
+	k := &dirty{entry: d.entry, touch: times, tries: d.tries, first: d.first, since: d.since, spot: spot{place: d.place}}
+	if d.flight.touch == nil {
+		c.queue.replace(d, k)
+	} else { // older than most of the queue
+		k.first, k.since = d.flight.first, d.flight.since
+		c.queue.putBack([]*dirty{k})
+	}
+	c.markClean(d)
+	c.dirty[v.ID] = k
+	c.hot.Pin(k.entry)
+}
+
+// readRow is the view of a row as it counts: with a touch that is not on disk.
+func (c *core) readRow(r persist.Record) (v *View, moved bool) {
+	v, moved = c.cfg.read(r, c.now)
+	if c.exclusive {
+		return v, moved
+	}
+	if d := c.dirty[r.ID]; d != nil && d.lastTouch() != nil {
+		t := d.lastTouch()
+		v.access(t.LastActive, t.ExpiresAt, false)
+	}
+	return v, moved
+}
+
+// attach gives a kept touch the entry of its session, which has been read again.
+func (d *dirty) attach(c *core, e *entry) {
+	c.hot.Unpin(d.entry)
+	d.entry, d.base = e, e.Value().Version
+	c.hot.Pin(e)
+}
+
+// replace has a session yield to the row that was just read.
 func (c *core) replace(e *entry, r persist.Record, v *View, moved bool) *entry {
-	old, unwritten := e.Value(), c.dirty[r.ID] != nil
 	var again waiters
 	c.takeOut(e, &again)
 	e = c.install(r, v, moved)
-	if unwritten && old.LastActive > v.LastActive {
-		n := *v
-		n.access(old.LastActive, old.ExpiresAt, false)
-		c.change(e, &n, false)
-	}
 	c.runAgain(&again)
 	return e
 }

@@ -67,6 +67,14 @@ func (q *queue) putBack(back []*dirty) {
 	}
 }
 
+// replace puts k in the place of d.
+func (q *queue) replace(d, k *dirty) {
+	k.elem, d.elem = d.elem, nil
+	k.elem.Value = k
+	q.unlink(d)
+	q.link(k)
+}
+
 // take removes d, if it is there.
 func (q *queue) take(d *dirty) {
 	if d.elem != nil {

@@ -134,7 +134,7 @@ func (c *core) merge(m *loaded) (views []*View, current bool) {
 	views = make([]*View, 0, len(m.listing.Records))
 	for _, r := range m.listing.Records {
 		r = c.tombstones.redirect(r)
-		v, _ := c.cfg.read(r, c.now)
+		v, _ := c.readRow(r)
 		switch c.decide(m.load, r) {
 		case refuse:
 			continue

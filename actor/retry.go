@@ -71,11 +71,64 @@ func (c *core) failBatch(b *batch, err error) {
 	c.ops.putBack(again)
 }
 
-// giveUp forgets a change whose commit has failed where others write too. Its caller has been
-// told. It may be done all the same, so the row is read again.
+// giveUp forgets a change that has failed where others write too. Its caller has been told. It
+// may be done all the same, so the row is read again.
 func (d *dirty) giveUp(c *core) {
-	d.flight = flight{}
 	c.outdated(d.entry.ID())
+	d.flight = flight{}
+}
+
+// failed handles a change that the disk refuses by itself. It waits its turn again. After
+// itemTries it is given up, and memory forgets it: a session must not show for hours what a
+// restart would lose. Syncs that cover it fail.
+//
+// Where others write too, a change of data is given up at once: its caller is told that nothing
+// was done.
+func (d *dirty) failed(c *core, err error) {
+	if !c.exclusive && d.flight.data {
+		c.failAll(&d.flight.wait, unavailable(err))
+		c.quarantined(d, err)
+		d.giveUp(c)
+		return
+	}
+	c.failAll(&d.flight.wait, err)
+	if d.tries++; d.tries < itemTries {
+		d.flight.since = c.tick // not at once
+		d.requeue(c)
+		return
+	}
+	c.failSyncs(d.flight.first, err)
+	c.quarantined(d, err)
+	c.dropSession(d.entry, err)
+}
+
+// quarantined tells that a change is given up.
+func (c *core) quarantined(d *dirty, err error) {
+	c.stats.Quarantined++
+	c.event(Event{Kind: EventQuarantined, ID: d.entry.ID(), UserID: d.flight.view.UserID, Err: err})
+}
+
+// requeue takes back what was in flight, with its old number and tick: it is as late as it
+// was. The entry's current view is never older than what failed. putBack ends it, for all of
+// a batch at once: to sort thousands in one by one would be slow.
+func (d *dirty) requeue(c *core) {
+	c.queue.take(d)
+	d.data, d.retime = d.data || d.flight.data, d.retime || d.flight.retime
+	d.touch = cmp.Or(d.touch, d.flight.touch)
+	d.flight.wait.moveTo(&d.wait)
+	if d.wait.n > 0 {
+		c.ask(d)
+	}
+	d.first, d.since = d.flight.first, d.flight.since
+	d.flight = flight{}
+	c.requeued = append(c.requeued, d)
+}
+
+// putBack queues what was taken back.
+func (c *core) putBack() {
+	c.queue.putBack(c.requeued)
+	clear(c.requeued)
+	c.requeued = c.requeued[:0]
 }
 
 // postpone has an operation that failed by itself wait until its next try. Others may

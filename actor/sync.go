@@ -7,7 +7,8 @@ type syncCommand struct{ call }
 
 // Sync returns nil when everything accepted before is on disk, acknowledged or not. It fails if
 // one of those changes was given up, or if the store's file was taken away. Other failures of
-// the disk it waits through. Errors: those, ErrClosed, the context's.
+// the disk it waits through. A change whose caller was told that nothing was done does not count.
+// Errors: those, ErrClosed, the context's.
 func (a *Actor) Sync(ctx context.Context) error {
 	_, err := a.view(ctx, a.inbox, fresh[syncCommand](&a.pools.sync))
 	return err

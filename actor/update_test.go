@@ -207,3 +207,28 @@ func TestUpdateDurableTwiceIsOneWrite(t *testing.T) {
 	equal(t, "stored", string(rec.Data), `{"k":2}`)
 	equal(t, "error", err, nil)
 }
+
+// TestUpdateThatTheDiskRefusesByItselfIsNotStored where others write too: its caller is told that nothing was done. What waits
+// behind it is applied to the row.
+func TestUpdateThatTheDiskRefusesByItselfIsNotStored(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	bad, good := g.update(rec.ID, "1"), g.update(rec.ID, "2")
+	bad.changes[0].Key, good.changes[0].Key = "bad", "good"
+	g.waits(g.do(bad), bad)
+	g.waits(g.do(good), good)
+	out := g.refuses(persist.ErrCorrupt)
+	g.refused(out, bad, persist.ErrUnavailable)
+	equal(t, "events", happened(out, EventQuarantined), 1)
+	g.waits(g.reload(out, good, rec.ID), good)
+	g.ok(g.settle(), good)
+	equal(t, "given up", g.stats().Quarantined, 1)
+	for range 10 {
+		g.pass(1_000_000)
+		g.empty()
+	}
+	row, err := g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "error", err, nil)
+	equal(t, "stored", string(row.Data), `{"good":2}`)
+	equal(t, "in memory", string(g.find(rec.Hash).view.Doc.JSON()), `{"good":2}`)
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/persist"
 )
 
 // expiryTests are about sessions that one node believes to be over, and another has renewed.
@@ -13,6 +14,12 @@ func expiryTests() []test {
 		{"what another node has renewed is not refused as expired", 2, renewedElsewhere},
 		{"what another node has renewed is watched until its new end", 2, renewedWhileWatched},
 		{"a sweep leaves alone what another node has renewed in memory", 2, renewedInMemory},
+		{"a renewal that is not written outlives a feed that is cut", 2, func(f *fixture) {
+			renewalIsKept(f, func(sessile.ID) error { f.nodes[0].cut()(); return nil })
+		}},
+		{"a renewal that is not written outlives a change by another node", 2, func(f *fixture) {
+			renewalIsKept(f, func(id sessile.ID) error { _, err := f.nodes[1].RotateToken(f.Context(), id); return err })
+		}},
 		{"a node whose clock is ahead deletes no active session", 1, clockAhead},
 	}
 }
@@ -81,5 +88,22 @@ func (f *fixture) renewedLate(n *node) (sessile.ID, time.Time) {
 			f.ok("Touch", err)
 			return id, end
 		}
+	}
+}
+
+// renewalIsKept: its node has to read the session again before it is written.
+func renewalIsKept(f *fixture, disturb func(sessile.ID) error) {
+	a := f.nodes[0]
+	id, token := f.login(a, "ann")
+	f.trusts(a, token)
+	f.wait(interval / 2)
+	end := a.Now().Add(time.Hour)
+	f.ok("Touch", a.Touch(f.Context(), id, a.Now(), end))
+	f.ok("what makes it read the session again", disturb(id))
+	f.wait(3 * interval)
+	row, err := f.db.ByID(f.Context(), persist.ID(id))
+	f.ok("ByID", err)
+	if row.ExpiresAt != end.UnixMicro() {
+		f.Fatalf("the session ends %v from now, and the renewal has been lost", time.Until(time.UnixMicro(row.ExpiresAt)))
 	}
 }
