@@ -19,7 +19,7 @@ func (m abandon) handle(c *core) {
 			state = ErrOverloaded
 		}
 		if !later {
-			c.fail(x, &leftError{state})
+			c.reply(x, &leftError{state})
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (c *core) startLoad(x *call, l *load) {
 		c.fail(x, ErrClosed)
 		return
 	}
-	if c.busy() && !x.endsSessions {
+	if c.busy() && !x.endsSessions && !x.done {
 		c.enqueue(&c.reads, x, c.cfg.MaxLoads)
 		return
 	}
@@ -186,13 +186,13 @@ func (c *core) loadFailed(l *load, m *loaded) {
 	if known {
 		l.leader.self.run(c)
 	} else {
-		c.fail(l.leader, l.leader.failure(m.err))
+		c.fail(l.leader, m.err)
 	}
 	for w := l.waiters.take(); w != nil; w = l.waiters.take() {
 		if known || m.own {
 			w.self.run(c)
 		} else {
-			c.fail(w, w.failure(m.err))
+			c.fail(w, m.err)
 		}
 	}
 }

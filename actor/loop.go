@@ -44,7 +44,7 @@ func (a *Actor) call(ctx context.Context, mailbox chan message, self command) er
 		m := a.coldRead(ctx, x, l)
 		if err := a.send(ctx, a.inbox, m, false); err != nil { // the caller may still give up here
 			a.tell(abandon{x, true})
-			return err
+			return x.failure(err)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (a *Actor) lastWord(ctx context.Context, x *call) (l *load, err error) {
 		select { // the loop has ended: it has answered by now, or never will
 		case l = <-x.resume:
 		default:
-			return nil, ErrClosed
+			return nil, x.failure(ErrClosed)
 		}
 	}
 	if left, ok := errors.AsType[*leftError](x.err); ok && l == nil {

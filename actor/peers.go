@@ -188,13 +188,13 @@ func (c *core) runAgain(w *waiters) {
 	}
 }
 
-// failure is what a call is told whose read has failed. A rotation that is done and reads its session
-// back is not told persist.ErrUnavailable, which says that nothing was done.
+// failure is what x is told of an error. If x is done, that is none which says that nothing was
+// done, as ErrClosed and persist.ErrUnavailable do.
 func (x *call) failure(err error) error {
-	if r, ok := x.self.(*rotateCommand); ok && r.done && !errors.Is(err, persist.ErrNotFound) {
-		return fmt.Errorf("%w: it is done, and reading the session back failed: %s", persist.ErrUnknown, err.Error())
+	if !x.done || errors.Is(err, persist.ErrNotFound) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: it is done, and reading the session back failed: %s", persist.ErrUnknown, err.Error())
 }
 
 // mostConflicts is how often a command finds that another node was first. Then it fails.

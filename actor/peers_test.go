@@ -458,3 +458,65 @@ func TestRotateThatBeginsAnewIsNotDoneWhenItsCallerLeaves(t *testing.T) {
 	equal(t, "later", later, false)
 	equal(t, "state", state, nil)
 }
+
+// doneAndYielded is a rotation that is on disk when its session has yielded.
+func doneAndYielded(g *harness) *rotateCommand {
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+	return r
+}
+
+// TestRotateThatIsDoneIsOfUnknownOutcomeIfTheStoreCloses: ErrClosed says that nothing was done.
+func TestRotateThatIsDoneIsOfUnknownOutcomeIfTheStoreCloses(t *testing.T) {
+	for _, reading := range []bool{false, true} {
+		g := shared(t)
+		r := doneAndYielded(g)
+		var out *effects
+		if reading {
+			l := g.answer(g.settle(), r).load
+			g.do(closing{})
+			row, _ := g.disk.ByID(t.Context(), r.id)
+			out = g.do(&loaded{load: l, record: row})
+		} else {
+			g.do(closing{})
+			out = g.settle()
+		}
+		g.refused(out, r, persist.ErrUnknown)
+		equal(t, "says that nothing was done", errors.Is(r.err, ErrClosed), false)
+	}
+}
+
+// TestRotateThatIsDoneIsReadBackAtTheBoundOfReads.
+func TestRotateThatIsDoneIsReadBackAtTheBoundOfReads(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.Exclusive, c.Lease, c.MaxLoads = false, time.Second, 1 })
+	g.do(renew{g.now})
+	r := doneAndYielded(g)
+	g.do(g.readID(persist.ID{99}))
+	g.ok(g.reload(g.settle(), r, r.id), r)
+}
+
+// TestRotateThatIsDoneIsOfUnknownOutcomeIfTheLoopHasEnded: it was reading its session back.
+func TestRotateThatIsDoneIsOfUnknownOutcomeIfTheLoopHasEnded(t *testing.T) {
+	inBubble(t, func(c *Config) { c.Exclusive, c.Lease = false, time.Hour }, func(l *live) {
+		rec := l.newSession("u")
+		sink{l.Actor}.Fresh(sink{l.Actor}.Now())
+		reads := make(chan struct{})
+		l.disk.Set(persisttest.Hooks{
+			Before: persisttest.On(persisttest.ByID, func(*persisttest.Call) { <-reads }),
+			After: persisttest.On(persisttest.Apply, func(*persisttest.Call) {
+				sink{l.Actor}.Invalidate([]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}})
+			}),
+		})
+		var err error
+		go func() { _, err = l.Rotate(context.Background(), rec.ID, TokenChange{To: persist.Hash{77}}) }()
+		synctest.Wait()
+		go func() { _ = l.Close() }()
+		synctest.Wait()
+		close(reads)
+		synctest.Wait()
+		l.is(err, persist.ErrUnknown)
+		equal(t, "says that nothing was done", errors.Is(err, ErrClosed), false)
+	})
+}

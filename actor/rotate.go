@@ -21,7 +21,6 @@ type rotateCommand struct {
 	sessionCall
 	change TokenChange
 	op     *rotateOp
-	done   bool // it is on disk, under a session that memory has forgotten meanwhile
 }
 
 // Rotate replaces a session's token. It is on disk, and the old token dead but for its grace,
@@ -203,7 +202,7 @@ func (p *rotateOp) settleAway(c *core, yielded bool) {
 func (p *rotateOp) readBack(c *core) {
 	c.outdated(p.ref.ID)
 	for x := p.first; x != nil; x = x.next {
-		x.self.(*rotateCommand).done = true //nolint:forcetypeassert,errcheck // nobody else waits for it
+		x.done = true
 	}
 	c.runAgain(&p.waiters)
 }

@@ -42,6 +42,7 @@ type call struct {
 	outdated  uint8 // how often another node changed the session while its row was read
 
 	answered bool
+	done     bool   // what it asks for is on disk, and its session is being read back
 	reusable bool   // set by the caller: nobody looks at it any more
 	queued   bool   // waits for room
 	since    int64  // tick at which it began to
@@ -222,7 +223,7 @@ func (c *core) answer(x *call, v *View) {
 }
 
 // fail answers x with an error, once.
-func (c *core) fail(x *call, err error) { c.reply(x, err) }
+func (c *core) fail(x *call, err error) { c.reply(x, x.failure(err)) }
 
 // reply answers x, once: with an error, or with what its command has noted. The answer
 // leaves with the effects of the step, after what it says has been published.
