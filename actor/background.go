@@ -155,10 +155,19 @@ func (a *Actor) rereads(ctx context.Context) {
 // would take longer than a lease.
 const mostRereads = 16
 
-// reread reads them once, and reports whether some are left: the disk has failed, or what
-// was read was outdated.
+// reread reads each of them once, a slice at a time, and reports whether some are left: the disk
+// has failed, or what was read was outdated.
 func (a *Actor) reread(ctx context.Context) bool {
-	ids := a.unreadIDs(ctx)
+	_, queued, _ := a.unreadIDs(ctx, 0)
+	for ; queued > 0; queued -= sliceSize {
+		ids, _, _ := a.unreadIDs(ctx, min(queued, sliceSize))
+		a.readAll(ctx, ids)
+	}
+	_, _, left := a.unreadIDs(ctx, 0)
+	return left > 0
+}
+
+func (a *Actor) readAll(ctx context.Context, ids []persist.ID) {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range min(len(ids), mostRereads) {
@@ -169,19 +178,17 @@ func (a *Actor) reread(ctx context.Context) bool {
 		})
 	}
 	all.Wait()
-	return len(a.unreadIDs(ctx)) > 0
 }
 
-func (a *Actor) unreadIDs(ctx context.Context) []persist.ID {
+func (a *Actor) unreadIDs(ctx context.Context, n int) (ids []persist.ID, queued, left int) {
 	x := fresh[unreadCommand](&a.pools.unread)
-	x.passive = true
-	err := a.call(ctx, a.inbox, x)
-	ids := x.ids
-	x.recycle()
-	if err != nil {
-		return nil
+	x.passive, x.n = true, n
+	if err := a.call(ctx, a.inbox, x); err != nil {
+		return nil, 0, 0
 	}
-	return ids
+	ids, queued, left = x.ids, x.queued, x.left
+	x.recycle()
+	return ids, queued, left
 }
 
 // pause waits, and reports whether it did so to the end: not if ctx ends before.

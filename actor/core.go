@@ -87,6 +87,7 @@ type core struct {
 	exclusive    bool
 	lease        int64 // memory may be served before that tick
 	resetAt      int64 // tick of the last reset
+	resetting    int   // resets for which sessions are yet to yield
 	rereadTick   int64 // at which watched sessions were last read again because the lease was over
 	use          use
 	closing      bool   // nothing new is accepted
@@ -100,6 +101,25 @@ type core struct {
 // done in the order in which they came: one that answers stands behind those that take
 // sessions out of memory.
 type chore func(c *core) (done bool)
+
+// forEach is a chore that does something for each of l.
+func forEach[T any](l []T, do func(c *core, x T)) chore {
+	return func(c *core) bool {
+		n := min(len(l), sliceSize)
+		for _, x := range l[:n] {
+			do(c, x)
+		}
+		l = l[n:]
+		return len(l) == 0
+	}
+}
+
+// begin does the first slice of a chore at once, and the others in steps that follow.
+func (c *core) begin(do chore) {
+	if !do(c) {
+		c.chores = append(c.chores, do)
+	}
+}
 
 // effects is what a step decided, beside the entries of hot that have changed. The shell
 // carries it out; see publish. It is valid until the next step, which uses its arrays again.

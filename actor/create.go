@@ -200,11 +200,11 @@ func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 func (c *core) forgetUser(user string) {
 	c.loads.markStale()
 	if user == "" { // guests are in no user's list
-		for _, w := range slices.Clone(c.watched.byEnd) {
+		c.begin(forEach(slices.Clone([]*watch(c.watched.byEnd)), func(c *core, w *watch) {
 			if w.entry != nil {
 				c.writeWatched(w.entry, user)
 			}
-		}
+		}))
 		c.hot.Clear()
 		return
 	}

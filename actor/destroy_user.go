@@ -112,7 +112,7 @@ type destroyUserOp struct {
 // the end of this step on. Until then they are alive, since nobody has been told of their end; those that
 // begin meanwhile are not among them.
 func (p *destroyUserOp) clear(c *core, keep *entry) {
-	c.endUnread(p.user.ID, p.except)
+	p.whenCleared(c, c.endUnread(p.user.ID, p.except))
 	group := c.hot.Detach(p.user.ID, keep)
 	if group == nil || p.clearSlice(c, group) {
 		return

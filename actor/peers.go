@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sessile/sessile/persist"
 )
@@ -22,21 +23,37 @@ type (
 // there: hot.Clear leaves pinned entries until they are let go. Loads and creates that are
 // under way may be outdated, and are not installed. Watched sessions are read again.
 //
-// Where others write too, pinned sessions yield at once, and memory is not trusted before
-// the backend says that it is fresh.
+// Where others write too, pinned sessions yield, and memory is not trusted before the backend says
+// that it is fresh.
 func (m reset) handle(c *core) {
 	c.epochChanges++
 	c.hot.Clear()
 	c.loads.markStale()
 	c.markBatchStale()
-	if !c.exclusive {
-		c.lease, c.resetAt = 0, m.at
-		for e := range c.hot.All() {
+	if c.exclusive {
+		c.rereadWatched()
+	} else {
+		c.lease, c.resetAt, c.rereadTick = 0, m.at, c.tick
+		c.yieldAll()
+	}
+	c.event(Event{Kind: EventCacheReset, Reason: m.reason})
+}
+
+// yieldAll has all sessions yield that are in memory now. Until that is done the lease is not
+// renewed.
+func (c *core) yieldAll() {
+	c.resetting++
+	walk := forEach(slices.Collect(c.hot.All()), func(c *core, e *entry) {
+		if e.Resident() {
 			c.yield(e)
 		}
-	}
-	c.rereadWatched()
-	c.event(Event{Kind: EventCacheReset, Reason: m.reason})
+	})
+	c.begin(func(c *core) (done bool) {
+		if done = walk(c); done {
+			c.resetting--
+		}
+		return done
+	})
 }
 
 // handle has the sessions yield that another node has changed. A row of theirs that is being
@@ -71,7 +88,7 @@ func (c *core) markBatchStale() {
 // handle renews the lease: everything committed before m.at has been delivered. A lease never
 // gets shorter by that: news may come out of order. News from before a reset says nothing.
 func (m renew) handle(c *core) {
-	if !c.exclusive && m.at >= c.resetAt {
+	if !c.exclusive && m.at >= c.resetAt && c.resetting == 0 {
 		c.lease = max(c.lease, m.at+c.cfg.Lease.Microseconds())
 	}
 }

@@ -72,16 +72,18 @@ func (x *unwatchCommand) run(c *core) {
 	c.answer(&x.call, nil)
 }
 
-// unreadCommand asks which watched sessions are yet to be read again: by the goroutine that
-// reads them, whenever the loop has woken it.
+// unreadCommand takes up to n watched sessions out of the queue of those that are to be read again.
+// The goroutine that reads them sends it when the loop has woken it.
 type unreadCommand struct {
 	call
-	ids []persist.ID
+	n      int
+	ids    []persist.ID // fewer than n: some that were queued have been read since
+	queued int          // how many the queue has
+	left   int          // and how many of those are to be read
 }
 
 func (x *unreadCommand) run(c *core) {
-	for id := range c.watched.unread {
-		x.ids = append(x.ids, id)
-	}
+	x.ids = c.watched.take(x.n)
+	x.queued, x.left = len(c.watched.queue), len(c.watched.unread)
 	c.answer(&x.call, nil)
 }

@@ -160,9 +160,7 @@ func TestDoneReadsItsSessionAgainAfterAReset(t *testing.T) {
 				g.pass(interval)
 				ended += len(g.settle().ended)
 			}
-			x := newCommand(func(*unreadCommand) {})
-			g.do(x)
-			for _, id := range x.ids {
+			for _, id := range g.unreadIDs(1).ids {
 				r := g.readID(id)
 				ended += len(g.by(r).ended)
 			}
@@ -194,4 +192,120 @@ func TestDoneAfterAResetWatchesWhatIsOnDisk(t *testing.T) {
 	equal(t, "in memory", g.c.hot.ByID(rec.ID) != nil, false)
 	g.by(g.readID(rec.ID))
 	equal(t, "pinned", g.c.hot.ByID(rec.ID).Pinned(), true)
+}
+
+// watchMany has n sessions watched over a shared backend.
+func watchMany(t *testing.T, n int) *harness {
+	t.Helper()
+	g := shared(t)
+	for i := range n {
+		rec := g.record("u")
+		rec.ID, rec.Hash = persist.ID{9, byte(i >> 8), byte(i)}, persist.Hash{9, byte(i >> 8), byte(i)}
+		if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpCreate, Record: rec}}}); err != nil {
+			t.Fatal(err)
+		}
+		row, _ := g.disk.ByID(t.Context(), rec.ID)
+		g.c.install(row, viewOf(row), false)
+		w := g.watch(rec.ID)
+		g.ok(g.do(w), w)
+	}
+	return g
+}
+
+// unreadIDs takes n sessions out of the queue.
+func (g *harness) unreadIDs(n int) *unreadCommand {
+	g.Helper()
+	x := newCommand(func(x *unreadCommand) { x.n = n })
+	g.ok(g.do(x), x)
+	return x
+}
+
+const manyWatched = 3*sliceSize + 10
+
+// TestDoneIsReadAgainInSlicesWhenTheLeaseIsOver: however many are watched.
+func TestDoneIsReadAgainInSlicesWhenTheLeaseIsOver(t *testing.T) {
+	g := watchMany(t, manyWatched)
+	out := g.pass(1_000_000)
+	for before := 0; ; out = g.do(wakeUp{}) {
+		n := len(g.c.watched.unread)
+		if n-before > 2*sliceSize {
+			t.Fatalf("a step walks over %d", n-before)
+		}
+		if before = n; n == manyWatched {
+			break
+		}
+		equal(t, "wake", out.wake, 0)
+		equal(t, "to be read", out.reread, true)
+	}
+	seen := make(map[persist.ID]bool)
+	queued := g.unreadIDs(0).queued
+	equal(t, "queued", queued, manyWatched)
+	for ; queued > 0; queued -= sliceSize {
+		ids := g.unreadIDs(min(queued, sliceSize)).ids
+		if len(ids) > sliceSize {
+			t.Fatalf("a step hands out %d", len(ids))
+		}
+		for _, id := range ids[1:] { // one read fails
+			g.by(g.readID(id))
+		}
+		for _, id := range ids {
+			equal(t, "handed out twice", seen[id], false)
+			seen[id] = true
+		}
+	}
+	equal(t, "handed out", len(seen), manyWatched)
+	left := g.unreadIDs(0).left
+	equal(t, "left", left, 4)
+	equal(t, "the next round", len(g.unreadIDs(manyWatched).ids), left)
+	equal(t, "queued", g.unreadIDs(0).queued, left)
+}
+
+// TestResetYieldsInSlicesBeforeTheLeaseIsRenewed: what has not yielded yet is not served.
+func TestResetYieldsInSlicesBeforeTheLeaseIsRenewed(t *testing.T) {
+	g := watchMany(t, manyWatched)
+	g.do(reset{reason: "test", at: g.now})
+	left := g.c.hot.Len()
+	if left < manyWatched-2*sliceSize {
+		t.Fatalf("a step walks over %d", manyWatched-left)
+	}
+	for n := left; n > 0; n = g.c.hot.Len() {
+		r := g.readID(persist.ID{9, 0, byte(n)})
+		equal(t, "reads the disk", g.answer(g.do(r), r).load != nil, true)
+		equal(t, "lease", g.do(renew{g.now}).lease, 0)
+		if g.c.hot.Len() >= n {
+			t.Fatal("it does not go on")
+		}
+	}
+	for len(g.c.chores) > 0 {
+		g.do(wakeUp{})
+	}
+	equal(t, "to be read", len(g.c.watched.unread), manyWatched)
+	equal(t, "lease", g.do(renew{g.now}).lease, g.now+1_000_000)
+}
+
+// TestDoneOfSessionsThatMemoryDoesNotHaveEndsInSlices with a log-out, before it is answered.
+func TestDoneOfSessionsThatMemoryDoesNotHaveEndsInSlices(t *testing.T) {
+	g := watchMany(t, manyWatched)
+	g.do(reset{reason: "test", at: g.now})
+	for len(g.c.chores) > 0 {
+		g.do(wakeUp{})
+	}
+	x := g.wipe("u")
+	out := g.do(x)
+	ended := 0
+	for {
+		if len(out.ended) > 2*sliceSize {
+			t.Fatalf("a step ends %d", len(out.ended))
+		}
+		ended += len(out.ended)
+		if g.batch != nil {
+			out = g.settle()
+			continue
+		}
+		if x.answered {
+			break
+		}
+		out = g.do(wakeUp{})
+	}
+	equal(t, "ended", ended, manyWatched)
 }

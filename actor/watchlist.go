@@ -1,6 +1,10 @@
 package actor
 
-import "github.com/sessile/sessile/persist"
+import (
+	"slices"
+
+	"github.com/sessile/sessile/persist"
+)
 
 // watch is the interest of callers in the end of a session. Callers of one session share it,
 // and its channel. Its place among the ends is not moved with every access: an end that has
@@ -13,6 +17,7 @@ type watch struct {
 	done    chan struct{}
 	callers int
 	asked   bool // its end has come, and it was read again: another node may have renewed it
+	queued  bool // in watchlist.queue
 }
 
 // watchlist holds the sessions that are watched, by their ends. So a step looks at one of
@@ -20,7 +25,31 @@ type watch struct {
 type watchlist struct {
 	byID   map[persist.ID]*watch
 	unread map[persist.ID]*watch // those without an entry
+	queue  []*watch              // these, in the order in which they are read, and others that have been
 	byEnd  agenda[*watch]
+}
+
+// setUnread has a watched session read again.
+func (l *watchlist) setUnread(w *watch) {
+	l.unread[w.id] = w
+	if !w.queued {
+		w.queued = true
+		l.queue = append(l.queue, w)
+	}
+}
+
+// take takes the first n out of the queue, and returns those that are to be read. They go to its end,
+// because a read may fail.
+func (l *watchlist) take(n int) (ids []persist.ID) {
+	first := l.queue[:min(n, len(l.queue))]
+	l.queue = l.queue[len(first):]
+	for _, w := range first {
+		if w.queued = l.unread[w.id] == w; w.queued {
+			ids = append(ids, w.id)
+			l.queue = append(l.queue, w)
+		}
+	}
+	return ids
 }
 
 // changed notes that a session may end earlier than was known. A later end needs no note; see
@@ -36,7 +65,7 @@ func (l *watchlist) changed(v *View) {
 func (c *core) watchEntry(w *watch, e *entry) {
 	c.watched.byEnd.set(w, e.Value().end())
 	if e.Leaving() {
-		c.watched.unread[w.id] = w
+		c.watched.setUnread(w)
 		c.out.reread = true
 		return
 	}
@@ -48,12 +77,12 @@ func (c *core) watchEntry(w *watch, e *entry) {
 // rereadWatched has watched sessions read again: nobody else may ask for them, and who
 // watches one that is gone waits for its end.
 func (c *core) rereadWatched() {
-	for _, w := range c.watched.byID {
+	c.out.reread = len(c.watched.unread) > 0
+	c.begin(forEach(slices.Clone([]*watch(c.watched.byEnd)), func(c *core, w *watch) {
 		if w.entry != nil {
 			c.rereadOne(w)
 		}
-	}
-	c.out.reread = len(c.watched.unread) > 0
+	}))
 }
 
 // rereadOne has one watched session read again.
@@ -62,17 +91,17 @@ func (c *core) rereadOne(w *watch) {
 		c.hot.Unpin(w.entry)
 		w.entry = nil
 	}
-	c.watched.unread[w.id] = w
+	c.watched.setUnread(w)
 	c.out.reread = true
 }
 
-// endUnread tells those who watch sessions of a user that memory does not have.
-func (c *core) endUnread(user string, except persist.ID) {
-	for id, w := range c.watched.unread {
-		if w.user == user && id != except {
-			c.endWatch(id)
+// endUnread is a chore that tells those who watch sessions of a user that memory does not have.
+func (c *core) endUnread(user string, except persist.ID) chore {
+	return forEach(slices.Clone(c.watched.queue), func(c *core, w *watch) {
+		if w.user == user && w.id != except && c.watched.unread[w.id] == w {
+			c.endWatch(w.id)
 		}
-	}
+	})
 }
 
 // unwatch forgets a watch, and lets its session be evicted.
@@ -82,6 +111,7 @@ func (c *core) unwatch(id persist.ID, w *watch) {
 	c.watched.byEnd.remove(w)
 	if w.entry != nil {
 		c.hot.Unpin(w.entry)
+		w.entry = nil
 	}
 }
 

@@ -48,8 +48,8 @@ func packages() map[string]rules {
 			starts: []string{
 				"Start",
 				"Actor.Done", "bounded", // both end with the caller's context
-				"Actor.reread", // it waits for them: several reads at a time
-				"observer.run", // in its own place, if the observer has ended it
+				"Actor.readAll", // it waits for them: several reads at a time
+				"observer.run",  // in its own place, if the observer has ended it
 			},
 			loop: "core", shell: "Actor",
 			core: []string{
