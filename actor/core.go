@@ -81,6 +81,7 @@ type core struct {
 	watched    watchlist
 	rotations  map[persist.ID][]*rotateOp // those of a session that are not settled, in order of acceptance
 	replacing  replacing
+	late       lateCreates
 	chores     []chore
 	admission
 
@@ -157,6 +158,7 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 		watched:    watchlist{byID: make(map[persist.ID]*watch), unread: make(map[persist.ID]*watch)},
 		rotations:  make(map[persist.ID][]*rotateOp),
 		replacing:  make(replacing),
+		late:       lateCreates{byID: make(map[persist.ID]*lateCreate)},
 		admission:  newAdmission(),
 		exclusive:  cfg.Exclusive,
 		bulk:       newBulk(),

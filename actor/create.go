@@ -19,8 +19,8 @@ type createCommand struct {
 // Create stores a new session, which takes the place of the session replaces if that is
 // of the same user. It is on disk, and replaces is refused, when Create returns. Errors:
 // ErrLimitReached, ErrConflict (its id or its token is another's), ErrOverloaded,
-// ErrClosed, persist.ErrUnavailable; persist.ErrUnknown, if it may be on disk: then it is
-// destroyed, and replaces may have ended.
+// ErrClosed, persist.ErrUnavailable; persist.ErrUnknown, if it may be on disk, now or later: then
+// it is destroyed, and replaces may have ended.
 func (a *Actor) Create(ctx context.Context, rec *persist.Record, l persist.Limit, replaces persist.ID) (*View, error) {
 	x := fresh[createCommand](&a.pools.create)
 	x.record, x.limit, x.replaces, x.grows = rec, l, replaces, true
@@ -181,7 +181,7 @@ func (p *createOp) installable(c *core, b *batch) bool {
 
 // fail ends a creation whose batch has failed. It is not tried again: its caller has been
 // told, and may log in anew. If it may have been done, its id is destroyed, and what it may
-// have ended is asked for on disk.
+// have ended is asked for on disk. It may also be done later: see lateCreates.
 func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	p.end(c)
 	c.failAll(&p.waiters, err)
@@ -190,6 +190,9 @@ func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 			c.forgetUser(p.record.UserID)
 		}
 		c.destroyNow(nil, p.record.ID)
+		if !c.exclusive {
+			c.late.add(p.record, c.tick)
+		}
 	}
 	return false
 }

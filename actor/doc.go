@@ -61,6 +61,7 @@
 //	grace           time in which the token before still opens the session; endless until its successor is presented
 //	lease           how long memory is trusted; without end where nobody else writes, 0 while that store rests
 //	load            one cold read for everybody who asks for the same
+//	late create     a create of unknown outcome, which the database may commit later
 //	locked out      what a session is that no token opens: whether its rotation was done was unknown
 //	lost successor  a token that nobody has presented for a minute; a rotation from the one before replaces it
 //	operation       what leaves as a persist.Op
@@ -112,7 +113,7 @@
 //  5. read.go, reader.go and load.go: cold reads. tombstone.go, tombstone_user.go, end.go and
 //     destroy.go: the races that a destroy wins. view.go: how a record counts.
 //  6. admission.go: who waits for room, and what goes with a commit. overload.go: who is
-//     refused. peers.go and news.go: what changes where others write too.
+//     refused. peers.go, news.go and create_late.go: what changes where others write too.
 //  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
 //     in pieces.
 package actor

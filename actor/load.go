@@ -233,6 +233,9 @@ func (c *core) decide(l *load, r persist.Record) decision {
 	if d := c.tombstones.decide(l.commitsBefore, r); d != install {
 		return d
 	}
+	if c.late.seen(r.ID, c.tick) {
+		return refuse
+	}
 	if c.loads.outdated(l, r) {
 		return answerOnly
 	}

@@ -34,6 +34,7 @@ func (m reset) handle(c *core) {
 		c.rereadWatched()
 	} else {
 		c.lease, c.resetAt, c.rereadTick = 0, m.at, c.tick
+		c.late.hurry(c.tick)
 		c.yieldAll()
 	}
 	c.event(Event{Kind: EventCacheReset, Reason: m.reason})

@@ -100,6 +100,9 @@ func (c *core) advance() {
 		c.leaseOver()
 		c.expireWatched()
 	}
+	if len(c.late.due) > 0 {
+		c.destroyLate()
+	}
 	if len(c.chores) > 0 {
 		c.work()
 	}
@@ -126,7 +129,7 @@ func (c *core) work() {
 // wake is how long nothing is due. Everything but the ends of watched sessions is due by
 // the monotonic clock.
 func (c *core) wake() time.Duration {
-	at := min(c.batchAt(), c.admissionAt())
+	at := min(c.batchAt(), c.admissionAt(), c.late.due.next())
 	if len(c.ops.delayed) > 0 {
 		at = min(at, c.ops.delayed.next())
 	}

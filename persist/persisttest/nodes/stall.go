@@ -14,6 +14,7 @@ func stallTests() []test {
 	return []test{
 		{"a node goes on after a commit that hangs", 1, hangingCommit},
 		{"a commit that lands after its deadline is seen by its own node", 2, lateCommit},
+		{"a session whose commit lands after its deadline is destroyed", 1, lateLogin},
 		{"a watch that returns is started again", 2, func(f *fixture) { watchEnds(f, nil) }},
 		{"a watch that fails is started again", 2, func(f *fixture) { watchEnds(f, persist.ErrUnavailable) }},
 	}
@@ -62,6 +63,26 @@ func lateCommit(f *fixture) {
 	f.ok("ReadByToken", err)
 	if got, _, _ := sessile.Get[int](s, "k"); got != f.stored(id, "k") {
 		f.Fatalf("the node shows %d, and the database has %d", got, f.stored(id, "k"))
+	}
+}
+
+// lateLogin: the session is destroyed before its commit lands, and once more after that.
+func lateLogin(f *fixture) {
+	n := f.nodes[0]
+	mend := f.fault(n.freeze)
+	ctx, cancel := context.WithTimeout(f.Context(), 2*applyPatience)
+	defer cancel()
+	_, _, err := n.Create(ctx, sessile.Meta{}, "ann", nil)
+	if !errors.Is(err, sessile.ErrUnknown) && !errors.Is(err, sessile.ErrUnavailable) {
+		f.Fatalf("a login whose commit hangs: %v", err)
+	}
+	f.wait(500 * time.Millisecond)
+	mend()
+	f.wait(applyPatience)
+	l, err := f.db.ByUser(f.Context(), persist.UserKey{ID: "ann"})
+	f.ok("ByUser", err)
+	if len(l.Records) > 0 {
+		f.Fatal("there is a session that nobody has the token of")
 	}
 }
 
