@@ -59,6 +59,7 @@ func allParts() []part {
 		{"durable", func(t *testing.T, r *report) { r.Durable = durables(t) }},
 		{"sweep", func(t *testing.T, r *report) { r.Sweep = sweep(t, *many) }},
 		{"behind", func(t *testing.T, r *report) { r.Behind = writeBehind(t) }},
+		{"postgres", overPostgres},
 		{"growth", func(t *testing.T, r *report) { r.Growth = grow(t) }},
 		{"huge", func(t *testing.T, r *report) { r.Growth = growHuge(t) }},
 	}

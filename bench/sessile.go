@@ -40,6 +40,12 @@ func newSessile(tb testing.TB, o options) client {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return onStore(tb, store)
+}
+
+// onStore is Sessile on a store, which it closes.
+func onStore(tb testing.TB, store *sessile.Store) client {
+	tb.Helper()
 	tb.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			tb.Error(err)
