@@ -64,12 +64,16 @@ type Config struct {
 	// the new token is first presented. Default 30 s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`
 
-	// MaxSessionsPerUser limits the active sessions of a user. Default 10. NoSessionLimit switches it
+	// MaxSessionsPerUser limits the active sessions of a user, without API tokens. Default 10. NoSessionLimit switches it
 	// off.
 	MaxSessionsPerUser int `yaml:"max_sessions_per_user"`
 	// OnLimit says what a login over that limit does: "evict_oldest" or "refuse_new". Default
 	// LimitEvictOldest.
 	OnLimit LimitPolicy `yaml:"on_limit"`
+	// MaxAPITokensPerUser limits the active sessions of a user that NewSession.APIToken marks. Over the
+	// limit, OnLimit does not matter: a new one is refused with ErrLimitReached, because evicting a
+	// program's token would stop the program. Default 100. NoSessionLimit switches it off.
+	MaxAPITokensPerUser int `yaml:"max_api_tokens_per_user"`
 	// MaxGuests limits the number of guest sessions. A new guest over the limit evicts the least
 	// recently active one. Default 100,000.
 	MaxGuests int `yaml:"max_guests"`
@@ -129,6 +133,7 @@ func (c Config) withDefaults() Config {
 	c.TouchInterval = cmp.Or(c.TouchInterval, min(5*time.Minute, max(c.TTL/2, 0)))
 	c.RotateGrace = cmp.Or(c.RotateGrace, 30*time.Second)
 	c.MaxSessionsPerUser = cmp.Or(c.MaxSessionsPerUser, 10)
+	c.MaxAPITokensPerUser = cmp.Or(c.MaxAPITokensPerUser, 100)
 	c.OnLimit = cmp.Or(c.OnLimit, LimitEvictOldest)
 	c.MaxGuests = cmp.Or(c.MaxGuests, 100_000)
 	c.CacheSize = cmp.Or(c.CacheSize, 100_000)
@@ -190,6 +195,8 @@ func (c Config) validate() error {
 	f.between("rotate_grace", c.RotateGrace, time.Second, time.Hour)
 	f.check(c.MaxSessionsPerUser > 0 || c.MaxSessionsPerUser == NoSessionLimit, "max_sessions_per_user",
 		"%d must be positive, or -1 for no limit", c.MaxSessionsPerUser)
+	f.check(c.MaxAPITokensPerUser > 0 || c.MaxAPITokensPerUser == NoSessionLimit, "max_api_tokens_per_user",
+		"%d must be positive, or -1 for no limit", c.MaxAPITokensPerUser)
 	f.check(c.OnLimit == LimitEvictOldest || c.OnLimit == LimitRefuseNew, "on_limit", "%q is neither %q nor %q", c.OnLimit, LimitEvictOldest, LimitRefuseNew)
 	f.check(c.MaxGuests > 0, "max_guests", "%d is not positive", c.MaxGuests)
 	f.check(c.CacheSize > 0 && c.CacheSize <= 1<<28, "cache_size", "%d is not between 1 and %d", c.CacheSize, 1<<28)

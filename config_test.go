@@ -20,7 +20,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 	want := []any{
 		got.Path, "", got.TTL, 30 * 24 * time.Hour, got.MaxLifetime, 90 * 24 * time.Hour,
 		got.TouchInterval, 5 * time.Minute, got.RotateGrace, 30 * time.Second,
-		got.MaxSessionsPerUser, 10, got.OnLimit, sessile.LimitEvictOldest, got.MaxGuests, 100_000,
+		got.MaxSessionsPerUser, 10, got.MaxAPITokensPerUser, 100, got.OnLimit, sessile.LimitEvictOldest, got.MaxGuests, 100_000,
 		got.CacheSize, 100_000, got.CacheBytes, int64(256 << 20),
 		got.BatchInterval, 100 * time.Millisecond, got.BatchSize, 4096, got.MaxPending, 1 << 16, got.MaxPendingBytes, int64(64 << 20),
 		got.CleanupInterval, 15 * time.Minute, got.MaxDataBytes, 64 << 10, got.CloseTimeout, 30 * time.Second,
@@ -38,7 +38,7 @@ func TestConfigHasTheDocumentedDefaults(t *testing.T) {
 func TestConfigKeepsWhatIsSet(t *testing.T) {
 	set := sessile.Config{
 		Path: "x.db", CreateDirs: true, TTL: time.Hour, MaxLifetime: 2 * time.Hour, TouchInterval: time.Second, RotateGrace: time.Minute,
-		MaxSessionsPerUser: 1, OnLimit: sessile.LimitRefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
+		MaxSessionsPerUser: 1, MaxAPITokensPerUser: 1, OnLimit: sessile.LimitRefuseNew, MaxGuests: 1, CacheSize: 1, CacheBytes: 1, BatchInterval: time.Second,
 		BatchSize: 1, MaxPending: 1, MaxPendingBytes: 1 << 20, CleanupInterval: time.Hour, MaxDataBytes: 2, CloseTimeout: time.Second,
 	}
 	if err := sessile.FaultsOf(set); err != nil {
@@ -57,11 +57,11 @@ func TestConfigKeepsWhatIsSet(t *testing.T) {
 }
 
 func TestConfigAcceptsWhatIsSwitchedOffByName(t *testing.T) { // S28
-	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
+	off := sessile.Config{MaxLifetime: sessile.NoMaxLifetime, MaxSessionsPerUser: sessile.NoSessionLimit, MaxAPITokensPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
 	if err := sessile.FaultsOf(off); err != nil {
 		t.Error(err)
 	}
-	if got := sessile.DefaultsOf(off); got.MaxLifetime != sessile.NoMaxLifetime || got.MaxSessionsPerUser != sessile.NoSessionLimit || got.CleanupInterval != sessile.NoCleanup {
+	if got := sessile.DefaultsOf(off); got.MaxLifetime != sessile.NoMaxLifetime || got.MaxSessionsPerUser != sessile.NoSessionLimit || got.MaxAPITokensPerUser != sessile.NoSessionLimit || got.CleanupInterval != sessile.NoCleanup {
 		t.Errorf("%v %v %v", got.MaxLifetime, got.MaxSessionsPerUser, got.CleanupInterval)
 	}
 	if got := sessile.DefaultsOf(sessile.Config{CleanupInterval: -time.Hour}).CleanupInterval; got != sessile.NoCleanup {
@@ -99,23 +99,24 @@ func TestConfigLimitsOnlyTheDefaultTTLByTheLifetime(t *testing.T) {
 // invalid are values that no field may have: negative, out of range, or in conflict with another
 // field.
 var invalid = map[string][]sessile.Config{
-	"path":                  {{Path: ":memory:"}, {Path: "file:x?mode=ro"}, {Path: "dir/"}},
-	"ttl":                   {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}, {TTL: 2 * time.Hour, MaxLifetime: time.Hour}, {TTL: 91 * 24 * time.Hour}},
-	"max_lifetime":          {{MaxLifetime: -2}, {MaxLifetime: -time.Hour}, {MaxLifetime: 1}, {MaxLifetime: math.MaxInt64}, {MaxLifetime: math.MinInt64}}, // A19
-	"touch_interval":        {{TouchInterval: -1}, {TTL: time.Hour, TouchInterval: time.Hour + 1}},
-	"rotate_grace":          {{RotateGrace: -1}, {RotateGrace: 1}, {RotateGrace: 2 * time.Hour}}, // S24
-	"max_sessions_per_user": {{MaxSessionsPerUser: -2}, {MaxSessionsPerUser: math.MinInt}},
-	"on_limit":              {{OnLimit: "x"}, {OnLimit: "Evict_Oldest"}},
-	"max_guests":            {{MaxGuests: -1}},
-	"cache_size":            {{CacheSize: -1}, {CacheSize: math.MaxInt}},
-	"cache_bytes":           {{CacheBytes: -1}, {CacheBytes: math.MinInt64}},
-	"batch_interval":        {{BatchInterval: -1}, {BatchInterval: 1}, {BatchInterval: 2 * time.Hour}},
-	"batch_size":            {{BatchSize: -1}, {BatchSize: 1 << 17}},
-	"max_pending":           {{MaxPending: -1}, {MaxPending: math.MaxInt}},
-	"max_pending_bytes":     {{MaxPendingBytes: -1}, {MaxPendingBytes: 1}, {MaxPendingBytes: 1 << 20, MaxDataBytes: 1<<20 + 1}},
-	"cleanup_interval":      {{CleanupInterval: 1}, {CleanupInterval: math.MaxInt64}},
-	"max_data_bytes":        {{MaxDataBytes: -1}, {MaxDataBytes: 1}, {MaxDataBytes: 1 << 25}},
-	"close_timeout":         {{CloseTimeout: -1}, {CloseTimeout: 1}, {CloseTimeout: math.MaxInt64}},
+	"path":                    {{Path: ":memory:"}, {Path: "file:x?mode=ro"}, {Path: "dir/"}},
+	"ttl":                     {{TTL: -1}, {TTL: 1}, {TTL: math.MaxInt64}, {TTL: math.MinInt64}, {TTL: sessile.MaxLifetime + 1}, {TTL: 2 * time.Hour, MaxLifetime: time.Hour}, {TTL: 91 * 24 * time.Hour}},
+	"max_lifetime":            {{MaxLifetime: -2}, {MaxLifetime: -time.Hour}, {MaxLifetime: 1}, {MaxLifetime: math.MaxInt64}, {MaxLifetime: math.MinInt64}}, // A19
+	"touch_interval":          {{TouchInterval: -1}, {TTL: time.Hour, TouchInterval: time.Hour + 1}},
+	"rotate_grace":            {{RotateGrace: -1}, {RotateGrace: 1}, {RotateGrace: 2 * time.Hour}}, // S24
+	"max_sessions_per_user":   {{MaxSessionsPerUser: -2}, {MaxSessionsPerUser: math.MinInt}},
+	"max_api_tokens_per_user": {{MaxAPITokensPerUser: -2}, {MaxAPITokensPerUser: math.MinInt}},
+	"on_limit":                {{OnLimit: "x"}, {OnLimit: "Evict_Oldest"}},
+	"max_guests":              {{MaxGuests: -1}},
+	"cache_size":              {{CacheSize: -1}, {CacheSize: math.MaxInt}},
+	"cache_bytes":             {{CacheBytes: -1}, {CacheBytes: math.MinInt64}},
+	"batch_interval":          {{BatchInterval: -1}, {BatchInterval: 1}, {BatchInterval: 2 * time.Hour}},
+	"batch_size":              {{BatchSize: -1}, {BatchSize: 1 << 17}},
+	"max_pending":             {{MaxPending: -1}, {MaxPending: math.MaxInt}},
+	"max_pending_bytes":       {{MaxPendingBytes: -1}, {MaxPendingBytes: 1}, {MaxPendingBytes: 1 << 20, MaxDataBytes: 1<<20 + 1}},
+	"cleanup_interval":        {{CleanupInterval: 1}, {CleanupInterval: math.MaxInt64}},
+	"max_data_bytes":          {{MaxDataBytes: -1}, {MaxDataBytes: 1}, {MaxDataBytes: 1 << 25}},
+	"close_timeout":           {{CloseTimeout: -1}, {CloseTimeout: 1}, {CloseTimeout: math.MaxInt64}},
 }
 
 func TestConfigErrorsNameTheirField(t *testing.T) {

@@ -35,6 +35,12 @@ type NewSession struct {
 	TTL         time.Duration // idle timeout; 0 = Config.TTL, or MaxLifetime if that is less; more than MaxLifetime is ErrInvalidTime
 	MaxLifetime time.Duration // absolute timeout; 0 = Config.MaxLifetime; or NoMaxLifetime
 	Guest       bool          // the session has no user; UserID must be empty
+	Remember    Remember      // whether the token outlives the browser
+	// APIToken marks the session of a script or another program, rather than a browser. It counts
+	// toward Config.MaxAPITokensPerUser instead of MaxSessionsPerUser, and never evicts another
+	// session. It is not a recent authentication: Session.AuthenticatedAt is zero. Whatever ends all
+	// sessions of a user ends it too.
+	APIToken bool
 	// Replaces is the session that the client had before this login. It ends in the same transaction,
 	// so it does not count toward Config.MaxSessionsPerUser. The store refuses it from the moment the
 	// new session is returned. A guest's session, or one of another user, is left alone. An unknown ID
@@ -77,7 +83,7 @@ func (s *Store) Create(ctx context.Context, m Meta, userID string, data any) (Se
 }
 
 // CreateWith is [Store.Create] with options: lifetimes of its own ("remember me"), a guest session
-// without a user, or a session that the new one replaces. It is durable like Create.
+// without a user, an API token, or a session that the new one replaces. It is durable like Create.
 //
 // Invalid lifetimes return [ErrInvalidTime]. After [ErrUnknown] the session named by
 // NewSession.Replaces may have ended.
@@ -114,23 +120,8 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	if err != nil {
 		return nil, persist.Limit{}, err
 	}
-	var defaults persist.Defaults
-	if n.TTL == 0 {
-		defaults |= persist.DefaultTTL
-	}
-	if n.MaxLifetime == 0 {
-		defaults |= persist.DefaultLifetime
-	}
-	limit := persist.Limit{Refuse: s.cfg.OnLimit == LimitRefuseNew}
-	if s.cfg.MaxSessionsPerUser > 0 {
-		limit.Max = s.cfg.MaxSessionsPerUser
-	}
-	if n.Guest {
-		limit = persist.Limit{Max: s.cfg.MaxGuests}
-		if n.UserID != "" {
-			return nil, limit, fmt.Errorf("guest session: %w", ErrInvalidUserID)
-		}
-	} else if err := checkUserID(n.UserID); err != nil {
+	limit, err := s.limit(n)
+	if err != nil {
 		return nil, limit, err
 	}
 	now, m := s.clock.micros(), n.Meta.clean()
@@ -138,15 +129,49 @@ func (s *Store) record(n NewSession) (*persist.Record, persist.Limit, error) {
 	if life > 0 {
 		deadline = now + life.Microseconds()
 	}
-	return &persist.Record{
+	rec := &persist.Record{
 		Identity: &persist.Identity{
 			// A copy: fasthttp reuses the memory of its strings for the next request.
 			UserID: strings.Clone(n.UserID), IPAddress: m.IPAddress, UserAgent: m.UserAgent, DeviceName: m.DeviceName,
 			DeviceType: m.DeviceType, Fingerprint: m.Fingerprint,
-			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(), Defaults: defaults,
+			CreatedAt: now, Deadline: deadline, TTL: ttl.Microseconds(), Flags: n.flags(),
 		},
 		Version: 1, LastActive: now, ExpiresAt: min(now+ttl.Microseconds(), deadline),
-	}, limit, nil
+	}
+	if n.APIToken {
+		rec.AuthAt = persist.Unproven // else a token of an old login would pass for a recent one
+	}
+	return rec, limit, nil
+}
+
+// flags returns the choices of a new session.
+func (n *NewSession) flags() persist.Flags {
+	f := n.Remember.flags()
+	if n.TTL == 0 {
+		f |= persist.DefaultTTL
+	}
+	if n.MaxLifetime == 0 {
+		f |= persist.DefaultLifetime
+	}
+	if n.APIToken {
+		f |= persist.APIToken
+	}
+	return f
+}
+
+// limit returns the limit that a new session counts toward. An error means that it has no user, or a
+// guest has one.
+func (s *Store) limit(n NewSession) (persist.Limit, error) {
+	switch {
+	case n.Guest && (n.UserID != "" || n.APIToken):
+		return persist.Limit{}, fmt.Errorf("guest session: %w", ErrInvalidUserID)
+	case n.Guest:
+		return persist.Limit{Max: s.cfg.MaxGuests}, nil
+	case n.APIToken:
+		return persist.Limit{Max: max(s.cfg.MaxAPITokensPerUser, 0), Refuse: true}, checkUserID(n.UserID)
+	default:
+		return persist.Limit{Max: max(s.cfg.MaxSessionsPerUser, 0), Refuse: s.cfg.OnLimit == LimitRefuseNew}, checkUserID(n.UserID)
+	}
 }
 
 // maxLifetime keeps every time of a session within the range of time.Time and of a cookie.

@@ -18,7 +18,7 @@ var (
 	// ErrConflict means that an ID or a token collided, or that another node changed the session.
 	ErrConflict = actor.ErrConflict
 	// ErrLimitReached means that the user has Config.MaxSessionsPerUser sessions and the policy is
-	// [LimitRefuseNew].
+	// [LimitRefuseNew], or that the user has Config.MaxAPITokensPerUser API tokens.
 	ErrLimitReached = actor.ErrLimitReached
 	// ErrInGrace means that Rotation.Grace was set while the grace of an earlier rotation still runs.
 	// Nothing was done.

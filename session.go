@@ -64,6 +64,12 @@ func (s Session) UserID() string { return s.v().UserID }
 // IsGuest reports whether the session has no user. It is true for the zero Session.
 func (s Session) IsGuest() bool { return s.UserID() == "" }
 
+// IsAPIToken reports whether NewSession.APIToken was set: the session belongs to a program.
+func (s Session) IsAPIToken() bool { return s.v().Flags&persist.APIToken != 0 }
+
+// Remember returns NewSession.Remember: whether the token outlives the browser.
+func (s Session) Remember() Remember { return rememberOf(s.v().Flags) }
+
 // IPAddress returns the address of the client that began the session.
 func (s Session) IPAddress() string { return s.v().IPAddress }
 
@@ -105,7 +111,7 @@ func (s Session) TTL() time.Duration { return time.Duration(s.v().TTL) * time.Mi
 
 // AuthenticatedAt returns when the user last authenticated: when the session began, or at the last
 // rotation with Rotation.Reauthenticated. It is zero if the wall clock was set back so far that
-// this is unknown.
+// this is unknown, and for an API token.
 func (s Session) AuthenticatedAt() time.Time {
 	switch at := s.v().AuthAt; at {
 	case 0:
@@ -144,6 +150,7 @@ func (s Session) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		ID              ID        `json:"id"`
 		UserID          string    `json:"user_id"`
+		APIToken        bool      `json:"api_token,omitempty"`
 		IPAddress       string    `json:"ip_address"`
 		UserAgent       string    `json:"user_agent"`
 		DeviceName      string    `json:"device_name"`
@@ -156,7 +163,7 @@ func (s Session) MarshalJSON() ([]byte, error) {
 		AuthenticatedAt time.Time `json:"authenticated_at"`
 		RotatedAt       time.Time `json:"rotated_at,omitzero"`
 	}{
-		s.ID(), s.UserID(), s.IPAddress(), s.UserAgent(), s.DeviceName(), s.DeviceType(),
+		s.ID(), s.UserID(), s.IsAPIToken(), s.IPAddress(), s.UserAgent(), s.DeviceName(), s.DeviceType(),
 		s.CreatedAt(), s.LastActiveAt(), s.ExpiresAt(), s.Deadline(), s.TTL().Seconds(), s.AuthenticatedAt(), s.RotatedAt(),
 	})
 }

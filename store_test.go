@@ -79,6 +79,12 @@ func TestCountIncludesExpiredSessions(t *testing.T) {
 	suite(t, behaviour.CountIncludesExpiredSessions)
 }
 
+func TestUpdateAllForUserChangesEverySessionOfTheUser(t *testing.T) {
+	suite(t, behaviour.UpdateAllForUserChangesEverySessionOfTheUser)
+}
+func TestUpdateAllForUserChangesTheOthersIfOneCannot(t *testing.T) {
+	suite(t, behaviour.UpdateAllForUserChangesTheOthersIfOneCannot)
+}
 func TestUpdateChangesSingleKeysAndCountsAsAccess(t *testing.T) {
 	suite(t, behaviour.UpdateChangesSingleKeysAndCountsAsAccess)
 }
@@ -123,6 +129,15 @@ func TestLimitNeverEvictsTheNewSession(t *testing.T) {
 }
 
 func TestGuestsHaveNoUserAndAreCapped(t *testing.T) { suite(t, behaviour.GuestsHaveNoUserAndAreCapped) }
+
+func TestAPITokensEndWithTheSessionsOfTheirUser(t *testing.T) {
+	suite(t, behaviour.APITokensEndWithTheSessionsOfTheirUser)
+}
+func TestAPITokensHaveALimitOfTheirOwn(t *testing.T) {
+	suite(t, behaviour.APITokensHaveALimitOfTheirOwn)
+}
+
+func TestRememberStaysWithTheSession(t *testing.T) { suite(t, behaviour.RememberStaysWithTheSession) }
 
 func TestDestroyAllExceptAWrongIDDestroysNothing(t *testing.T) {
 	suite(t, behaviour.DestroyAllExceptAWrongIDDestroysNothing)

@@ -17,6 +17,7 @@ type updateCommand struct {
 	expires   int64
 	durable   bool
 	announced bool // the client hears of the session's new end
+	quiet     bool // no access: the times stay
 }
 
 // Update applies changes to the data, in the order in which calls arrive, and counts as an
@@ -33,6 +34,14 @@ func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, ma
 	x := fresh[updateCommand](&a.pools.update)
 	x.id, x.changes, x.maxData, x.durable, x.announced, x.grows = id, l, maxData, durable, announced, true
 	return a.view(ctx, a.growth, x)
+}
+
+// Amend is Update, not durable, that does not count as an access: the times stay.
+func (a *Actor) Amend(ctx context.Context, id persist.ID, l []object.Change, maxData int) error {
+	x := fresh[updateCommand](&a.pools.update)
+	x.id, x.changes, x.maxData, x.quiet, x.grows = id, l, maxData, true, true
+	_, err := a.view(ctx, a.growth, x)
+	return err
 }
 
 // Flush replaces the data and the times. It is written like an Update. Its errors are those of
@@ -65,7 +74,9 @@ func (x *updateCommand) with(c *core, e *entry) {
 		}
 		n.Doc, x.at, x.expires = doc, c.now, renewed(c.now, v.TTL)
 	}
-	n.access(min(x.at, c.now), x.expires, x.announced)
+	if !x.quiet {
+		n.access(min(x.at, c.now), x.expires, x.announced)
+	}
 	n.Version = c.mint(v.Version)
 	c.stats.Flushes++
 	c.acknowledge(&x.call, c.change(e, &n, true), &n, x.durable)

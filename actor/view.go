@@ -166,11 +166,11 @@ func (c *Config) endGrace(v *View, now int64) bool {
 // limit holds a session to the configuration's lifetimes where it was made with them:
 // they may have been lowered since.
 func (c *Config) limit(v *View) {
-	if c.TTL > 0 && v.Defaults&persist.DefaultTTL != 0 && v.TTL > c.TTL {
+	if c.TTL > 0 && v.Flags&persist.DefaultTTL != 0 && v.TTL > c.TTL {
 		v.TTL = c.TTL
 		v.ExpiresAt = min(v.ExpiresAt, renewed(v.LastActive, v.TTL))
 	}
-	if c.MaxLifetime > 0 && v.Defaults&persist.DefaultLifetime != 0 {
+	if c.MaxLifetime > 0 && v.Flags&persist.DefaultLifetime != 0 {
 		v.Deadline = min(v.Deadline, renewed(v.CreatedAt, c.MaxLifetime))
 		v.ExpiresAt = min(v.ExpiresAt, v.Deadline)
 	}

@@ -57,21 +57,23 @@ type Ref struct {
 	Key int64
 }
 
-// Defaults says which lifetimes of a session came from the configuration, rather than from
-// an explicit choice at login.
-type Defaults uint8
+// Flags are choices of the login, one bit each. A backend stores all eight bits.
+type Flags uint8
 
-// Each bit marks one lifetime as a configuration default.
+// The flags.
 const (
-	DefaultTTL      Defaults = 1 << iota // Identity.TTL
-	DefaultLifetime                      // Identity.Deadline
+	DefaultTTL        Flags = 1 << iota // Identity.TTL came from the configuration
+	DefaultLifetime                     // Identity.Deadline came from the configuration
+	APIToken                            // for a script rather than a browser: it counts toward a limit of its own
+	RememberChosen                      // the login chose whether the token outlives the browser
+	RememberPermanent                   // it does; only with RememberChosen
 )
 
 // Identity holds the fields that never change after creation, except through a [Retime].
 type Identity struct {
 	ID          ID
 	Deadline    int64 // absolute end, or NoDeadline
-	Defaults    Defaults
+	Flags       Flags
 	UserID      string // valid UTF-8 without NUL, empty for a guest
 	Key         int64  // the backend's handle; the backend sets it
 	CreatedAt   int64
@@ -123,7 +125,8 @@ type Retime struct {
 	Until     int64 // lowers Rotation.Until to this, unless it is Unseen; never raises it
 }
 
-// Limit bounds the active sessions of a user when a session is created.
+// Limit bounds the active sessions of a user when a session is created: those with the same
+// flag APIToken as the new one.
 type Limit struct {
 	Max    int  // 0 = no limit
 	Refuse bool // refuse the new session instead of evicting the least recently active ones
@@ -142,7 +145,8 @@ const (
 	// not StatusApplied, it stays.
 	//
 	// Limit evicts the user's least recently active active sessions, ties by ID, and never
-	// the new one. For a guest, Limit bounds all guests together, including expired ones.
+	// the new one. It counts and evicts only sessions with the same flag APIToken as the new
+	// one. For a guest, Limit bounds all guests together, including expired ones.
 	// The least recently active guests go first, ties by creation order. That order is
 	// exact. A shared backend may count guests approximately. It says by how much.
 	//

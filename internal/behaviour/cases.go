@@ -3,6 +3,8 @@ package behaviour
 // Cases lists every case.
 func Cases() []Case {
 	return named(
+		APITokensEndWithTheSessionsOfTheirUser,
+		APITokensHaveALimitOfTheirOwn,
 		CleanupDeletesExpiredSessionsAndNothingElse,
 		CloseIsIdempotentAndFinal,
 		CountIncludesExpiredSessions,
@@ -34,6 +36,7 @@ func Cases() []Case {
 		ReadByTokenRefusesASessionThatWasSeenExpired,
 		ReadByTokenRefusesExpiredSessionsExactly,
 		ReadFindsExpiredSessions,
+		RememberStaysWithTheSession,
 		RotateGraceEndsAfterTheNewTokenWasSeen,
 		RotateReplacesASuccessorThatWasNotSeenForAMinute,
 		RotateReplacesTheTokenAndNothingElse,
@@ -46,6 +49,8 @@ func Cases() []Case {
 		StatsAndHealthReportTheState,
 		TouchDoesNotExtendTheAbsoluteDeadline,
 		TouchNeverMovesTheLastActivityBack,
+		UpdateAllForUserChangesEverySessionOfTheUser,
+		UpdateAllForUserChangesTheOthersIfOneCannot,
 		UpdateChangesSingleKeysAndCountsAsAccess,
 		UpdateDoesNotReviveExpiredSessions,
 	)

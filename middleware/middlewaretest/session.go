@@ -22,6 +22,8 @@ type SessionSpec struct {
 	Meta   sessile.Meta
 	Data   any // encodes to a JSON object; nil = {}
 
+	APIToken bool // it belongs to a program
+
 	CreatedAt       time.Time     // zero = now
 	LastActiveAt    time.Time     // zero = CreatedAt
 	TTL             time.Duration // zero = 30 days
@@ -63,7 +65,7 @@ func (spec SessionSpec) record(tb testing.TB) persist.Record {
 	tb.Helper()
 	model, _, err := NewStore(tb, sessile.Config{}).CreateWith(tb.Context(), sessile.NewSession{
 		UserID: spec.UserID, Guest: spec.UserID == "", Meta: spec.Meta, Data: spec.Data,
-		TTL: cmp.Or(spec.TTL, 30*24*time.Hour), MaxLifetime: sessile.NoMaxLifetime,
+		TTL: cmp.Or(spec.TTL, 30*24*time.Hour), MaxLifetime: sessile.NoMaxLifetime, APIToken: spec.APIToken,
 	})
 	if err != nil {
 		tb.Fatalf("making a session for the test: %v", err)
@@ -79,6 +81,9 @@ func (spec SessionSpec) record(tb testing.TB) persist.Record {
 		},
 		Version: 1, Data: model.Data().JSON(), LastActive: active, ExpiresAt: micros(spec.ExpiresAt, active+ttl),
 		AuthAt: min(micros(spec.AuthenticatedAt, 0), now),
+	}
+	if model.IsAPIToken() {
+		r.Flags = persist.APIToken
 	}
 	if spec.ID.IsZero() {
 		binary.BigEndian.PutUint64(r.ID[:], uint64(created/1000)<<16) // a ULID begins with milliseconds in 48 bits

@@ -26,7 +26,17 @@ func createContract() []contract {
 		{"stores a session that was rotated before", func(f *fixture) {
 			r := f.record("ann")
 			r.Rotation, r.AuthAt = &persist.Rotation{Previous: f.newHash(), Until: persist.Unseen, At: now - 5}, now-9
-			r.Defaults = persist.DefaultTTL | persist.DefaultLifetime
+			r.Flags = persist.DefaultTTL | persist.DefaultLifetime
+			f.stored(f.create(r))
+		}},
+		{"stores every flag", func(f *fixture) {
+			for bit := range 8 {
+				r := f.record("ann")
+				r.Flags = 1 << bit
+				f.stored(f.create(r))
+			}
+			r := f.record("ann")
+			r.Flags = 0xff
 			f.stored(f.create(r))
 		}},
 		{"stores any text unchanged", func(f *fixture) {

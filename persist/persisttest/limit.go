@@ -68,6 +68,29 @@ func limitContract() []contract {
 			f.is(f.op(createOp(r, persist.Limit{Max: 3, Refuse: true})), persist.StatusApplied)
 			f.is(f.op(createOp(r, persist.Limit{Max: 1, Refuse: true})), persist.StatusApplied) // repeated: it exists already
 		}},
+		{"counts API tokens apart", func(f *fixture) {
+			token := func() *persist.Record {
+				r := f.record("ann")
+				r.Flags = persist.APIToken | persist.DefaultTTL
+				return r
+			}
+			ci, cron := f.create(token()), f.create(token())
+			a, b := f.create(f.record("ann")), f.create(f.record("ann"))
+			f.is(f.op(createOp(f.record("ann"), persist.Limit{Max: 2, Refuse: true})), persist.StatusFull)
+			f.is(f.op(createOp(token(), persist.Limit{Max: 2, Refuse: true})), persist.StatusFull)
+			o := f.op(createOp(f.record("ann"), persist.Limit{Max: 2}))
+			f.is(o, persist.StatusApplied)
+			f.removed(o, a)
+			o = f.op(createOp(token(), persist.Limit{Max: 2}))
+			f.is(o, persist.StatusApplied)
+			f.removed(o, ci)
+			f.stored(cron)
+			f.stored(b)
+			f.is(f.op(createOp(token(), persist.Limit{Max: 3, Refuse: true})), persist.StatusApplied)
+			f.op(persist.Op{Kind: persist.OpDestroyUser, User: persist.UserKey{ID: "ann"}})
+			f.gone(cron)
+			f.gone(b)
+		}},
 		{"is exact within a batch", func(f *fixture) { // A17
 			var ops []persist.Op
 			for range 50 {

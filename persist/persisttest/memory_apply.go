@@ -132,7 +132,9 @@ func (m *Memory) surplus(now int64, op *persist.Op) []*persist.Record {
 	if op.Record.UserID == "" { // in the order of their keys
 		slices.SortStableFunc(l, func(a, b *persist.Record) int { return cmp.Compare(a.LastActive, b.LastActive) })
 	} else {
-		l = slices.DeleteFunc(l, func(r *persist.Record) bool { return !active(r, now) || r.ID == op.Replaces })
+		l = slices.DeleteFunc(l, func(r *persist.Record) bool {
+			return !active(r, now) || r.ID == op.Replaces || (r.Flags^op.Record.Flags)&persist.APIToken != 0
+		})
 		slices.SortFunc(l, func(a, b *persist.Record) int {
 			return cmp.Or(cmp.Compare(a.LastActive, b.LastActive), bytes.Compare(a.ID[:], b.ID[:]))
 		})

@@ -288,8 +288,9 @@ func (m *model) newRecord(user string) *persist.Record {
 	m.born[id]++
 	at := m.now - rapid.Int64Range(0, 3).Draw(m.T, "age")
 	return &persist.Record{
-		Identity: &persist.Identity{ID: id, UserID: user, CreatedAt: m.now, Deadline: m.now + 5*hour, TTL: hour},
-		Hash:     m.hash(), Version: persist.Version(m.n), Data: []byte("{}"),
+		Identity: &persist.Identity{ID: id, UserID: user, CreatedAt: m.now, Deadline: m.now + 5*hour, TTL: hour,
+			Flags: persist.Flags(rapid.IntRange(0, 1).Draw(m.T, "API token")) * persist.APIToken},
+		Hash: m.hash(), Version: persist.Version(m.n), Data: []byte("{}"),
 		LastActive: at, ExpiresAt: at + rapid.Int64Range(-second, 2*hour).Draw(m.T, "left"),
 	}
 }

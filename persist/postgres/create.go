@@ -78,7 +78,7 @@ func (t *transaction) surplus(o *persist.Op) []*session {
 		return t.guests.surplus(o.Limit.Max)
 	}
 	l := slices.DeleteFunc(slices.Clone(t.ofUser(o.Record.UserID)), func(s *session) bool {
-		return !s.active(t.now) || s.ID == o.Replaces
+		return !s.active(t.now) || s.ID == o.Replaces || (s.Flags^o.Record.Flags)&persist.APIToken != 0
 	})
 	slices.SortFunc(l, func(a, b *session) int {
 		return cmp.Or(cmp.Compare(a.LastActive, b.LastActive), bytes.Compare(a.ID[:], b.ID[:]))

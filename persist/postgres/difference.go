@@ -120,7 +120,7 @@ func insertColumns(l []*session) []any {
 	c := tokenColumns(l)
 	c = append([]any{c[0], column(l, func(s *session) []byte { return s.ID[:] })}, c[1:]...)
 	return append(c, column(l, version), column(l, bytesOf),
-		column(l, func(s *session) int16 { return int16(s.Defaults) }),
+		column(l, func(s *session) int16 { return int16(s.Flags) }),
 		column(l, func(s *session) string { return s.UserID }), column(l, func(s *session) string { return s.IPAddress }),
 		column(l, func(s *session) string { return s.UserAgent }), column(l, func(s *session) string { return s.DeviceName }),
 		column(l, func(s *session) string { return s.DeviceType }), column(l, func(s *session) string { return s.Fingerprint }),

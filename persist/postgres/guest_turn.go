@@ -114,13 +114,13 @@ func (g *guestTurn) take(t *transaction, s *session) {
 // A guest whose rows another transaction has is in use, and is not waited for.
 const (
 	idlestSQL = `WITH s AS MATERIALIZED (
-	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, created_at, version
+	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, defaults, user_id, created_at, version
 	FROM SCHEMA.session WHERE key = ANY ($1) AND user_id = '' ORDER BY key FOR UPDATE SKIP LOCKED
 ), a AS MATERIALIZED (
 	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
 	WHERE key = ANY (ARRAY (SELECT key FROM s)) ORDER BY key FOR UPDATE SKIP LOCKED
 )
-SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.user_id, s.created_at, s.version,
+SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.defaults, s.user_id, s.created_at, s.version,
 	a.last_active, a.expires_at, a.deadline
 FROM s JOIN a USING (key)`
 

@@ -28,7 +28,7 @@ const (
 
 // All sessions are locked first, then all rows of activity, both in the order of their keys.
 const loadSQL = `WITH s AS MATERIALIZED (
-	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, user_id, created_at, version
+	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, defaults, user_id, created_at, version
 	FROM SCHEMA.session
 	WHERE id = ANY ($1) OR token_hash = ANY ($2) OR previous_hash = ANY ($2) OR user_id = ANY ($3) OR key = ANY (ARRAY (
 		SELECT piece.key FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS p (user_id, through, most), LATERAL (
@@ -40,7 +40,7 @@ const loadSQL = `WITH s AS MATERIALIZED (
 	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
 	WHERE key = ANY (ARRAY (SELECT key FROM s)) ORDER BY key FOR UPDATE
 )
-SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.user_id, s.created_at, s.version,
+SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at, s.auth_at, s.defaults, s.user_id, s.created_at, s.version,
 	a.last_active, a.expires_at, a.deadline
 FROM s LEFT JOIN a USING (key) ORDER BY s.key`
 
@@ -94,8 +94,9 @@ func scanSession(rows pgx.Rows) (*session, error) {
 	var rot persist.Rotation
 	var id, hash, previous []byte
 	var version int64
+	var flags int16
 	var lastActive, expiresAt, deadline pgtype.Int8
-	err := rows.Scan(&s.Key, &id, &hash, &previous, &rot.Until, &rot.At, &s.AuthAt, &s.UserID, &s.CreatedAt, &version,
+	err := rows.Scan(&s.Key, &id, &hash, &previous, &rot.Until, &rot.At, &s.AuthAt, &flags, &s.UserID, &s.CreatedAt, &version,
 		&lastActive, &expiresAt, &deadline)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func scanSession(rows pgx.Rows) (*session, error) {
 		copy(rot.Previous[:], previous)
 		s.Rotation = &rot
 	}
-	s.Version, s.timesLost = persist.Version(version), !deadline.Valid
+	s.Version, s.Flags, s.timesLost = persist.Version(version), persist.Flags(flags), !deadline.Valid
 	s.LastActive, s.ExpiresAt, s.Deadline = lastActive.Int64, expiresAt.Int64, deadline.Int64
 	return s, nil
 }

@@ -87,9 +87,9 @@ func scanRecord(row pgx.Row) (persist.Record, error) {
 	var rot persist.Rotation
 	var id, hash, previous []byte
 	var version int64
-	var defaults int16
+	var flags int16
 	var lastActive, expiresAt, deadline pgtype.Int8
-	err := row.Scan(&i.Key, &id, &hash, &previous, &rot.Until, &rot.At, &r.AuthAt, &defaults, &i.UserID, &i.IPAddress, &i.UserAgent,
+	err := row.Scan(&i.Key, &id, &hash, &previous, &rot.Until, &rot.At, &r.AuthAt, &flags, &i.UserID, &i.IPAddress, &i.UserAgent,
 		&i.DeviceName, &i.DeviceType, &i.Fingerprint, &i.CreatedAt, &i.TTL, &version, &r.Data, &lastActive, &expiresAt, &deadline)
 	if err != nil {
 		return r, err
@@ -100,7 +100,7 @@ func scanRecord(row pgx.Row) (persist.Record, error) {
 		copy(rot.Previous[:], previous)
 		r.Rotation = &rot
 	}
-	r.Version, i.Defaults = persist.Version(version), persist.Defaults(defaults)
+	r.Version, i.Flags = persist.Version(version), persist.Flags(flags)
 	r.LastActive, r.ExpiresAt, i.Deadline = lastActive.Int64, expiresAt.Int64, deadline.Int64
 	switch {
 	case len(id) != len(i.ID) || len(hash) != len(r.Hash) || previous != nil && len(previous) != len(rot.Previous):

@@ -19,7 +19,7 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 		return o, err
 	}
 	if l.Max > 0 && l.Refuse {
-		if full, err := t.full(r.UserID, op.Replaces, l.Max); err != nil || full {
+		if full, err := t.full(r, op.Replaces, l.Max); err != nil || full {
 			return persist.Outcome{Status: persist.StatusFull}, err
 		}
 	}
@@ -37,7 +37,7 @@ func (t *transaction) create(op *persist.Op) (persist.Outcome, error) {
 	}
 	if l.Max > 0 {
 		var evicted []persist.Removed
-		evicted, err = t.evict(r.UserID, key, l.Max)
+		evicted, err = t.evict(r, key, l.Max)
 		o.Removed = append(o.Removed, evicted...)
 	}
 	if r.UserID == "" {
@@ -89,7 +89,7 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
 		blob(r.ID[:]).blob(r.Hash[:]).hash(previous).int(rot.Until).int(rot.At).int(r.AuthAt).
 		text(r.UserID).text(r.IPAddress).text(r.UserAgent).text(r.DeviceName).text(r.DeviceType).text(r.Fingerprint).
-		int(r.CreatedAt).int(r.TTL).int(int64(r.Version)).blob(r.Data).int(int64(r.Defaults)).change()
+		int(r.CreatedAt).int(r.TTL).int(int64(r.Version)).blob(r.Data).int(int64(r.Flags)).change()
 	if err != nil {
 		return 0, err
 	}
@@ -99,29 +99,30 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 	return key, err
 }
 
-// full reports whether a user already has the maximum of active sessions. The session that
-// is being replaced does not count.
-func (t *transaction) full(user string, replaced persist.ID, most int) (bool, error) {
-	if user == "" {
+// full reports whether the new session's user already has the maximum of active sessions. The
+// session that is being replaced does not count.
+func (t *transaction) full(r *persist.Record, replaced persist.ID, most int) (bool, error) {
+	if r.UserID == "" {
 		return t.guests >= most, nil
 	}
 	n := 0
 	err := query(t.c, `SELECT count(*) FROM session s
-		WHERE s.user_id = ? AND s.id <> ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?`).
-		text(user).blob(replaced[:]).int(t.b.Now).rows(
+		WHERE s.user_id = ? AND s.id <> ? AND s.defaults & ? = ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?`).
+		text(r.UserID).blob(replaced[:]).int(int64(persist.APIToken)).int(int64(r.Flags & persist.APIToken)).int(t.b.Now).rows(
 		func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil })
 	return n >= most, err
 }
 
-// evict deletes the user's least recently active active sessions beyond the limit, never
-// the new one.
-func (t *transaction) evict(user string, newest int64, most int) ([]persist.Removed, error) {
-	if user != "" {
+// evict deletes the least recently active active sessions of the new session's user beyond the
+// limit, never the new one.
+func (t *transaction) evict(r *persist.Record, newest int64, most int) ([]persist.Removed, error) {
+	if r.UserID != "" {
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
 			SELECT s.key FROM session s
-			WHERE s.user_id = ? AND s.key <> ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?
+			WHERE s.user_id = ? AND s.key <> ? AND s.defaults & ? = ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?
 			ORDER BY (SELECT last_active FROM activity a WHERE a.key = s.key) DESC, s.id DESC LIMIT -1 OFFSET ?)
-			RETURNING key, id, token_hash, user_id`).text(user).int(newest).int(t.b.Now).int(int64(most - 1)))
+			RETURNING key, id, token_hash, user_id`).text(r.UserID).int(newest).
+			int(int64(persist.APIToken)).int(int64(r.Flags & persist.APIToken)).int(t.b.Now).int(int64(most - 1)))
 	}
 	if t.guests <= most {
 		return nil, nil

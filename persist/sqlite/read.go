@@ -101,7 +101,7 @@ const (
 	colLastActive
 	colExpiresAt
 	colDeadline
-	colDefaults
+	colFlags
 )
 
 // selectRecord reads the times by subqueries. SQLite would prepare a join anew at every
@@ -133,7 +133,7 @@ func scan(s *sqlite.Stmt) (persist.Record, error) {
 			CreatedAt:   s.ColumnInt64(colCreatedAt),
 			Deadline:    s.ColumnInt64(colDeadline),
 			TTL:         s.ColumnInt64(colTTL),
-			Defaults:    persist.Defaults(s.ColumnInt64(colDefaults) & 0xff),
+			Flags:       persist.Flags(s.ColumnInt64(colFlags) & 0xff),
 		},
 		Version:    persist.Version(s.ColumnInt64(colVersion)),
 		Data:       bytesOf(s, colData),
@@ -155,7 +155,7 @@ func scan(s *sqlite.Stmt) (persist.Record, error) {
 // sound checks types and lengths, and returns the first wrong column. If the narrow row is
 // missing, the times are NULL.
 func sound(s *sqlite.Stmt) (int, bool) {
-	for col := range colDefaults + 1 {
+	for col := range colFlags + 1 {
 		want := sqlite.TypeInteger
 		switch col {
 		case colID, colHash, colData:

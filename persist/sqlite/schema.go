@@ -83,7 +83,7 @@ CREATE TABLE activity (
 }
 
 // addTime creates schema 2: which lifetimes of a session are configuration defaults (none, for
-// existing sessions), and the latest time of a commit.
+// existing sessions), and the latest time of a commit. The column holds all persist.Flags by now.
 func addTime(c *sqlite.Conn) error {
 	return sqlitex.ExecuteScript(c, `
 ALTER TABLE session ADD COLUMN defaults INTEGER NOT NULL DEFAULT 0;

@@ -45,6 +45,8 @@ func storeHelp(name string) string {
 		return "how long the old token is accepted after a periodic rotation"
 	case "store.max_sessions_per_user":
 		return "active sessions per user, or unlimited"
+	case "store.max_api_tokens_per_user":
+		return "active API tokens per user, or unlimited"
 	case "store.max_guests":
 		return "sessions without a user, in total"
 	case "store.on_limit":

@@ -19,7 +19,7 @@ const offWords = "never, none, off, unlimited, -1"
 
 // canBeOff reports whether a setting can be disabled by name.
 func (k key) canBeOff() bool {
-	return slices.Contains([]string{"store.max_lifetime", "store.cleanup_interval", "store.max_sessions_per_user"}, k.name)
+	return slices.Contains([]string{"store.max_lifetime", "store.cleanup_interval", "store.max_sessions_per_user", "store.max_api_tokens_per_user"}, k.name)
 }
 
 // isOff reports whether v is one of offWords. YAML 1.1 parses the word off as false.
