@@ -26,9 +26,9 @@ func (m middlewareCalls) Renew(ctx context.Context, id ID, announced bool) (Sess
 	return m.s.renew(ctx, id, announced)
 }
 
-// Update is [Store.Update]. Store.renew explains announced.
-func (m middlewareCalls) Update(ctx context.Context, id ID, c *Changes, announced bool) (Session, error) {
-	return m.s.update(ctx, id, c, false, announced)
+// Update is [Store.Update] or [Store.UpdateDurable]. Store.renew explains announced.
+func (m middlewareCalls) Update(ctx context.Context, id ID, c *Changes, durable, announced bool) (Session, error) {
+	return m.s.update(ctx, id, c, durable, announced)
 }
 
 // AnnouncedAge returns how old the session was at the last access that was announced to its client.

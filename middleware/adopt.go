@@ -127,6 +127,7 @@ func (h *Handle) createAdopted(ctx context.Context, l Login) (sessile.Session, s
 	if err := l.overlay(data); err != nil {
 		return sessile.Session{}, sessile.Token{}, err
 	}
+	l.APIToken = false // a browser has the token
 	guest := l.UserID == ""
 	if guest {
 		l.TTL = cmp.Or(l.TTL, h.m.opts.GuestTTL)
@@ -163,11 +164,13 @@ func oldCookie(r *http.Request, name string) (key [sha256.Size]byte, sent bool) 
 
 // removeOld adds the removal of another library's cookie to a response. The session's own cookie
 // replaces one of the same name, domain and path.
-func (m *Sessions) removeOld(header http.Header) {
+func (m *Sessions) removeOld(header http.Header, r *http.Request) {
 	old, own := m.opts.AdoptCookie, &m.cookie.base //nolint:gosec // it removes a cookie
 	uncache(header)
-	if old.Name == own.Name && old.Domain == own.Domain && old.Path == own.Path {
-		return
+	if old.Name == own.Name && old.Path == own.Path {
+		if domain, err := m.cookie.domainOf(r); err != nil || old.Domain == domain {
+			return
+		}
 	}
 	old.Value, old.MaxAge = "", -1
 	header.Add("Set-Cookie", old.String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/sessile/sessile"
 )
@@ -20,7 +21,12 @@ var (
 func (h *Handle) commit(header http.Header) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	err := h.settle()
+	domain, err := h.domain()
+	if err == nil {
+		err = h.settle()
+	} else {
+		h.fate = keepCookie
+	}
 	if err != nil {
 		h.pending = nil
 	}
@@ -32,8 +38,17 @@ func (h *Handle) commit(header http.Header) error {
 		do = f.decide()
 	}
 	h.do(do)
-	h.headers(header)
+	h.headers(header, domain)
 	return err
+}
+
+// domain returns the Domain of the request's cookie. It is not asked for if the response can have no
+// cookie.
+func (h *Handle) domain() (string, error) {
+	if h.bearer || !h.accessed {
+		return "", nil
+	}
+	return h.m.cookie.domainOf(h.req)
 }
 
 // do executes an action, except for its headers.
@@ -53,8 +68,10 @@ func (h *Handle) do(a action) {
 	}
 }
 
-// settle sends pending changes, or an access that is due, to the store.
+// settle sends pending changes, or an access that is due, to the store. It drops the changes of a
+// Save that failed.
 func (h *Handle) settle() error {
+	h.pending = slices.DeleteFunc(h.pending, func(c change) bool { return c.held })
 	changed := len(h.pending) > 0
 	if !changed && !h.accessDue() {
 		return nil
@@ -62,7 +79,7 @@ func (h *Handle) settle() error {
 	ctx := h.m.deadline.next() // does not end with the client's connection
 	var err error
 	if changed {
-		err = h.flush(ctx)
+		err = h.flush(ctx, false)
 	} else {
 		err = h.touch(ctx)
 	}
@@ -125,19 +142,20 @@ func (h *Handle) abandon(header http.Header) {
 	h.phase = committed
 	h.pending = nil
 	if h.standing == tokenOurs && h.fate == sendCookie {
-		h.headers(header)
+		if domain, err := h.domain(); err == nil {
+			h.headers(header, domain)
+		}
 	}
 	h.discard()
 }
 
 // headers writes Set-Cookie, Cache-Control, Vary and Clear-Site-Data.
-func (h *Handle) headers(header http.Header) {
-	if h.bearer {
-		if h.fate == sendCookie { // the application gives the client its token
-			uncache(header)
-		}
-	} else if h.fate != keepCookie {
-		header.Add("Set-Cookie", h.setCookie())
+func (h *Handle) headers(header http.Header, domain string) {
+	if h.revealed || h.bearer && h.fate == sendCookie { // the application gives the client its token
+		uncache(header)
+	}
+	if !h.bearer && h.fate != keepCookie {
+		header.Add("Set-Cookie", h.setCookie(domain))
 		uncache(header)
 		h.accessed = true
 	}
@@ -154,11 +172,11 @@ func (h *Handle) headers(header http.Header) {
 	}
 }
 
-func (h *Handle) setCookie() string {
+func (h *Handle) setCookie(domain string) string {
 	if h.fate == removeCookie {
-		return h.m.cookie.remove()
+		return h.m.cookie.remove(domain)
 	}
-	return h.m.cookie.set(h.cur.token(), h.cur.session.ExpiresAt().Sub(h.m.store.Now()))
+	return h.m.cookie.set(h.cur.token(), h.cur.session, h.cur.session.ExpiresAt().Sub(h.m.store.Now()), domain)
 }
 
 // vary adds, once, the request headers that the response depends on (A13).

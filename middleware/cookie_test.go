@@ -209,6 +209,8 @@ func TestVaryIsSetByEveryAccessor(t *testing.T) { // A13: "every accessor"
 		"Pop": func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
 			_, _, _ = middleware.Pop[int](h, "k")
 		},
+		"Has":      func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Has("k") },
+		"Keys":     func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { h.Keys() },
 		"Flashes":  func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { _, _ = h.Flashes() },
 		"Remove":   func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) { f.must(h.Delete("k")) },
 		"Done":     func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) { h.Done(r.Context()) },

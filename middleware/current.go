@@ -14,7 +14,7 @@ import (
 type storeCalls interface {
 	Lookup(ctx context.Context, token string) (sessile.Session, bridge.Found, error)
 	Renew(ctx context.Context, id sessile.ID, announced bool) (sessile.Session, error)
-	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, announced bool) (sessile.Session, error)
+	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, durable, announced bool) (sessile.Session, error)
 	AnnouncedAge(s sessile.Session) time.Duration
 	Emit(e sessile.Event)
 	Warn(message string, id sessile.ID, mode string)

@@ -14,6 +14,7 @@ import (
 type change struct {
 	key   string
 	value json.RawMessage
+	held  bool // a Save that carried it failed: the response does not send it
 }
 
 // Get returns the value of a key, including pending changes. A missing key, or a request without a
@@ -47,10 +48,7 @@ func get[T any](h *Handle, key string) (T, bool, error) {
 	if h.m == nil {
 		return v, false, ErrNoMiddleware
 	}
-	for _, c := range h.pending {
-		if c.key != key {
-			continue
-		}
+	if c := h.change(key); c != nil {
 		if c.value == nil {
 			return v, false, nil
 		}
@@ -87,7 +85,7 @@ func (h *Handle) Set(key string, v any) error {
 	}
 	h.enter()
 	defer h.mu.Unlock()
-	return h.put(change{key, raw})
+	return h.put(change{key: key, value: raw})
 }
 
 // Delete deletes a key, by the rules of [Handle.Set]. Deleting a missing key is not an error.
@@ -114,11 +112,9 @@ func (h *Handle) put(c change) error {
 	case !h.fits(c):
 		return fmt.Errorf("session data: key %q: %w", c.key, sessile.ErrDataTooLarge)
 	}
-	for i := range h.pending {
-		if h.pending[i].key == c.key {
-			h.pending[i].value = c.value
-			return nil
-		}
+	if earlier := h.change(c.key); earlier != nil {
+		*earlier = c
+		return nil
 	}
 	h.pending = append(h.pending, c)
 	return nil

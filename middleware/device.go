@@ -18,7 +18,8 @@ type Device struct {
 	CreatedAt    time.Time  `json:"created_at"`
 	LastActiveAt time.Time  `json:"last_active_at"`
 	ExpiresAt    time.Time  `json:"expires_at"`
-	Current      bool       `json:"current"` // the session of this request
+	Current      bool       `json:"current"`             // the session of this request
+	APIToken     bool       `json:"api_token,omitempty"` // of a script or another program
 }
 
 // Devices returns the user's sessions, the most recently active first. It returns [ErrNoSession]
@@ -43,7 +44,7 @@ func (h *Handle) Devices(ctx context.Context) ([]Device, error) {
 		devices[i] = Device{
 			ID: s.ID(), DeviceName: s.DeviceName(), DeviceType: s.DeviceType(), IPAddress: s.IPAddress(),
 			CreatedAt: s.CreatedAt(), LastActiveAt: s.LastActiveAt(), ExpiresAt: s.ExpiresAt(),
-			Current: s.ID() == h.cur.id(),
+			Current: s.ID() == h.cur.id(), APIToken: s.IsAPIToken(),
 		}
 	}
 	return devices, nil

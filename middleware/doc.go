@@ -21,6 +21,10 @@
 // Flush, Hijack or ReadFrom, or when the handler returns. After that they return [ErrHeadersSent].
 // Streams and websockets use [Handle.Update].
 //
+// A handler that answers a failure itself calls [Handle.Save], and [Handle.SaveDurable] for what a
+// crash must not undo. If Save fails, the response does not send the changes again, so the client of
+// a 409 finds none of them applied.
+//
 // If a handler panics before the response begins, its changes are lost, and a session that it
 // created is destroyed.
 //
@@ -66,6 +70,13 @@
 //	if err == nil {
 //		_, err = h.LogoutOthers(ctx)
 //	}
+//
+// # Clients without cookies
+//
+// Mobile applications and scripts send their token in the Authorization header, if Options.Bearer is
+// set. [Handle.Issue] creates their sessions and returns the tokens, without a cookie. An API token
+// ([Login.APIToken]) has a limit of its own per user. It is never a recent authentication, and opens
+// nothing as a cookie.
 //
 // # Caching
 //

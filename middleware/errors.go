@@ -18,6 +18,9 @@ var (
 	ErrNoMiddleware = errors.New("request did not come through the session middleware")
 )
 
+// errAPILogin means that a browser cannot log in with an API token.
+var errAPILogin = errors.New("login: Login.APIToken is for Handle.Issue")
+
 // errWithheld means that a cross-site request cannot begin a guest session.
 var errWithheld = fmt.Errorf("%w: a cross-site request cannot begin a guest session, because SameSite withholds the cookie", ErrNoSession)
 

@@ -23,7 +23,11 @@ const (
 )
 
 // recognised compares the browser with the one that began the session, and does what the mode says.
+// A browser cannot use an API token: it is valid in the Authorization header only.
 func (h *Handle) recognised(ctx context.Context, s sessile.Session) bool {
+	if s.IsAPIToken() && !h.bearer {
+		return false
+	}
 	mode := h.m.opts.Fingerprint
 	if mode == FingerprintOff || s.Fingerprint() == "" {
 		return true
@@ -69,9 +73,11 @@ func (h *Handle) mismatch(s sessile.Session) {
 	h.m.calls.Warn("session used by another kind of browser", id, mode)
 }
 
-// meta describes the client for a new session.
-func (h *Handle) meta() sessile.Meta {
-	header := h.req.Header
-	return sessile.NewMeta(h.m.proxies.clientIP(h.req),
-		header.Get("User-Agent"), header.Get("Accept-Language"))
+// Meta describes the client of a request, for [sessile.Store.CreateWith] and similar calls outside
+// of a [Handle]. The address is that of [Sessions.ClientIP].
+func (m *Sessions) Meta(r *http.Request) sessile.Meta {
+	return sessile.NewMeta(m.ClientIP(r), r.Header.Get("User-Agent"), r.Header.Get("Accept-Language"))
 }
+
+// meta describes the client for a new session.
+func (h *Handle) meta() sessile.Meta { return h.m.Meta(h.req) }

@@ -4,8 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/sessile/sessile/internal/object"
 )
@@ -39,7 +37,7 @@ func (h *Handle) AddFlash(kind, text string) error {
 	}
 	// Keys sort by time, and within a microsecond of one request by number.
 	key := fmt.Sprintf("%s.%014x%04x%s", FlashKey, h.m.store.Now().UnixMicro(), len(h.pending), hex.EncodeToString(unique[:]))
-	return h.put(change{key, raw})
+	return h.put(change{key: key, value: raw})
 }
 
 // Flashes returns the messages, the oldest first, and removes them from the session. Call it before
@@ -67,21 +65,4 @@ func (h *Handle) Flashes() ([]Flash, error) {
 }
 
 // flashKeys returns the keys of all messages, including pending ones, in order.
-func (h *Handle) flashKeys() []string {
-	var keys []string
-	own := func(key string) bool { return strings.HasPrefix(key, FlashKey+".") }
-	if h.has() {
-		for _, key := range h.cur.session.Data().Keys() {
-			if own(key) {
-				keys = append(keys, key)
-			}
-		}
-	}
-	for _, c := range h.pending {
-		if own(c.key) && !slices.Contains(keys, c.key) {
-			keys = append(keys, c.key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
+func (h *Handle) flashKeys() []string { return h.keys(FlashKey + ".") }

@@ -5,63 +5,86 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sessile/sessile"
 )
 
 // RequireUser allows only requests with a logged-in user. Other requests get 401. If loginPath is
 // not "", a browser that navigates to a page is redirected to loginPath instead, with the requested
-// page in the parameter "next". Read that parameter with [LocalPath].
+// page in the parameter "next". Read that parameter with [LocalPath]. [Deny] has the details of the
+// answer, and Options.OnDenied can replace it.
 //
 // "next" is the page as the browser requested it, also under http.StripPrefix. loginPath must be
 // the full path too. It may have a query and a fragment.
 func RequireUser(loginPath string) func(http.Handler) http.Handler {
-	return guard(loginPath, http.StatusUnauthorized, (*Handle).IsAuthenticated)
+	return guard(func(h *Handle) *Denial {
+		if h.IsAuthenticated() {
+			return nil
+		}
+		return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
+	})
 }
 
 // RequireFresh allows only users who authenticated within the last d, by a login or by
 // [Handle.Reauthenticate]. Other requests are redirected to loginPath as by [RequireUser], or get
 // 403. Put RequireUser before it.
 func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Handler {
-	return guard(loginPath, http.StatusForbidden, func(h *Handle) bool {
+	return guard(func(h *Handle) *Denial {
 		s, ok := h.Current()
-		return ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt()) < d
+		if ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt()) < d {
+			return nil
+		}
+		return &Denial{DeniedNotFresh, http.StatusForbidden, loginPath}
+	})
+}
+
+// Require allows only sessions that the predicate accepts, for example those of administrators. The
+// predicate may read the data with [sessile.Get]. It must be safe for concurrent use.
+//
+// A user whom it does not accept gets 403. A guest whom it does not accept, and a request without a
+// session, get 401, or are redirected to loginPath as by [RequireUser].
+func Require(allowed func(sessile.Session) bool, loginPath string) func(http.Handler) http.Handler {
+	return guard(func(h *Handle) *Denial {
+		switch s, ok := h.Current(); {
+		case ok && allowed(s):
+			return nil
+		case s.IsGuest():
+			return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
+		default:
+			return &Denial{DeniedUnfit, http.StatusForbidden, ""}
+		}
 	})
 }
 
 // RequireGuest allows only requests without a logged-in user, for example to a login page. Other
-// requests are redirected to homePath, or get 403 if homePath is "".
+// requests are redirected to homePath, or get 403 if homePath is "" or they prefer JSON.
 func RequireGuest(homePath string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch h := FromRequest(r); {
-			case h.m == nil:
-				noMiddleware(w)
-			case !h.IsAuthenticated():
-				next.ServeHTTP(w, r)
-			case homePath != "":
-				http.Redirect(w, r, homePath, http.StatusSeeOther)
-			default:
-				http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
-			}
-		})
-	}
+	return guard(func(h *Handle) *Denial {
+		if !h.IsAuthenticated() {
+			return nil
+		}
+		return &Denial{DeniedUser, http.StatusForbidden, homePath}
+	})
 }
 
-func guard(loginPath string, status int, allowed func(*Handle) bool) func(http.Handler) http.Handler {
+// guard refuses the requests for which refuse returns a Denial.
+func guard(refuse func(*Handle) *Denial) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch h := FromRequest(r); {
-			case h.m == nil:
+			h := FromRequest(r)
+			if h.m == nil {
 				noMiddleware(w)
-			case allowed(h):
-				next.ServeHTTP(w, r)
-			case loginPath != "" && wantsPage(r):
-				http.Redirect(w, r, withNext(loginPath, requested(r)), http.StatusSeeOther)
-			default:
-				if status == http.StatusUnauthorized && h.m.opts.Bearer {
-					w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
-				}
-				http.Error(w, http.StatusText(status), status)
+				return
 			}
+			d := refuse(h)
+			if d == nil {
+				next.ServeHTTP(w, r)
+				return
+			}
+			if d.Page != "" && d.Reason != DeniedUser {
+				d.Page = withNext(d.Page, requested(r))
+			}
+			h.deny(w, r, *d)
 		})
 	}
 }
@@ -70,12 +93,6 @@ func guard(loginPath string, status int, allowed func(*Handle) bool) func(http.H
 // routes.
 func noMiddleware(w http.ResponseWriter) {
 	http.Error(w, ErrNoMiddleware.Error(), http.StatusInternalServerError)
-}
-
-// wantsPage reports whether a browser navigates to a page.
-func wantsPage(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
-		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // requested returns the path and query as the client wrote them. r.URL may differ by now, because

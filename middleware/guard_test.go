@@ -186,6 +186,7 @@ func TestGuardsRefuseEverythingWithoutTheMiddleware(t *testing.T) { // a mistake
 	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody came through") })
 	for _, guard := range []func(http.Handler) http.Handler{
 		middleware.RequireUser("/login"), middleware.RequireGuest("/"), middleware.RequireFresh(time.Hour, "/login"),
+		middleware.Require(func(sessile.Session) bool { return true }, "/login"),
 	} {
 		w := httptest.NewRecorder()
 		guard(next).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))

@@ -32,6 +32,7 @@ type Handle struct {
 	bearer    bool  // the token came in the Authorization header: send no cookies
 	loggedOut bool  // this request logged out
 	accessed  bool  // the handler has accessed the session, so the response depends on it
+	revealed  bool  // the handler has a token for the client, so no cache may store the response
 }
 
 // String prints no secrets (S49). Without it, a template would print what the Handle points to.
@@ -99,28 +100,44 @@ func (h *Handle) Token() (sessile.Token, bool) {
 
 // Save sends pending changes to the store now, instead of when the response begins. It does nothing
 // if there are none. The changes are in memory when Save returns nil, and on disk within the
-// store's BatchInterval. If several nodes share the backend, they are on the database. After an
-// error they stay pending, and are sent again when the response begins.
-func (h *Handle) Save(ctx context.Context) error {
+// store's BatchInterval. If several nodes share the backend, they are on the database.
+//
+// After an error the changes stay pending, and another Save sends them again. The response does not
+// send them, because a handler that reports the failure must not have its changes applied. It does
+// send the keys that are set again after the failure.
+func (h *Handle) Save(ctx context.Context) error { return h.save(ctx, false) }
+
+// SaveDurable is [Handle.Save] that is on disk (fsync) when it returns nil. Use it for changes that
+// a crash must not undo. If the write fails, with [sessile.ErrUnavailable] or [sessile.ErrUnknown],
+// or ctx ends first, the changes may be in memory already. The store then retries the write.
+func (h *Handle) SaveDurable(ctx context.Context) error { return h.save(ctx, true) }
+
+func (h *Handle) save(ctx context.Context, durable bool) error {
 	h.enter()
 	defer h.mu.Unlock()
 	if h.m == nil {
 		return ErrNoMiddleware
 	}
-	return h.flush(ctx)
+	return h.flush(ctx, durable)
 }
 
-// flush sends pending changes to the store. It creates a guest session if they need one.
-func (h *Handle) flush(ctx context.Context) error {
+// flush sends pending changes to the store. It creates a guest session if they need one. After an
+// error it holds them back from the response.
+func (h *Handle) flush(ctx context.Context, durable bool) error {
 	if len(h.pending) == 0 {
 		return nil
 	}
-	if !h.has() {
-		return h.createGuest(ctx)
+	var err error
+	if h.has() {
+		err = h.update(ctx, h.changes(), durable)
+	} else {
+		err = h.createGuest(ctx)
 	}
-	err := h.update(ctx, h.changes())
 	if err == nil {
 		h.pending = nil
+	}
+	for i := range h.pending {
+		h.pending[i].held = true
 	}
 	return err
 }
@@ -135,14 +152,14 @@ func (h *Handle) Update(ctx context.Context, c *sessile.Changes) error {
 	if err := h.needsSession(); err != nil {
 		return err
 	}
-	if err := h.flush(ctx); err != nil {
+	if err := h.flush(ctx, false); err != nil {
 		return err
 	}
-	return h.update(ctx, c)
+	return h.update(ctx, c, false)
 }
 
-func (h *Handle) update(ctx context.Context, c *sessile.Changes) error {
-	s, err := h.m.calls.Update(ctx, h.cur.id(), c, h.announces())
+func (h *Handle) update(ctx context.Context, c *sessile.Changes, durable bool) error {
+	s, err := h.m.calls.Update(ctx, h.cur.id(), c, durable, h.announces())
 	return h.accessedAs(s, err)
 }
 
@@ -171,7 +188,7 @@ func (h *Handle) accessedAs(s sessile.Session, err error) error {
 	if s.RotatedAt().After(h.cur.session.RotatedAt()) { // another request rotated the token, and its response has the cookie
 		h.standing, h.fate = tokenReplaced, keepCookie
 	}
-	if h.period(s.LastActiveAt().Sub(s.CreatedAt())) != h.period(h.m.calls.AnnouncedAge(h.cur.session)) && !h.m.cookie.session && h.standing.last() {
+	if h.period(s.LastActiveAt().Sub(s.CreatedAt())) != h.period(h.m.calls.AnnouncedAge(h.cur.session)) && h.m.cookie.persists(h.cur.session) && h.standing.last() {
 		h.fate = sendCookie
 	}
 	h.cur.session, h.cur.found = s, bridge.Found{}

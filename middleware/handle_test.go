@@ -30,12 +30,14 @@ func others(ctx context.Context, h *middleware.Handle, note func(string, error),
 	note("Pop", err)
 	note("Set", h.Set("k", 1))
 	note("Remove", h.Delete("k"))
+	note("Clear", h.Clear())
 	note("AddFlash", h.AddFlash("info", "hello"))
 	_, err = h.Flashes()
 	note("Flashes", err)
 	note("Update", h.Update(ctx, new(sessile.Changes).Set("k", 1)))
 	note("Renew", h.Renew(ctx))
 	note("Save", h.Save(ctx))
+	note("SaveDurable", h.SaveDurable(ctx))
 	note("Check", h.Check(ctx))
 	note("Rotate", h.Rotate(ctx))
 	note("Reauthenticate", h.Reauthenticate(ctx))
@@ -86,7 +88,7 @@ func TestHandleWithoutTheMiddlewareReturnsAnError(t *testing.T) { // not a panic
 func TestHandleWithoutASessionDoesWhatTheTableSays(t *testing.T) { // no change is lost silently
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	want := map[string]error{
-		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "Logout": nil, "LogoutAll": nil,
+		"Get": nil, "Pop": nil, "Flashes": nil, "Save": nil, "SaveDurable": nil, "Clear": nil, "Logout": nil, "LogoutAll": nil,
 		"Set": middleware.ErrNoSession, "Remove": middleware.ErrNoSession, "AddFlash": middleware.ErrNoSession,
 		"Update": middleware.ErrNoSession, "Renew": middleware.ErrNoSession, "Check": middleware.ErrNoSession,
 		"Rotate": middleware.ErrNoSession, "Reauthenticate": middleware.ErrNoSession, "Sessions": middleware.ErrNoSession,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/sessile/sessile"
@@ -20,6 +21,21 @@ type Login struct {
 	TTL         time.Duration // idle timeout ("remember me"); 0 = the store's; more than MaxLifetime is sessile.ErrInvalidTime
 	MaxLifetime time.Duration // absolute timeout; 0 = the store's; or sessile.NoMaxLifetime
 	CarryOver   []string      // keys to carry over, in addition to Options.CarryOver
+	DeviceName  string        // for Devices; "" = named after the User-Agent
+
+	// Remember says whether the cookie outlives the browser. The session keeps the choice: renewals,
+	// rotations and restarts do not change it. By default Options.Cookie.SessionCookie decides.
+	//
+	// It does not change the lifetimes. A "remember me" box usually sets both:
+	//
+	//	l := middleware.Login{UserID: user, Remember: sessile.RememberNo, TTL: time.Hour}
+	//	if r.PostFormValue("remember") != "" {
+	//		l.Remember, l.TTL = sessile.RememberYes, 30*24*time.Hour
+	//	}
+	Remember sessile.Remember
+	// APIToken makes [Handle.Issue] issue a token for a script or another program; see
+	// [sessile.NewSession]. Handle.Login refuses it.
+	APIToken bool
 
 	// Confirm checks that this login is still right, above all that the checked password is still the
 	// account's. It runs when the new session exists and before anybody has its token. If it returns
@@ -68,7 +84,10 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	if err := h.changeable(); err != nil {
 		return err
 	}
-	data, err := h.carry(ctx, l)
+	if l.APIToken {
+		return errAPILogin
+	}
+	data, err := h.carry(ctx, l, slices.Concat(h.m.opts.CarryOver, l.CarryOver))
 	if err != nil {
 		return err
 	}
@@ -97,6 +116,13 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 // create creates the session of a login. n has what the login does not say.
 func (h *Handle) create(ctx context.Context, l Login, n sessile.NewSession) (sessile.Session, sessile.Token, error) {
 	n.UserID, n.Meta, n.TTL, n.MaxLifetime = l.UserID, h.meta(), l.TTL, l.MaxLifetime
+	n.Remember, n.APIToken = l.Remember, l.APIToken
+	if l.APIToken { // the client of this request only asks for the token
+		n.Meta = sessile.Meta{IPAddress: n.Meta.IPAddress}
+	}
+	if l.DeviceName != "" {
+		n.Meta.DeviceName = l.DeviceName
+	}
 	return h.m.store.CreateWith(ctx, n)
 }
 
@@ -143,26 +169,24 @@ func (h *Handle) replaces(ctx context.Context, user string) (id sessile.ID) {
 }
 
 // carry returns the data of a new session: the carried-over keys, overridden by the login's data.
-func (h *Handle) carry(ctx context.Context, l Login) (map[string]json.RawMessage, error) {
+func (h *Handle) carry(ctx context.Context, l Login, names []string) (map[string]json.RawMessage, error) {
 	data := make(map[string]json.RawMessage)
 	if user := h.cur.userID(); h.has() && user != "" && user != l.UserID {
 		return data, l.overlay(data) // carry nothing over from another user
 	}
-	if len(h.m.opts.CarryOver)+len(l.CarryOver) > 0 {
+	if len(names) > 0 {
 		if err := h.reread(ctx); err != nil {
 			return nil, err
 		}
 	}
-	for _, keys := range [][]string{h.m.opts.CarryOver, l.CarryOver} {
-		for _, name := range keys {
-			for _, key := range h.named(name) {
-				v, ok, err := get[json.RawMessage](h, key)
-				if err != nil {
-					return nil, err
-				}
-				if ok {
-					data[key] = v
-				}
+	for _, name := range names {
+		for _, key := range h.named(name) {
+			v, ok, err := get[json.RawMessage](h, key)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				data[key] = v
 			}
 		}
 	}

@@ -93,8 +93,12 @@ type Options struct {
 
 	// ErrorHandler answers a request whose session could not be read, or whose changes could not be
 	// written. Default: 503, or 500 if the changes themselves are invalid ([sessile.ErrDataTooLarge],
-	// [sessile.ErrInvalidData]). The error never means just "not logged in".
+	// [sessile.ErrInvalidData]) or the cookie is ([sessile.ErrInvalidConfig]). The error never means
+	// just "not logged in".
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
+	// OnDenied answers a request that a guard refuses: [RequireUser], [RequireFresh], [RequireGuest],
+	// [Require] or [Verify]. The route is in the request. It can call [Deny], which is the default.
+	OnDenied func(http.ResponseWriter, *http.Request, Denial)
 	// AllowAnonymousOnError serves a request without a session if the session could not be read.
 	// [Handle.Err] returns the reason. The cookie stays.
 	AllowAnonymousOnError bool
@@ -114,6 +118,9 @@ func (o Options) withDefaults() Options {
 	o.AdoptCookie.Path = cmp.Or(o.AdoptCookie.Path, "/") //nolint:gosec // it only removes a cookie
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = unavailable
+	}
+	if o.OnDenied == nil {
+		o.OnDenied = Deny
 	}
 	return o
 }
@@ -164,6 +171,10 @@ func siteData(directive string) bool {
 func unavailable(w http.ResponseWriter, _ *http.Request, err error) {
 	if errors.Is(err, sessile.ErrDataTooLarge) || errors.Is(err, sessile.ErrInvalidData) {
 		http.Error(w, "The session's data could not be stored.", http.StatusInternalServerError)
+		return
+	}
+	if errors.Is(err, sessile.ErrInvalidConfig) {
+		http.Error(w, "The session's cookie could not be set.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Retry-After", "1")

@@ -13,9 +13,11 @@ import (
 // Verify costs a read of the database for each request, or nothing if no other node writes. If the
 // read fails, Options.ErrorHandler answers.
 func Verify(loginPath string) func(http.Handler) http.Handler {
-	has := guard(loginPath, http.StatusUnauthorized, func(h *Handle) bool {
-		_, ok := h.Current()
-		return ok
+	has := guard(func(h *Handle) *Denial {
+		if _, ok := h.Current(); ok {
+			return nil
+		}
+		return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
 	})
 	return func(next http.Handler) http.Handler {
 		next = has(next)

@@ -29,7 +29,7 @@ func (w *responseWriter) begin() error {
 	}
 	w.begun = true
 	if w.removesOld {
-		w.handle.m.removeOld(w.Header())
+		w.handle.m.removeOld(w.Header(), w.handle.req)
 	}
 	if err := w.handle.commit(w.Header()); err != nil {
 		w.failed = err
