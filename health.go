@@ -75,6 +75,7 @@ type Health struct {
 	LastErrorAt   time.Time     // zero if no write failed
 	FileBytes     int64
 	WALBytes      int64
+	Lease         time.Duration // how long this node trusts its memory without news of the others; 0 if no other node writes
 }
 
 // failedAfter is how long writes may fail before HealthDegraded becomes HealthFailed. If nothing
@@ -115,6 +116,9 @@ func (s *Store) Health() Health {
 	h := Health{OldestPending: time.Duration(t.OldestPending) * time.Microsecond, LastError: t.LastError}
 	if t.LastErrorAt > 0 {
 		h.LastErrorAt = fromMicros(t.LastErrorAt)
+	}
+	if !s.alone {
+		h.Lease = s.lease
 	}
 	var info persist.Info
 	if i, ok := s.backend.(persist.Inspector); ok && err == nil {

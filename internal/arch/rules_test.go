@@ -97,6 +97,14 @@ func packages() map[string]rules {
 			statics: true, registers: true,
 			starts: []string{"Open", "DB.Backup"}, // both end when the disk responds, not with their callers
 		},
+		"admin": {
+			imports: []string{".", "metrics"},
+			stdlib:  []string{"net/http"},
+			shuns:   []string{"database/sql"},
+			starts:  []string{"serve"}, // joins it
+			clock:   true,              // write deadlines, and the time between two readings
+			locks:   true,
+		},
 		"metrics": {
 			imports: []string{"."},
 			shuns:   []string{"context", "database/sql", "io/fs", "os", "time"},
@@ -131,7 +139,7 @@ const unsafePackage = testPackages + "faultvfs"
 func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"cmd":        {".", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
+		"cmd":        {".", "admin", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
 		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
 		"persist": { // third-party databases
