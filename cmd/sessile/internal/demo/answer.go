@@ -45,8 +45,11 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 	if v.User != "" {
 		v.Nav = []link{
 			{Name: "Shop", Path: "/"}, {Name: "Session", Path: "/session"}, {Name: "Devices", Path: "/devices"},
-			{Name: "Live", Path: "/live"}, {Name: "Account", Path: "/account"},
+			{Name: "Live", Path: "/live"}, {Name: "Storm", Path: "/storm"}, {Name: "Account", Path: "/account"},
 		}
+	}
+	if v.User == Admin {
+		v.Nav = append(v.Nav, link{Name: "Admin", Path: adminPrefix + "/"})
 	}
 	for i := range v.Nav {
 		v.Nav[i].Here = v.Nav[i].Path == r.URL.Path

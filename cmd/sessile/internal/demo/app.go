@@ -1,5 +1,5 @@
 // Package demo is a small web application that uses Sessile: a shop with a guest cart, logins,
-// devices and a sensitive action. The server renders all pages, and they work without JavaScript.
+// devices, a sensitive action and a dashboard for its administrator. The server renders all pages, and they work without JavaScript.
 // The package owns its store, accounts and pages. An [App] is an http.Handler and safe for
 // concurrent use.
 package demo
@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/admin"
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 	"github.com/sessile/sessile/cmd/sessile/internal/users"
 	"github.com/sessile/sessile/middleware"
@@ -34,6 +35,8 @@ type App struct {
 	users    *users.Directory
 	pages    *pages
 	hub      *hub
+	feed     *admin.Feed
+	storm    storm
 	log      *zap.Logger
 	handler  http.Handler
 
@@ -44,11 +47,11 @@ type App struct {
 
 // Open opens the store and builds the application.
 func Open(ctx context.Context, s settings.Settings, log *zap.Logger) (*App, error) {
-	accounts, err := users.New(Names(), Password)
+	accounts, err := users.New(append(Names(), Admin), Password)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{settings: s, users: accounts, hub: newHub(), log: log, leaving: make(chan struct{})}
+	a := &App{settings: s, users: accounts, hub: newHub(), feed: new(admin.Feed), log: log, leaving: make(chan struct{})}
 	a.leave = sync.OnceFunc(func() { close(a.leaving) })
 
 	cfg := s.Store
@@ -105,7 +108,11 @@ func (a *App) build() error {
 	// All this requires that GET and HEAD change nothing, which is true for every route here.
 	csrf := http.NewCrossOriginProtection()
 	csrf.SetDenyHandler(http.HandlerFunc(a.crossOrigin))
-	a.handler = guarded(a.settings.Node, csrf.Handler(a.routes(sessions)))
+	dashboard, err := a.administration()
+	if err != nil {
+		return err
+	}
+	a.handler = guarded(a.settings.Node, csrf.Handler(a.routes(sessions, dashboard)))
 	return nil
 }
 
@@ -118,6 +125,7 @@ func (a *App) EndStreams() { a.leave() }
 // Close writes everything and closes the store. The error says what could not be written.
 func (a *App) Close() error {
 	a.leave()
+	a.storm.tasks.Wait()
 	return a.store.Close()
 }
 
@@ -126,6 +134,7 @@ func (a *App) Close() error {
 // for it.
 func (a *App) observe(e sessile.Event) {
 	a.log.Info("session event", zap.Inline(e))
+	a.feed.Observe(e)
 	switch e.Kind {
 	case sessile.EventRotated:
 		a.hub.toSession(e.SessionID, "This session has a new token.")

@@ -27,12 +27,18 @@ func (b *browser) sessionID() string {
 	return who.Session.ID.String()
 }
 
-// stream opens the live stream. next returns the name and the data of the next event.
+// stream opens the live stream of the session.
 func (b *browser) stream() (next func() (string, string)) {
+	b.Helper()
+	return b.streamOf("/live/stream")
+}
+
+// streamOf opens a stream. next returns the name and the data of the next event.
+func (b *browser) streamOf(path string) (next func() (string, string)) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second) // a missing note fails the test
 	b.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/live/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+path, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

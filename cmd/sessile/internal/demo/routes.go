@@ -14,7 +14,7 @@ type action func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) e
 
 // routes returns the routes of the application. Static files and health are outside the session
 // middleware, because they are the same for everybody.
-func (a *App) routes(sessions *middleware.Sessions) http.Handler {
+func (a *App) routes(sessions *middleware.Sessions, dashboard http.Handler) http.Handler {
 	open, user, script := a.page, a.userPage, a.script
 
 	mux := http.NewServeMux()
@@ -34,6 +34,9 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	mux.Handle("POST /devices/logout-all", user(a.logoutAll))
 	mux.Handle("GET /live", user(a.live))
 	mux.Handle("GET /live/stream", user(a.stream))
+	mux.Handle("GET /storm", user(a.stormPage))
+	mux.Handle("POST /storm", user(a.postStorm))
+	mux.Handle("GET /storm/stream", user(a.stormStream))
 	mux.Handle("GET /confirm", user(a.confirmPage))
 	mux.Handle("POST /confirm", user(a.confirm))
 
@@ -51,6 +54,7 @@ func (a *App) routes(sessions *middleware.Sessions) http.Handler {
 	mux.Handle("POST /api/logout", script(a.apiLogout))
 	mux.Handle("POST /api/logout-others", script(a.apiLogoutOthers))
 	mux.Handle("GET /api/stats", script(a.apiStats))
+	mux.Handle(adminPrefix+"/", dashboard)
 	mux.Handle("/", open(a.missing))
 
 	outer := http.NewServeMux()

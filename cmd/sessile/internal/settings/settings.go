@@ -55,6 +55,8 @@ type Settings struct {
 	// DatabaseFeed is where the node listens for the changes of other nodes, if Database leads to a
 	// pooler. It must reach the same database. It may contain a password.
 	DatabaseFeed string `yaml:"database_feed"`
+	// ReadOnlyAdmin removes every change from the administrator's dashboard.
+	ReadOnlyAdmin bool `yaml:"read_only_admin"`
 	// Node is the name of this node, which the pages and the header Sessile-Node show. "" shows none.
 	Node string `yaml:"node"`
 	// Store configures the session store.
