@@ -12,14 +12,15 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// tries is how often a transaction is tried that another node, or a broken connection, has defeated.
+// tries is how often a transaction is tried that fails because of another node or a broken connection.
 const tries = 5
 
-// Apply commits b within [Config.ApplyTimeout]. When it returns nil, what is Applied is committed as synchronous_commit
-// of the server says, and the other nodes are notified. The error is persist.ErrUnknown if COMMIT was sent and no answer came, and
-// persist.ErrUnavailable before that; the touches of b may be committed in both cases. An item that the server cannot
-// store is Failed; the others are then committed one by one. If that ends before the last one, the error is
-// persist.ErrUnknown for all.
+// Apply commits b within [Config.ApplyTimeout]. When it returns nil, every item that is Applied is committed as synchronous_commit
+// of the server says, and the other nodes are notified. The error is persist.ErrUnknown if COMMIT was sent and not answered,
+// and persist.ErrUnavailable before that. The touches of b may be committed in both cases.
+//
+// An item that the server cannot store is Failed, and Apply commits the others one by one. If it cannot finish them, the error
+// is persist.ErrUnknown for the whole batch.
 func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
@@ -47,7 +48,7 @@ func (d *DB) Apply(ctx context.Context, b *persist.Batch) (persist.Result, error
 	return res, nil
 }
 
-// merge fills the gaps in the outcomes of plain touches with those of the touches that were applied like writes.
+// merge adds the outcomes of the touches that were applied like writes to those of the plain touches.
 func merge(into, from []persist.Outcome) {
 	for i, o := range from {
 		if into[i].Status == 0 {
@@ -78,7 +79,7 @@ func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, erro
 	}
 }
 
-// attempt runs t on a connection. When that one fails, the others are as suspicious, and the next try gets a new one.
+// attempt runs t on a connection. If the connection fails, the pool replaces the others too, and the next try gets a new one.
 func (d *DB) attempt(ctx context.Context, t *transaction) error {
 	conn, err := d.writes.Acquire(ctx)
 	if err != nil {
@@ -96,7 +97,7 @@ func (d *DB) attempt(ctx context.Context, t *transaction) error {
 	return d.failedOn(conn, err)
 }
 
-// failedOn marks err if the connection is closed for it, and draws the conclusion for the others.
+// failedOn marks err with errConnection if it closed the connection, and replaces the others if they may fail too.
 func (d *DB) failedOn(conn *pgxpool.Conn, err error) error {
 	if err != nil && code(err) == "" && conn.Conn().IsClosed() {
 		err = fmt.Errorf("%w: %w", errConnection, err)
@@ -105,15 +106,15 @@ func (d *DB) failedOn(conn *pgxpool.Conn, err error) error {
 	return err
 }
 
-// distrust has a pool replace its connections, if err says that they may hang, or lead to a server that takes no more writes.
+// distrust replaces the connections of a pool if err says that they may hang, or lead to a server that accepts no more writes.
 func distrust(p *pgxpool.Pool, err error) {
 	if suspicious(err) {
 		p.Reset()
 	}
 }
 
-// commitSingly commits the items of b one by one, in the order of a batch, so that one that fails by itself leaves the
-// others alone. The error is persist.ErrUnknown once one of them may be committed.
+// commitSingly commits the items of b one by one, in the order of a batch, so that an item that the server refuses does not fail
+// the others. The error is persist.ErrUnknown once one of them may be committed.
 func (d *DB) commitSingly(ctx context.Context, b *persist.Batch) (persist.Result, error) {
 	res := newTransaction(d, b).res
 	some, err := false, error(nil)
@@ -144,8 +145,8 @@ func (d *DB) commitSingly(ctx context.Context, b *persist.Batch) (persist.Result
 	return res, nil
 }
 
-// inPart is err of an item, where items before it are committed: it is not persist.ErrUnavailable, which says that nothing
-// was done.
+// inPart returns the error of an item after others of its batch were committed. It is never persist.ErrUnavailable, which
+// promises that nothing was done.
 func (d *DB) inPart(err error) error {
 	if errors.Is(err, persist.ErrUnknown) {
 		return err

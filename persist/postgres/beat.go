@@ -10,18 +10,18 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// The times of the feed, in leases. The actor trusts memory for a lease after a beat was sent that came back.
+// The times of the feed, in leases. The actor trusts memory until one lease after it sent the last beat that came back.
 const (
 	defaultLease  = time.Second
 	beatsPerLease = 4
-	leasesToLose  = 3 // nothing was heard for so long, not even a beat of our own: the connection hangs
+	leasesToLose  = 3 // a connection that delivers nothing for so long, not even our own beat, hangs
 )
 
-// beatSQL writes to the log, so that its COMMIT waits for disk and standby as a security operation does: a node that can only
-// reach a former primary gets no beat back.
+// beatSQL writes to the log. Its COMMIT therefore waits for the disk and the standby, as that of a security operation does, and
+// a node that only reaches a former primary gets no beat back.
 const beatSQL = `SELECT pg_notify($1, $2), pg_logical_emit_message(true, 'sessile', '')`
 
-// beats sends beats, and tells when the feed was fresh when one comes back: the instant before it was sent.
+// beats sends beats. When a beat comes back, the feed was fresh at the instant before it was sent.
 type beats struct {
 	numbers *atomic.Uint64 // of the DB: a beat of an earlier connection of the feed is not taken for one of this
 
@@ -29,7 +29,7 @@ type beats struct {
 	sent map[uint64]persist.Instant // those that have not come back
 }
 
-// send sends one beat through the connections of the writes. One that fails does not come back, which says enough.
+// send sends one beat through the connections of the writes. It ignores a failure: that beat does not come back.
 func (b *beats) send(ctx context.Context, d *DB, s persist.Sink) {
 	within, cancel := context.WithTimeout(ctx, d.cfg.lease)
 	defer cancel()
@@ -50,7 +50,7 @@ func (b *beats) begin(at persist.Instant) uint64 {
 	return n
 }
 
-// back tells s when the feed was fresh, when a beat has come back.
+// back tells s that a beat has come back, and at which instant the feed was therefore fresh.
 func (b *beats) back(n *notification, s persist.Sink) {
 	if len(n.fields) != 1 || len(n.fields[0]) != 8 {
 		return
@@ -65,7 +65,7 @@ func (b *beats) back(n *notification, s persist.Sink) {
 	}
 }
 
-// run sends a beat at once and then by the clock, until ctx ends.
+// run sends a beat at once and then at every tick, until ctx ends.
 func (b *beats) run(ctx context.Context, d *DB, s persist.Sink) {
 	tick := time.NewTicker(d.cfg.lease / beatsPerLease)
 	defer tick.Stop()

@@ -42,14 +42,14 @@ func (s *settings) prepare() {
 	s.pool.PingTimeout = s.ApplyTimeout / 4 // a connection that hangs leaves time for another
 }
 
-// closing is how long pgx waits for the end of a connection that hangs. It would take 15 s, in which the connection keeps
-// its place in the pool, and Close waits.
+// closing is how long pgx waits for the end of a connection that hangs. Its own limit is 15 s. Meanwhile the connection keeps its
+// place in the pool, and Close waits.
 const closing = time.Second
 
-// soonClosed is a connection whose deadlines are near. pgx sets one only when it closes a connection.
+// soonClosed is a connection that shortens its deadlines. pgx sets one only when it closes a connection.
 type soonClosed struct{ net.Conn }
 
-// SetDeadline takes t, but no later than closing from now.
+// SetDeadline sets t, or the end of closing if that is earlier.
 func (c soonClosed) SetDeadline(t time.Time) error {
 	if most := time.Now().Add(closing); t.After(most) { //nolint:forbidigo // deadlines of connections are instants
 		t = most
@@ -89,8 +89,8 @@ func (s *settings) connectFeed(ctx context.Context) (*pgx.Conn, error) {
 // unreplicated marks a connection whose COMMIT did not wait for its standby.
 const unreplicated = "sessile: not replicated"
 
-// noteUnreplicated watches for the warning that a COMMIT gives when its wait for a synchronous standby was cut short. The
-// server answers with success all the same, but a failover may lose the transaction.
+// noteUnreplicated marks a connection whose COMMIT was cancelled while it waited for a synchronous standby. The server answers
+// such a COMMIT with a warning and with success, but a failover may lose the transaction.
 func noteUnreplicated(c *pgx.ConnConfig) {
 	next := c.OnNotice
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {

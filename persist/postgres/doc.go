@@ -2,8 +2,8 @@
 // [Open] returns a [persist.Backend] for sessile.New. All nodes that use one schema of one database are one store.
 //
 // It owns the SQL, the schema, the connections and the feed that tells a node what other nodes change. It caches no session,
-// and knows neither policy nor raw tokens. All its methods are safe for concurrent use, but for Apply, which the contract
-// allows to one goroutine at a time.
+// and knows neither policy nor raw tokens. Its methods are safe for concurrent use, except Apply: the contract allows one call
+// at a time.
 //
 // # A batch
 //
@@ -20,7 +20,7 @@
 //
 // # The feed
 //
-// Watch listens on a connection of its own, which must reach the server directly. A beat goes through the connections of
-// the writes every quarter of a lease, is durable as a write is, and must come back on the feed: the feed is fresh as of the
-// moment at which the beat was sent.
+// Watch listens on its own connection, which must reach the server directly. Every quarter of a lease it sends a beat through
+// the connections of the writes. A beat is as durable as a write. When it comes back on the feed, the feed was fresh at the
+// moment when it was sent.
 package postgres

@@ -29,8 +29,8 @@ func code(err error) string {
 	return ""
 }
 
-// refused reports whether the server said that the transaction was rolled back. FATAL may come after a COMMIT that worked, but
-// for the one of a transaction that was idle.
+// refused reports whether the server said that the transaction was rolled back. A FATAL error may follow a COMMIT that succeeded.
+// The exception is that of an idle transaction.
 func refused(err error) bool {
 	e := new(pgconn.PgError)
 	if !errors.As(err, &e) {
@@ -39,8 +39,8 @@ func refused(err error) bool {
 	return e.SeverityUnlocalized == "ERROR" || e.Code == idleInTransaction
 }
 
-// again reports whether a transaction that surely did nothing may work at the next try: another node was faster, or
-// the connection broke.
+// again reports whether a transaction that did nothing may succeed at the next try: another node was faster, or the connection
+// broke.
 func again(err error) bool {
 	switch c := code(err); c {
 	case uniqueViolation, serializationFailure, deadlockDetected, idleInTransaction, readOnlyTransaction:
@@ -50,7 +50,7 @@ func again(err error) bool {
 	}
 }
 
-// errConnection marks what was done with a connection that then failed.
+// errConnection marks the error of a call whose connection failed.
 var errConnection = errors.New("the connection failed")
 
 // suspicious reports whether err says that other connections of the pool may hang, be broken, or lead to a server that
@@ -60,8 +60,8 @@ func suspicious(err error) bool {
 	return err != nil && c == "" && !errors.Is(err, context.Canceled) || c == readOnlyTransaction || strings.HasPrefix(c, "57P")
 }
 
-// ownFault reports whether err is one item's own fault, so that the rest of its batch can go on without it: data that
-// the server cannot store, a constraint, a limit of the server's, a damaged page.
+// ownFault reports whether one item of a batch causes err, so that the others can be committed without it: data that the server
+// cannot store, a constraint, a limit of the server, a damaged page.
 func ownFault(err error) bool {
 	c := code(err)
 	if c == uniqueViolation || len(c) != 5 {
@@ -73,7 +73,7 @@ func ownFault(err error) bool {
 // damaged reports whether the server cannot read what is stored.
 func damaged(err error) bool { return slices.Contains([]string{"XX001", "XX002"}, code(err)) }
 
-// openError says in the words of the contract why a store does not open.
+// openError translates the error of Open into one of the contract.
 func openError(err error) error {
 	for _, known := range []error{ErrInvalidConfig, persist.ErrNewer, persist.ErrNotStore, persist.ErrUnavailable} {
 		if errors.Is(err, known) {
@@ -83,7 +83,7 @@ func openError(err error) error {
 	return fmt.Errorf("opening the PostgreSQL store: %w: %w", persist.ErrUnavailable, err)
 }
 
-// readError says in the words of the contract why a read fails. ctx is the caller's.
+// readError translates the error of a read into one of the contract. ctx is the caller's.
 func readError(ctx context.Context, err error) error {
 	switch {
 	case err == nil || errors.Is(err, persist.ErrNotFound) || errors.Is(err, persist.ErrCorrupt):

@@ -8,16 +8,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// guests is what a node knows of the sessions without a user, to evict the least recently active. There is no index on
-// activity, because every touch would pay for it. So each node counts the guests, and keeps an order of them in memory once it
-// must evict:
+// guests is what a node knows of the sessions without a user. It needs that to evict the least recently active one. Activity has no
+// index, because every touch would have to update it. So each node counts the guests, and keeps them in order in memory once it
+// has to evict:
 //
-//   - Whoever creates a guest holds the lock of the guests, and draws the session's key under it. So guests of other
-//     nodes are those with keys above the highest that is known, and an index finds them.
-//   - An entry's time is a lower bound of what is stored. The first one is looked up: if it was active meanwhile it goes
-//     back with the stored time, else it is the least recently active of all.
-//   - Guests that other nodes ended are still counted. The count is taken anew once others have created one guest in
-//     sixty-four, so a node evicts up to that many too early. With one node the cap is exact.
+//   - A transaction that creates a guest holds the lock of the guests while it takes the session's key from the sequence. So the
+//     guests of other nodes have keys above the highest known key, and an index finds them.
+//   - An entry's time is a lower bound of the stored time. The node looks the first entry up. If that guest was active meanwhile,
+//     the entry goes back with the stored time. Otherwise it is the least recently active guest.
+//   - The count includes guests that other nodes ended. The node counts again once others have created one guest in sixty-four,
+//     so it evicts up to that many too early. With one node the cap is exact.
 type guests struct {
 	counted bool
 	stored  int   // guests in the database, and those that others ended since the count

@@ -10,13 +10,13 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// A transaction whose node has vanished keeps its locks no longer than the node would wait for an answer. A COMMIT waits for
-// the disk, whatever the role's default is.
+// If a node vanishes, its transaction keeps its locks no longer than the node would have waited for an answer. COMMIT waits for the
+// disk even if the role's default is not to.
 const limitsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $1, true),
 	set_config('idle_in_transaction_session_timeout', $1, true),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 
-// Every statement must see what was committed before it got its locks, whatever the role's default is.
+// Every statement must see everything that was committed before it got its locks, even if the role has another default.
 const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
 
 const (

@@ -78,7 +78,7 @@ func (s *settings) createSQL() string {
 	return "CREATE SCHEMA " + pgx.Identifier{s.Schema}.Sanitize() + ";"
 }
 
-// stepSQL is the migration from version v, and the note that it was done.
+// stepSQL is the migration from version v, and the statement that records it.
 func (s *settings) stepSQL(v int) string {
 	return s.sql(fmt.Sprintf("%s\nINSERT INTO SCHEMA.migration (version) VALUES (%d);", migrations()[v], v+1))
 }
@@ -123,7 +123,7 @@ func (s *settings) version(ctx context.Context, c *pgx.Conn) (version int, err e
 
 const migrationLockSQL = `SELECT pg_advisory_xact_lock($1)`
 
-// migrate does the missing steps in one transaction. The lock has concurrent nodes wait; they then find nothing to do.
+// migrate runs the missing steps in one transaction. Concurrent nodes wait for the lock, and then find nothing to do.
 func (s *settings) migrate(ctx context.Context, c *pgx.Conn) error {
 	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, migrationLockSQL, lockKey(s.Schema, "migrate")); err != nil {

@@ -22,7 +22,7 @@ type needs struct {
 	retimes int
 }
 
-// needsOf collects what the items of b can meet.
+// needsOf collects what the items of b can affect.
 func needsOf(b *persist.Batch) needs {
 	n := needs{users: map[string]bool{}}
 	for i := range b.Writes {

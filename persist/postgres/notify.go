@@ -9,7 +9,7 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// notifySQL is delivered to whoever listens, when the transaction is committed.
+// notifySQL reaches every listener when the transaction commits.
 const notifySQL = `SELECT pg_notify($1, $2)`
 
 // Kinds of notifications. The payload is the kind, the node that sends it, and fields in base64, with a space between.
@@ -26,13 +26,13 @@ const (
 	mostPayload        = 7999
 )
 
-// errPayload is what a node that is newer, or somebody else, has sent.
+// errPayload is the error for a notification of a newer node or of another program.
 var errPayload = errors.New("unreadable notification")
 
 // channel is what the nodes of this store listen to.
 func (d *DB) channel() string { return "sessile:" + d.cfg.Schema }
 
-// payloads tells other nodes what the transaction changes. A touch means nothing to them: it only makes a session live longer.
+// payloads are the notifications of what the transaction changes. They leave out touches, which only extend sessions.
 func (t *transaction) payloads() []string {
 	var all []string
 	seen := make(map[persist.ID]bool, len(t.changed))
@@ -70,11 +70,11 @@ func (d *DB) payload(kind string, fields ...[]byte) string {
 	return strings.Join(parts, " ")
 }
 
-// name is what the node calls itself. After a batch whose outcome is unknown it has another: if that batch is committed later,
-// its notification counts as another node's.
+// name is the node's name in notifications. It changes after a batch of unknown outcome. If that batch is committed later, its
+// notification counts as another node's.
 func (d *DB) name() string { return d.node + "." + strconv.FormatInt(d.unknown.Load(), 10) }
 
-// own reports whether the node has sent a notification under its present name. Its beats count under any.
+// own reports whether the node has sent a notification under its present name, or a beat under any of its names.
 func (d *DB) own(n *notification) bool {
 	return n.node == d.name() || n.kind == beatKind && strings.HasPrefix(n.node, d.node+".")
 }

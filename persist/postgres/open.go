@@ -144,7 +144,7 @@ func (d *DB) Traits() persist.Traits {
 	return persist.Traits{Engine: d.engine, StoreKey: slices.Clone(d.key), Clock: d.clock.Load()}
 }
 
-// Close ends the node's connections. A read that is under way gets persist.ErrUnavailable. It is idempotent.
+// Close closes the node's connections. A read in progress gets persist.ErrUnavailable. Close is idempotent.
 func (d *DB) Close() error {
 	d.close.Do(func() {
 		close(d.closed)

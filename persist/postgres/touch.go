@@ -9,8 +9,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// applyTouches commits the touches of b that have no Retime. The outcomes of the others are left empty. The error is
-// persist.ErrUnavailable even if the touches may be committed: nothing else of b is.
+// applyTouches commits the touches of b that have no Retime, and leaves the outcomes of the others empty. The error is
+// persist.ErrUnavailable even if the touches may be committed, because no other item of b is.
 func (d *DB) applyTouches(ctx context.Context, b *persist.Batch) ([]persist.Outcome, error) {
 	out := make([]persist.Outcome, len(b.Touches))
 	plain := make([]int, 0, len(b.Touches))
@@ -45,7 +45,7 @@ const touchSQL = `WITH t AS (
 )
 SELECT key FROM l`
 
-// tryTouches is one implicit transaction, in one round trip. It may be tried again whatever has become of it.
+// tryTouches is one implicit transaction, in one round trip. It may be repeated after any outcome.
 func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out []persist.Outcome) (err error) {
 	conn, err := d.writes.Acquire(ctx)
 	if err != nil {
@@ -85,8 +85,8 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 
 const keysSQL = `SELECT id, key FROM SCHEMA.session WHERE id = ANY ($1)`
 
-// touchedKeys returns the keys of the sessions that are touched, 0 for one that is not there. Those that the caller does
-// not know are looked up.
+// touchedKeys returns the keys of the touched sessions, 0 for one that does not exist. It looks up those that the caller does not
+// know.
 func (d *DB) touchedKeys(ctx context.Context, c *pgx.Conn, b *persist.Batch, plain []int) ([]int64, error) {
 	keys := make([]int64, len(plain))
 	var unknown [][]byte
@@ -114,8 +114,8 @@ func (d *DB) touchedKeys(ctx context.Context, c *pgx.Conn, b *persist.Batch, pla
 
 const clockSQL = `UPDATE SCHEMA.store SET clock = $1 WHERE clock < $1`
 
-// queueClock adds the time of a batch to q, where the stored one is a second behind. The function that it returns is
-// called once q is committed.
+// queueClock adds the time of a batch to q if the stored time is a second behind. The caller calls the returned function once q is
+// committed.
 func (d *DB) queueClock(q *pgx.Batch, now int64) func() {
 	const second = 1_000_000
 	if now < d.clock.Load()+second {

@@ -10,8 +10,8 @@ import (
 	"github.com/sessile/sessile/persist"
 )
 
-// transaction is one attempt to commit a batch: it reads every session that the batch can meet under locks, decides in Go
-// as the reference backend does, and writes the differences.
+// transaction is one attempt to commit a batch. It locks and reads every session that the batch can affect, decides in Go as the
+// reference backend does, and writes the differences.
 type transaction struct {
 	db   *DB
 	b    *persist.Batch
@@ -29,7 +29,7 @@ type transaction struct {
 	changed []persist.ID
 }
 
-// session is a stored session that the batch can meet, or a new one.
+// session is a stored session that the batch can affect, or a new one.
 type session struct {
 	persist.Record // of a stored one without Data, texts and TTL
 	stored         bool
@@ -50,10 +50,10 @@ func newTransaction(d *DB, b *persist.Batch) *transaction {
 	}
 }
 
-// empty reports whether there is nothing to commit but plain touches.
+// empty reports whether the batch consists of plain touches.
 func (t *transaction) empty() bool { return len(t.b.Ops)+len(t.b.Writes)+t.need.retimes == 0 }
 
-// run does all of it on c.
+// run runs the transaction on c.
 func (t *transaction) run(ctx context.Context, c *pgx.Conn) error {
 	if err := t.load(ctx, c); err != nil {
 		return err

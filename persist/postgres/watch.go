@@ -18,8 +18,8 @@ const (
 	mostPause  = 2 * time.Second
 )
 
-// Watch listens to the other nodes until ctx ends, and connects again by itself. It says Reset when it begins to listen
-// and when it has lost the connection. Its own node's changes are not told.
+// Watch reports the changes of other nodes to s until ctx ends, and reconnects by itself. It calls s.Reset when it begins to listen
+// and when it loses the connection.
 func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
 	for pause := leastPause; ctx.Err() == nil; pause = min(2*pause, mostPause) {
 		if d.listen(ctx, s) {
@@ -33,7 +33,8 @@ func (d *DB) Watch(ctx context.Context, s persist.Sink) error {
 	return nil
 }
 
-// listen tells s what the feed says, until the connection fails or ctx ends. heard reports whether it has said anything.
+// listen reports what the feed delivers to s until the connection fails or ctx ends. heard reports whether the feed has
+// delivered anything.
 func (d *DB) listen(ctx context.Context, s persist.Sink) (heard bool) {
 	lost := func(err error) bool {
 		if ctx.Err() == nil {
@@ -87,7 +88,7 @@ func closeFeed(ctx context.Context, c *pgx.Conn) {
 
 var errSilent = errors.New("nothing was heard for three leases")
 
-// nextPayload waits for a notification, for so long that a beat must have come.
+// nextPayload waits for a notification, at most for a time in which several beats must come.
 func nextPayload(ctx context.Context, c *pgx.Conn, most time.Duration) (string, error) {
 	wait, cancel := context.WithTimeoutCause(ctx, most, errSilent)
 	defer cancel()
@@ -101,7 +102,7 @@ func nextPayload(ctx context.Context, c *pgx.Conn, most time.Duration) (string, 
 	return n.Payload, nil
 }
 
-// hear passes on what was notified. What cannot be read may mean anything.
+// hear passes a notification on to s. A notification that it cannot read may be about any session, so it is a Reset.
 func (d *DB) hear(payload string, b *beats, s persist.Sink) {
 	n, err := parseNotification(payload)
 	if err == nil && d.own(&n) {
@@ -122,7 +123,7 @@ func (d *DB) hear(payload string, b *beats, s persist.Sink) {
 	}
 }
 
-// checkFeed sees that a beat of the writes comes back on a connection of the feed.
+// checkFeed checks that a beat that is sent like a write comes back on a connection of the feed.
 func (d *DB) checkFeed(ctx context.Context) error {
 	c, err := d.openFeed(ctx)
 	if err != nil {
