@@ -16,8 +16,8 @@ import (
 //     guests of other nodes have keys above the highest known key, and an index finds them.
 //   - An entry's time is a lower bound of the stored time. The node looks the first entry up. If that guest was active meanwhile,
 //     the entry goes back with the stored time. Otherwise it is the least recently active guest.
-//   - The count includes guests that other nodes ended. The node counts again once others have created one guest in sixty-four,
-//     so it evicts up to that many too early. With one node the cap is exact.
+//   - The count includes guests that other nodes ended. The node counts again once others have created one guest in sixty-four.
+//     So it evicts up to that many too early. With one node the cap is exact.
 type guests struct {
 	counted bool
 	stored  int   // guests in the database, and those that others ended since the count
@@ -53,25 +53,34 @@ func (h *guestHeap) Pop() any {
 
 const countGuestsSQL = `SELECT count(*), coalesce(max(key), 0) FROM SCHEMA.session WHERE user_id = '' AND key > $1`
 
-// count brings the number of guests up to date.
+// count brings the number of guests up to date. Others may have ended as many guests as they have created, so it counts all guests
+// anew before that makes a difference of more than one in sixty-four.
 func (g *guests) count(ctx context.Context, c *pgx.Conn, d *DB) error {
-	if g.foreign > g.stored/64 {
-		g.counted = false
-	}
-	if !g.counted {
-		g.stored, g.foreign, g.last = 0, 0, 0
-	}
-	var n int
-	var last int64
-	if err := c.QueryRow(ctx, d.sql(countGuestsSQL), g.last).Scan(&n, &last); err != nil {
-		return err
-	}
-	g.stored, g.last = g.stored+n, max(g.last, last)
 	if g.counted {
-		g.foreign += n
+		n, err := g.countNew(ctx, c, d)
+		if err != nil {
+			return err
+		}
+		if g.foreign += n; g.foreign <= g.stored/64 {
+			return nil
+		}
+	}
+	g.stored, g.foreign, g.last = 0, 0, 0
+	if _, err := g.countNew(ctx, c, d); err != nil {
+		return err
 	}
 	g.counted = true
 	return nil
+}
+
+// countNew counts the guests with keys above the highest one that was counted.
+func (g *guests) countNew(ctx context.Context, c *pgx.Conn, d *DB) (n int, err error) {
+	var last int64
+	if err := c.QueryRow(ctx, d.sql(countGuestsSQL), g.last).Scan(&n, &last); err != nil {
+		return 0, err
+	}
+	g.stored, g.last = g.stored+n, max(g.last, last)
+	return n, nil
 }
 
 const newGuestsSQL = `SELECT s.key, a.last_active FROM SCHEMA.session s JOIN SCHEMA.activity a USING (key)

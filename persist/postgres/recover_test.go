@@ -16,12 +16,12 @@ import (
 	"github.com/sessile/sessile/persist/postgres/postgrestest"
 )
 
-// hasty is a store behind a proxy that gives up soon.
-func hasty(t *testing.T) (*postgres.DB, *postgrestest.Proxy) {
+// proxied is a store behind a proxy. It gives up after two seconds.
+func proxied(t *testing.T) (*postgres.DB, *postgrestest.Proxy) {
 	cfg := fresh(t) // before the proxy: what a frozen connection locks cannot be dropped
 	p := through(t, mustHost(t))
 	cfg.FeedURL, cfg.URL = cfg.URL, withHost(t, p.Addr())
-	cfg.ApplyTimeout, cfg.ReadTimeout = 400*time.Millisecond, 400*time.Millisecond
+	cfg.ApplyTimeout, cfg.ReadTimeout = 2*time.Second, 2*time.Second // the machine may be busy
 	return open(t, cfg), p
 }
 
@@ -38,7 +38,8 @@ func TestBatchIsUnknownOnlyAfterCommitWasSent(t *testing.T) {
 		"the answer to commit is lost":  {"\x00COMMIT\x00", true, persist.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, p := hasty(t)
+			t.Parallel() // it mostly waits
+			d, p := proxied(t)
 			create(t, d, "ann", 1) // pgx now knows what the statements return
 			r := record("ann")
 			b := persist.Batch{Now: now, Ops: []persist.Op{createOp(r, 5)}}
@@ -63,7 +64,7 @@ func TestBatchIsUnknownOnlyAfterCommitWasSent(t *testing.T) {
 
 // All connections hang. One batch and one read may fail of it, and the next ones have new connections.
 func TestFrozenConnectionsAreReplaced(t *testing.T) {
-	d, p := hasty(t)
+	d, p := proxied(t)
 	r := create(t, d, "ann", 2)
 	p.Freeze()
 	if _, err := d.Apply(context.Background(), &persist.Batch{Now: now, Ops: []persist.Op{destroyOp(r[0])}}); err != nil && !errors.Is(err, persist.ErrUnavailable) {
@@ -81,7 +82,7 @@ func TestFrozenConnectionsAreReplaced(t *testing.T) {
 
 // pgx alone would take 15 s for each connection that hangs.
 func TestCloseDoesNotWaitForConnectionsThatHang(t *testing.T) {
-	d, p := hasty(t)
+	d, p := proxied(t)
 	r := create(t, d, "ann", 1)[0]
 	if _, err := find(t, d, r); err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func TestCloseDoesNotWaitForConnectionsThatHang(t *testing.T) {
 }
 
 func TestConnectionsThatAreCutAreReplaced(t *testing.T) {
-	d, p := hasty(t)
+	d, p := proxied(t)
 	r := create(t, d, "ann", 2)
 	p.Cut()
 	apply(t, d, persist.Batch{Ops: []persist.Op{destroyOp(r[0])}, Touches: []persist.Touch{touchOf(r[1], now)}})
@@ -111,7 +112,7 @@ func TestConnectionsThatAreCutAreReplaced(t *testing.T) {
 }
 
 func TestReadOfACallerWhoLeavesEndsWhileTheServerHangs(t *testing.T) {
-	d, p := hasty(t)
+	d, p := proxied(t)
 	r := create(t, d, "ann", 1)[0]
 	resume := p.Stall()
 	defer resume()
