@@ -215,8 +215,10 @@ func (x *call) failure(err error) error {
 	return fmt.Errorf("%w: it is done, and reading the session back failed: %s", persist.ErrUnknown, err.Error())
 }
 
-// mostConflicts is how often a command finds that another node was first. Then it fails.
-const mostConflicts = 3
+// mostConflicts is how often a command finds that another node was first. Then it fails. The first
+// time may only mean that news of an earlier change is still under way. After that the command
+// changes the row that it has read, three times.
+const mostConflicts = 4
 
 // lost has commands begin anew whose writes another node has overtaken.
 func (c *core) lost(w *waiters) {

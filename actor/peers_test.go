@@ -210,9 +210,9 @@ func (g *harness) reload(out *effects, x command, id persist.ID) *effects {
 	return g.do(&loaded{load: l, record: row, err: err})
 }
 
-// TestUpdateThatAnotherNodeOvertakesIsAppliedToItsRow, three times; then it is a conflict.
+// TestUpdateThatAnotherNodeOvertakesIsAppliedToItsRow, three times. Then it is a conflict.
 func TestUpdateThatAnotherNodeOvertakesIsAppliedToItsRow(t *testing.T) {
-	for _, lost := range []int{1, 2, 3} {
+	for _, lost := range []int{1, 2, 3, 4} {
 		g := shared(t)
 		rec := g.create("u")
 		up := g.update(rec.ID, "1")

@@ -29,7 +29,7 @@ type updateCommand struct {
 // to be read. If Update waits for the disk, also those of its batch, persist.ErrUnavailable and
 // persist.ErrUnknown. The change then stays visible and its write is retried, also if the
 // context ends. Where others write too it is not retried, and ErrConflict says that other nodes
-// were first three times in a row.
+// were first four times in a row.
 func (a *Actor) Update(ctx context.Context, id persist.ID, l []object.Change, maxData int, durable, announced bool) (*View, error) {
 	x := fresh[updateCommand](&a.pools.update)
 	x.id, x.changes, x.maxData, x.durable, x.announced, x.grows = id, l, maxData, durable, announced, true

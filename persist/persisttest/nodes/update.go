@@ -84,7 +84,8 @@ func updatesAtOnce(f *fixture) {
 	f.Logf("acknowledged: %d and %d of 50", len(acked[0]), len(acked[1]))
 }
 
-// contendingUpdates: N2. Of n nodes each loses to n-1 others at most.
+// contendingUpdates: N2. Of three nodes each loses to the two others at most, and once to a change before them that it has not
+// heard of.
 func contendingUpdates(f *fixture) {
 	id, _ := f.login(f.nodes[0], "ann")
 	for round := range 30 {
