@@ -121,7 +121,6 @@ func crowd(t *testing.T, cfg postgres.Config, nodes ...*postgres.DB) {
 // More users than the server's table of locks has room for.
 func TestBatchOfManyUsersKeepsTheLimits(t *testing.T) {
 	cfg := fresh(t)
-	cfg.ApplyTimeout = 30 * time.Second
 	var all sync.WaitGroup
 	for _, d := range []*postgres.DB{open(t, cfg), open(t, cfg)} {
 		all.Go(func() {
@@ -224,7 +223,7 @@ func TestItemThatTheServerRefusesFailsAlone(t *testing.T) {
 // Another transaction holds the row: Apply ends in time, nothing is done, and the next batch works.
 func TestApplyGivesUpOnALockInTime(t *testing.T) {
 	cfg := fresh(t)
-	cfg.ApplyTimeout = 300 * time.Millisecond
+	cfg.ApplyTimeout = 2 * time.Second
 	d := open(t, cfg)
 	r := create(t, d, "ann", 1)[0]
 	c, err := pgx.Connect(context.Background(), cfg.URL)
@@ -254,7 +253,7 @@ func TestApplyGivesUpOnALockInTime(t *testing.T) {
 func TestCommitWithoutItsStandbyIsUnknown(t *testing.T) {
 	s := server(t)
 	patient := open(t, postgres.Config{URL: s.URL(), ApplyTimeout: 20 * time.Second})
-	hasty := open(t, postgres.Config{URL: s.URL(), ApplyTimeout: 400 * time.Millisecond})
+	hasty := open(t, postgres.Config{URL: s.URL(), ApplyTimeout: 2 * time.Second})
 	r := create(t, patient, "ann", 2)
 	if err := s.Exec(context.Background(), `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`, `SELECT pg_reload_conf()`); err != nil {
 		t.Fatal(err)

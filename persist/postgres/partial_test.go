@@ -19,7 +19,7 @@ func hangOn(t testing.TB, schema, event, when string) {
 // A batch is committed one by one, because one item of it cannot be stored. Then the connection hangs.
 func TestBatchThatIsCommittedInPartIsOfUnknownOutcome(t *testing.T) {
 	cfg := fresh(t)
-	cfg.ApplyTimeout = time.Second
+	cfg.ApplyTimeout = 2 * time.Second
 	d := open(t, cfg)
 	r := create(t, d, "ann", 1)[0]
 	shared.Exec(t, `ALTER TABLE `+cfg.Schema+`.session ADD CHECK (user_agent <> 'poison')`)
@@ -38,7 +38,7 @@ func TestBatchThatIsCommittedInPartIsOfUnknownOutcome(t *testing.T) {
 // Touches are committed before the rest, so the rest is not begun.
 func TestTouchThatHangsLeavesTheRestOfItsBatchUndone(t *testing.T) {
 	cfg := fresh(t)
-	cfg.ApplyTimeout = time.Second
+	cfg.ApplyTimeout = 2 * time.Second
 	d := open(t, cfg)
 	r := create(t, d, "ann", 1)[0]
 	hangOn(t, cfg.Schema, "UPDATE", `activity FOR EACH ROW`)

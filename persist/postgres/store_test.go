@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -45,9 +46,10 @@ func open(t testing.TB, cfg postgres.Config) *postgres.DB {
 	return d
 }
 
-// fresh is the configuration of an empty store on the shared server.
+// fresh is the configuration of an empty store on the shared server. Its calls have time on a busy machine.
 func fresh(t testing.TB) postgres.Config {
-	return postgres.Config{URL: shared.URL(), Schema: shared.Schema(t)}
+	const patience = 20 * time.Second
+	return postgres.Config{URL: shared.URL(), Schema: shared.Schema(t), ApplyTimeout: patience, ReadTimeout: patience}
 }
 
 func TestStoreKeepsTheContract(t *testing.T) {
