@@ -71,6 +71,11 @@ func packages() map[string]rules {
 			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
 			locks: true,
 		},
+		"internal/typed": {
+			imports: []string{"internal/object"},
+			shuns:   []string{"context", "database/sql", "io/fs", "os"},
+			locks:   true,
+		},
 		"persist": {
 			stdlib: []string{"sync/atomic"}, // the registered engine
 			shuns:  []string{"database/sql", "io/fs", "os", "sync"},
@@ -139,6 +144,7 @@ const unsafePackage = testPackages + "faultvfs"
 func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
+		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "internal/typed"},
 		"cmd":        {".", "admin", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
 		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
