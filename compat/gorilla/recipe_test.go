@@ -207,23 +207,6 @@ func adoptCookies(from sessions.Store, moved used, login func(map[any]any) (midd
 	}
 }
 
-// adoptFiles returns Adopt for the sessions of a FilesystemStore, or of another Store that keeps them
-// on the server and ends them by MaxAge.
-func adoptFiles(from sessions.Store, login func(map[any]any) (middleware.Login, error)) func(*http.Request) (middleware.Login, bool) {
-	return func(r *http.Request) (middleware.Login, bool) {
-		s, err := from.New(r, "app")
-		if err != nil || s.IsNew {
-			return middleware.Login{}, false
-		}
-		l, err := login(s.Values)
-		l.Confirm = func(context.Context) error {
-			s.Options.MaxAge = -1
-			return from.Save(r, httptest.NewRecorder(), s) // any ResponseWriter: the cookie is removed elsewhere
-		}
-		return l, err == nil
-	}
-}
-
 func key() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 func TestRecipeMovesUsersFromACookieStore(t *testing.T) {
@@ -242,6 +225,7 @@ func TestRecipeMovesUsersFromACookieStore(t *testing.T) {
 	s.want(s.get(s.browser(copied...), "/me"), unknown)
 }
 
+// The code of Adopt is in docs/coming-from.md.
 func TestRecipeMovesUsersFromAFilesystemStore(t *testing.T) {
 	from := sessions.NewFilesystemStore(t.TempDir(), key())
 	from.Options.Secure = true
@@ -250,7 +234,19 @@ func TestRecipeMovesUsersFromAFilesystemStore(t *testing.T) {
 
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	to := gorilla.NewStore(store, "userID")
-	to.Adopt, to.AdoptCookie = adoptFiles(from, to.Login), http.Cookie{Name: "app"}
+	to.AdoptCookie = http.Cookie{Name: "app"}
+	to.Adopt = func(r *http.Request) (middleware.Login, bool) {
+		s, err := from.New(r, "app")
+		if err != nil || s.IsNew {
+			return middleware.Login{}, false
+		}
+		l, err := to.Login(s.Values)
+		l.Confirm = func(context.Context) error {
+			s.Options.MaxAge = -1
+			return from.Save(r, httptest.NewRecorder(), s) // any ResponseWriter: the cookie is removed elsewhere
+		}
+		return l, err == nil
+	}
 	s.deploy(program(to))
 	s.stays(b, store, "/seen")
 }
@@ -290,5 +286,41 @@ func TestRecipeMovesUsersFromGorillaToTheMiddleware(t *testing.T) {
 	s.get(b, "/logout")
 	for _, cookies := range [][]*http.Cookie{b.Jar.Cookies(s.url), copied, moved} {
 		s.want(s.get(s.browser(cookies...), "/me"), unknown)
+	}
+}
+
+// Two requests with one old cookie save at the same time. Only one of them moves the session.
+func TestStoreMovesASessionOnce(t *testing.T) {
+	from := sessions.NewCookieStore(key())
+	s := newSite(t, program(from))
+	cookies := s.loggedIn().Jar.Cookies(s.url)
+
+	store := middlewaretest.NewStore(t, sessile.Config{})
+	to := gorilla.NewStore(store, "userID")
+	to.Adopt, to.AdoptCookie = adoptCookies(from, used(t.TempDir()), to.Login), http.Cookie{Name: "app"}
+	set := make([]int, 2)
+	var both []*sessions.Session
+	for range set {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.AddCookie(cookies[0])
+		session, err := to.New(r, "app")
+		if err != nil || session.Values["theme"] != "dark" {
+			t.Fatal(session.Values, err)
+		}
+		both = append(both, session)
+	}
+	for i, session := range both {
+		w := httptest.NewRecorder()
+		if err := session.Save(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), w); err != nil {
+			t.Error(err)
+		}
+		for _, c := range w.Result().Cookies() {
+			if c.Value != "" {
+				set[i]++
+			}
+		}
+	}
+	if list, err := store.ListForUser(t.Context(), "42"); err != nil || len(list) != 1 || set[0] != 1 || set[1] != 0 {
+		t.Errorf("%d sessions, cookies %v, %v", len(list), set, err)
 	}
 }

@@ -33,7 +33,7 @@ type Store struct {
 	// moves it: it calls Login.Confirm, which must end the old session, and removes AdoptCookie.
 	// Until then each request asks Adopt, so Adopt must refuse what Confirm has ended. If Confirm
 	// returns [middleware.ErrNoSession], because another request has moved the session, Save writes
-	// nothing.
+	// nothing. The lifetimes of the login do not count: Options.MaxAge does.
 	Adopt func(*http.Request) (middleware.Login, bool)
 	// AdoptCookie is the other library's cookie: name, domain and path. Default path: "/". If it has
 	// the name, domain and path of a session, the session's own cookie replaces it.

@@ -30,6 +30,9 @@
 //   - The cookie is sent when it changes, and once in each of the store's TouchInterval, not after
 //     each change of the data.
 //   - A session without data is not created.
+//   - A value that is changed in place must be put again.
+//   - Put in a request of another site without the cookie, and in a request whose session has ended
+//     meanwhile, is dropped.
 //
 // docs/coming-from.md shows how users stay logged in during the move.
 package scs

@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -128,10 +129,17 @@ func (s *site) want(got, want string) {
 	}
 }
 
-// adopt returns Options.Adopt for the sessions of an scs manager. This is the recipe of
-// docs/coming-from.md.
-func adopt(from *old.SessionManager, login func(map[string]any) (middleware.Login, error)) func(*http.Request) (middleware.Login, bool) {
-	return func(r *http.Request) (middleware.Login, bool) {
+func oldManager() *old.SessionManager {
+	from := old.New()
+	from.Cookie.Secure = true
+	return from
+}
+
+// moved returns a manager that takes over the sessions of another. Its code is in docs/coming-from.md.
+func moved(from *old.SessionManager, store *sessile.Store) *scs.SessionManager {
+	to := scs.New(store, "userID")
+	to.Options.AdoptCookie = http.Cookie{Name: from.Cookie.Name, Path: from.Cookie.Path, Domain: from.Cookie.Domain}
+	to.Options.Adopt = func(r *http.Request) (middleware.Login, bool) {
 		c, err := r.Cookie(from.Cookie.Name)
 		if err != nil {
 			return middleware.Login{}, false
@@ -144,16 +152,11 @@ func adopt(from *old.SessionManager, login func(map[string]any) (middleware.Logi
 		for _, key := range from.Keys(ctx) {
 			values[key] = from.Get(ctx, key)
 		}
-		l, err := login(values)
-		l.Confirm = func(context.Context) error { return from.Destroy(ctx) } // or a copy of the old cookie logs in again
+		l, err := to.Login(values)
+		l.Confirm = func(context.Context) error { return from.Destroy(ctx) }
 		return l, err == nil
 	}
-}
-
-func oldManager() *old.SessionManager {
-	from := old.New()
-	from.Cookie.Secure = true
-	return from
+	return to
 }
 
 func TestRecipeMovesUsersFromScs(t *testing.T) {
@@ -166,9 +169,8 @@ func TestRecipeMovesUsersFromScs(t *testing.T) {
 			copied := s.cookies()
 
 			store := middlewaretest.NewStore(t, sessile.Config{})
-			to := scs.New(store, "userID")
+			to := moved(from, store)
 			to.Cookie.Secure, to.Cookie.Name = true, name
-			to.Options.Adopt, to.Options.AdoptCookie = adopt(from, to.Login), http.Cookie{Name: "session"}
 			s.deploy(program(to))
 			s.stays(store, "42", copied)
 		})
@@ -203,10 +205,24 @@ func TestRecipeMovesUsersFromScsToTheMiddleware(t *testing.T) {
 	s.get("/login")
 	copied := s.cookies()
 
-	login := func(values map[string]any) (middleware.Login, error) {
-		return middleware.Login{UserID: fmt.Sprint(values["userID"]), Data: map[string]any{"theme": values["theme"]}}, nil
-	}
-	sessions := middlewaretest.New(t, middleware.Options{Adopt: adopt(from, login), AdoptCookie: http.Cookie{Name: "session"}})
+	sessions := middlewaretest.New(t, middleware.Options{
+		AdoptCookie: http.Cookie{Name: from.Cookie.Name},
+		Adopt: func(r *http.Request) (middleware.Login, bool) {
+			c, err := r.Cookie(from.Cookie.Name)
+			if err != nil {
+				return middleware.Login{}, false
+			}
+			ctx, err := from.Load(context.Background(), c.Value)
+			if err != nil || from.GetInt(ctx, "userID") == 0 {
+				return middleware.Login{}, false
+			}
+			return middleware.Login{
+				UserID:  strconv.Itoa(from.GetInt(ctx, "userID")),
+				Data:    map[string]any{"theme": from.GetString(ctx, "theme")},
+				Confirm: func(context.Context) error { return from.Destroy(ctx) }, // or a copy of the old cookie logs in again
+			}, true
+		},
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/me", func(w http.ResponseWriter, r *http.Request) {
 		h := middleware.FromRequest(r)

@@ -39,8 +39,19 @@ func flat(code string) string {
 // TestReadmeCodeIsCompiled: every Go block of the README is part of an example test or of the quick start, which a
 // test runs.
 func TestReadmeCodeIsCompiled(t *testing.T) {
+	compiled(t, "README.md", "*example*_test.go", "middleware/*example*_test.go", "persist/postgres/*example*_test.go", "internal/quickstart/main.go")
+}
+
+// TestComingFromCodeIsCompiled: the page's recipes are those of the tests.
+func TestComingFromCodeIsCompiled(t *testing.T) {
+	compiled(t, "docs/coming-from.md", "compat/*/recipe_test.go")
+}
+
+// compiled checks that every Go block of a page is part of one of the files.
+func compiled(t *testing.T, page string, patterns ...string) {
+	t.Helper()
 	var text strings.Builder
-	for _, pattern := range []string{"*example*_test.go", "middleware/*example*_test.go", "persist/postgres/*example*_test.go", "internal/quickstart/main.go"} {
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -53,14 +64,13 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 			text.WriteString(flat(string(b)) + "\n")
 		}
 	}
-	examples := text.String()
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, page), -1)
 	if len(blocks) == 0 {
-		t.Fatal("the README shows no code")
+		t.Fatalf("%s shows no code", page)
 	}
 	for _, b := range blocks {
-		if want := flat(b[1]); !strings.Contains(examples, want) {
-			t.Errorf("not in any example test:\n%s", want)
+		if want := flat(b[1]); !strings.Contains(text.String(), want) {
+			t.Errorf("not in any test:\n%s", want)
 		}
 	}
 }
