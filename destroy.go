@@ -60,6 +60,30 @@ func (s *Store) DestroyAllExcept(ctx context.Context, userID string, keep ID) (i
 	return s.destroyUser(ctx, userID, persist.ID(keep))
 }
 
+// DestroyAll ends every session of the store, those of guests too, and returns how many were stored.
+// This process refuses them in memory before it returns, whatever the error. The disk deletes them
+// in many commits, with other commits between them: all of that is done when DestroyAll returns
+// nil. It takes about a minute for a million sessions.
+//
+// Sessions that begin after the call are not meant. One whose [Store.Create] has not returned when
+// DestroyAll is called may survive. Other nodes refuse a session when it is deleted from the
+// database. A row that cannot be read opens no session, and stays.
+//
+// [ErrNotDurable] means that this process refuses the sessions, and that some of them are not
+// deleted yet. The store goes on deleting until it has succeeded, or until [Store.Close], which then
+// returns an error: the sessions that are left may be back after a restart. The error wraps its
+// cause. Any other error means that nothing was done.
+func (s *Store) DestroyAll(ctx context.Context) (int, error) {
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
+	n, err := s.actor.DestroyAll(ctx)
+	if err != nil {
+		return n, fmt.Errorf("destroying all sessions: %w", err)
+	}
+	return n, nil
+}
+
 func (s *Store) destroyUser(ctx context.Context, userID string, keep persist.ID) (int, error) {
 	if err := s.ready(userID); err != nil {
 		return 0, err

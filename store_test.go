@@ -139,6 +139,9 @@ func TestAPITokensHaveALimitOfTheirOwn(t *testing.T) {
 
 func TestRememberStaysWithTheSession(t *testing.T) { suite(t, behaviour.RememberStaysWithTheSession) }
 
+func TestDestroyAllEndsSessionsOfUsersAndGuests(t *testing.T) {
+	suite(t, behaviour.DestroyAllEndsSessionsOfUsersAndGuests)
+}
 func TestDestroyAllExceptAWrongIDDestroysNothing(t *testing.T) {
 	suite(t, behaviour.DestroyAllExceptAWrongIDDestroysNothing)
 }

@@ -15,7 +15,7 @@ import (
 
 // Actor is the owner of the hot sessions. Its goroutines are the loop, which alone changes
 // the core; the writer, which alone commits; the sweeper, the watcher of the backend, the
-// rereader and the looker, which send the loop messages as any caller does; and the one that
+// rereader, the looker and the ender, which send the loop messages as any caller does; and the one that
 // hands events to the observer. Whatever else happens runs on the goroutines of callers. But a
 // read whose context can end has one of its own, and may outlive its caller.
 type Actor struct {
@@ -36,6 +36,7 @@ type Actor struct {
 	done          chan struct{}      // closed when the loop has ended
 	quiet         chan struct{}      // closed when nothing more will happen
 	unread        chan struct{}      // watched sessions must be read again
+	ends          chan struct{}      // everybody must be logged out
 	waking        chan struct{}      // the store is used after a rest
 	cancel        context.CancelFunc // of the watcher and the sweeper
 	writing       context.Context    //nolint:containedctx // of the writer: ends when Close gives up
@@ -68,7 +69,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 		inbox: make(chan message), growth: make(chan message),
 		batches: make(chan *persist.Batch, 1), results: make(chan batchDone, 1), // one: the batch in flight
 		stop: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}),
-		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1),
+		unread: make(chan struct{}, 1), waking: make(chan struct{}, 1), ends: make(chan struct{}, 1),
 		diskReads: newReads(), places: make(chan struct{}, cfg.MaxLoads), searches: make(chan struct{}, 1),
 	}
 	a.writing, a.cancelWriting = context.WithCancel(context.Background())
@@ -78,6 +79,7 @@ func Start(backend persist.Backend, cfg Config) *Actor {
 	feeders.Go(func() { a.watchBackend(ctx) })
 	feeders.Go(func() { a.rereads(ctx) })
 	feeders.Go(func() { a.lookAtBackend(ctx) })
+	feeders.Go(func() { a.ender(ctx) })
 	feeders.Go(func() { a.loop(c) })
 	a.group.Go(a.write)
 	go a.observer.run()
@@ -147,7 +149,7 @@ func (a *Actor) drain(c *core, timer *wakeTimer) error {
 		}
 		a.step(c, m, timer)
 	}
-	return nil
+	return c.unended()
 }
 
 // surrender ends the batch in flight, answers who still waits, and tells what could not be
@@ -160,11 +162,11 @@ func (a *Actor) surrender(c *core, timer *wakeTimer) error {
 		a.step(c, <-a.results, timer)
 	}
 	if c.idle() {
-		return nil
+		return c.unended()
 	}
 	err := fmt.Errorf("closing the session store: %d changes and %d security operations are not on disk", len(c.dirty), c.ops.len())
 	a.step(c, nothingMore{}, timer)
-	return errors.Join(err, c.stats.LastError)
+	return errors.Join(err, c.unended(), c.stats.LastError)
 }
 
 // closing says that nothing new will come and everything must go to disk.
@@ -186,6 +188,9 @@ func (closing) handle(c *core) {
 	}
 	for id := range c.watched.byID {
 		c.endWatch(id)
+	}
+	if c.ending != nil {
+		c.ending.failed(c, ErrClosed)
 	}
 }
 

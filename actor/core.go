@@ -83,6 +83,7 @@ type core struct {
 	replacing  replacing
 	late       lateCreates
 	chores     []chore
+	ending     *ending // a log-out of everybody that is not on disk, or nil
 	admission
 
 	exclusive    bool
@@ -134,6 +135,7 @@ type effects struct {
 	batch   *persist.Batch // for the writer
 	wake    time.Duration  // when to step again, or never
 	reread  bool           // watched sessions must be read again
+	end     bool           // the ender must begin
 	look    bool           // the backend must be looked at: memory is not trusted until then
 }
 

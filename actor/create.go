@@ -133,7 +133,9 @@ func (p *createOp) created(c *core, b *batch, key int64) {
 	}
 	rec.Key = key
 	v := viewOf(*rec)
-	if p.installable(c, b) {
+	if c.tombstones.over(key) { // everybody was logged out meanwhile
+		c.destroyNow(nil, rec.ID)
+	} else if p.installable(c, b) {
 		c.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
 	}
 	c.stats.Created++

@@ -88,7 +88,7 @@ func (x *destroyCommand) giveUp(*core) (later bool, state error) {
 // destroyNow refuses a session from now on and queues its deletion, for x or for nobody. Its
 // changes are dropped with it. The operation holds back in their stead every Sync that covers
 // them.
-func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
+func (c *core) destroyNow(x *destroyCommand, id persist.ID) *destroyOp {
 	p := &destroyOp{ref: persist.Ref{ID: id}}
 	p.deletes = true
 	holdsBack := c.seq + 1
@@ -108,6 +108,7 @@ func (c *core) destroyNow(x *destroyCommand, id persist.ID) {
 	}
 	c.accept(p)
 	p.holdsBack = min(p.holdsBack, holdsBack)
+	return p
 }
 
 // destroyOp is a session whose end is not on disk yet.
@@ -115,7 +116,8 @@ type destroyOp struct {
 	pending
 	ref       persist.Ref
 	tombstone *sessionTombstone
-	unknown   bool // it may have been done before
+	all       *ending // the log-out of everybody that waits for it, or nil
+	unknown   bool    // it may have been done before
 }
 
 func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.OpDestroy, Ref: p.ref} }
@@ -124,14 +126,18 @@ func (p *destroyOp) encode() persist.Op { return persist.Op{Kind: persist.OpDest
 // the session stays refused.
 func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 	if o.Status != persist.StatusApplied && o.Status != persist.StatusGone {
-		c.failAll(&p.waiters, notDurable(o.Err))
+		p.failed(c, o.Err)
 		c.postpone(p, o.Err)
 		return
 	}
 	c.tombstones.commitSession(p.tombstone)
-	for _, x := range p.removed(o) {
+	ended := p.removed(o)
+	for _, x := range ended {
 		c.endedOnDisk(x, Event{Kind: EventDestroyed})
 		c.stats.Destroyed++
+	}
+	if p.all != nil {
+		p.all.settled(c, len(ended))
 	}
 	c.answerAll(&p.waiters, nil)
 }
@@ -155,6 +161,14 @@ func (p *destroyOp) removed(o persist.Outcome) []persist.Removed {
 // Callers are not kept waiting: they are told what holds from now on.
 func (p *destroyOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 	p.unknown = p.unknown || unknown
-	c.failAll(&p.waiters, notDurable(err))
+	p.failed(c, err)
 	return true
+}
+
+// failed tells those who wait that the deletion is not on disk yet.
+func (p *destroyOp) failed(c *core, err error) {
+	c.failAll(&p.waiters, notDurable(err))
+	if p.all != nil {
+		p.all.failed(c, err)
+	}
 }

@@ -114,6 +114,6 @@
 //     destroy.go: the races that a destroy wins. view.go: how a record counts.
 //  6. admission.go: who waits for room, and what goes with a commit. overload.go: who is
 //     refused. peers.go, news.go and create_late.go: what changes where others write too.
-//  7. rotate.go, rotate_retry.go and seen.go last, and destroy_user.go, which is a log-out
-//     in pieces.
+//  7. rotate.go, rotate_retry.go and seen.go last; destroy_user.go, which is a log-out in
+//     pieces; ending.go and destroy_all.go, which is one of everybody; and search.go.
 package actor

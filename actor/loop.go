@@ -143,7 +143,7 @@ func (e *leftError) withCause(cause error) error {
 // actor's own rather than the package's, so that their channels belong to its synctest
 // bubble.
 type pools struct {
-	read, readID, list, search, create, destroy, destroyUser, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
+	read, readID, list, search, create, destroy, destroyUser, destroyAll, piece, pass, rotate, seen, touch, update, expire, sync, watch, unwatch, unread, look, stats sync.Pool
 }
 
 // fresh returns an empty command. All of it is reset but its reply channel, which is empty: a
@@ -213,6 +213,9 @@ func (a *Actor) step(c *core, m message, timer *wakeTimer) {
 	}
 	if out.reread {
 		signal(a.unread)
+	}
+	if out.end {
+		signal(a.ends)
 	}
 	if out.look {
 		signal(a.waking)

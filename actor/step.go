@@ -158,8 +158,8 @@ func (c *core) wake() time.Duration {
 // as long as the epoch is the same, and not 0. See optimistic.
 //
 // It is 0 while others write too, the actor closes, the store rests, an operation is
-// ready, delayed or in flight, or a session, token or user has a tombstone, open or
-// committed. It changes when an operation is accepted, a session with changes is dropped,
+// ready, delayed or in flight, or a session, token or user, or everybody, has a tombstone, open
+// or committed. It changes when an operation is accepted, a session with changes is dropped,
 // a tombstone is committed, a batch leaves, and on a reset.
 //
 // It must never return to a number that it had, or a reader could miss a change that began
@@ -168,7 +168,7 @@ func (c *core) epoch() uint64 {
 	t := &c.tombstones
 	switch {
 	case !c.exclusive || c.closing || c.use.resting(), len(c.ops.ready)+len(c.ops.delayed) > 0, c.inFlight != nil && len(c.inFlight.ops) > 0,
-		len(t.sessions)+len(t.tokens)+len(t.users) > 0:
+		len(t.sessions)+len(t.tokens)+len(t.users) > 0, t.all != nil:
 		return 0
 	}
 	return 1 + c.epochChanges + t.commitSeq + c.stats.Batches

@@ -24,6 +24,7 @@ type tombstones struct {
 	tokens    map[persist.Hash]*tokenTombstone // tokens that open nothing
 	users     map[string][]*userTombstone      // users who were logged out everywhere
 	versions  map[persist.ID]*versionTombstone // sessions whose row was written over
+	all       *allTombstone                    // everybody was logged out; nil if that was long ago
 	committed []tombstone                      // in order of their commits
 	commitSeq uint64                           // number of the last commit; part of the epoch
 	logouts   int                              // in users
@@ -84,7 +85,13 @@ func newTombstones() tombstones {
 }
 
 // len counts them, without those of versions, whose sessions live.
-func (t *tombstones) len() int { return len(t.sessions) + len(t.tokens) + t.logouts }
+func (t *tombstones) len() int {
+	n := len(t.sessions) + len(t.tokens) + t.logouts
+	if t.all != nil {
+		n++
+	}
+	return n
+}
 
 // addSession opens the tombstone of a session, and of its token unless that is zero.
 func (t *tombstones) addSession(id persist.ID, token persist.Hash, owner string) *sessionTombstone {
@@ -201,7 +208,7 @@ func (c *core) pruneTombstones() {
 // committed later may have been missed: the row is read again, and then shows it. A session's
 // refuses even then, because an ID is never used twice.
 func (t *tombstones) decide(since uint64, r persist.Record) decision {
-	if t.sessions[r.ID] != nil {
+	if t.sessions[r.ID] != nil || t.over(r.Key) {
 		return refuse
 	}
 	for _, u := range t.users[r.UserID] {

@@ -53,7 +53,7 @@ func packages() map[string]rules {
 			},
 			loop: "core", shell: "Actor",
 			core: []string{
-				"abandon.go", "admission.go", "agenda.go", "batch.go", "core.go", "create_late.go", "dirty.go", "end.go", "errors.go", "event.go", "load.go", "overload.go",
+				"abandon.go", "admission.go", "agenda.go", "batch.go", "core.go", "create_late.go", "dirty.go", "end.go", "ending.go", "errors.go", "event.go", "load.go", "overload.go",
 				"peers.go", "queue.go", "retry.go", "step.go", "syncs.go", "tombstone.go", "tombstone_user.go", "view.go", "watchlist.go",
 			},
 		},

@@ -15,6 +15,7 @@ func Cases() []Case {
 		CreateReturnsASessionThatItsTokenOpens,
 		CreateWithNilDataStoresAnEmptyObject,
 		DataOfAnyDepthThatIsAcceptedCanBeRead,
+		DestroyAllEndsSessionsOfUsersAndGuests,
 		DestroyAllExceptAWrongIDDestroysNothing,
 		DestroyAllExceptKeepsOne,
 		DestroyAllForUserCountsAndSparesOthers,

@@ -54,6 +54,26 @@ func DestroyAllForUserCountsAndSparesOthers(f *Fixture) {
 	f.Alive(again)
 }
 
+// DestroyAllEndsSessionsOfUsersAndGuests: those that begin later are not meant.
+func DestroyAllEndsSessionsOfUsersAndGuests(f *Fixture) {
+	_, ann := f.Login("ann")
+	_, bob := f.Login("bob")
+	_, guest, err := f.Store().CreateWith(f.Context(), sessile.NewSession{Guest: true})
+	f.Must(err)
+	n, err := f.Store().DestroyAll(f.Context())
+	if err != nil || n != 3 {
+		f.Fatalf("%d sessions ended, %v", n, err)
+	}
+	for _, t := range []sessile.Token{ann, bob, guest} {
+		f.Dead(t)
+	}
+	_, later := f.Login("ann")
+	f.Alive(later)
+	if n, err := f.Store().Count(f.Context()); err != nil || n != 1 {
+		f.Fatalf("%d sessions are stored, %v", n, err)
+	}
+}
+
 // DestroyAllExceptKeepsOne: all sessions of the user end but one.
 func DestroyAllExceptKeepsOne(f *Fixture) {
 	keep, kept := f.Login("ann")
