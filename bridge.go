@@ -37,6 +37,20 @@ func (middlewareCalls) AnnouncedAge(s Session) time.Duration {
 	return time.Duration(s.v().Announced-s.v().CreatedAt) * time.Microsecond
 }
 
+// EndReason returns why the session has ended that a refused token opened last. It returns "" if the
+// store does not know.
+func (m middlewareCalls) EndReason(token string) EndReason {
+	raw, ok := parseToken(token)
+	if !ok {
+		return ""
+	}
+	h, now := raw.hash(), m.s.clock.micros()
+	if v := m.s.actor.Peek(&h, now); v != nil && !v.ActiveAt(now) {
+		return EndReason(v.Expiry(now))
+	}
+	return EndReason(m.s.actor.EndOfToken(h))
+}
+
 // Emit passes an event to Config.Events.
 func (m middlewareCalls) Emit(e Event) { m.s.emit(e) }
 

@@ -33,7 +33,8 @@ const (
 )
 
 // Event reports what happened to a session, or to the store if SessionID is zero. It contains no
-// secret, so it can be logged as it is. Its JSON and log forms leave out zero fields.
+// secret, so it can be logged as it is. Its JSON and log forms leave out zero fields. Reason is an
+// [EndReason] if the event is the end of a session, otherwise a text for people.
 type Event struct {
 	Kind      EventKind `json:"kind"`
 	SessionID ID        `json:"session_id,omitzero"`

@@ -11,6 +11,7 @@ import (
 // is destroyed, expires or is evicted, if a rotation with an unknown outcome leaves it without a
 // token, or if the store closes. The channel is closed already if the session does not exist or
 // cannot be read. The store stops watching when ctx ends, so the channel may stay open after that.
+// [Store.EndReason] says why the session has ended.
 func (s *Store) Done(ctx context.Context, id ID) <-chan struct{} {
 	done, err := s.actor.Done(ctx, persist.ID(id))
 	if err == nil {

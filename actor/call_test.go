@@ -27,11 +27,11 @@ func TestCallThatIsAbandonedLeavesNothing(t *testing.T) {
 		"Destroy":              func(a *Actor, ctx context.Context, _ int) { _ = a.Destroy(ctx, hot.ID) },
 		"Destroy, all unknown": func(a *Actor, ctx context.Context, i int) { _ = a.Destroy(ctx, nthID(i)) },
 		"DestroyUser": func(a *Actor, ctx context.Context, _ int) {
-			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{})
+			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{}, "")
 		},
 		"DestroyUser, all others": func(a *Actor, ctx context.Context, i int) {
 			id := nthID(i)
-			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: string(id[:])}, persist.ID{})
+			_, _ = a.DestroyUser(ctx, persist.UserKey{ID: string(id[:])}, persist.ID{}, "")
 		},
 		"Read":             func(a *Actor, ctx context.Context, _ int) { _, _ = a.Read(ctx, persist.ID{9}) },
 		"Read, all others": func(a *Actor, ctx context.Context, i int) { _, _ = a.Read(ctx, nthID(i)) },

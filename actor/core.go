@@ -130,6 +130,7 @@ type effects struct {
 	lease   int64           // memory may be served before that tick
 	refuse  bool            // refuse whatever grows without asking the loop
 	ended   []chan struct{} // their sessions are over
+	ends    []End           // and why sessions are over
 	replies []reply
 	events  []Event
 	batch   *persist.Batch // for the writer

@@ -97,7 +97,7 @@ func (p *createOp) settle(c *core, b *batch, o persist.Outcome) {
 			c.replaced(x)
 			continue
 		}
-		c.endedOnDisk(x, Event{Kind: EventEvicted})
+		c.endedOnDisk(x, Event{Kind: EventEvicted, Reason: ReasonEvicted})
 		c.stats.Evicted++
 	}
 	switch o.Status {
@@ -124,17 +124,17 @@ func (p *createOp) created(c *core, b *batch, key int64) {
 	rec := p.record
 	switch {
 	case p.n == 0: // nobody has its token
-		c.destroyNow(nil, rec.ID)
+		c.destroyNow(nil, rec.ID, ReasonTokenLost)
 		return
 	case len(c.tombstones.users) > 0 && c.tombstones.stuckUser(rec.UserID):
-		c.destroyNow(nil, rec.ID)
+		c.destroyNow(nil, rec.ID, ReasonTokenLost)
 		c.failAll(&p.waiters, persist.ErrUnknown) // what it has replaced or evicted is over
 		return
 	}
 	rec.Key = key
 	v := viewOf(*rec)
 	if c.tombstones.over(key) { // everybody was logged out meanwhile
-		c.destroyNow(nil, rec.ID)
+		c.destroyNow(nil, rec.ID, c.tombstones.all.reason)
 	} else if p.installable(c, b) {
 		c.hot.Add(rec.ID, rec.UserID, rec.Hash, v, v.cost())
 	}
@@ -145,7 +145,7 @@ func (p *createOp) created(c *core, b *batch, key int64) {
 
 // replaced forgets a session that a create has replaced.
 func (c *core) replaced(x persist.Removed) {
-	c.endedOnDisk(x, Event{Kind: EventDestroyed, Reason: "replaced by a login"})
+	c.endedOnDisk(x, Event{Kind: EventDestroyed, Reason: ReasonReplaced})
 	c.stats.Destroyed++
 }
 
@@ -191,7 +191,7 @@ func (p *createOp) fail(c *core, _ *batch, err error, unknown bool) bool {
 		if p.limit.Max > 0 || !p.replaces.IsZero() {
 			c.forgetUser(p.record.UserID)
 		}
-		c.destroyNow(nil, p.record.ID)
+		c.destroyNow(nil, p.record.ID, ReasonTokenLost)
 		if !c.exclusive {
 			c.late.add(p.record, c.tick)
 		}

@@ -76,7 +76,7 @@ func (c *core) destroyLate() {
 		default:
 			x.pause *= 2
 			c.late.due.set(x, c.tick+x.pause)
-			c.destroyNow(nil, x.id)
+			c.destroyNow(nil, x.id, ReasonTokenLost)
 		}
 	}
 }

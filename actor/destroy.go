@@ -12,6 +12,7 @@ import (
 type destroyCommand struct {
 	sessionCall
 	owner   persist.UserKey // zero: whoever's it is
+	reason  string          // for its end
 	refused bool            // the session is refused from now on
 }
 
@@ -23,14 +24,15 @@ type destroyCommand struct {
 // gives up; see there. That includes a caller whose context ends: the error wraps the cause.
 // ErrClosed or the context's error without ErrNotDurable: nothing was done.
 func (a *Actor) Destroy(ctx context.Context, id persist.ID) error {
-	return a.DestroyOwned(ctx, persist.UserKey{}, id)
+	return a.DestroyOwned(ctx, persist.UserKey{}, id, "")
 }
 
 // DestroyOwned is Destroy for a session of the user u alone; another's, like an
-// unknown one, is persist.ErrNotFound. Without a user it is Destroy.
-func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.ID) error {
+// unknown one, is persist.ErrNotFound. Without a user it is Destroy. reason is for the event and
+// for EndOf.
+func (a *Actor) DestroyOwned(ctx context.Context, u persist.UserKey, id persist.ID, reason string) error {
 	x := fresh[destroyCommand](&a.pools.destroy)
-	x.id, x.owner, x.endsSessions = id, u, true
+	x.id, x.owner, x.reason, x.endsSessions = id, u, reason, true
 	_, err := a.view(ctx, a.inbox, x)
 	return err
 }
@@ -47,7 +49,7 @@ func (x *destroyCommand) run(c *core) {
 	case c.hot.ByID(x.id) == nil && c.crowded():
 		c.destroys.add(&x.call)
 	default:
-		c.destroyNow(x, x.id)
+		c.destroyNow(x, x.id, x.reason)
 	}
 }
 
@@ -57,7 +59,7 @@ func (x *destroyCommand) with(c *core, e *entry) {
 		c.fail(&x.call, persist.ErrNotFound)
 		return
 	}
-	c.destroyNow(x, x.id)
+	c.destroyNow(x, x.id, x.reason)
 }
 
 // join answers a destroy of what is already destroyed: when that is on disk. One operation
@@ -88,17 +90,19 @@ func (x *destroyCommand) giveUp(*core) (later bool, state error) {
 // destroyNow refuses a session from now on and queues its deletion, for x or for nobody. Its
 // changes are dropped with it. The operation holds back in their stead every Sync that covers
 // them.
-func (c *core) destroyNow(x *destroyCommand, id persist.ID) *destroyOp {
-	p := &destroyOp{ref: persist.Ref{ID: id}}
+func (c *core) destroyNow(x *destroyCommand, id persist.ID, reason string) *destroyOp {
+	p := &destroyOp{ref: persist.Ref{ID: id}, reason: reason}
 	p.deletes = true
 	holdsBack := c.seq + 1
 	if e := c.hot.ByID(id); e != nil {
 		holdsBack = c.unwritten(e)
 		p.ref = e.Value().Ref()
 		p.tombstone = c.tombstones.addSession(id, e.Key(), e.User())
+		c.recordEnd(id, e.Key(), reason)
 		c.dropSession(e, persist.ErrNotFound)
 	} else {
 		p.tombstone = c.tombstones.addSession(id, persist.Hash{}, "")
+		c.recordEnd(id, persist.Hash{}, reason)
 		c.endWatch(id)
 	}
 	p.tombstone.op = p
@@ -115,6 +119,7 @@ func (c *core) destroyNow(x *destroyCommand, id persist.ID) *destroyOp {
 type destroyOp struct {
 	pending
 	ref       persist.Ref
+	reason    string
 	tombstone *sessionTombstone
 	all       *ending // the log-out of everybody that waits for it, or nil
 	unknown   bool    // it may have been done before
@@ -133,7 +138,7 @@ func (p *destroyOp) settle(c *core, _ *batch, o persist.Outcome) {
 	c.tombstones.commitSession(p.tombstone)
 	ended := p.removed(o)
 	for _, x := range ended {
-		c.endedOnDisk(x, Event{Kind: EventDestroyed})
+		c.endedOnDisk(x, Event{Kind: EventDestroyed, Reason: p.reason})
 		c.stats.Destroyed++
 	}
 	if p.all != nil {

@@ -12,6 +12,7 @@ import (
 type destroyAllCommand struct {
 	call
 	through int64
+	reason  string
 	op      *ending
 	n       int
 }
@@ -24,13 +25,13 @@ type destroyAllCommand struct {
 // the error. The disk deletes them in pieces, between which others commit. ErrNotDurable:
 // they are refused, and deleting goes on until all of it is done, or Close. Other errors:
 // nothing was done.
-func (a *Actor) DestroyAll(ctx context.Context) (int, error) {
+func (a *Actor) DestroyAll(ctx context.Context, reason string) (int, error) {
 	through, err := a.newest(ctx)
 	if err != nil || through == 0 {
 		return 0, err
 	}
 	x := fresh[destroyAllCommand](&a.pools.destroyAll)
-	x.through, x.endsSessions = through, true
+	x.through, x.reason, x.endsSessions = through, reason, true
 	err = a.call(ctx, a.inbox, x)
 	n := x.n
 	x.recycle()
@@ -56,7 +57,7 @@ func (a *Actor) newest(ctx context.Context) (int64, error) {
 func (x *destroyAllCommand) run(c *core) {
 	e := c.ending
 	if e == nil {
-		e = &ending{tombstone: c.tombstones.addAll(x.through)}
+		e = &ending{tombstone: c.tombstones.addAll(x.through, x.reason)}
 		c.ending = e
 	}
 	e.tombstone.through = max(e.tombstone.through, x.through)

@@ -74,7 +74,7 @@ func TestDestroyAllEndsEverySession(t *testing.T) {
 		done, err := l.Done(l.Context(), all[0].ID)
 		l.is(err, nil)
 		l.is(l.set(l.Context(), all[n-1].ID, false), nil)
-		got, err := l.DestroyAll(l.Context())
+		got, err := l.DestroyAll(l.Context(), "")
 		l.is(err, nil)
 		equal(t, "ended", got, n)
 		equal(t, "left on disk", l.rows(), 0)
@@ -88,10 +88,10 @@ func TestDestroyAllEndsEverySession(t *testing.T) {
 		if _, err := l.Find(l.Context(), persist.TokenKey{Hash: l.newSession("u").Hash}); err != nil {
 			t.Errorf("a later session: %v", err)
 		}
-		got, err = l.DestroyAll(l.Context())
+		got, err = l.DestroyAll(l.Context(), "")
 		l.is(err, nil)
 		equal(t, "ended", got, 1)
-		got, err = l.DestroyAll(l.Context())
+		got, err = l.DestroyAll(l.Context(), "")
 		l.is(err, nil)
 		equal(t, "ended in an empty store", got, 0)
 	})
@@ -117,7 +117,7 @@ func TestDestroyAllRefusesARowThatIsBeingRead(t *testing.T) {
 					result <- err
 				}()
 				synctest.Wait()
-				n, err := l.DestroyAll(l.Context())
+				n, err := l.DestroyAll(l.Context(), "")
 				l.is(err, nil)
 				equal(t, "ended", n, 1)
 				close(release)
@@ -140,7 +140,7 @@ func TestDestroyAllSparesSessionsThatBeginLater(t *testing.T) {
 				later = append(later, l.newSession("u"))
 			}
 		})})
-		n, err := l.DestroyAll(l.Context())
+		n, err := l.DestroyAll(l.Context(), "")
 		l.is(err, nil)
 		l.disk.Set(persisttest.Hooks{})
 		equal(t, "ended", n, len(old))
@@ -199,7 +199,7 @@ func TestDestroyAllGoesOnAfterTheDiskHasFailed(t *testing.T) {
 			inBubble(t, nil, func(l *live) {
 				all := l.crowd(2 * sliceSize)
 				l.disk.Set(persisttest.Hooks{Fail: broken(2)})
-				_, err := l.DestroyAll(l.Context())
+				_, err := l.DestroyAll(l.Context(), "")
 				l.is(err, ErrNotDurable)
 				l.refusesAll(all)
 				l.later(time.Minute)
@@ -217,7 +217,7 @@ func TestDestroyAllThatCannotBeginDoesNothing(t *testing.T) {
 	inBubble(t, nil, func(l *live) {
 		r := l.newSession("u")
 		l.disk.Set(persisttest.Hooks{Fail: persisttest.FailOn(persisttest.Search, persist.ErrUnavailable)})
-		_, err := l.DestroyAll(l.Context())
+		_, err := l.DestroyAll(l.Context(), "")
 		l.is(err, persist.ErrUnavailable)
 		if errors.Is(err, ErrNotDurable) {
 			t.Error(err)
@@ -239,14 +239,14 @@ func TestDestroyAllJoinsTheOneThatRuns(t *testing.T) {
 		release := make(chan struct{})
 		l.disk.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(*persisttest.Call) { <-release })})
 		first, second := make(chan error, 1), make(chan error, 1)
-		go func() { _, err := l.DestroyAll(l.Context()); first <- err }()
+		go func() { _, err := l.DestroyAll(l.Context(), ""); first <- err }()
 		synctest.Wait()
 		go func() { l.newSession("late") }()
 		synctest.Wait()
 		release <- struct{}{} // a part of the first
 		release <- struct{}{}
 		synctest.Wait()
-		go func() { _, err := l.DestroyAll(l.Context()); second <- err }()
+		go func() { _, err := l.DestroyAll(l.Context(), ""); second <- err }()
 		synctest.Wait()
 		close(release)
 		l.is(<-first, nil)
@@ -264,7 +264,7 @@ func TestDestroyAllGoesOnWithoutItsCaller(t *testing.T) {
 		l.disk.Set(persisttest.Hooks{Before: persisttest.On(persisttest.Apply, func(*persisttest.Call) { <-release })})
 		ctx, cancel := context.WithTimeout(l.Context(), time.Second)
 		defer cancel()
-		_, err := l.DestroyAll(ctx)
+		_, err := l.DestroyAll(ctx, "")
 		l.is(err, ErrNotDurable)
 		l.is(err, context.DeadlineExceeded)
 		l.refusesAll(all)
@@ -307,7 +307,7 @@ func TestCloseReportsALogOutOfEverybodyThatIsNotDone(t *testing.T) {
 			}
 			return nil
 		}})
-		_, err := l.DestroyAll(l.Context())
+		_, err := l.DestroyAll(l.Context(), "")
 		l.is(err, ErrNotDurable)
 		if err := l.Close(); !errors.Is(err, errUnended) {
 			t.Errorf("Close: %v", err)

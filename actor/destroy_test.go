@@ -195,7 +195,7 @@ func TestDestroyWithAnEndedContextIsAccepted(t *testing.T) {
 			if i%2 == 0 {
 				err = l.Destroy(ctx, rec.ID)
 			} else {
-				_, err = l.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{})
+				_, err = l.DestroyUser(ctx, persist.UserKey{ID: "u"}, persist.ID{}, "")
 			}
 			if err != nil {
 				l.is(err, ErrNotDurable)

@@ -13,6 +13,7 @@ type destroyUserCommand struct {
 	call
 	user   persist.UserKey
 	except persist.ID
+	reason string
 	op     *destroyUserOp
 	n      int
 }
@@ -28,9 +29,9 @@ type destroyUserCommand struct {
 //
 // If a commit was done but reported as unknown, its retry does not find what that has
 // deleted: those sessions are neither counted nor told as events.
-func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persist.ID) (int, error) {
+func (a *Actor) DestroyUser(ctx context.Context, u persist.UserKey, except persist.ID, reason string) (int, error) {
 	x := fresh[destroyUserCommand](&a.pools.destroyUser)
-	x.user, x.except, x.endsSessions = u, except, true
+	x.user, x.except, x.reason, x.endsSessions = u, except, reason, true
 	err := a.call(ctx, a.inbox, x)
 	n := x.n
 	x.recycle()
@@ -71,7 +72,7 @@ func (x *destroyUserCommand) start(c *core, keep *entry) {
 		return
 	}
 	if p == nil {
-		p = &destroyUserOp{user: x.user, except: x.except}
+		p = &destroyUserOp{user: x.user, except: x.except, reason: x.reason}
 		p.deletes = true
 		c.accept(p)
 		p.tombstone = c.tombstones.addUser(&userTombstone{user: x.user.ID, except: x.except, order: p.order, op: p})
@@ -102,6 +103,7 @@ type destroyUserOp struct {
 	pending
 	user      persist.UserKey
 	except    persist.ID
+	reason    string
 	tombstone *userTombstone
 	pieceSize int // sessions that the piece may end, 0 = all that are left
 	ended     int // sessions that its pieces have ended
@@ -112,7 +114,7 @@ type destroyUserOp struct {
 // the end of this step on. Until then they are alive, since nobody has been told of their end; those that
 // begin meanwhile are not among them.
 func (p *destroyUserOp) clear(c *core, keep *entry) {
-	p.whenCleared(c, c.endUnread(p.user.ID, p.except))
+	p.whenCleared(c, c.endUnread(p.user.ID, p.except, p.reason))
 	group := c.hot.Detach(p.user.ID, keep)
 	if group == nil || p.clearSlice(c, group) {
 		return
@@ -139,6 +141,7 @@ func (p *destroyUserOp) clearSlice(c *core, group *cache.Group[View]) (done bool
 			return true
 		}
 		p.holdsBack = min(p.holdsBack, c.unwritten(e))
+		c.recordEnd(e.ID(), e.Key(), p.reason)
 		c.dropSession(e, persist.ErrNotFound)
 	}
 	return group.First() == nil
@@ -190,7 +193,7 @@ func (p *destroyUserOp) goOn(c *core) {
 func (p *destroyUserOp) told(c *core, ended *[]persist.Removed) bool {
 	n := min(len(*ended), sliceSize)
 	for _, x := range (*ended)[:n] {
-		c.endedOnDisk(x, Event{Kind: EventDestroyed})
+		c.endedOnDisk(x, Event{Kind: EventDestroyed, Reason: p.reason})
 	}
 	c.pruneTombstones()
 	*ended = (*ended)[n:]

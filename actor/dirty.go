@@ -154,7 +154,7 @@ func (d *dirty) gone(c *core) {
 	case e.Detached():
 		c.dropSession(e, persist.ErrNotFound)
 	default:
-		c.endedOnDisk(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed})
+		c.endedOnDisk(persist.Removed{ID: e.ID(), Hash: e.Key(), UserID: e.User()}, Event{Kind: EventDestroyed, Reason: ReasonElsewhere})
 	}
 }
 

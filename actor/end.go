@@ -54,7 +54,21 @@ func (c *core) endedOnDisk(x persist.Removed, ev Event) {
 	}
 	t.told = true
 	ev.ID, ev.UserID = x.ID, x.UserID
+	c.recordEnd(x.ID, x.Hash, ev.Reason)
 	c.event(ev)
+}
+
+// recordEnd notes why a session has ended, for whoever asks.
+func (c *core) recordEnd(id persist.ID, token persist.Hash, reason string) {
+	c.out.ends = append(c.out.ends, End{id, token, reason})
+}
+
+// Expiry returns the reason for which the session has expired at now.
+func (v *View) Expiry(now int64) string {
+	if now >= v.Deadline {
+		return ReasonAbsolute
+	}
+	return ReasonIdle
 }
 
 // endWatch tells everyone who waits for the end of a session. The channel is closed when the

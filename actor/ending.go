@@ -33,10 +33,11 @@ type ending struct {
 type allTombstone struct {
 	commitNumber
 	through int64
+	reason  string
 }
 
-func (t *tombstones) addAll(through int64) *allTombstone {
-	t.all = &allTombstone{through: through}
+func (t *tombstones) addAll(through int64, reason string) *allTombstone {
+	t.all = &allTombstone{through: through, reason: reason}
 	return t.all
 }
 
@@ -77,6 +78,7 @@ func (e *ending) refuse(c *core, x *entry) {
 		e.destroy(c, x.ID())
 		return
 	}
+	c.recordEnd(x.ID(), x.Key(), e.tombstone.reason)
 	c.dropSession(x, persist.ErrNotFound)
 }
 
@@ -90,7 +92,7 @@ func (e *ending) join(p *destroyOp) {
 
 // destroy queues the deletion of a session. It is bulk: others come first.
 func (e *ending) destroy(c *core, id persist.ID) *destroyOp {
-	p := c.destroyNow(nil, id)
+	p := c.destroyNow(nil, id, e.tombstone.reason)
 	p.bulk = 1
 	e.join(p)
 	return p

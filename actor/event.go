@@ -22,6 +22,17 @@ const (
 	EventRelieved    // none has been for a second
 )
 
+// The reasons for which the actor itself ends a session.
+const (
+	ReasonReplaced  = "replaced by a login"
+	ReasonEvicted   = "evicted by the session limit"
+	ReasonIdle      = "expired idle"
+	ReasonAbsolute  = "expired absolute"
+	ReasonExpired   = "expired" // by one of the two, which is not known
+	ReasonTokenLost = "its token is lost"
+	ReasonElsewhere = "ended elsewhere"
+)
+
 // Event tells what happened to a session, or to the store when ID is zero. It is told after
 // the step that decided it is published. It says nothing about the disk, but for those kinds
 // that are about it.

@@ -86,7 +86,11 @@ func (p *expireOp) encode() persist.Op {
 // future, or the backend's clock is behind.
 func (p *expireOp) settle(c *core, _ *batch, o persist.Outcome) {
 	for _, x := range o.Removed {
-		c.endedOnDisk(x, Event{Kind: EventExpired})
+		reason := ReasonExpired
+		if e := c.hot.ByID(x.ID); e != nil {
+			reason = e.Value().Expiry(c.now)
+		}
+		c.endedOnDisk(x, Event{Kind: EventExpired, Reason: reason})
 		c.stats.Expired++
 	}
 	if o.Status == persist.StatusConflict && !p.command.answered {

@@ -206,7 +206,7 @@ func (c *core) notStored(l *load, e *entry) {
 	shared := e != nil && !c.exclusive // another node has ended it
 	switch {
 	case l.kind == byID && (shared || c.watched.byID[l.id] != nil):
-		c.endedOnDisk(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: "it is not in the store any more"})
+		c.endedOnDisk(persist.Removed{ID: l.id}, Event{Kind: EventDestroyed, Reason: ReasonElsewhere})
 	case shared: // or it has another token
 		c.yield(e)
 	}

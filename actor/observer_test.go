@@ -72,7 +72,7 @@ func TestEventsOfABurstAllReachAFastObserver(t *testing.T) {
 				c.Batch.Ops[i].Max = 0 // all of them at once: a burst
 			}
 		})})
-		n, err := l.DestroyUser(l.Context(), persist.UserKey{ID: "u"}, persist.ID{})
+		n, err := l.DestroyUser(l.Context(), persist.UserKey{ID: "u"}, persist.ID{}, "")
 		l.is(err, nil)
 		equal(t, "sessions ended", n, sessions)
 		l.is(l.Close(), nil)

@@ -13,6 +13,7 @@ type published struct {
 	epoch  atomic.Uint64 // see core.epoch
 	lease  atomic.Int64  // memory may be served before then
 	refuse atomic.Bool   // what makes more wait for the disk is refused without asking the loop
+	ends   ends
 	lines  []publication // of publish
 }
 
@@ -73,7 +74,9 @@ func publications() []publication {
 			}
 		}},
 		// Necessary after remove and rekey: who is told that a session has ended must not find it.
-		{"end", func(_ *published, _ []*entry, out *effects) {
+		// Who is told asks for the reason.
+		{"end", func(p *published, _ []*entry, out *effects) {
+			p.ends.add(out.ends)
 			for _, done := range out.ended {
 				close(done)
 			}

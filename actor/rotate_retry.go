@@ -70,6 +70,7 @@ func (p *rotateOp) lockOut(c *core, e *entry) {
 	n := *e.Value()
 	n.Rotation = lockedOut(p.from, c.now)
 	c.replaceToken(e, &n, p.to)
+	c.recordEnd(e.ID(), persist.Hash{}, ReasonTokenLost)
 	c.endWatch(e.ID())
 }
 

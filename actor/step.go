@@ -80,7 +80,8 @@ func (c *core) step(m message, now, tick int64) *effects {
 	clear(c.out.replies) // the arrays are used again: what they refer to must not stay reachable
 	clear(c.out.events)
 	clear(c.out.ended)
-	c.out = effects{replies: c.out.replies[:0], events: c.out.events[:0], ended: c.out.ended[:0]}
+	clear(c.out.ends)
+	c.out = effects{replies: c.out.replies[:0], events: c.out.events[:0], ended: c.out.ended[:0], ends: c.out.ends[:0]}
 	m.handle(c)
 	c.advance()
 	c.noteRoom()

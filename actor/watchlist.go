@@ -96,9 +96,10 @@ func (c *core) rereadOne(w *watch) {
 }
 
 // endUnread is a chore that tells those who watch sessions of a user that memory does not have.
-func (c *core) endUnread(user string, except persist.ID) chore {
+func (c *core) endUnread(user string, except persist.ID, reason string) chore {
 	return forEach(slices.Clone(c.watched.queue), func(c *core, w *watch) {
 		if w.user == user && w.id != except && c.watched.unread[w.id] == w {
+			c.recordEnd(w.id, persist.Hash{}, reason)
 			c.endWatch(w.id)
 		}
 	})
@@ -129,6 +130,9 @@ func (c *core) expireWatched() {
 			c.rereadOne(w)
 			c.watched.byEnd.set(w, c.now+retryMost.Microseconds())
 			continue
+		}
+		if w.entry != nil {
+			c.recordEnd(w.id, w.entry.Key(), w.entry.Value().Expiry(c.now))
 		}
 		c.endWatch(w.id)
 	}

@@ -125,7 +125,7 @@ func (h *Handle) discard() {
 		return
 	}
 	ctx := h.m.deadline.next()
-	_ = h.m.store.Destroy(ctx, h.cur.id()) // nobody has its token; the store retries and logs failures
+	_ = h.m.store.Destroy(ctx, h.cur.id(), sessile.EndTokenLost) // nobody has its token; the store retries and logs failures
 	h.end()
 	h.fate = keepCookie
 }
@@ -206,6 +206,6 @@ func (h *Handle) giveUp(ctx context.Context) {
 	h.m.calls.Emit(sessile.Event{
 		Kind: sessile.EventUnreadable, SessionID: h.cur.id(), UserID: h.cur.userID(), Reason: "the stored data is unreadable",
 	})
-	_ = h.m.store.Destroy(ctx, h.cur.id()) // refused in any case; the store retries and logs failures
+	_ = h.m.store.Destroy(ctx, h.cur.id(), sessile.EndUnreadable) // refused in any case; the store retries and logs failures
 	h.end()
 }

@@ -45,7 +45,7 @@ func (h *Handle) recognised(ctx context.Context, s sessile.Session) bool {
 		h.reserve() // the cookie may be valid in its own browser
 		return false
 	case FingerprintDestroy:
-		_ = h.m.store.Destroy(ctx, s.ID()) // refused in any case; the store retries and logs failures
+		_ = h.m.store.Destroy(ctx, s.ID(), sessile.EndFingerprintMismatch) // refused in any case; the store retries and logs failures
 		return false
 	default:
 		return true

@@ -113,7 +113,7 @@ func (h *Handle) rotatedOut(ctx context.Context, r *sessile.RotatedError) {
 	}
 	h.m.calls.Emit(sessile.Event{Kind: sessile.EventTokenReused, SessionID: r.SessionID, Reason: "a replaced token came back"})
 	if h.m.opts.DestroyOnReuse {
-		_ = h.m.store.Destroy(ctx, r.SessionID) // refused in any case; the store retries and logs failures
+		_ = h.m.store.Destroy(ctx, r.SessionID, sessile.EndTokenReused) // refused in any case; the store retries and logs failures
 	}
 }
 

@@ -102,12 +102,12 @@ func (h *Handle) Login(ctx context.Context, l Login) error {
 	if h.has() && h.cur.userID() != l.UserID {
 		// ErrNotDurable is good enough here, because the old session is refused. After any other error it
 		// would still be active.
-		if err := h.m.store.Destroy(ctx, h.cur.id()); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
-			return errors.Join(err, h.m.store.Destroy(ctx, s.ID()))
+		if err := h.m.store.Destroy(ctx, h.cur.id(), sessile.EndReplaced); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
+			return errors.Join(err, h.m.store.Destroy(ctx, s.ID(), sessile.EndTokenLost))
 		}
 	}
 	if err := h.endOthersSent(ctx); !refused(err) {
-		return errors.Join(err, h.m.store.Destroy(ctx, s.ID()))
+		return errors.Join(err, h.m.store.Destroy(ctx, s.ID(), sessile.EndTokenLost))
 	}
 	h.begin(s, t)
 	return nil
@@ -135,8 +135,8 @@ func (h *Handle) confirm(ctx context.Context, l Login, id sessile.ID) (err error
 	confirmed := false
 	defer func() {
 		if !confirmed {
-			_ = h.m.store.Destroy(h.m.deadline.next(), id) // nobody has its token; the store retries and logs failures
-			_ = h.check(ctx)                               // the new session may have replaced the request's
+			_ = h.m.store.Destroy(h.m.deadline.next(), id, sessile.EndTokenLost) // nobody has its token; the store retries and logs failures
+			_ = h.check(ctx)                                                     // the new session may have replaced the request's
 		}
 	}()
 	err = l.Confirm(ctx)

@@ -3,6 +3,8 @@ package middleware
 import (
 	"errors"
 	"net/http"
+
+	"github.com/sessile/sessile"
 )
 
 // A committed response may still never reach the client. An http.TimeoutHandler around the
@@ -43,6 +45,6 @@ func (h *Handle) undelivered() {
 	if h.presence != issued {
 		return
 	}
-	_ = h.m.store.Destroy(h.m.deadline.next(), h.cur.id()) // nobody has its token; the store retries and logs failures
+	_ = h.m.store.Destroy(h.m.deadline.next(), h.cur.id(), sessile.EndTokenLost) // nobody has its token; the store retries and logs failures
 	h.end()
 }

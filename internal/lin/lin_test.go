@@ -45,8 +45,8 @@ type store interface {
 	UpdateDurable(ctx context.Context, id sessile.ID, c *sessile.Changes) (sessile.Session, error)
 	Update(ctx context.Context, id sessile.ID, c *sessile.Changes) (sessile.Session, error)
 	RotateToken(ctx context.Context, id sessile.ID) (sessile.Token, error)
-	Destroy(ctx context.Context, id sessile.ID) error
-	DestroyAllForUser(ctx context.Context, userID string) (int, error)
+	Destroy(ctx context.Context, id sessile.ID, reason ...sessile.EndReason) error
+	DestroyAllForUser(ctx context.Context, userID string, reason ...sessile.EndReason) (int, error)
 }
 
 // recorder records one history.
