@@ -68,7 +68,7 @@ func (s *Store) DestroyAllExcept(ctx context.Context, userID string, keep ID, re
 // DestroyAll ends every session of the store, those of guests too, and returns how many were stored.
 // This process refuses them in memory before it returns, whatever the error. The disk deletes them
 // in many commits, with other commits between them: all of that is done when DestroyAll returns
-// nil. It takes about a minute for a million sessions.
+// nil. That leaves half of the disk to others, so a million sessions take minutes.
 //
 // Sessions that begin after the call are not meant. One whose [Store.Create] has not returned when
 // DestroyAll is called may survive. Other nodes refuse a session when it is deleted from the

@@ -3,6 +3,7 @@ package stress
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -37,7 +38,7 @@ func (l latencies) String() string {
 // Meanwhile others log in and touch sessions in memory. Machines are noisy, so the times are reported, not judged.
 func TestManySessionsLeaveRoomForOthers(t *testing.T) {
 	path, loggedOut := filepath.Join(t.TempDir(), "s.db"), *many/10
-	fillMany(t, path, *many, loggedOut)
+	fillMany(t, path, *many+loggedOut, func(n int) bool { return n%11 == 10 })
 	s, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,11 @@ func beside(t *testing.T, s *sessile.Store, do func()) (logins, touches latencie
 	group.Go(func() {
 		paced(&touches, func(int) error {
 			now := time.Now()
-			return s.Touch(context.Background(), x.ID(), now, now.Add(time.Hour))
+			err := s.Touch(context.Background(), x.ID(), now, now.Add(time.Hour))
+			if errors.Is(err, sessile.ErrNotFound) { // everybody is being logged out
+				x, _, err = s.Create(context.Background(), sessile.Meta{}, "toucher", nil)
+			}
+			return err
 		})
 	})
 	do()
@@ -112,14 +117,14 @@ func beside(t *testing.T, s *sessile.Store, do func()) (logins, touches latencie
 	return logins, touches
 }
 
-// fillMany creates a file with expired sessions, five per user, and with active sessions of one user between them.
-func fillMany(t *testing.T, path string, expired, active int) {
+// fillMany creates a file with sessions: expired ones, five per user, and active ones of the user "many".
+func fillMany(t *testing.T, path string, all int, active func(n int) bool) {
 	t.Helper()
 	d, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, all := time.Now().UnixMicro(), expired+active
+	now := time.Now().UnixMicro()
 	b := persist.Batch{Now: now}
 	for n := range all {
 		rec := &persist.Record{
@@ -133,7 +138,7 @@ func fillMany(t *testing.T, path string, expired, active int) {
 		for i := 0; i < len(rec.Hash); i += 8 {
 			binary.BigEndian.PutUint64(rec.Hash[i:], rand.Uint64())
 		}
-		if n%11 == 10 {
+		if active(n) {
 			rec.UserID, rec.TTL, rec.ExpiresAt = "many", 36_000_000_000, now+36_000_000_000
 		}
 		if b.Ops = append(b.Ops, persist.Op{Kind: persist.OpCreate, Record: rec}); len(b.Ops) == 10_000 || n == all-1 {
