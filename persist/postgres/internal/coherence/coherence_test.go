@@ -153,6 +153,7 @@ func (r *run) String() string {
 
 // TestCoherenceHoldsAcrossProcesses checks what nodes serve while everything around them fails.
 func TestCoherenceHoldsAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	r := newRun(t, 3, none, allFaults())
 	r.kills = true
 	ctx, cancel := context.WithTimeout(t.Context(), *length)
@@ -171,6 +172,7 @@ func TestCoherenceHoldsAcrossProcesses(t *testing.T) {
 
 // TestCoherenceNoticesABrokenNode is the negative control.
 func TestCoherenceNoticesABrokenNode(t *testing.T) {
+	t.Parallel()
 	for f, want := range map[fault]breach{
 		leaseWithoutEnd:        servedLate,
 		keptRows:               servedLate,
