@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/persisttest"
 
 	"github.com/sessile/sessile"
@@ -60,4 +61,20 @@ func (f *fixture) fill(r *http.Request, h *middleware.Handle) error {
 	s, _ := h.Current()
 	_, err := f.store.Update(r.Context(), s.ID(), new(sessile.Changes).Set("x", strings.Repeat("y", 92)))
 	return err
+}
+
+func TestLoadTellsOfSeveralCookiesAndOfAnUnreadableSession(t *testing.T) { // S10, S50
+	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
+	b := f.login("alice")
+	f.want(b.user(), "alice")
+	f.want(f.count(sessile.EventAmbiguousCookies), 0)
+	_, both := twice(f, "bob", "carol")
+	b.serve(both, func(http.ResponseWriter, *http.Request, *middleware.Handle) {})
+	f.want(f.count(sessile.EventAmbiguousCookies), 1)
+
+	b.cookie = f.coldToken("dave")
+	f.want(f.count(sessile.EventUnreadable), 0)
+	f.fail(persisttest.ByHash, persist.ErrCorrupt)
+	f.want(b.do(func(http.ResponseWriter, *http.Request, *middleware.Handle) {}).StatusCode, http.StatusOK)
+	f.want(f.count(sessile.EventUnreadable), 1)
 }

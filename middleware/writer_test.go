@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,7 +140,9 @@ type (
 	pushes  struct{}
 )
 
-func (flushes) Flush() {}
+func (flushes) Flush() { flushed.Add(1) }
+
+var flushed atomic.Int64 // calls of flushes.Flush, in a test that runs alone
 func (hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.ErrUnsupported
 }
@@ -232,7 +235,9 @@ func TestWriterHasExactlyTheInterfacesOfTheInnerOne(t *testing.T) { // Flusher, 
 		f.want(interfaces(inner), i)
 		f.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			f.want(interfaces(w), i)
+			before := flushed.Load()
 			use(w)
+			f.want(flushed.Load()-before, int64(i&1))
 			if err := http.NewResponseController(w).Flush(); (err == nil) != (i&1 != 0) {
 				t.Errorf("combination %d: a controller's Flush: %v", i, err)
 			}
