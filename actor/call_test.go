@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,4 +152,38 @@ func TestCallThatIsAbandonedBeforeItsLoadIsAnsweredOnce(t *testing.T) {
 	l := g.answer(g.do(x), x).load
 	g.waits(g.do(abandon{x.base(), false}), x)
 	g.refused(g.do(&loaded{load: l, err: context.Canceled, own: true}), x, context.Canceled)
+}
+
+// TestCallThatEndsASessionIsSentThoughItsCallerHasLeft, while the loop is busy. Any other call then
+// ends with its context.
+func TestCallThatEndsASessionIsSentThoughItsCallerHasLeft(t *testing.T) {
+	var gate atomic.Pointer[chan struct{}]
+	hold := func(cfg *Config) {
+		now := cfg.Now
+		cfg.Now = func() int64 {
+			if g := gate.Load(); g != nil {
+				<-*g
+			}
+			return now()
+		}
+	}
+	inBubble(t, hold, func(l *live) {
+		id := l.newSession("u").ID
+		g := make(chan struct{})
+		gate.Store(&g)
+		go func() { _, _ = l.Read(context.Background(), id) }()
+		synctest.Wait() // the loop is in the step of that read
+		left, cancel := context.WithCancel(l.Context())
+		cancel()
+		_, err := l.Read(left, id)
+		l.is(err, context.Canceled)
+		ended := make(chan error, 1)
+		go func() { ended <- l.Destroy(left, id) }()
+		synctest.Wait()
+		gate.Store(nil)
+		close(g)
+		<-ended
+		_, err = l.Read(l.Context(), id)
+		l.is(err, persist.ErrNotFound)
+	})
 }

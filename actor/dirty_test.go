@@ -74,3 +74,19 @@ func TestEvictionSparesSessionsForEachReason(t *testing.T) {
 		})
 	})
 }
+
+// TestWriteBuildsOnTheVersionThatTheLastOneStored.
+func TestWriteBuildsOnTheVersionThatTheLastOneStored(t *testing.T) {
+	g := newHarness(t, nil)
+	id := g.create("u").ID
+	g.do(g.update(id, "1"))
+	g.pass(interval)
+	g.do(g.update(id, "2")) // while the first is written
+	first := g.batch.Writes[0]
+	g.settle()
+	g.pass(interval)
+	equal(t, "base of the second", g.batch.Writes[0].If, first.Next)
+	g.settle()
+	equal(t, "conflicts", g.stats().Conflicts, 0)
+	g.empty()
+}

@@ -245,3 +245,15 @@ func TestRotateKeepsItsSessionFromEviction(t *testing.T) {
 	g.do(g.rotate(id, 1))
 	g.pinnedUntil(id, func() { g.settle() })
 }
+
+// TestRotateOfARowThatIsGoneEndsTheSessionInMemory.
+func TestRotateOfARowThatIsGoneEndsTheSessionInMemory(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	x := g.rotate(rec.ID, 1)
+	g.waits(g.do(x), x)
+	_, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: persist.Ref{ID: rec.ID}}}})
+	equal(t, "deleted by others", err, nil)
+	g.refused(g.settle(), x, persist.ErrNotFound)
+	equal(t, "in memory", g.c.hot.ByID(rec.ID) == nil, true)
+}
