@@ -113,8 +113,9 @@ func (h *handler) sync(ctx context.Context, _ target) (outcome, error) {
 	return outcome{}, h.store.Sync(ctx)
 }
 
-// backupNames matches the file names that a client may choose: no directories, no hidden files.
-var backupNames = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
+// backupNames matches the file names that a client may choose: no directories, no hidden files, nothing
+// that a command takes for an option.
+var backupNames = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
 
 // backup writes a backup into Options.BackupDir.
 func (h *handler) backup(ctx context.Context, t target) (outcome, error) {
@@ -125,7 +126,7 @@ func (h *handler) backup(ctx context.Context, t target) (outcome, error) {
 		t.file = h.store.Now().UTC().Format("sessile-20060102T150405.000Z.db")
 	}
 	if !backupNames.MatchString(t.file) {
-		return outcome{}, badRequest("The name of a backup has up to 100 letters, digits, dots, hyphens and underscores, and begins with no dot.")
+		return outcome{}, badRequest("The name of a backup has up to 100 letters, digits, dots, hyphens and underscores, and begins with no dot or hyphen.")
 	}
 	path := filepath.Join(h.options.BackupDir, t.file)
 	if err := h.store.Backup(ctx, path); err != nil {

@@ -42,7 +42,7 @@ func (h *handler) answer(do endpoint) http.Handler {
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := explain(err)
 	if status >= http.StatusInternalServerError {
-		h.log.Error("admin request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		h.log.Error("admin request failed", "method", r.Method, "path", loggable(r), "error", err)
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
@@ -54,6 +54,15 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if err := h.pages.render(w, status, "error", view{Title: http.StatusText(status), Body: text}); err != nil {
 		h.log.Debug("sending the error page failed", "error", err)
 	}
+}
+
+// loggable returns the path of a request, cut to 200 bytes: those who are refused choose it too.
+func loggable(r *http.Request) string {
+	path := r.URL.Path
+	if len(path) > 200 {
+		path = path[:200]
+	}
+	return strings.ToValidUTF8(path, "")
 }
 
 // explain returns the status of an error, and a text without secrets.

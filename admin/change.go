@@ -44,7 +44,9 @@ func apiTarget(r *http.Request) (t target, err error) {
 			return t, err
 		}
 	}
-	t.user = r.PathValue("user")
+	if t.user = r.PathValue("user"); len(t.user) > maxFilter {
+		return t, sessile.ErrInvalidUserID
+	}
 	if except := r.URL.Query().Get("except"); except != "" {
 		if t.except, err = sessile.ParseID(except); err != nil {
 			return t, err

@@ -88,7 +88,7 @@ func TestBackupWritesIntoItsDirectoryAlone(t *testing.T) {
 	if got := want[outcome](t, f.post("/admin/api/backup", `{"name":"one.db"}`), http.StatusConflict); got.Error == "" {
 		t.Errorf("a name that exists: %+v", got)
 	}
-	for _, name := range []string{"../x.db", "/x.db", ".x", "a/b", `a\\b`, "x y", "x\\u0000", strings.Repeat("x", 101), "\\u001b[2J"} {
+	for _, name := range []string{"../x.db", "/x.db", ".x", "a/b", "-x", `a\\b`, "x y", "x\\u0000", strings.Repeat("x", 101), "\\u001b[2J"} {
 		if got := want[outcome](t, f.post("/admin/api/backup", `{"name":"`+name+`"}`), http.StatusBadRequest); got.Error == "" {
 			t.Errorf("%q: %+v", name, got)
 		}

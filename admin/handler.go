@@ -101,7 +101,7 @@ func (h *handler) protect(next http.Handler) http.Handler {
 		head.Set("Referrer-Policy", "same-origin")
 		head.Set("Cache-Control", "no-store")
 		if err := h.authorize(r); err != nil {
-			h.log.Warn("admin request refused", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "error", err)
+			h.log.Warn("admin request refused", "method", r.Method, "path", loggable(r), "remote", r.RemoteAddr, "error", err)
 			h.fail(w, r, &refusal{http.StatusForbidden, "You may not administer this store."})
 			return
 		}

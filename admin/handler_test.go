@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,6 +34,31 @@ func TestHandlerWithoutAuthorizeRefusesEverything(t *testing.T) {
 	}
 	if f.gone(s) {
 		t.Error("the session has ended")
+	}
+}
+
+func TestHandlerLogsChangesAndRefusalsShortly(t *testing.T) {
+	var log bytes.Buffer
+	f := setUp(t, func(o *admin.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.Authorize = func(r *http.Request) error {
+			if r.Header.Get("Sessile-Admin") == "" {
+				return errors.New("no administrator")
+			}
+			return nil
+		}
+	})
+	s, token := f.login("ann")
+	f.get("/admin/" + strings.Repeat("x", 1<<20))
+	if line := log.String(); !strings.Contains(line, "no administrator") || len(line) > 1000 {
+		t.Errorf("the refusal has %d bytes: %.1000s", len(line), line)
+	}
+	log.Reset()
+	f.send(http.MethodPost, "/admin/api/sessions/"+s.ID().String()+"/revoke", "", "Sessile-Admin", "1")
+	f.send(http.MethodPost, "/admin/api/users/"+strings.Repeat("x", 1<<20)+"/revoke", "", "Sessile-Admin", "1")
+	line := log.String()
+	if !strings.Contains(line, "action=revoke session="+s.ID().String()+" count=1") || len(line) > 1000 || strings.Contains(line, token.Reveal()) {
+		t.Errorf("the changes have %d bytes: %.1000s", len(line), line)
 	}
 }
 
