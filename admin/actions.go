@@ -87,7 +87,7 @@ func (h *handler) revoke(ctx context.Context, t target) (outcome, error) {
 	if _, err := h.store.Read(ctx, t.id); errors.Is(err, sessile.ErrNotFound) {
 		count = 0
 	}
-	if err := h.store.Destroy(ctx, t.id); err != nil {
+	if err := h.store.Destroy(ctx, t.id, sessile.EndRevoked); err != nil {
 		return outcome{}, err
 	}
 	return outcome{Count: count}, nil
@@ -97,10 +97,15 @@ func (h *handler) revokeUser(ctx context.Context, t target) (outcome, error) {
 	var n int
 	var err error
 	if t.except.IsZero() {
-		n, err = h.store.DestroyAllForUser(ctx, t.user)
+		n, err = h.store.DestroyAllForUser(ctx, t.user, sessile.EndRevoked)
 	} else {
-		n, err = h.store.DestroyAllExcept(ctx, t.user, t.except)
+		n, err = h.store.DestroyAllExcept(ctx, t.user, t.except, sessile.EndRevoked)
 	}
+	return outcome{Count: n}, err
+}
+
+func (h *handler) revokeAll(ctx context.Context, _ target) (outcome, error) {
+	n, err := h.store.DestroyAll(ctx, sessile.EndRevoked)
 	return outcome{Count: n}, err
 }
 

@@ -27,6 +27,24 @@ func TestRevokeEndsOneSessionAndIsRepeatable(t *testing.T) {
 	}
 }
 
+// TestRevokedSessionsSayThatAnAdministratorEndedThem: the event and Done have the reason.
+func TestRevokedSessionsSayThatAnAdministratorEndedThem(t *testing.T) {
+	f := setUp(t)
+	one, _ := f.login("ann")
+	f.login("ann")
+	f.login("bob")
+	for _, path := range []string{"sessions/" + one.ID().String() + "/revoke", "users/ann/revoke", "revoke-all"} {
+		want[outcome](t, f.post("/admin/api/"+path, ""), http.StatusOK)
+	}
+	if err := f.store.Close(); err != nil { // every event has been passed on
+		t.Fatal(err)
+	}
+	page := f.get("/admin/").Body.String()
+	if n := strings.Count(page, string(sessile.EndRevoked)); n != 3 {
+		t.Errorf("%d events have the reason:\n%s", n, page)
+	}
+}
+
 func TestRevokeUserEndsTheSessionsOfThatUserAlone(t *testing.T) {
 	f := setUp(t)
 	for _, user := range append(hostile, "ann") {
