@@ -14,7 +14,7 @@ import (
 type storeCalls interface {
 	Lookup(ctx context.Context, token string) (sessile.Session, bridge.Found, error)
 	Renew(ctx context.Context, id sessile.ID, announced bool) (sessile.Session, error)
-	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, announced bool) (sessile.Session, error)
+	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, durable, announced bool) (sessile.Session, error)
 	AnnouncedAge(s sessile.Session) time.Duration
 }
 
@@ -47,7 +47,7 @@ func TestLookupReportsWhatIsDue(t *testing.T) {
 	if age := calls.AnnouncedAge(renewed); age != 0 {
 		t.Errorf("announced after %v", age)
 	}
-	updated := must(calls.Update(t.Context(), x.ID(), new(sessile.Changes).Set("n", 1), true))
+	updated := must(calls.Update(t.Context(), x.ID(), new(sessile.Changes).Set("n", 1), false, true))
 	due(false, false)
 	if age := calls.AnnouncedAge(updated); age != time.Hour {
 		t.Errorf("announced after %v", age)
