@@ -11,47 +11,64 @@ import (
 	"github.com/sessile/sessile"
 )
 
-var searched = flag.Int("stress.search", 20_000, "sessions that a walk lists, and that DestroyAll ends")
+var (
+	searched = flag.Int("stress.search", 20_000, "sessions that a walk lists")
+	ended    = flag.Int("stress.destroyall", 5000, "sessions that DestroyAll ends")
+)
 
-// TestSearchAndDestroyAllLeaveRoomForOthers walks over very many sessions, searches them for what none of them has,
-// and ends them all. Meanwhile others log in and touch sessions in memory. The heap does not grow with a walk.
-// Machines are noisy, so the times are reported, not judged.
-func TestSearchAndDestroyAllLeaveRoomForOthers(t *testing.T) {
+// TestSearchLeavesRoomForOthers walks over very many sessions, and searches them for what none of them has.
+// Meanwhile others log in and touch sessions in memory. The heap does not grow with a walk. Machines are noisy, so
+// the times are reported, not judged.
+func TestSearchLeavesRoomForOthers(t *testing.T) {
+	s, idle := openMany(t, *searched)
+	for _, x := range []struct {
+		what string
+		q    sessile.Query
+		want int
+	}{
+		{"a walk", sessile.Query{UserID: "many", Limit: 1000}, *searched},
+		{"a search that finds nothing", sessile.Query{Device: "no such device", Limit: 1000}, 0},
+	} {
+		beside(t, s, idle, x.what, *searched, func() {
+			if n := walk(t, s, x.q); n != x.want {
+				t.Errorf("%s: %d sessions, want %d", x.what, n, x.want)
+			}
+		})
+	}
+}
+
+// TestDestroyAllLeavesRoomForOthers ends very many sessions while others log in.
+func TestDestroyAllLeavesRoomForOthers(t *testing.T) {
+	s, idle := openMany(t, *ended)
+	beside(t, s, idle, "DestroyAll", *ended, func() {
+		if n, err := s.DestroyAll(context.Background()); n < *ended || err != nil {
+			t.Errorf("%d sessions ended, want %d: %v", n, *ended, err)
+		}
+	})
+}
+
+// openMany opens a store with active sessions, and returns how long logins take in it while nothing else is done.
+func openMany(t *testing.T, n int) (s *sessile.Store, idle latencies) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s.db")
-	fillMany(t, path, *searched, func(int) bool { return true })
+	fillMany(t, path, n, func(int) bool { return true })
 	s, err := sessile.Open(t.Context(), sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	idle, touches := beside(t, s, func() { <-time.After(max(2*time.Second, time.Duration(*searched)*5*time.Microsecond)) })
+	t.Cleanup(func() { _ = s.Close() })
+	idle, touches := others(t, s, func() { <-time.After(max(2*time.Second, time.Duration(n)*5*time.Microsecond)) })
 	t.Logf("idle: login %v; touch %v", idle, touches)
-	for _, x := range []struct {
-		what string
-		do   func() int
-		want int
-	}{
-		{"a walk", func() int { return walk(t, s, sessile.Query{UserID: "many", Limit: 1000}) }, *searched},
-		{"a search that finds nothing", func() int { return walk(t, s, sessile.Query{Device: "no such device", Limit: 1000}) }, 0},
-		{"DestroyAll", func() int {
-			n, err := s.DestroyAll(context.Background())
-			if err != nil {
-				t.Error(err)
-			}
-			return min(n, *searched) // others log in meanwhile
-		}, *searched},
-	} {
-		var took time.Duration
-		logins, touches := beside(t, s, func() {
-			began := time.Now()
-			if n := x.do(); n != x.want {
-				t.Errorf("%s: %d sessions, want %d", x.what, n, x.want)
-			}
-			took = time.Since(began)
-		})
-		t.Logf("%s over %d, %v: login %v, p99 is %.1f times the idle one; touch %v",
-			x.what, *searched, took.Round(time.Millisecond), logins, float64(logins.at(99))/float64(max(idle.at(99), 1)), touches)
-	}
+	return s, idle
+}
+
+// beside reports how long logins and touches take while do runs.
+func beside(t *testing.T, s *sessile.Store, idle latencies, what string, n int, do func()) {
+	t.Helper()
+	began := time.Now()
+	logins, touches := others(t, s, do)
+	t.Logf("%s over %d, %v: login %v, p99 is %.1f times the idle one; touch %v", what, n,
+		time.Since(began).Round(time.Millisecond), logins, float64(logins.at(99))/float64(max(idle.at(99), 1)), touches)
 }
 
 // walk returns how many sessions all pages list. It compares the live heap at every tenth of the walk.
