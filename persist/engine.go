@@ -16,8 +16,16 @@ type Engine interface {
 	// and those of the context.
 	Open(ctx context.Context, f FileOptions) (Backend, error)
 	// Restore replaces the file at path with a copy of backup. The copy is on disk when
-	// Restore returns. Sessions that have ended by now are not counted. Errors: those of Open.
-	Restore(ctx context.Context, backup, path string, now int64) (Restored, error)
+	// Restore returns. Errors: those of Open.
+	Restore(ctx context.Context, backup, path string, o RestoreOptions) (Restored, error)
+}
+
+// RestoreOptions say what a restore does besides replacing the file.
+type RestoreOptions struct {
+	Now        int64                // microseconds; sessions that have ended by now are not counted
+	EndRevived bool                 // ends the sessions that Restored.Revived and Rotated count
+	EndSince   int64                // ends sessions whose last access was then or later, microseconds; 0 ends none
+	Confirm    func(Restored) error // asked before the old file is touched; an error ends the restore
 }
 
 // FileOptions say which session file to open, and how.
@@ -33,6 +41,7 @@ type Restored struct {
 	Revived  int    // of those, sessions that the replaced file lacks: logged out or evicted since the backup
 	Rotated  int    // of those, sessions that have an older token again
 	Lost     int    // active sessions of the replaced file that are not in the backup
+	Ended    int    // active sessions of the backup that the options ended in the new file
 	Kept     string // where the replaced file is now, with its WAL; "" if there was none
 	Unread   error  // why the replaced file could not be compared; nil if it was, or if there was none
 }

@@ -24,6 +24,6 @@ func (engine) Open(ctx context.Context, f persist.FileOptions) (persist.Backend,
 	return db, nil
 }
 
-func (engine) Restore(ctx context.Context, backup, path string, now int64) (persist.Restored, error) {
-	return Restore(ctx, backup, path, now)
+func (engine) Restore(ctx context.Context, backup, path string, o persist.RestoreOptions) (persist.Restored, error) {
+	return Restore(ctx, backup, path, o)
 }

@@ -281,7 +281,10 @@ func TestOpenRefusesAPathThatIsNotAFile(t *testing.T) {
 				_, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, CreateDirs: true})
 				return err
 			},
-			"Restore": func() error { _, err := sqlite.Restore(context.Background(), "backup", path, 0); return err },
+			"Restore": func() error {
+				_, err := sqlite.Restore(context.Background(), "backup", path, persist.RestoreOptions{})
+				return err
+			},
 		} {
 			if err := open(); err == nil || !strings.Contains(err.Error(), hint) {
 				t.Errorf("%s of %q: %v, want %s in it", what, path, err, hint)

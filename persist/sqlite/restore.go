@@ -20,9 +20,9 @@ import (
 // in the same directory. A kill or a power cut leaves either the old file or the new one; the
 // next Open finishes a restore that had begun.
 //
-// now is the time in microseconds: sessions that have ended by then are not counted. The
-// errors are those of Open for the backup, and persist.ErrLocked if the store is open.
-func Restore(ctx context.Context, backup, path string, now int64) (r persist.Restored, err error) {
+// The errors are those of Open for the backup, persist.ErrLocked if the store is open, and that
+// of o.Confirm.
+func Restore(ctx context.Context, backup, path string, o persist.RestoreOptions) (r persist.Restored, err error) {
 	from, err := Config{Path: backup}.complete()
 	if err != nil {
 		return r, err
@@ -31,13 +31,19 @@ func Restore(ctx context.Context, backup, path string, now int64) (r persist.Res
 	if err != nil {
 		return r, err
 	}
-	if r, err = restore(ctx, from, to, now); err != nil {
+	r, err = restore(ctx, from, to, o)
+	switch {
+	case errors.Is(err, errNotConfirmed):
+		return r, fmt.Errorf("restoring %s from %s: %w", path, backup, err)
+	case err != nil:
 		return r, fmt.Errorf("restoring %s from %s: %w", path, backup, openError(err))
 	}
 	return r, nil
 }
 
-func restore(ctx context.Context, from, to Config, now int64) (r persist.Restored, err error) {
+var errNotConfirmed = errors.New("not confirmed")
+
+func restore(ctx context.Context, from, to Config, o persist.RestoreOptions) (r persist.Restored, err error) {
 	if a, err := os.Stat(from.Path); err != nil {
 		return r, err
 	} else if b, err := os.Stat(to.Path); err == nil && (os.SameFile(a, b) || !b.Mode().IsRegular()) {
@@ -71,7 +77,18 @@ func restore(ctx context.Context, from, to Config, now int64) (r persist.Restore
 	if r.Made, err = copyBackup(ctx, from, staged); err != nil {
 		return r, fmt.Errorf("reading the backup: %w", err)
 	}
-	if err := compare(ctx, &r, to, staged, now); err != nil {
+	if err := compare(ctx, &r, to, staged, o.Now); err != nil {
+		return r, err
+	}
+	if err := endRestored(ctx, &r, to, staged, o); err != nil {
+		return r, fmt.Errorf("ending restored sessions: %w", err)
+	}
+	if o.Confirm != nil {
+		if err := o.Confirm(r); err != nil {
+			return r, fmt.Errorf("%w: %w", errNotConfirmed, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
 		return r, err
 	}
 	if err := errors.Join(os.Rename(partial, to.Path+staging), syncDir(filepath.Dir(to.Path))); err != nil {
@@ -143,17 +160,25 @@ func compare(ctx context.Context, r *persist.Restored, old, staged Config, now i
 	return ctx.Err()
 }
 
-func compareOld(ctx context.Context, r *persist.Restored, old, staged Config, now int64) (err error) {
+// lookAtBoth opens the old file for reading, with the staged copy attached as "backup".
+func lookAtBoth(ctx context.Context, old, staged Config) (*sqlite.Conn, error) {
 	c, err := look(old)
+	if err != nil {
+		return nil, err
+	}
+	c.SetInterrupt(ctx.Done())
+	if _, err := query(c, `ATTACH ? AS backup`).text(aloneURI(staged)).change(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func compareOld(ctx context.Context, r *persist.Restored, old, staged Config, now int64) (err error) {
+	c, err := lookAtBoth(ctx, old, staged)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	c.SetInterrupt(ctx.Done())
-	attach := query(c, `ATTACH ? AS backup`).text(aloneURI(staged))
-	if _, err := attach.change(); err != nil {
-		return err
-	}
 	return errors.Join(
 		count(c, &r.Revived, `SELECT count(*) FROM backup.activity AS a JOIN backup.session AS s USING (key)
 			WHERE a.expires_at > ? AND NOT EXISTS (SELECT 1 FROM main.session AS o WHERE o.id = s.id)`, now),

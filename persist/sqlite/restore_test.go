@@ -44,6 +44,9 @@ func pageByPage(t *testing.T, path string) string {
 	return copied
 }
 
+// restoreNow is the time of a restore.
+var restoreNow = persist.RestoreOptions{Now: benchNow}
+
 func TestRestoreWorksWhereABackupWasCopiedOverAKilledStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
@@ -61,7 +64,7 @@ func TestRestoreWorksWhereABackupWasCopiedOverAKilledStore(t *testing.T) {
 			if !errors.Is(err, persist.ErrForeignWAL) || !strings.Contains(err.Error(), "Restore") {
 				t.Fatalf("Open: %v", err)
 			}
-			r, err := sqlite.Restore(context.Background(), backup, killed, benchNow)
+			r, err := sqlite.Restore(context.Background(), backup, killed, restoreNow)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +89,7 @@ func TestRestoreReportsWhatItChanges(t *testing.T) {
 		Kind: persist.OpRotate, Ref: rotated.Ref(), From: rotated.Hash, To: persist.Hash{9},
 	})
 	killed := copyOf(t, path)
-	r, err := sqlite.Restore(context.Background(), backups["Backup"], killed, benchNow)
+	r, err := sqlite.Restore(context.Background(), backups["Backup"], killed, restoreNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +104,12 @@ func TestRestoreReportsWhatItChanges(t *testing.T) {
 	if !exists(t, again, 1) || exists(t, again, 5) || again.Inspect().Warning != "" {
 		t.Error("it is not the backup")
 	}
-	_, err = sqlite.Restore(context.Background(), backups["Backup"], killed, benchNow)
+	_, err = sqlite.Restore(context.Background(), backups["Backup"], killed, restoreNow)
 	if !errors.Is(err, persist.ErrLocked) {
 		t.Errorf("over a store that runs: %v", err)
 	}
 	fresh := filepath.Join(t.TempDir(), "new.db")
-	if r, err = sqlite.Restore(context.Background(), backups["page by page"], fresh, benchNow); err != nil || r.Kept != "" || r.Made != 0 {
+	if r, err = sqlite.Restore(context.Background(), backups["page by page"], fresh, restoreNow); err != nil || r.Kept != "" || r.Made != 0 {
 		t.Errorf("where there is nothing: %+v, %v", r, err)
 	}
 	if !exists(t, open(t, fresh), 1) {
@@ -134,7 +137,7 @@ func TestRestoreRefusesAFileThatIsNotABackupAndChangesNothing(t *testing.T) {
 		bad := filepath.Join(t.TempDir(), "bad")
 		spoil(bad)
 		before := snapshot(t, path)
-		_, err := sqlite.Restore(context.Background(), bad, path, benchNow)
+		_, err := sqlite.Restore(context.Background(), bad, path, restoreNow)
 		if !errors.Is(err, persist.ErrNotStore) && !errors.Is(err, persist.ErrNewer) && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -145,7 +148,7 @@ func TestRestoreRefusesAFileThatIsNotABackupAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: it has left %v", name, left)
 		}
 	}
-	if _, err := sqlite.Restore(context.Background(), path, path, benchNow); err == nil {
+	if _, err := sqlite.Restore(context.Background(), path, path, restoreNow); err == nil {
 		t.Error("a file was restored from itself")
 	}
 }
@@ -155,7 +158,7 @@ func TestRestoreWorksOverADamagedStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	backups := copies(t, path)
 	write(t, path, []byte(strings.Repeat("lightning ", 1000)))
-	r, err := sqlite.Restore(context.Background(), backups["Backup"], path, benchNow)
+	r, err := sqlite.Restore(context.Background(), backups["Backup"], path, restoreNow)
 	if err != nil || r.Unread == nil {
 		t.Fatalf("%+v, %v", r, err)
 	}

@@ -73,7 +73,7 @@ func TestShrinkWorksOnAnOldFileOnceItsBackupIsRestored(t *testing.T) {
 	d := open(t, path)
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	ok(t, d.Backup(context.Background(), copied), d.Close())
-	if _, err := sqlite.Restore(context.Background(), copied, path, benchNow); err != nil {
+	if _, err := sqlite.Restore(context.Background(), copied, path, restoreNow); err != nil {
 		t.Fatal(err)
 	}
 	before, after = expireAll(t, open(t, path), path)
