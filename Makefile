@@ -44,7 +44,10 @@ help: ## this list
 
 ## ------------------------------------------------------------------ use
 
-.PHONY: demo demo-nodes smoke smoke-nodes
+.PHONY: install demo demo-nodes smoke smoke-nodes
+install: ## installs the command sessile, one static binary, as go install does
+	@CGO_ENABLED=0 go -C cmd/sessile install -trimpath .
+
 demo: ## the demo, a small shop with logins; ARGS="-h" shows its flags
 	@go -C cmd/sessile run . demo $(ARGS)
 

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,14 +34,15 @@ type target struct {
 	id     sessile.ID
 	user   string
 	except sessile.ID
-	file   string
+	file   string // name of a backup in Options.BackupDir
+	path   string // or its absolute path
 }
 
 // outcome is the result of a change.
 type outcome struct {
 	Action string `json:"action"`
-	Count  int    `json:"count"` // sessions that ended or were deleted
-	File   string `json:"file,omitempty"`
+	Count  int    `json:"count"`          // sessions that ended or were deleted
+	File   string `json:"file,omitempty"` // the name or the path, as the client gave it
 	Bytes  int64  `json:"bytes,omitempty"`
 }
 
@@ -122,24 +125,43 @@ func (h *handler) sync(ctx context.Context, _ target) (outcome, error) {
 // that a command takes for an option.
 var backupNames = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$`)
 
-// backup writes a backup into Options.BackupDir.
+// backup writes a backup.
 func (h *handler) backup(ctx context.Context, t target) (outcome, error) {
-	if h.options.BackupDir == "" {
-		return outcome{}, &refusal{http.StatusForbidden, "Backups are switched off: no directory is set for them."}
+	path, err := h.backupPath(&t)
+	if err != nil {
+		return outcome{}, err
 	}
-	if t.file == "" {
-		t.file = h.store.Now().UTC().Format("sessile-20060102T150405.000Z.db")
-	}
-	if !backupNames.MatchString(t.file) {
-		return outcome{}, badRequest("The name of a backup has up to 100 letters, digits, dots, hyphens and underscores, and begins with no dot or hyphen.")
-	}
-	path := filepath.Join(h.options.BackupDir, t.file)
 	if err := h.store.Backup(ctx, path); err != nil {
+		if fault, ok := errors.AsType[*fs.PathError](err); ok && t.path != "" {
+			return outcome{}, badRequest("The store cannot write the backup: %v.", fault)
+		}
 		return outcome{}, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return outcome{}, fmt.Errorf("reading the size of the backup: %w", err)
 	}
-	return outcome{File: t.file, Bytes: info.Size()}, nil
+	return outcome{File: cmp.Or(t.path, t.file), Bytes: info.Size()}, nil
+}
+
+// backupPath returns where a backup goes: to the path, if clients may choose it, or into
+// Options.BackupDir.
+func (h *handler) backupPath(t *target) (string, error) {
+	switch {
+	case t.path != "" && !h.options.AnyBackupPath:
+		return "", &refusal{http.StatusForbidden, "A backup has a name here, and not a path."}
+	case t.path != "" && (t.file != "" || !filepath.IsAbs(t.path)):
+		return "", badRequest("A backup has either a name or an absolute path.")
+	case t.path != "":
+		return t.path, nil
+	case h.options.BackupDir == "":
+		return "", &refusal{http.StatusForbidden, "Backups are switched off: no directory is set for them."}
+	}
+	if t.file == "" {
+		t.file = h.store.Now().UTC().Format("sessile-20060102T150405.000Z.db")
+	}
+	if !backupNames.MatchString(t.file) {
+		return "", badRequest("The name of a backup has up to 100 letters, digits, dots, hyphens and underscores, and begins with no dot or hyphen.")
+	}
+	return filepath.Join(h.options.BackupDir, t.file), nil
 }

@@ -54,6 +54,7 @@ func apiTarget(r *http.Request) (t target, err error) {
 	}
 	var body struct {
 		Name string `json:"name"` // of a backup
+		Path string `json:"path"` // of a backup
 	}
 	read := json.NewDecoder(r.Body)
 	read.DisallowUnknownFields()
@@ -64,7 +65,7 @@ func apiTarget(r *http.Request) (t target, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return t, badRequest("The body is not the expected JSON.")
 	}
-	t.file = body.Name
+	t.file, t.path = body.Name, body.Path
 	return t, nil
 }
 

@@ -149,3 +149,29 @@ func TestChangesOfAClosedStoreAre503(t *testing.T) {
 		}
 	}
 }
+
+func TestBackupGoesToAnyPathOnlyIfThatIsAllowed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "b.db")
+	body := `{"path": "` + path + `"}`
+	for name, c := range map[string]struct {
+		options admin.Options
+		body    string
+		status  int
+	}{
+		"not allowed":         {admin.Options{BackupDir: t.TempDir()}, body, http.StatusForbidden},
+		"relative":            {admin.Options{AnyBackupPath: true}, `{"path": "b.db"}`, http.StatusBadRequest},
+		"a name as well":      {admin.Options{AnyBackupPath: true}, `{"path": "` + path + `", "name": "b.db"}`, http.StatusBadRequest},
+		"a missing directory": {admin.Options{AnyBackupPath: true}, `{"path": "` + path + `/below/b.db"}`, http.StatusBadRequest},
+		"allowed":             {admin.Options{AnyBackupPath: true}, body, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, func(o *admin.Options) { o.AnyBackupPath, o.BackupDir = c.options.AnyBackupPath, c.options.BackupDir })
+			if got := f.post("/admin/api/backup", c.body); got.Code != c.status {
+				t.Errorf("%d %s", got.Code, got.Body)
+			}
+		})
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}

@@ -31,6 +31,9 @@ type Options struct {
 	ShowData []string
 	// BackupDir is the directory for backups. It must exist. Default "": backups are refused.
 	BackupDir string
+	// AnyBackupPath lets clients name any absolute path for a backup. Set it only if every client may
+	// write whatever this process may write. [ListenUnix] sets it, because its clients are this user.
+	AnyBackupPath bool
 	// Closing ends the event streams when it is closed. Without it http.Server.Shutdown waits for them
 	// until its context ends.
 	Closing <-chan struct{}

@@ -15,6 +15,9 @@ import (
 // socketGrace is how long requests on a socket may take to finish when it is closed.
 const socketGrace = 5 * time.Second
 
+// SocketPath returns where the command sessile looks for the socket of the store with that file.
+func SocketPath(file string) string { return file + ".sock" }
+
 // ListenUnix serves the store's API and dashboard on a Unix socket at path until ctx ends. Then it
 // lets requests finish, removes the socket and returns nil. Options.Prefix is usually "", and
 // Options.Closing is not used.
@@ -27,7 +30,7 @@ const socketGrace = 5 * time.Second
 // of this user left behind, or if another process serves it. It returns errors.ErrUnsupported on
 // systems without file locks, such as Windows.
 func ListenUnix(ctx context.Context, path string, store *sessile.Store, o Options) error {
-	o.Closing = ctx.Done()
+	o.Closing, o.AnyBackupPath = ctx.Done(), true
 	o = o.withDefaults()
 	handler, err := newHandler(store, o, true)
 	if err != nil {

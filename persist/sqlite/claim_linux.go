@@ -33,3 +33,13 @@ func unclaim(f *os.File) { _ = setClaim(f, syscall.F_UNLCK) } // fails only wher
 func setClaim(f *os.File, kind int16) error {
 	return syscall.FcntlFlock(f.Fd(), ofdSetLock, &syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: claimed, Len: 1})
 }
+
+// isClaimed reports whether a process holds the claim on a file, without taking it.
+func isClaimed(f *os.File) (bool, error) {
+	const ofdGetLock = 36 // F_OFD_GETLK
+	l := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart, Start: claimed, Len: 1}
+	if err := syscall.FcntlFlock(f.Fd(), ofdGetLock, &l); err != nil {
+		return false, fmt.Errorf("asking for the lock: %w", err)
+	}
+	return l.Type != syscall.F_UNLCK, nil
+}

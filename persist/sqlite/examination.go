@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -90,4 +91,41 @@ func damage(c *sqlite.Conn) (found []string, err error) {
 		found = append(found, fmt.Sprintf("%d sessions lack their times, or have nothing but times", halves))
 	}
 	return found, err
+}
+
+// Schema returns the version of a file's schema, and the newest that this package knows. It changes
+// nothing in the file. The errors are those of Open.
+func Schema(path string) (have, newest int, err error) {
+	cfg, err := Config{Path: path}.complete()
+	if err != nil {
+		return 0, 0, err
+	}
+	c, err := lookShared(cfg)
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the schema of %s: %w", path, openError(err))
+	}
+	version, err := queryInt(c, `PRAGMA user_version`)
+	if err := errors.Join(err, c.Close()); err != nil {
+		return 0, 0, fmt.Errorf("reading the schema of %s: %w", path, openError(err))
+	}
+	return int(version), len(migrations()), nil
+}
+
+// Holder returns the process that has a session file open as its store, or "" if none has. It takes no
+// lock, so it hinders no store. Do not call it in the process that has the file open: POSIX drops the
+// locks of a process when the process closes the file. The error is errors.ErrUnsupported where the system cannot tell.
+func Holder(path string) (pid string, err error) {
+	cfg, err := Config{Path: path}.complete()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(cfg.Path, os.O_RDONLY|plain, 0)
+	if err != nil {
+		return "", fmt.Errorf("asking for the lock: %w", err)
+	}
+	held, err := isClaimed(f)
+	if err := errors.Join(err, f.Close()); err != nil || !held {
+		return "", err
+	}
+	return holder(cfg.Path + ".lock"), nil
 }

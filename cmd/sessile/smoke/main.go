@@ -65,15 +65,16 @@ type run struct {
 	*cluster.Process
 	ctx context.Context // of the whole program
 	db  string
+	bin string // the command
 }
 
 // smokeFile runs the steps of one process over a SQLite file.
 func smokeFile(ctx context.Context, binary, db string, control bool) error {
-	j := &journey{run: &run{cluster.NewProcess(binary, "-db", db, "-store.batch_interval", batchInterval.String()), ctx, db}}
+	j := &journey{run: &run{cluster.NewProcess(binary, "-db", db, "-store.batch_interval", batchInterval.String()), ctx, db, binary}}
 	defer j.Kill()
 	steps := j.steps()
 	if control {
-		steps[11] = step{"CONTROL: the live cookie is refused (must fail)", j.control}
+		steps[12] = step{"CONTROL: the live cookie is refused (must fail)", j.control}
 	}
 	if err := play(steps); err != nil {
 		return fmt.Errorf("%w\n--- the demo's log\n%s", err, j.Log())

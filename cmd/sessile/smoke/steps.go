@@ -51,6 +51,7 @@ func (j *journey) steps() []step {
 		{"the list names three devices and marks the current one", j.list},
 		{"rotation: the new cookie works, the old one is refused", j.rotate},
 		{"a device logs out another by ID; a foreign ID is not found", j.revoke},
+		{"the command lists and revokes sessions beside the demo; their cookies are refused", j.revokeByCommand},
 		{"logging out other devices ends only those", j.logoutOthers},
 		{"the counter is on disk when nothing is pending", j.flush},
 		{"SIGKILL right after another count; the demo restarts", j.crash},

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sessile/sessile/admin"
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
 
@@ -42,8 +43,29 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	closeSocket := app.openSocket(ctx)
 	err = app.serve(ctx, stdout)
+	closeSocket()
 	return errors.Join(err, app.Close())
+}
+
+// openSocket serves the admin API on a Unix socket for the other commands, until the function that it
+// returns is called. A demo without the socket is better than none, so a failure is only logged.
+func (a *App) openSocket(ctx context.Context) (closeSocket func()) {
+	path := a.settings.AdminSocket()
+	if path == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		o := admin.Options{Feed: a.feed, ReadOnly: a.settings.ReadOnlyAdmin}
+		if err := admin.ListenUnix(ctx, path, a.store, o); err != nil {
+			a.log.Warn("the other commands cannot reach this store", zap.Error(err))
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // serve listens and serves until ctx ends. It joins the goroutine that it starts.

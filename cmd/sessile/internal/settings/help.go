@@ -21,6 +21,8 @@ func help(name string) string {
 		return "URL of a PostgreSQL database that replaces the SQLite file; several nodes may use one"
 	case "database_feed":
 		return "URL of the same database without a pooler, if database leads to one"
+	case "socket":
+		return "Unix socket for the other commands, or none; the default is beside the file"
 	case "read_only_admin":
 		return "remove every change from the dashboard of the account admin, true or false"
 	case "node":

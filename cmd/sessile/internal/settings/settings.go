@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/admin"
 	"github.com/sessile/sessile/persist/postgres"
 )
 
@@ -55,6 +56,9 @@ type Settings struct {
 	// DatabaseFeed is where the node listens for the changes of other nodes, if Database leads to a
 	// pooler. It must reach the same database. It may contain a password.
 	DatabaseFeed string `yaml:"database_feed"`
+	// Socket is the path of the Unix socket for the command sessile. "" is beside Store.Path. NoSocket
+	// opens none. A database has none unless it is set.
+	Socket string `yaml:"socket"`
 	// ReadOnlyAdmin removes every change from the administrator's dashboard.
 	ReadOnlyAdmin bool `yaml:"read_only_admin"`
 	// Node is the name of this node, which the pages and the header Sessile-Node show. "" shows none.
@@ -79,6 +83,21 @@ func Defaults() Settings {
 			// The idle timeout shows an access soon. The library's default writes less often.
 			TouchInterval: 10 * time.Second,
 		},
+	}
+}
+
+// NoSocket is the Socket of a demo that opens none.
+const NoSocket = "none"
+
+// AdminSocket returns the path of the admin socket, or "" for none.
+func (s Settings) AdminSocket() string {
+	switch {
+	case s.Socket == NoSocket, s.Socket == "" && s.Database != "":
+		return ""
+	case s.Socket != "":
+		return s.Socket
+	default:
+		return admin.SocketPath(s.Store.Path)
 	}
 }
 
