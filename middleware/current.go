@@ -16,6 +16,7 @@ type storeCalls interface {
 	Renew(ctx context.Context, id sessile.ID, announced bool) (sessile.Session, error)
 	Update(ctx context.Context, id sessile.ID, c *sessile.Changes, durable, announced bool) (sessile.Session, error)
 	AnnouncedAge(s sessile.Session) time.Duration
+	EndReason(token string) sessile.EndReason
 	Emit(e sessile.Event)
 	Warn(message string, id sessile.ID, mode string)
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/sessile/sessile"
 )
 
 // Reason says why a guard refused a request. Clients see it in the "reason" member of the answer.
@@ -26,6 +28,10 @@ type Denial struct {
 	// Page is where Deny redirects a browser, with the parameter "next". It is "" if the guard has no
 	// such page.
 	Page string
+	// Ended is why the session of a request without a user has ended, as [Handle.Ended] returns it. The
+	// login page cannot ask, because the redirect removes the cookie. With Options.Guests, OnDenied can
+	// leave it there with [Handle.AddFlash] before it calls Deny.
+	Ended sessile.EndReason
 }
 
 // Deny answers a refused request in the form that its Accept header asks for:
@@ -33,7 +39,7 @@ type Denial struct {
 //   - A browser that navigates to a page is redirected to Denial.Page. After DeniedUser every request
 //     is, except for JSON.
 //   - A client that prefers JSON to HTML gets problem details (RFC 9457), with the reason in the member
-//     "reason".
+//     "reason", and Denial.Ended in the member "ended".
 //   - Others get the status as text.
 func Deny(w http.ResponseWriter, r *http.Request, d Denial) {
 	addVary(w.Header(), "Accept")
@@ -54,7 +60,8 @@ func (d Denial) problem(w http.ResponseWriter) {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Reason Reason `json:"reason"`
-	}{http.StatusText(d.Status), d.Status, d.Reason})
+		Ended  string `json:"ended,omitempty"`
+	}{http.StatusText(d.Status), d.Status, d.Reason, string(d.Ended)})
 	header := w.Header()
 	header.Del("Content-Length")
 	header.Set("Content-Type", "application/problem+json")
@@ -67,6 +74,9 @@ func (d Denial) problem(w http.ResponseWriter) {
 func (h *Handle) deny(w http.ResponseWriter, r *http.Request, d Denial) {
 	if d.Status == http.StatusUnauthorized && h.m.opts.Bearer {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
+	}
+	if d.Reason == DeniedNoUser {
+		d.Ended = h.Ended()
 	}
 	h.m.opts.OnDenied(w, r, d)
 }

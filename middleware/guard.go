@@ -21,7 +21,7 @@ func RequireUser(loginPath string) func(http.Handler) http.Handler {
 		if h.IsAuthenticated() {
 			return nil
 		}
-		return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
+		return &Denial{Reason: DeniedNoUser, Status: http.StatusUnauthorized, Page: loginPath}
 	})
 }
 
@@ -34,7 +34,7 @@ func RequireFresh(d time.Duration, loginPath string) func(http.Handler) http.Han
 		if ok && !s.IsGuest() && h.m.store.Now().Sub(s.AuthenticatedAt()) < d {
 			return nil
 		}
-		return &Denial{DeniedNotFresh, http.StatusForbidden, loginPath}
+		return &Denial{Reason: DeniedNotFresh, Status: http.StatusForbidden, Page: loginPath}
 	})
 }
 
@@ -49,9 +49,9 @@ func Require(allowed func(sessile.Session) bool, loginPath string) func(http.Han
 		case ok && allowed(s):
 			return nil
 		case s.IsGuest():
-			return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
+			return &Denial{Reason: DeniedNoUser, Status: http.StatusUnauthorized, Page: loginPath}
 		default:
-			return &Denial{DeniedUnfit, http.StatusForbidden, ""}
+			return &Denial{Reason: DeniedUnfit, Status: http.StatusForbidden}
 		}
 	})
 }
@@ -63,7 +63,7 @@ func RequireGuest(homePath string) func(http.Handler) http.Handler {
 		if !h.IsAuthenticated() {
 			return nil
 		}
-		return &Denial{DeniedUser, http.StatusForbidden, homePath}
+		return &Denial{Reason: DeniedUser, Status: http.StatusForbidden, Page: homePath}
 	})
 }
 

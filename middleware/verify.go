@@ -17,7 +17,7 @@ func Verify(loginPath string) func(http.Handler) http.Handler {
 		if _, ok := h.Current(); ok {
 			return nil
 		}
-		return &Denial{DeniedNoUser, http.StatusUnauthorized, loginPath}
+		return &Denial{Reason: DeniedNoUser, Status: http.StatusUnauthorized, Page: loginPath}
 	})
 	return func(next http.Handler) http.Handler {
 		next = has(next)
