@@ -272,3 +272,17 @@ func TestAdoptOfACookieWithOurNameReplacesIt(t *testing.T) {
 	f.want(b.user(), "alice")
 	f.want(old.asked.Load(), int32(1))
 }
+
+// A request with a token that a login has just replaced was in flight. The browser has a newer cookie.
+func TestAdoptLeavesARequestInFlightAlone(t *testing.T) {
+	old := knows()
+	f := setUp(t, sessile.Config{}, old.options())
+	b := f.login("bob")
+	b.header.Set("Cookie", "old=a1")
+	slow := b.request()
+	b.header.Del("Cookie")
+	b.login("bob")
+	f.want(cookiesOf(f, b.serve(slow, look)), "")
+	f.want(old.asked.Load(), int32(0))
+	f.want(f.alive("alice"), 0)
+}

@@ -144,8 +144,8 @@ const unsafePackage = testPackages + "faultvfs"
 func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "internal/typed"},
 		"cmd":        {".", "admin", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
+		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "internal/typed"},
 		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
 		"persist": { // third-party databases
