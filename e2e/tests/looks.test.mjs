@@ -30,6 +30,7 @@ const pages = {
   "shop-cart": { path: "/", prepare: (page) => page.getByRole("button", { name: "Add Coral to the cart" }).click() },
   session: { path: "/session" },
   devices: { path: "/devices" },
+  storm: { path: "/storm", prepare: (page) => page.locator("#live[data-state=open]").waitFor() },
   live: { path: "/live", prepare: (page) => page.locator("#live[data-state=open]").waitFor() },
   confirm: { path: "/account" },
   missing: { path: "/nowhere" },
