@@ -212,9 +212,13 @@ func (l *recorder) createBrief(ctx context.Context, in input, lifetime time.Dura
 		return output{outcome: outcomeOf(err)} // no client knows it; the session that it replaces may have ended
 	}
 	// No call is an access to it. If it expires before it is on disk, it ends then.
-	end := max(s.ExpiresAt().Sub(l.began), time.Since(l.began)+tick)
+	// The store's time may be behind the wall clock for a second: Open reads two clocks, and a busy machine
+	// can stop it for milliseconds in between. So the end is known to lie between two instants.
+	now := time.Since(l.began)
+	byWall, byStore := s.ExpiresAt().Sub(l.began), now+s.ExpiresAt().Sub(l.real.Now())
+	first, last := max(min(byWall, byStore), now+tick), max(byWall, byStore, now+tick)
 	l.learn(s.ID(), in, tok)
-	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, end-tick, output{}, end+tick)
+	l.note(-1-in.user, input{kind: expire, user: in.user, session: in.session}, first-tick, output{}, last+tick)
 	return output{}
 }
 

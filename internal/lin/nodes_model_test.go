@@ -73,6 +73,12 @@ func (s shared) step(in nodeInput, out nodeOutput) (bool, shared) {
 	case rotate:
 		last.token = in.token
 	}
+	if out.outcome == unknown {
+		if !last.dead {
+			s.versions = append(slices.Clone(s.versions), last)
+		}
+		return true, s
+	}
 	if out.outcome == notFound || last.dead {
 		return last.dead && (out.outcome == notFound || in.kind == destroy), s
 	}
@@ -95,15 +101,23 @@ func (s shared) shows(oldest int, in nodeInput, out nodeOutput) bool {
 }
 
 // ofTokens returns the calls of a session that matter for its token, with what they say about it. A node may refuse a token
-// because of a rotation or a destroy of its own that is not acknowledged.
+// because of a rotation or a destroy of its own that is not acknowledged. A rotation that a destroy overtakes answers that there
+// is no session. It may have replaced the token before that, and nobody gets the new one.
 func ofTokens(history []porcupine.Operation) (l []porcupine.Operation) {
 	for _, op := range history {
 		in, out := op.Input.(nodeInput), op.Output.(nodeOutput)
+		overtaken := in.kind == rotate && out.outcome == notFound && destroyedDuring(history, op)
 		unsaid := out.outcome == notFound && overlaps(history, op, func(by nodeInput) bool { return by.kind == rotate || by.kind == destroy })
-		if in.kind == update || unsaid || out.outcome == nothing {
+		switch {
+		case in.kind == update, out.outcome == nothing:
 			continue
+		case overtaken:
+			op.Output, op.Return = nodeOutput{outcome: unknown}, never.Nanoseconds()
+		case unsaid:
+			continue
+		default:
+			op.Output = nodeOutput{outcome: out.outcome}
 		}
-		op.Output = nodeOutput{outcome: out.outcome}
 		l = append(l, op)
 	}
 	return l
@@ -131,6 +145,13 @@ func ofData(history []porcupine.Operation) (l []porcupine.Operation) {
 		l = append(l, op)
 	}
 	return l
+}
+
+// destroyedDuring reports whether any node destroyed the session while op ran.
+func destroyedDuring(history []porcupine.Operation, op porcupine.Operation) bool {
+	return slices.ContainsFunc(history, func(by porcupine.Operation) bool {
+		return by.Input.(nodeInput).kind == destroy && by.Call < op.Return && op.Call < by.Return
+	})
 }
 
 // overlaps reports whether op ran at the same time as another call on the same node, of those that are chosen.
