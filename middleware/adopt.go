@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -73,7 +74,7 @@ func (h *Handle) adopt(ctx context.Context) (removes bool, err error) {
 	case !sent, h.bearer, h.m.cookie.withheld(h.req):
 		return false, nil
 	case h.has():
-		return h.endOld(ctx), nil
+		return h.endOld(ctx)
 	case h.presence != absent: // the browser may have a valid cookie of ours
 		return false, nil
 	}
@@ -101,8 +102,11 @@ func (h *Handle) adopt(ctx context.Context) (removes bool, err error) {
 // other requests may wait for it.
 func (h *Handle) takeOver(key [sha256.Size]byte, a *adoption) {
 	defer h.m.adopted.leave(key, a)
-	l, ok := h.m.opts.Adopt(h.req)
+	l, ok := h.m.opts.Adopt(h.req.WithContext(context.WithoutCancel(h.req.Context())))
 	if !ok || l.UserID == "" && !h.m.opts.Guests {
+		return
+	}
+	if a.err = adoptable(l); a.err != nil {
 		return
 	}
 	ctx := h.m.deadline.next()
@@ -137,14 +141,27 @@ func (h *Handle) createAdopted(ctx context.Context, l Login) (sessile.Session, s
 }
 
 // endOld ends the old session of a request that has one of ours. It reports whether the old session
-// has ended.
-func (h *Handle) endOld(ctx context.Context) bool {
+// has ended. A failure fails the request: after a logout the old session would log the user in again.
+func (h *Handle) endOld(ctx context.Context) (ended bool, err error) {
 	l, ok := h.m.opts.Adopt(h.req)
-	if !ok || l.Confirm == nil {
-		return ok
+	switch {
+	case !ok:
+		return false, nil
+	case l.Confirm == nil:
+		return true, adoptable(l)
 	}
-	err := l.Confirm(ctx)
-	return err == nil || errors.Is(err, ErrNoSession)
+	if err := l.Confirm(ctx); err != nil && !errors.Is(err, ErrNoSession) {
+		return false, err
+	}
+	return true, nil
+}
+
+// adoptable refuses the login of a user whose old cookie would log in again and again.
+func adoptable(l Login) error {
+	if l.UserID == "" || l.Confirm != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: Options.Adopt returned the login of a user without Confirm", sessile.ErrInvalidConfig)
 }
 
 // oldCookie returns the hash of the values that the client sent for another library's cookie, and

@@ -286,3 +286,53 @@ func TestAdoptLeavesARequestInFlightAlone(t *testing.T) {
 	f.want(old.asked.Load(), int32(0))
 	f.want(f.alive("alice"), 0)
 }
+
+// TestAdoptWithoutConfirmIsRefused: the old cookie would log in again after every logout.
+func TestAdoptWithoutConfirmIsRefused(t *testing.T) {
+	old := knows()
+	opts := old.options()
+	opts.Adopt = func(r *http.Request) (middleware.Login, bool) {
+		l, ok := old.adopt(r)
+		l.Confirm = nil
+		return l, ok
+	}
+	f := setUp(t, sessile.Config{}, opts)
+	resp := f.from("a1").do(look)
+	f.want(resp.StatusCode, http.StatusInternalServerError)
+	f.want(cookiesOf(f, resp), "")
+	f.want(f.alive("alice"), 0)
+}
+
+// TestAdoptFailsTheRequestIfTheOldSessionCannotBeEnded, also that of a user with a session of ours: it
+// would come back after a logout.
+func TestAdoptFailsTheRequestIfTheOldSessionCannotBeEnded(t *testing.T) {
+	old := knows()
+	f := setUp(t, sessile.Config{}, old.options())
+	b := f.login("alice")
+	b.header.Set("Cookie", "old=a1")
+	old.fail = errors.New("the old database is down")
+	f.want(b.do(look).StatusCode, http.StatusServiceUnavailable)
+	old.fail = nil
+	resp := b.do(look)
+	f.want(resp.StatusCode, http.StatusOK)
+	f.want(cookiesOf(f, resp), "old removed")
+	f.want(len(old.users), 0)
+}
+
+// TestAdoptOutlivesTheClientThatBeganIt, because requests with the same cookie wait for its result.
+func TestAdoptOutlivesTheClientThatBeganIt(t *testing.T) {
+	old := knows()
+	opts := old.options()
+	opts.Adopt = func(r *http.Request) (middleware.Login, bool) {
+		if r.Context().Err() != nil {
+			return middleware.Login{}, false
+		}
+		return old.adopt(r)
+	}
+	f := setUp(t, sessile.Config{}, opts)
+	b := f.from("a1")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.serve(b.request().WithContext(gone), look)
+	f.want(b.user(), "alice")
+}

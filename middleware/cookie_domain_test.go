@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -115,7 +116,7 @@ func TestCookieDomainOfAnAdoptedSessionIsCompared(t *testing.T) {
 	opts := tenants("s")
 	opts.AdoptCookie = http.Cookie{Name: "s", Path: "/", Domain: "one.example"}
 	opts.Adopt = func(*http.Request) (middleware.Login, bool) {
-		return middleware.Login{UserID: "alice", Remember: sessile.RememberNo, APIToken: true}, true
+		return middleware.Login{UserID: "alice", Remember: sessile.RememberNo, APIToken: true, Confirm: func(context.Context) error { return nil }}, true
 	}
 	f := setUp(t, sessile.Config{}, opts)
 	for host, want := range map[string]string{

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sessile/sessile"
 )
@@ -40,9 +41,29 @@ func (h *Handle) Issue(ctx context.Context, l Login) (sessile.Session, sessile.T
 	if err == nil {
 		err = h.confirm(ctx, l, s.ID())
 	}
+	if err == nil {
+		err = h.stillHere(ctx, s.ID())
+	}
 	if err != nil {
 		return sessile.Session{}, sessile.Token{}, err
 	}
 	h.revealed = true
 	return s, t, nil
+}
+
+// stillHere destroys an issued session if the session of this request has ended meanwhile. A logout of
+// all sessions that ran before the session was created did not see it:
+//
+//  1. A request has been found fresh. Its handler reads the body.
+//  2. The user logs out everywhere.
+//  3. The handler calls Issue.
+func (h *Handle) stillHere(ctx context.Context, issued sessile.ID) error {
+	err := h.check(ctx)
+	if err == nil && h.presence == gone {
+		err = errEnded
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, h.m.store.Destroy(h.m.deadline.next(), issued, sessile.EndTokenLost))
 }

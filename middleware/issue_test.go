@@ -163,3 +163,21 @@ func TestMetaDescribesTheClientOfARequest(t *testing.T) {
 	r.Header.Set("Accept-Language", "de")
 	f.want(f.m.Meta(r), sessile.NewMeta("203.0.113.7", r.UserAgent(), "de"))
 }
+
+// TestIssueIsRefusedOnceTheSessionHasEnded (S31): a logout everywhere ends what a request that is under
+// way would issue after it.
+func TestIssueIsRefusedOnceTheSessionHasEnded(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
+	b := f.login("alice")
+	b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.want(h.IsAuthenticated(), true)
+		_, err := f.store.DestroyAllForUser(r.Context(), "alice")
+		f.must(err)
+		for range 2 { // also when the handle knows
+			_, token, err := h.Issue(r.Context(), middleware.Login{UserID: "alice", APIToken: true})
+			f.wantErr(err, sessile.ErrNotFound)
+			f.want(token.IsZero(), true)
+		}
+	})
+	f.want(f.alive("alice"), 0)
+}

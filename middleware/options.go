@@ -77,7 +77,8 @@ type Options struct {
 	// Login.Confirm must end the session in the other library, so that its cookie is worth nothing
 	// after a logout. It runs when the new session is on disk and before anybody has its token. If it
 	// returns [ErrNoSession], because another request has ended the old session, the request has no
-	// session. After any other error ErrorHandler answers, and the next request tries again.
+	// session. After any other error ErrorHandler answers, and the next request tries again. A user's
+	// login without Confirm is a [sessile.ErrInvalidConfig].
 	//
 	// Requests with the same old cookie share one new session, if they arrive at the same time or
 	// within a minute in this process. Two nodes may create one session each. If a request has a
@@ -85,7 +86,8 @@ type Options struct {
 	// SameSite would withhold our cookie adopts nothing. A login over the limit of [sessile.LimitRefuseNew]
 	// is not adopted.
 	//
-	// Adopt runs before the handler and must be safe for concurrent use.
+	// Adopt runs before the handler and must be safe for concurrent use. The context of its request does
+	// not end with the client's connection, because other requests may wait for the result.
 	Adopt func(*http.Request) (Login, bool)
 	// AdoptCookie is the other library's cookie. Adopt needs its name, domain and path, because a
 	// browser removes only a cookie of the same three. Default path: "/".
