@@ -20,6 +20,9 @@ type Options struct {
 	// with 403. The error is logged, not shown. It is asked for every request, and every ten seconds
 	// while an event stream is open.
 	//
+	// If it asks the session middleware who the user is, it must call Handle.Check first. Handle.Current
+	// is what the request found when it began, also after the session has been revoked.
+	//
 	// Without Authorize the handler refuses everything. On a socket ([ListenUnix]) the mode of the
 	// socket protects the API, and Authorize is asked in addition if it is set.
 	Authorize func(*http.Request) error

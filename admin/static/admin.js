@@ -134,7 +134,9 @@ function line(e) {
 
 // Events come faster than a screen can show them: only the last ones of a frame become lines.
 function enter(li) {
-  if (waiting.push(li) === 1) requestAnimationFrame(flush);
+  const n = waiting.push(li);
+  if (n === 1) requestAnimationFrame(flush);
+  if (n > 2 * lines) waiting = waiting.slice(-lines); // a hidden tab has no frames
 }
 
 function flush() {
