@@ -137,7 +137,7 @@ func (h *handler) backup(ctx context.Context, t target) (outcome, error) {
 		}
 		return outcome{}, err
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // backupPath has checked it
 	if err != nil {
 		return outcome{}, fmt.Errorf("reading the size of the backup: %w", err)
 	}

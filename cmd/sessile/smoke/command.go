@@ -9,7 +9,7 @@ import (
 
 // sessile runs another command beside the demo and returns what it prints.
 func (j *journey) sessile(args ...string) (string, error) {
-	out, err := exec.CommandContext(j.ctx, j.bin, append(args, "--db", j.db)...).CombinedOutput() //nolint:gosec // the binary that this program built
+	out, err := exec.CommandContext(j.ctx, j.bin, append(args, "--db", j.db)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("sessile %s: %w: %s", strings.Join(args, " "), err, out)
 	}

@@ -74,8 +74,8 @@ func message(err error) string {
 }
 
 func exitCode(err error) int {
-	is := func(any ...error) bool {
-		for _, e := range any {
+	is := func(targets ...error) bool {
+		for _, e := range targets {
 			if errors.Is(err, e) {
 				return true
 			}

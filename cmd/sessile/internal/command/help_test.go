@@ -38,13 +38,12 @@ type fixture struct {
 	*testing.T
 	file  string
 	store *sessile.Store // nil while no store runs
-	stop  func()
 }
 
 // setUp returns the file of a closed store with two sessions of ann and one of a hostile user.
 func setUp(t *testing.T) *fixture {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cli") // a short path, for the socket
+	dir, err := os.MkdirTemp("", "cli") //nolint:usetesting // a short path, for the socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 const onUnix = runtime.GOOS != "windows"
 
 func directory(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	return filepath.Dir(path)
 }

@@ -16,9 +16,9 @@ func volume(dir string) (free int64, kind string, err error) {
 		0x01021994: "tmpfs", 0x858458f6: "ramfs", 0x6969: "nfs", 0xff534d42: "cifs", 0xfe534d42: "smb2", 0x01021997: "9p",
 		0x65735546: "fuse", 0x00c36400: "ceph", 0x5346414f: "afs",
 	}
-	kind, known := kinds[uint32(s.Type)] //nolint:gosec // the magic number has 32 bits
+	kind, known := kinds[uint32(s.Type)]
 	if !known {
-		kind = fmt.Sprintf("of kind %#x", uint32(s.Type)) //nolint:gosec // the same
+		kind = fmt.Sprintf("of kind %#x", uint32(s.Type))
 	}
-	return int64(s.Bavail) * int64(s.Bsize), kind, nil //nolint:gosec,unconvert // types differ between architectures
+	return int64(s.Bavail) * int64(s.Bsize), kind, nil //nolint:unconvert // types differ between architectures
 }

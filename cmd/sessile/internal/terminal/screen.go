@@ -24,7 +24,7 @@ func (s Streams) OpenScreen() (*Screen, error) {
 	if !IsTerminal(s.In) || !IsTerminal(s.Out) {
 		return nil, ErrNoTerminal
 	}
-	c := &Screen{in: s.In.(*os.File), out: s.Out.(*os.File), keys: make(chan byte)} //nolint:forcetypeassert // IsTerminal has checked it
+	c := &Screen{in: s.In.(*os.File), out: s.Out.(*os.File), keys: make(chan byte)} //nolint:forcetypeassert,errcheck // IsTerminal has checked it
 	var err error
 	if c.old, err = term.MakeRaw(int(c.in.Fd())); err != nil {
 		return nil, fmt.Errorf("switching the terminal: %w", err)
