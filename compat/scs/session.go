@@ -10,14 +10,14 @@ import (
 )
 
 // Load returns a context with the session data of a token, or with empty data if the token opens
-// nothing. It is for programs without LoadAndSave. A context that has session data is returned as it
+// nothing. An API token opens nothing here. It is for programs without LoadAndSave. A context that has session data is returned as it
 // is. An error means that the store failed.
 func (s *SessionManager) Load(ctx context.Context, token string) (context.Context, error) {
 	if _, ok := ctx.Value(s).(*sessionData); ok {
 		return ctx, nil
 	}
 	b := &inStore{store: s.store}
-	now, err := s.store.Lookup(ctx, token)
+	now, err := s.lookup(ctx, token)
 	switch {
 	case err == nil:
 		b.now = now
@@ -26,6 +26,15 @@ func (s *SessionManager) Load(ctx context.Context, token string) (context.Contex
 		return nil, err
 	}
 	return s.with(ctx, b)
+}
+
+// lookup is Store.Lookup that refuses API tokens: only the Authorization header may bring them.
+func (s *SessionManager) lookup(ctx context.Context, token string) (sessile.Session, error) {
+	now, err := s.store.Lookup(ctx, token)
+	if err == nil && now.IsAPIToken() {
+		return sessile.Session{}, sessile.ErrNotFound
+	}
+	return now, err
 }
 
 // with adds the data of a session to a context.
@@ -52,6 +61,7 @@ func (s *SessionManager) Commit(ctx context.Context) (token string, expiry time.
 	if err := d.behind.flush(ctx); err != nil {
 		return "", time.Time{}, err
 	}
+	d.settle()
 	now, ok := d.behind.current()
 	if !ok {
 		return "", time.Time{}, nil
@@ -59,18 +69,17 @@ func (s *SessionManager) Commit(ctx context.Context) (token string, expiry time.
 	return d.behind.token(), earlier(now.ExpiresAt(), d.deadline), nil
 }
 
-// Destroy ends the session. Its deletion is on disk (fsync) when Destroy returns nil. What is put
-// afterwards begins a new session.
+// Destroy ends the session. Its deletion is on disk (fsync) when Destroy returns nil. After
+// [sessile.ErrNotDurable] the session is refused, and the store keeps trying. What is put afterwards
+// begins a new session.
 func (s *SessionManager) Destroy(ctx context.Context) error {
 	d := s.lock(ctx)
 	defer d.mu.Unlock()
-	if err := d.behind.end(ctx); err != nil {
-		return err
+	err := d.behind.end(ctx)
+	if err == nil || errors.Is(err, sessile.ErrNotDurable) {
+		d.forget()
 	}
-	clear(d.values)
-	clear(d.changed)
-	d.status, d.deadline = Destroyed, time.Time{}
-	return nil
+	return err
 }
 
 // RenewToken replaces the token. The new one is on disk (fsync) when RenewToken returns nil. Unlike
@@ -86,12 +95,12 @@ func (s *SessionManager) RenewToken(ctx context.Context) error {
 	return nil
 }
 
-// MergeSession adds the data of another session, and ends that one. A token that opens nothing is
-// not an error.
+// MergeSession adds the data of another session, and ends that one. A token that opens nothing, or
+// an API token, is not an error.
 func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	d := s.lock(ctx)
 	defer d.mu.Unlock()
-	other, err := s.store.Lookup(ctx, token)
+	other, err := s.lookup(ctx, token)
 	if errors.Is(err, sessile.ErrNotFound) {
 		return nil
 	}

@@ -36,7 +36,23 @@ type sessionData struct {
 	values   map[string]any
 	changed  map[string]struct{} // keys that were put or removed since the last commit
 	status   Status
-	deadline time.Time // of SetDeadline, or zero
+	deadline time.Time  // of SetDeadline, or zero
+	of       sessile.ID // the session that the values belong to, or zero
+}
+
+// forget drops the values of a session that has ended.
+func (d *sessionData) forget() {
+	clear(d.values)
+	clear(d.changed)
+	d.status, d.deadline, d.of = Destroyed, time.Time{}, sessile.ID{}
+}
+
+// settle notes that the values belong to the current session. If there is none, because the session
+// ended during the change, the values still belong to the one before.
+func (d *sessionData) settle() {
+	if now, ok := d.behind.current(); ok {
+		d.of = now.ID()
+	}
 }
 
 // session is the session behind the data: of a request, or of a token.
@@ -100,8 +116,9 @@ func (s *SessionManager) load(ctx context.Context, d *sessionData) error {
 	if err := s.decode(now, d.values); err != nil {
 		return err
 	}
-	if user := now.UserID(); user != "" && s.UserKey != "" && s.userOf(d.values) != user {
-		d.values[s.UserKey] = user // the login came from elsewhere, such as Handle.Login
+	d.of = now.ID()
+	if user := now.UserID(); user != "" { // the login may come from elsewhere, such as Handle.Login
+		s.setUser(d.values, user)
 	}
 	if s.IdleTimeout > 0 { // a commit renews the session
 		d.status = Modified
@@ -155,7 +172,27 @@ func (s *SessionManager) userOf(values map[string]any) string {
 	return fmt.Sprint(v)
 }
 
+// setUser makes values belong to a user, or to nobody.
+func (s *SessionManager) setUser(values map[string]any, user string) {
+	switch {
+	case s.UserKey == "" || s.userOf(values) == user:
+	case user == "":
+		delete(values, s.UserKey)
+	default:
+		values[s.UserKey] = user
+	}
+}
+
 // commit sends the changes to the session behind d. The caller does not hold the lock.
+//
+// Only a user that this request has put logs in:
+//
+//  1. Request A loads the session of alice.
+//  2. Request B logs alice out everywhere.
+//  3. A changes a key. The store refuses it, because the session has ended.
+//  4. A commits again. Its values still name alice.
+//
+// A login in step 4 would undo the logout without a password, so the commit drops the values.
 func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -164,6 +201,14 @@ func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	}
 	now, ok := d.behind.current()
 	user := s.userOf(d.values)
+	if _, put := d.changed[s.UserKey]; !put && now.ID() != d.of {
+		if !ok {
+			d.forget()
+			return nil
+		}
+		user = now.UserID() // a login by other means, such as Handle.Login
+		s.setUser(d.values, user)
+	}
 	var err error
 	switch {
 	case ok && user == now.UserID():
@@ -174,6 +219,7 @@ func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	}
 	if err == nil {
 		clear(d.changed)
+		d.settle()
 	}
 	return err
 }
@@ -218,7 +264,11 @@ func (s *SessionManager) replace(ctx context.Context, d *sessionData, user strin
 		lifetime = d.deadline.Sub(s.store.Now())
 	}
 	n.TTL, n.MaxLifetime = s.lifetimes(lifetime)
-	return d.behind.replace(ctx, n)
+	if err := d.behind.replace(ctx, n); err != nil {
+		return err
+	}
+	d.of = sessile.ID{} // the session before has ended
+	return nil
 }
 
 // addDeadline adds the key of SetDeadline.
