@@ -108,8 +108,8 @@ func (s *Store) encode(session *sessions.Session) (map[string]json.RawMessage, e
 	return data, nil
 }
 
-// Login returns the login of a session with these values, as gorilla had them. It is for Adopt; set
-// Login.Confirm. The user is the value of UserKey.
+// Login returns the login of a session with these values, as gorilla had them. It is for Adopt. Set
+// Login.Confirm, because Save refuses a login without it. The user is the value of UserKey.
 func (s *Store) Login(values map[any]any) (middleware.Login, error) {
 	session := &sessions.Session{Values: values}
 	data, err := s.encode(session)
@@ -126,7 +126,7 @@ func (s *Store) userOf(session *sessions.Session) string {
 }
 
 // save writes the values. It returns the token for the cookie, or none if another request has ended
-// the session.
+// the session or replaced its token.
 func (s *Store) save(r *http.Request, session *sessions.Session, at *loaded) (sessile.Token, error) {
 	data, err := s.encode(session)
 	if err != nil {
@@ -158,10 +158,14 @@ func (s *Store) change(ctx context.Context, session *sessions.Session, at *loade
 		}
 	}
 	now, err := s.store.Update(ctx, at.now.ID(), c)
-	if err == nil {
-		at.now, at.data, session.IsNew = now, data, false
+	if err != nil {
+		return err
 	}
-	return err
+	if at.now.TokenReplaced() || now.RotatedAt().After(at.now.RotatedAt()) {
+		at.token = sessile.Token{} // the old token would overwrite its successor in the browser
+	}
+	at.now, at.data, session.IsNew = now, data, false
+	return nil
 }
 
 // replace begins a session for the user of the values, or for a guest, and ends the one before.
@@ -203,10 +207,11 @@ func (s *Store) end(ctx context.Context, at *loaded) error {
 }
 
 // endAdopted ends the session of another library.
-func (at *loaded) endAdopted(ctx context.Context) (err error) {
-	if at.adopt.Confirm != nil {
-		err = at.adopt.Confirm(ctx)
+func (at *loaded) endAdopted(ctx context.Context) error {
+	if at.adopt.Confirm == nil { // the old cookie would log in again after a logout
+		return fmt.Errorf("%w: the Login that Adopt returns needs Confirm", sessile.ErrInvalidConfig)
 	}
+	err := at.adopt.Confirm(ctx)
 	if err == nil || errors.Is(err, middleware.ErrNoSession) {
 		at.adopt, at.moved = nil, true
 	}

@@ -31,6 +31,7 @@ type Store struct {
 	// Adopt returns the session of another library for a request without one of ours, as
 	// [middleware.Options.Adopt] does, for example with [Store.Login]. New shows its values. Save
 	// moves it: it calls Login.Confirm, which must end the old session, and removes AdoptCookie.
+	// Without Confirm, Save returns [sessile.ErrInvalidConfig] and moves nothing.
 	// Until then each request asks Adopt, so Adopt must refuse what Confirm has ended. If Confirm
 	// returns [middleware.ErrNoSession], because another request has moved the session, Save writes
 	// nothing. The lifetimes of the login do not count: Options.MaxAge does.
@@ -97,7 +98,8 @@ func (s *Store) read(r *http.Request, session *sessions.Session, at *loaded) err
 	return nil
 }
 
-// find returns the session that the first valid cookie of a name opens.
+// find returns the session that the first valid cookie of a name opens. It refuses API tokens: only
+// the Authorization header may bring them.
 func (s *Store) find(r *http.Request, name string) (sessile.Session, sessile.Token, error) {
 	for i, c := range r.CookiesNamed(name) {
 		if i == maxCookies {
@@ -108,7 +110,7 @@ func (s *Store) find(r *http.Request, name string) (sessile.Session, sessile.Tok
 			continue
 		}
 		now, err := s.store.ReadByToken(r.Context(), token)
-		if errors.Is(err, sessile.ErrNotFound) || errors.Is(err, sessile.ErrCorrupt) {
+		if errors.Is(err, sessile.ErrNotFound) || errors.Is(err, sessile.ErrCorrupt) || now.IsAPIToken() {
 			continue
 		}
 		return now, token, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/compat/gorilla"
+	"github.com/sessile/sessile/middleware"
 	"github.com/sessile/sessile/middleware/middlewaretest"
 )
 
@@ -286,4 +287,58 @@ func TestStoreForgetsSessionsThatTheProgramForgot(t *testing.T) {
 		runtime.Gosched()
 	}
 	t.Errorf("%d sessions are remembered", gorilla.Remembered(f.store))
+}
+
+func TestStoreRefusesAPITokens(t *testing.T) {
+	f := setUp(t)
+	_, bot, err := f.sessions.CreateWith(t.Context(), sessile.NewSession{UserID: "alice", APIToken: true})
+	f.must(err)
+	f.want(f.value(bot.Reveal(), "userID"), nil)
+	f.set("userID", "bob")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", "app="+bot.Reveal()+"; app="+f.cookie)
+	s, err := f.store.Get(r, "app")
+	f.must(err)
+	f.want(s.Values["userID"], "bob")
+}
+
+func TestStoreRefusesAnAdoptionWithoutConfirm(t *testing.T) {
+	f := setUp(t)
+	f.store.Adopt = func(*http.Request) (middleware.Login, bool) {
+		l, err := f.store.Login(map[any]any{"userID": "alice"})
+		return l, err == nil
+	}
+	for _, age := range []int{60, -1} {
+		r, w := f.request(), httptest.NewRecorder()
+		s, err := f.store.Get(r, "app")
+		f.must(err)
+		s.Options.MaxAge = age
+		f.want(errors.Is(s.Save(r, w), sessile.ErrInvalidConfig), true)
+		f.want(w.Header().Get("Set-Cookie"), "")
+		f.want(f.count("alice"), 0)
+	}
+}
+
+// A worker or another request replaces the token. Its response has the new cookie, which the old
+// token must not overwrite.
+func TestStoreDoesNotSendATokenThatWasReplaced(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t)
+		f.set("userID", "alice")
+		rotate := func() {
+			list, err := f.sessions.ListForUser(t.Context(), "alice")
+			f.must(err)
+			wait(time.Second)
+			_, _, err = f.sessions.Rotate(t.Context(), list[0].ID(), sessile.Rotation{Grace: true})
+			f.must(err)
+		}
+		inFlight := f.do(func(s *sessions.Session) {
+			rotate()
+			s.Values["k"] = 1
+		})
+		f.want(inFlight.Header.Get("Set-Cookie"), "")
+		later := f.set("k", 2) // within the grace period of the old token
+		f.want(later.Header.Get("Set-Cookie"), "")
+		f.want(f.value(f.cookie, "k"), 2)
+	})
 }
