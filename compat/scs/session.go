@@ -71,13 +71,14 @@ func (s *SessionManager) Commit(ctx context.Context) (token string, expiry time.
 
 // Destroy ends the session. Its deletion is on disk (fsync) when Destroy returns nil. After
 // [sessile.ErrNotDurable] the session is refused, and the store keeps trying. What is put afterwards
-// begins a new session.
+// begins a new session. Sessions of [SessionManager.MergeSession] end too.
 func (s *SessionManager) Destroy(ctx context.Context) error {
 	d := s.lock(ctx)
 	defer d.mu.Unlock()
 	err := d.behind.end(ctx)
 	if err == nil || errors.Is(err, sessile.ErrNotDurable) {
 		d.forget()
+		err = errors.Join(err, s.endMerged(ctx, d))
 	}
 	return err
 }
@@ -95,7 +96,8 @@ func (s *SessionManager) RenewToken(ctx context.Context) error {
 	return nil
 }
 
-// MergeSession adds the data of another session, and ends that one. A token that opens nothing, or
+// MergeSession adds the data of another session. The commit ends that one after it has stored the
+// data. A token that opens nothing, or
 // an API token, is not an error.
 func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	d := s.lock(ctx)
@@ -117,7 +119,30 @@ func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	for key, v := range merged {
 		d.put(key, v)
 	}
-	return s.store.Destroy(ctx, other.ID())
+	d.status, d.merged = Modified, append(d.merged, other.ID())
+	return nil
+}
+
+// endMerged ends the sessions that were merged, after their data is in the store. They stay if the
+// session that got the data has ended meanwhile.
+func (s *SessionManager) endMerged(ctx context.Context, d *sessionData) error {
+	if len(d.merged) == 0 {
+		return nil
+	}
+	if err := d.behind.flush(ctx); err != nil {
+		return err
+	}
+	d.settle()
+	if _, ok := d.behind.current(); !ok && len(d.values) > 0 {
+		return nil
+	}
+	for _, id := range d.merged {
+		if err := s.store.Destroy(ctx, id); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
+			return err
+		}
+	}
+	d.merged = nil
+	return nil
 }
 
 // Status returns what has happened to the session data.

@@ -36,8 +36,9 @@ type sessionData struct {
 	values   map[string]any
 	changed  map[string]struct{} // keys that were put or removed since the last commit
 	status   Status
-	deadline time.Time  // of SetDeadline, or zero
-	of       sessile.ID // the session that the values belong to, or zero
+	deadline time.Time    // of SetDeadline, or zero
+	of       sessile.ID   // the session that the values belong to, or zero
+	merged   []sessile.ID // sessions of MergeSession that end after the next commit
 }
 
 // forget drops the values of a session that has ended.
@@ -220,6 +221,7 @@ func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	if err == nil {
 		clear(d.changed)
 		d.settle()
+		err = s.endMerged(ctx, d)
 	}
 	return err
 }

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/compat/scs"
 	"github.com/sessile/sessile/middleware"
-	"github.com/sessile/sessile/persist"
-	"github.com/sessile/sessile/persist/sqlite"
+	"github.com/sessile/sessile/middleware/middlewaretest"
 )
 
 // Alice logs out everywhere while a request of hers is in flight. Nothing that the request does logs
@@ -126,20 +125,7 @@ func TestCommitKeepsALoginOfTheHandle(t *testing.T) {
 	f.want(f.sessions("alice"), 0)
 }
 
-// failing is a backend that writes nothing while it is down.
-type failing struct {
-	persist.Backend
-	down atomic.Bool
-}
-
-func (b *failing) Apply(ctx context.Context, batch *persist.Batch) (persist.Result, error) {
-	if b.down.Load() {
-		return persist.Result{}, persist.ErrUnavailable
-	}
-	return b.Backend.Apply(ctx, batch)
-}
-
-// The disk fails during a logout, and recovers before the error page.
+// The file is moved away during a logout, and is back before the error page.
 func TestDestroyThatIsNotDurableIsFinal(t *testing.T) {
 	for name, load := range map[string]func(f *fixture, act func(context.Context)){
 		"in a request": func(f *fixture, act func(context.Context)) { f.do(act) },
@@ -150,29 +136,24 @@ func TestDestroyThatIsNotDurableIsFinal(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "sessions.db")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			disk := &failing{Backend: db}
-			store, err := sessile.New(disk, sessile.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = store.Close() })
-			f := &fixture{T: t, store: store, m: scs.New(store, "userID")}
-			f.put("userID", "alice")
-			load(f, func(ctx context.Context) {
-				f.m.Put(ctx, "draft", "late")
-				disk.down.Store(true)
-				f.want(errors.Is(f.m.Destroy(ctx), sessile.ErrNotDurable), true)
-				disk.down.Store(false)
-				f.want(f.m.Status(ctx), scs.Destroyed)
-				f.want(f.m.Exists(ctx, "userID"), false)
-				_, _, err := f.m.Commit(ctx)
-				f.must(err)
+			bubble(t, func(t *testing.T) {
+				f, path := setUp(t), filepath.Join(t.TempDir(), "s.db")
+				f.store = middlewaretest.NewStore(t, sessile.Config{Path: path})
+				f.m = scs.New(f.store, "userID")
+				f.put("userID", "alice")
+				load(f, func(ctx context.Context) {
+					f.m.Put(ctx, "draft", "late")
+					f.must(os.Rename(path, path+".moved"))
+					f.want(errors.Is(f.m.Destroy(ctx), sessile.ErrNotDurable), true)
+					f.must(os.Rename(path+".moved", path))
+					wait(5 * time.Second)
+					f.want(f.m.Status(ctx), scs.Destroyed)
+					f.want(f.m.Exists(ctx, "userID"), false)
+					_, _, err := f.m.Commit(ctx)
+					f.must(err)
+				})
+				f.want(f.sessions("alice"), 0)
 			})
-			f.want(f.sessions("alice"), 0)
 		})
 	}
 }
@@ -190,4 +171,47 @@ func TestManagerRefusesAPITokens(t *testing.T) {
 	f.want(len(f.m.Keys(ctx)), 0)
 	_, err = f.store.ReadByToken(t.Context(), bot)
 	f.must(err)
+}
+
+func TestMergeSessionKeepsTheOtherSessionIfTheCommitFails(t *testing.T) {
+	f := setUp(t)
+	f.put("cart", 3)
+	guest := f.cookie
+	f.cookie = ""
+	resp := f.do(func(ctx context.Context) {
+		f.must(f.m.MergeSession(ctx, guest))
+		f.m.Put(ctx, "bad", struct{ X int }{1}) // its type is not registered
+	})
+	f.want(resp.StatusCode, http.StatusInternalServerError)
+	f.want(f.value(guest, "cart"), 3)
+}
+
+// The session that gets the data ends before it has them.
+func TestMergeSessionKeepsTheOtherSessionAfterALogout(t *testing.T) {
+	f := setUp(t)
+	f.put("cart", 3)
+	guest := f.cookie
+	f.cookie = ""
+	f.put("userID", "alice")
+	f.do(func(ctx context.Context) {
+		f.must(f.m.MergeSession(ctx, guest))
+		_, err := f.store.DestroyAllForUser(ctx, "alice")
+		f.must(err)
+	})
+	f.want(f.value(guest, "cart"), 3)
+	f.want(f.sessions("alice"), 0)
+}
+
+func TestDestroyEndsMergedSessions(t *testing.T) {
+	f := setUp(t)
+	f.put("cart", 3)
+	guest := f.cookie
+	f.cookie = ""
+	f.put("userID", "alice")
+	f.do(func(ctx context.Context) {
+		f.must(f.m.MergeSession(ctx, guest))
+		f.must(f.m.Destroy(ctx))
+	})
+	f.want(f.value(guest, "cart"), nil)
+	f.want(f.sessions("alice"), 0)
 }
