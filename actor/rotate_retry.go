@@ -90,6 +90,7 @@ func (p *rotateOp) settleLockedOut(c *core, o persist.Outcome) {
 		}
 	case e.Key() != p.to:
 	case o.Status == persist.StatusGone:
+		c.overwritten(p.ref.ID) // a list that began before has a row without the changes that memory had
 		c.dropSession(e, persist.ErrNotFound)
 	case c.exclusive && c.dirty[p.ref.ID] != nil:
 	default:
