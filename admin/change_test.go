@@ -126,7 +126,7 @@ func TestBackupNeedsADirectory(t *testing.T) {
 func TestChangesRefuseHostileBodies(t *testing.T) {
 	f := setUp(t, func(o *admin.Options) { o.BackupDir = t.TempDir() })
 	for body, status := range map[string]int{
-		"{": http.StatusBadRequest, "[]": http.StatusBadRequest, `{"name":1}`: http.StatusBadRequest, `{"path":"/etc"}`: http.StatusBadRequest,
+		"{": http.StatusBadRequest, "[]": http.StatusBadRequest, `{"name":1}`: http.StatusBadRequest, `{"path":"/etc"}`: http.StatusForbidden, `{"directory":"/etc"}`: http.StatusBadRequest,
 		`{"name":"` + strings.Repeat("x", 1<<20) + `"}`: http.StatusRequestEntityTooLarge,
 	} {
 		if w := f.post("/admin/api/backup", body); w.Code != status {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -48,7 +49,7 @@ func (s *storm) figures(now sessile.Stats) stormFigures {
 	defer s.mu.Unlock()
 	if !s.running {
 		f := s.last
-		f.Pending = now.Pending
+		f.PerCommit, f.Pending = cmp.Or(f.PerCommit, "–"), now.Pending
 		return f
 	}
 	return s.count(now)
