@@ -246,7 +246,7 @@ func ExampleEvent() {
 	events.Wait() // they come one after the other, on a goroutine of the store
 	// Output:
 	// level=INFO msg=session kind=created user=ann
-	// level=INFO msg=session kind=destroyed user=ann
+	// level=INFO msg=session kind=destroyed user=ann reason="logged out"
 }
 
 // withoutTimesAndIDs makes the output of the example repeatable.
