@@ -4,5 +4,5 @@ package command
 
 import "errors"
 
-// volume is not implemented on this system.
+// volume returns errors.ErrUnsupported: this system does not tell. doctor then says "unknown".
 func volume(string) (free int64, kind string, err error) { return 0, "", errors.ErrUnsupported }
