@@ -91,7 +91,7 @@ vet: ## go vet, in every module
 	@$(call in-modules,go vet ./...)
 
 vet-ports: bin/gopackages ## type-checks every package and its tests for Windows, macOS and 32 bits; PORTS="GOOS=freebsd" names another
-	@JOBS=$(JOBS) .ci/ports $(MODULES)
+	@.ci/ports $(MODULES)
 
 fmt: bin/golangci-lint ## formats the code
 	@$(call in-modules,"$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...)
