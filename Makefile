@@ -85,13 +85,13 @@ cover: ## statement coverage by package; the profile is out/cover.out
 
 .PHONY: lint vet vet-ports fmt fmt-check tidy-check hygiene words walks alerts vuln
 lint: bin/golangci-lint ## the linters, in every module
-	@$(call in-modules,"$(LINT)" run --config "$(CURDIR)/.golangci.yml" ./...)
+	@.ci/whole $(MODULES) -- "$(LINT)" run
 
 vet: ## go vet, in every module
 	@$(call in-modules,go vet ./...)
 
 vet-ports: bin/gopackages ## type-checks every package and its tests for Windows, macOS and 32 bits; PORTS="GOOS=freebsd" names another
-	@.ci/ports $(MODULES)
+	@.ci/whole $(MODULES) -- .ci/ports
 
 fmt: bin/golangci-lint ## formats the code
 	@$(call in-modules,"$(LINT)" fmt --config "$(CURDIR)/.golangci.yml" ./...)
