@@ -136,7 +136,7 @@ failover: ## ROUNDS=10 failovers of PostgreSQL to a synchronous standby under lo
 	@go -C persist/postgres test ./internal/failover -count=1 -timeout=120m -run '^TestFailover' -v -failover.rounds=$(or $(filter-out 300,$(ROUNDS)),10) $(ARGS) | grep -v '^ *=== \|^ *--- PASS: [^ ]*/' | $(some)
 
 sim: ## SEEDS=10000 simulated runs of a store with crashes, failures and clock jumps
-	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
+	@go test ./actor -count=1 -timeout=30m -run '^TestSimulat|^TestPublishNotices' -v -sim.seeds=$(SEEDS) $(ARGS) | $(some)
 
 faults: ## fails every I/O call of a store in every way; FAULTS=5000 tries that many
 	@go test ./internal/faults -count=1 -timeout=30m -v -run '^TestFaults|^TestDisk' -faults=$(FAULTS) $(ARGS) | grep -v '^=== ' | $(some)
