@@ -20,9 +20,9 @@ func (b *inRequest) token() string {
 	return t.Reveal()
 }
 
-func (b *inRequest) replace(ctx context.Context, n sessile.NewSession) error {
+func (b *inRequest) replace(ctx context.Context, n sessile.NewSession, confirm func(context.Context) error) error {
 	if n.UserID != "" {
-		return b.h.Login(ctx, middleware.Login{UserID: n.UserID, Data: n.Data, TTL: n.TTL, MaxLifetime: n.MaxLifetime})
+		return b.h.Login(ctx, middleware.Login{UserID: n.UserID, Data: n.Data, TTL: n.TTL, MaxLifetime: n.MaxLifetime, Confirm: confirm})
 	}
 	if err := b.h.Logout(ctx); err != nil {
 		return err
@@ -76,12 +76,18 @@ func (b *inStore) current() (sessile.Session, bool) { return b.now, !b.now.IsZer
 
 func (b *inStore) token() string { return b.key.Reveal() }
 
-func (b *inStore) replace(ctx context.Context, n sessile.NewSession) error {
+func (b *inStore) replace(ctx context.Context, n sessile.NewSession, confirm func(context.Context) error) error {
 	now, token, err := b.store.CreateWith(ctx, n)
 	if err != nil {
 		return err
 	}
-	if err := b.end(ctx); err != nil {
+	if confirm != nil {
+		err = confirm(ctx)
+	}
+	if err == nil {
+		err = b.end(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, b.store.Destroy(ctx, now.ID()))
 	}
 	b.now, b.key = now, token

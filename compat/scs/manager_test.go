@@ -222,21 +222,6 @@ func TestManagerWorksWithoutLoadAndSave(t *testing.T) {
 	f.want(f.sessions("42"), 0)
 }
 
-func TestManagerMergesSessions(t *testing.T) {
-	f := setUp(t)
-	f.put("cart", 3)
-	lost := f.cookie
-	f.cookie = ""
-	f.do(func(ctx context.Context) {
-		f.m.Put(ctx, "state", "oauth")
-		f.must(f.m.MergeSession(ctx, lost))
-		f.must(f.m.MergeSession(ctx, "unknown"))
-	})
-	f.want(f.value(f.cookie, "cart"), 3)
-	f.want(f.value(f.cookie, "state"), "oauth")
-	f.want(f.value(lost, "cart"), nil)
-}
-
 func TestManagerEndsSessionsAtTheirDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := setUp(t)

@@ -10,8 +10,8 @@ import (
 )
 
 // Load returns a context with the session data of a token, or with empty data if the token opens
-// nothing. An API token opens nothing here. It is for programs without LoadAndSave. A context that has session data is returned as it
-// is. An error means that the store failed.
+// nothing. An API token opens nothing here. Load is for programs without LoadAndSave. It returns a
+// context that has session data as it is. An error means that the store failed.
 func (s *SessionManager) Load(ctx context.Context, token string) (context.Context, error) {
 	if _, ok := ctx.Value(s).(*sessionData); ok {
 		return ctx, nil
@@ -93,55 +93,6 @@ func (s *SessionManager) RenewToken(ctx context.Context) error {
 		return err
 	}
 	d.status = Modified
-	return nil
-}
-
-// MergeSession adds the data of another session. The commit ends that one after it has stored the
-// data. A token that opens nothing, or
-// an API token, is not an error.
-func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
-	d := s.lock(ctx)
-	defer d.mu.Unlock()
-	other, err := s.lookup(ctx, token)
-	if errors.Is(err, sessile.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if now, ok := d.behind.current(); ok && now.ID() == other.ID() {
-		return nil
-	}
-	merged := make(map[string]any)
-	if err := s.decode(other, merged); err != nil {
-		return err
-	}
-	for key, v := range merged {
-		d.put(key, v)
-	}
-	d.status, d.merged = Modified, append(d.merged, other.ID())
-	return nil
-}
-
-// endMerged ends the sessions that were merged, after their data is in the store. They stay if the
-// session that got the data has ended meanwhile.
-func (s *SessionManager) endMerged(ctx context.Context, d *sessionData) error {
-	if len(d.merged) == 0 {
-		return nil
-	}
-	if err := d.behind.flush(ctx); err != nil {
-		return err
-	}
-	d.settle()
-	if _, ok := d.behind.current(); !ok && len(d.values) > 0 {
-		return nil
-	}
-	for _, id := range d.merged {
-		if err := s.store.Destroy(ctx, id); err != nil && !errors.Is(err, sessile.ErrNotDurable) {
-			return err
-		}
-	}
-	d.merged = nil
 	return nil
 }
 

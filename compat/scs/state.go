@@ -3,6 +3,7 @@ package scs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -34,7 +35,7 @@ type sessionData struct {
 	mu       sync.Mutex
 	behind   session
 	values   map[string]any
-	changed  map[string]struct{} // keys that were put or removed since the last commit
+	changed  map[string]sessile.Token // keys that were put or removed since the last commit, and the merged session that put them
 	status   Status
 	deadline time.Time    // of SetDeadline, or zero
 	of       sessile.ID   // the session that the values belong to, or zero
@@ -62,8 +63,8 @@ type session interface {
 	current() (sessile.Session, bool)
 	// token returns its token, or "" if it is unknown.
 	token() string
-	// replace begins a session and ends the current one.
-	replace(ctx context.Context, n sessile.NewSession) error
+	// replace begins a session and ends the current one, unless confirm refuses the new one.
+	replace(ctx context.Context, n sessile.NewSession, confirm func(context.Context) error) error
 	// change sets and deletes (nil) keys.
 	change(ctx context.Context, changed map[string]json.RawMessage) error
 	// flush writes what the others have left for later.
@@ -87,7 +88,7 @@ func (d *sessionData) remove(key string) {
 }
 
 func (d *sessionData) touch(key string) {
-	d.changed[key] = struct{}{}
+	d.changed[key] = sessile.Token{}
 	d.status = Modified
 }
 
@@ -103,7 +104,7 @@ func (s *SessionManager) lock(ctx context.Context) *sessionData {
 
 // load fills d from the session behind it. A session after its SetDeadline ends.
 func (s *SessionManager) load(ctx context.Context, d *sessionData) error {
-	d.values, d.changed = make(map[string]any), make(map[string]struct{})
+	d.values, d.changed = make(map[string]any), make(map[string]sessile.Token)
 	now, ok := d.behind.current()
 	if !ok {
 		return nil
@@ -193,7 +194,8 @@ func (s *SessionManager) setUser(values map[string]any, user string) {
 //  3. A changes a key. The store refuses it, because the session has ended.
 //  4. A commits again. Its values still name alice.
 //
-// A login in step 4 would undo the logout without a password, so the commit drops the values.
+// A login in step 4 would undo the logout without a password, so the commit drops the values. A user
+// from a merged session that has ended does not log in either.
 func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -217,6 +219,11 @@ func (s *SessionManager) commit(ctx context.Context, d *sessionData) error {
 	case !ok && len(d.values) == 0: // nothing to keep
 	default:
 		err = s.replace(ctx, d, user)
+	}
+	if errors.Is(err, errMergedEnded) {
+		d.forget()
+		d.merged = nil
+		return nil
 	}
 	if err == nil {
 		clear(d.changed)
@@ -266,7 +273,7 @@ func (s *SessionManager) replace(ctx context.Context, d *sessionData, user strin
 		lifetime = d.deadline.Sub(s.store.Now())
 	}
 	n.TTL, n.MaxLifetime = s.lifetimes(lifetime)
-	if err := d.behind.replace(ctx, n); err != nil {
+	if err := d.behind.replace(ctx, n, s.confirm(d.changed[s.UserKey])); err != nil {
 		return err
 	}
 	d.of = sessile.ID{} // the session before has ended
