@@ -22,6 +22,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 FAULTS ?= 0
 COUNT ?= 6
 SESSIONS ?= 100000
+DOCS ?= localhost:8080
 REF ?= HEAD~1
 ARGS ?=
 
@@ -48,7 +49,7 @@ help: ## this list
 
 ## ------------------------------------------------------------------ use
 
-.PHONY: install demo demo-nodes smoke smoke-nodes
+.PHONY: install demo demo-nodes smoke smoke-nodes docs
 install: ## installs the command sessile, one static binary, as go install does
 	@CGO_ENABLED=0 go -C cmd/sessile install -trimpath .
 
@@ -63,6 +64,9 @@ smoke: ## drives the demo from outside: logs in, kills it with SIGKILL, checks w
 
 smoke-nodes: ## drives two nodes from outside: kills a node and PostgreSQL with SIGKILL, stalls a feed, checks what holds
 	@go -C cmd/sessile run ./smoke -nodes $(ARGS)
+
+docs: bin/pkgsite ## the documentation of every module at http://localhost:8080, as pkg.go.dev shows it; DOCS=localhost:9000 names another address
+	@bin/pkgsite -list=false -http '$(DOCS)' $(MODULES)
 
 ## ---------------------------------------------------------------- check
 
@@ -195,7 +199,7 @@ bin/%: tools/go.mod tools/go.sum
 	@touch $@
 
 .PHONY: tools clean
-tools: bin/golangci-lint bin/benchstat bin/govulncheck bin/gremlins bin/gopackages ## the programs that lint, bench, vuln, mutants and vet-ports need
+tools: bin/golangci-lint bin/benchstat bin/govulncheck bin/gremlins bin/gopackages bin/pkgsite ## the programs that lint, bench, vuln, mutants, vet-ports and docs need
 
 clean: ## removes what was built
 	rm -rf bin out
