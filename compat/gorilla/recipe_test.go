@@ -9,18 +9,16 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/gorilla/sessions"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/compat/gorilla"
+	"github.com/sessile/sessile/internal/move"
 	"github.com/sessile/sessile/middleware"
 	"github.com/sessile/sessile/middleware/middlewaretest"
 )
@@ -69,97 +67,6 @@ type writer []byte
 func (w *writer) Write(b []byte) (int, error) {
 	*w = append(*w, b...)
 	return len(b), nil
-}
-
-// site is a server whose program can be replaced.
-type site struct {
-	*testing.T
-	server  *httptest.Server
-	program atomic.Pointer[http.Handler]
-	url     *url.URL
-}
-
-func newSite(t *testing.T, h http.Handler) *site {
-	t.Helper()
-	s := &site{T: t}
-	s.deploy(h)
-	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.program.Load()).ServeHTTP(w, r) }))
-	t.Cleanup(s.server.Close)
-	var err error
-	if s.url, err = url.Parse(s.server.URL); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (s *site) deploy(h http.Handler) { s.program.Store(&h) }
-
-// browser returns a browser with these cookies.
-func (s *site) browser(cookies ...*http.Cookie) *http.Client {
-	s.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.Fatal(err)
-	}
-	jar.SetCookies(s.url, cookies)
-	return &http.Client{Jar: jar, Transport: s.server.Client().Transport}
-}
-
-func (s *site) get(b *http.Client, path string) string {
-	s.Helper()
-	resp, err := b.Get(s.server.URL + path)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		s.Fatalf("%s: %d %s, %v", path, resp.StatusCode, text, err)
-	}
-	return string(text)
-}
-
-func (s *site) want(got, want string) {
-	s.Helper()
-	if got != want {
-		s.Errorf("got %q, want %q", got, want)
-	}
-}
-
-const (
-	known   = "42 dark"
-	unknown = "<nil> <nil>"
-)
-
-// stays checks that a user who logged in before the move is still logged in, and logs out for good.
-// touch is a page that saves the session.
-func (s *site) stays(b *http.Client, store *sessile.Store, touch string) {
-	s.Helper()
-	copied := b.Jar.Cookies(s.url)
-	s.want(s.get(b, "/me"), known)
-	s.get(b, touch)
-	s.want(s.get(b, "/me"), known)
-	if list, err := store.ListForUser(s.Context(), "42"); err != nil || len(list) != 1 {
-		s.Errorf("%d sessions of the user, %v", len(list), err)
-	}
-	s.want(s.get(s.browser(copied...), "/me"), unknown) // the old cookie has been used
-	moved := b.Jar.Cookies(s.url)
-	if len(moved) != 1 || moved[0].Value == copied[0].Value {
-		s.Errorf("the browser has %d cookies", len(moved))
-	}
-	s.get(b, "/logout")
-	for _, cookies := range [][]*http.Cookie{b.Jar.Cookies(s.url), copied, moved} {
-		s.want(s.get(s.browser(cookies...), "/me"), unknown)
-	}
-}
-
-// loggedIn returns a browser that logged in at the old program.
-func (s *site) loggedIn() *http.Client {
-	s.Helper()
-	b := s.browser()
-	s.get(b, "/login")
-	s.want(s.get(b, "/me"), known)
-	return b
 }
 
 // used is a directory with an empty file for each old cookie that has moved. It works for several
@@ -211,26 +118,28 @@ func key() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 func TestRecipeMovesUsersFromACookieStore(t *testing.T) {
 	from := sessions.NewCookieStore(key())
-	s := newSite(t, program(from))
-	b, other := s.loggedIn(), s.loggedIn()
-	copied := other.Jar.Cookies(s.url)
+	s := move.NewSite(t, program(from))
+	b, other := s.LoggedIn(), s.LoggedIn()
+	copied := s.Cookies(other)
 
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	to := gorilla.NewStore(store, "userID")
 	to.Adopt, to.AdoptCookie = adoptCookies(from, used(t.TempDir()), to.Login), http.Cookie{Name: "app"}
-	s.deploy(program(to))
-	s.stays(b, store, "/seen")
+	s.Deploy(program(to))
+	old := s.Stays(b, store, "/seen")
+	s.Shows(s.Browser(old...), move.Unknown) // the old cookie has been used
+	s.LogsOut(b, store, old)
 
-	s.get(other, "/logout") // without a page that saves before
-	s.want(s.get(s.browser(copied...), "/me"), unknown)
+	s.Get(other, "/logout") // without a page that saves before
+	s.Shows(s.Browser(copied...), move.Unknown)
 }
 
 // The code of Adopt is in docs/coming-from.md.
 func TestRecipeMovesUsersFromAFilesystemStore(t *testing.T) {
 	from := sessions.NewFilesystemStore(t.TempDir(), key())
 	from.Options.Secure = true
-	s := newSite(t, program(from))
-	b := s.loggedIn()
+	s := move.NewSite(t, program(from))
+	b := s.LoggedIn()
 
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	to := gorilla.NewStore(store, "userID")
@@ -247,15 +156,17 @@ func TestRecipeMovesUsersFromAFilesystemStore(t *testing.T) {
 		}
 		return l, err == nil
 	}
-	s.deploy(program(to))
-	s.stays(b, store, "/seen")
+	s.Deploy(program(to))
+	old := s.Stays(b, store, "/seen")
+	s.Shows(s.Browser(old...), move.Unknown) // the old session has ended
+	s.LogsOut(b, store, old)
 }
 
 // The new program may use the middleware instead of gorilla's API.
 func TestRecipeMovesUsersFromGorillaToTheMiddleware(t *testing.T) {
 	from := sessions.NewCookieStore(key())
-	s := newSite(t, program(from))
-	b := s.loggedIn()
+	s := move.NewSite(t, program(from))
+	b := s.LoggedIn()
 
 	login := func(values map[any]any) (middleware.Login, error) {
 		return middleware.Login{UserID: fmt.Sprint(values["userID"]), Data: map[string]any{"theme": values["theme"]}}, nil
@@ -271,29 +182,22 @@ func TestRecipeMovesUsersFromGorillaToTheMiddleware(t *testing.T) {
 			fmt.Fprint(w, user, " ", theme)
 			return
 		}
-		fmt.Fprint(w, unknown)
+		fmt.Fprint(w, move.Unknown)
 	})
 	mux.HandleFunc("/logout", func(_ http.ResponseWriter, r *http.Request) {
 		if err := middleware.FromRequest(r).Logout(r.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	s.deploy(m.Handler(mux))
-	copied := b.Jar.Cookies(s.url)
-	s.want(s.get(b, "/me"), known)
-	s.want(s.get(b, "/me"), known)
-	moved := b.Jar.Cookies(s.url)
-	s.get(b, "/logout")
-	for _, cookies := range [][]*http.Cookie{b.Jar.Cookies(s.url), copied, moved} {
-		s.want(s.get(s.browser(cookies...), "/me"), unknown)
-	}
+	s.Deploy(m.Handler(mux))
+	s.LogsOut(b, m.Store(), s.Stays(b, m.Store(), "/me"))
 }
 
 // Two requests with one old cookie save at the same time. Only one of them moves the session.
 func TestStoreMovesASessionOnce(t *testing.T) {
 	from := sessions.NewCookieStore(key())
-	s := newSite(t, program(from))
-	cookies := s.loggedIn().Jar.Cookies(s.url)
+	s := move.NewSite(t, program(from))
+	cookies := s.Cookies(s.LoggedIn())
 
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	to := gorilla.NewStore(store, "userID")

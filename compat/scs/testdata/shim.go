@@ -72,40 +72,25 @@ type sessionData struct {
 	token    string
 	values   map[string]any
 	mu       sync.Mutex
-	bound    context.Context
 }
 
 func newSessionData(lifetime time.Duration) *sessionData {
 	return &sessionData{deadline: time.Now().Add(lifetime), values: make(map[string]any)}
 }
 
+// addSessionDataToContext adds a session of ours with the values of sd, and sd itself.
 func (s *SessionManager) addSessionDataToContext(ctx context.Context, sd *sessionData) context.Context {
-	s.bind(sd)
+	ctx, err := s.SessionManager.Load(ctx, "")
+	if err != nil {
+		panic(err)
+	}
+	for key, v := range sd.values {
+		s.SessionManager.Put(ctx, key, v)
+	}
 	return context.WithValue(ctx, s.contextKey, sd)
 }
 
 func (s *SessionManager) getSessionDataFromContext(ctx context.Context) { s.Status(ctx) }
-
-// bind makes a session of ours with the values of sd.
-func (s *SessionManager) bind(sd *sessionData) {
-	if sd.bound != nil {
-		return
-	}
-	sd.bound, _ = s.SessionManager.Load(context.Background(), "")
-	for key, v := range sd.values {
-		s.SessionManager.Put(sd.bound, key, v)
-	}
-}
-
-// in returns the context of our session that belongs to the test's context.
-func (s *SessionManager) in(ctx context.Context) context.Context {
-	sd, ok := ctx.Value(s.contextKey).(*sessionData)
-	if !ok {
-		return ctx
-	}
-	s.bind(sd)
-	return sd.bound
-}
 
 // show copies the state of our session to what the test looks at.
 func (s *SessionManager) show(ctx context.Context) {
@@ -114,119 +99,86 @@ func (s *SessionManager) show(ctx context.Context) {
 		return
 	}
 	clear(sd.values)
-	for _, key := range s.SessionManager.Keys(sd.bound) {
-		sd.values[key] = s.SessionManager.Get(sd.bound, key)
+	for _, key := range s.Keys(ctx) {
+		sd.values[key] = s.Get(ctx, key)
 	}
-	sd.status, sd.token = s.SessionManager.Status(sd.bound), s.SessionManager.Token(sd.bound)
+	sd.status, sd.token = s.Status(ctx), s.Token(ctx)
 }
 
 func (s *SessionManager) Load(ctx context.Context, token string) (context.Context, error) {
 	if _, ok := ctx.Value(s.contextKey).(*sessionData); ok {
-		return s.SessionManager.Load(s.in(ctx), token)
+		return s.SessionManager.Load(ctx, token)
 	}
-	bound, err := s.SessionManager.Load(ctx, token)
+	ctx, err := s.SessionManager.Load(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	sd := &sessionData{values: make(map[string]any), bound: bound}
-	ctx = context.WithValue(ctx, s.contextKey, sd)
+	ctx = context.WithValue(ctx, s.contextKey, &sessionData{values: make(map[string]any)})
 	s.show(ctx)
 	return ctx, nil
 }
 
+// Commit also commits what a test put into a context itself.
 func (s *SessionManager) Commit(ctx context.Context) (string, time.Time, error) {
-	return s.SessionManager.Commit(s.in(ctx))
+	if sd, ok := ctx.Value(s.contextKey).(*sessionData); ok && ctx.Value(s.SessionManager) == nil {
+		ctx = s.addSessionDataToContext(ctx, sd)
+	}
+	return s.SessionManager.Commit(ctx)
 }
+
+// What changes a session also shows its new state.
 
 func (s *SessionManager) Destroy(ctx context.Context) error {
 	defer s.show(ctx)
-	return s.SessionManager.Destroy(s.in(ctx))
+	return s.SessionManager.Destroy(ctx)
 }
 
 func (s *SessionManager) Clear(ctx context.Context) error {
 	defer s.show(ctx)
-	return s.SessionManager.Clear(s.in(ctx))
+	return s.SessionManager.Clear(ctx)
 }
 
 func (s *SessionManager) Put(ctx context.Context, key string, v any) {
-	s.SessionManager.Put(s.in(ctx), key, v)
+	s.SessionManager.Put(ctx, key, v)
 	s.show(ctx)
 }
 
 func (s *SessionManager) Remove(ctx context.Context, key string) {
-	s.SessionManager.Remove(s.in(ctx), key)
+	s.SessionManager.Remove(ctx, key)
 	s.show(ctx)
-}
-
-func (s *SessionManager) Status(ctx context.Context) scs.Status {
-	return s.SessionManager.Status(s.in(ctx))
-}
-
-func (s *SessionManager) Keys(ctx context.Context) []string { return s.SessionManager.Keys(s.in(ctx)) }
-
-func (s *SessionManager) Exists(ctx context.Context, key string) bool {
-	return s.SessionManager.Exists(s.in(ctx), key)
-}
-
-func (s *SessionManager) Get(ctx context.Context, key string) any {
-	return s.SessionManager.Get(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetString(ctx context.Context, key string) string {
-	return s.SessionManager.GetString(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetBool(ctx context.Context, key string) bool {
-	return s.SessionManager.GetBool(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetInt(ctx context.Context, key string) int {
-	return s.SessionManager.GetInt(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetFloat(ctx context.Context, key string) float64 {
-	return s.SessionManager.GetFloat(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetBytes(ctx context.Context, key string) []byte {
-	return s.SessionManager.GetBytes(s.in(ctx), key)
-}
-
-func (s *SessionManager) GetTime(ctx context.Context, key string) time.Time {
-	return s.SessionManager.GetTime(s.in(ctx), key)
 }
 
 func (s *SessionManager) Pop(ctx context.Context, key string) any {
 	defer s.show(ctx)
-	return s.SessionManager.Pop(s.in(ctx), key)
+	return s.SessionManager.Pop(ctx, key)
 }
 
 func (s *SessionManager) PopString(ctx context.Context, key string) string {
 	defer s.show(ctx)
-	return s.SessionManager.PopString(s.in(ctx), key)
+	return s.SessionManager.PopString(ctx, key)
 }
 
 func (s *SessionManager) PopBool(ctx context.Context, key string) bool {
 	defer s.show(ctx)
-	return s.SessionManager.PopBool(s.in(ctx), key)
+	return s.SessionManager.PopBool(ctx, key)
 }
 
 func (s *SessionManager) PopInt(ctx context.Context, key string) int {
 	defer s.show(ctx)
-	return s.SessionManager.PopInt(s.in(ctx), key)
+	return s.SessionManager.PopInt(ctx, key)
 }
 
 func (s *SessionManager) PopFloat(ctx context.Context, key string) float64 {
 	defer s.show(ctx)
-	return s.SessionManager.PopFloat(s.in(ctx), key)
+	return s.SessionManager.PopFloat(ctx, key)
 }
 
 func (s *SessionManager) PopBytes(ctx context.Context, key string) []byte {
 	defer s.show(ctx)
-	return s.SessionManager.PopBytes(s.in(ctx), key)
+	return s.SessionManager.PopBytes(ctx, key)
 }
 
 func (s *SessionManager) PopTime(ctx context.Context, key string) time.Time {
 	defer s.show(ctx)
-	return s.SessionManager.PopTime(s.in(ctx), key)
+	return s.SessionManager.PopTime(ctx, key)
 }
