@@ -1,10 +1,13 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
+	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
 )
 
@@ -134,6 +137,90 @@ func ExampleLocalPath() {
 	// /
 	// /
 	// /
+}
+
+// OnDenied answers what a guard refuses, here with a page that says why the session has ended.
+func ExampleDenial() {
+	sessions, done := sessionsFor(middleware.Options{
+		OnDenied: func(w http.ResponseWriter, r *http.Request, d middleware.Denial) {
+			if d.Ended == "" {
+				middleware.Deny(w, r, d) // the default answer
+				return
+			}
+			http.Error(w, "you have been logged out: "+string(d.Ended), d.Status)
+		},
+	})
+	defer done()
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.Handle("GET /account", middleware.RequireUser("/login")(http.NotFoundHandler()))
+	mux.HandleFunc("POST /ban", func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = sessions.Store().DestroyAllForUser(r.Context(), "alice", "account disabled")
+	})
+	browse(sessions.Handler(mux), "GET /account", "POST /login", "POST /ban", "GET /account")
+	// Output:
+	// GET /account: 303 /login?next=%2Faccount
+	// POST /login: 200
+	// POST /ban: 200
+	// GET /account: 401 you have been logged out: account disabled
+}
+
+// A user ends one of their sessions on another device.
+func ExampleDevice() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+	_, _, _ = sessions.Store().Create(context.Background(), sessile.Meta{DeviceName: "a lost phone"}, "alice", nil)
+
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.HandleFunc("POST /revoke", func(w http.ResponseWriter, r *http.Request) {
+		h := middleware.FromRequest(r)
+		devices, err := h.Devices(r.Context())
+		for _, d := range devices {
+			if !d.Current {
+				fmt.Fprint(w, d.DeviceName, " ")
+				err = h.Revoke(r.Context(), d.ID)
+			}
+		}
+		fmt.Fprintln(w, err)
+	})
+	browse(sessions.Handler(mux), "POST /login", "POST /revoke", "POST /revoke")
+	// Output:
+	// POST /login: 200
+	// POST /revoke: 200 a lost phone <nil>
+	// POST /revoke: 200 <nil>
+}
+
+// One cookie for a domain and its subdomains needs a name without the prefix __Host-.
+func ExampleCookie() {
+	sessions, done := sessionsFor(middleware.Options{
+		Cookie: middleware.Cookie{Name: "__Secure-session", Domain: "example.com", SameSite: http.SameSiteStrictMode},
+	})
+	defer done()
+
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "https://app.example.com/login", nil)
+	sessions.Handler(loginAs("alice")).ServeHTTP(w, r)
+	c := w.Result().Cookies()[0]
+	fmt.Println(c.Name, c.Domain, c.Secure, c.HttpOnly, c.SameSite == http.SameSiteStrictMode)
+	// Output: __Secure-session example.com true true true
+}
+
+// A sensitive route asks the database, because another node may have ended the session.
+func ExampleVerify() {
+	sessions, done := sessionsFor(middleware.Options{})
+	defer done()
+
+	pay := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "paid") })
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", loginAs("alice"))
+	mux.Handle("POST /pay", middleware.Verify("/login")(pay))
+	browse(sessions.Handler(mux), "POST /pay", "POST /login", "POST /pay")
+	// Output:
+	// POST /pay: 401 Unauthorized
+	// POST /login: 200
+	// POST /pay: 200 paid
 }
 
 // A value that is used once.

@@ -145,7 +145,7 @@ func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
 		"cmd":        {".", "admin", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "internal/move", "internal/typed"},
+		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "persist/sqlite", "internal/move", "internal/typed"},
 		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks
 		"persist": { // third-party databases
