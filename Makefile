@@ -178,7 +178,10 @@ mutants: bin/gremlins ## changes the code one place at a time; a test must fail 
 
 ## -------------------------------------------------------------- measure
 
-.PHONY: bench bench-quick bench-compare
+.PHONY: sizes bench bench-quick bench-compare
+sizes: ## the size of a hello world alone, with sessions in memory, and with sessions in SQLite
+	@go test -count=1 -v -run '^TestPrograms' ./internal/sizes | $(some)
+
 bench: ## measures Sessile, rivals and the floor in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" selects parts
 	@command -v redis-server >/dev/null || echo "redis-server is not installed (Debian: apt-get install redis-server): scs over Redis is left out"
 	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== ' | $(ran)
