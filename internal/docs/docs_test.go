@@ -47,7 +47,16 @@ func TestComingFromCodeIsCompiled(t *testing.T) {
 	compiled(t, "docs/coming-from.md", "compat/*/recipe_test.go")
 }
 
-// compiled checks that every Go block of a page is part of one of the files.
+// TestDocsCodeIsCompiled covers the other pages.
+func TestDocsCodeIsCompiled(t *testing.T) {
+	compiled(t, "docs/production.md", "*example*_test.go", "internal/quickstart/main.go")
+	compiled(t, "docs/admin.md", "internal/quickstart/*_test.go")
+	compiled(t, "docs/postgres.md", "persist/postgres/*example*_test.go")
+	compiled(t, "metrics/prometheus/README.md", "metrics/prometheus/example_test.go")
+	compiled(t, "metrics/otel/README.md", "metrics/otel/example_test.go")
+}
+
+// compiled checks that every Go block of a page is part of one of the files. The line "// …" stands for other code.
 func compiled(t *testing.T, page string, patterns ...string) {
 	t.Helper()
 	var text strings.Builder
@@ -69,8 +78,10 @@ func compiled(t *testing.T, page string, patterns ...string) {
 		t.Fatalf("%s shows no code", page)
 	}
 	for _, b := range blocks {
-		if want := flat(b[1]); !strings.Contains(text.String(), want) {
-			t.Errorf("not in any test:\n%s", want)
+		for part := range strings.SplitSeq(flat(b[1]), "\n// …\n") {
+			if !strings.Contains(text.String(), part) {
+				t.Errorf("%s shows what is in no test:\n%s", page, part)
+			}
 		}
 	}
 }
@@ -81,6 +92,32 @@ func TestConfigurationNamesEveryOption(t *testing.T) {
 	for f := range reflect.TypeFor[sessile.Config]().Fields() {
 		if tag := f.Tag.Get("yaml"); f.IsExported() && tag != "-" && !strings.Contains(page, "\n| `"+tag+"` |") {
 			t.Errorf("docs/configuration.md does not name %s (%s)", f.Name, tag)
+		}
+	}
+}
+
+// TestProductionNamesEveryError: each error that an application can get has a row with its status, or a sentence.
+func TestProductionNamesEveryError(t *testing.T) {
+	page := read(t, "docs/production.md")
+	for prefix, file := range map[string]string{"": "errors.go", "middleware.": "middleware/errors.go"} {
+		names := regexp.MustCompile(`(?m)^\t(Err\w+) +=`).FindAllStringSubmatch(read(t, file), -1)
+		if len(names) == 0 {
+			t.Errorf("%s declares no error", file)
+		}
+		for _, m := range names {
+			if !strings.Contains(page, "`"+prefix+m[1]+"`") {
+				t.Errorf("docs/production.md does not name %s%s", prefix, m[1])
+			}
+		}
+	}
+}
+
+// TestDocsIndexNamesEveryPage covers docs.
+func TestDocsIndexNamesEveryPage(t *testing.T) {
+	index := read(t, "docs/README.md")
+	for name := range pages(t) {
+		if path.Dir(name) == "docs" && path.Base(name) != "README.md" && !strings.Contains(index, "]("+path.Base(name)+")") {
+			t.Errorf("docs/README.md does not name %s", name)
 		}
 	}
 }

@@ -28,9 +28,9 @@ func Example() {
 	}
 	defer store.Close()
 
-	registry := client.NewRegistry()
-	registry.MustRegister(prometheus.New(store, prometheus.Options{}))
 	mux := http.NewServeMux()
+	registry := client.NewRegistry() // of github.com/prometheus/client_golang/prometheus
+	registry.MustRegister(prometheus.New(store, prometheus.Options{}))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 
 	families, err := registry.Gather()
