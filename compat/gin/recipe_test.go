@@ -46,20 +46,20 @@ func program(store sessions.Store) http.Handler {
 	return router
 }
 
-// moved remembers the old cookies that have moved. A program keeps them in its database, as long as
+// movedCookies remembers the old cookies that have moved. A program keeps them in its database, as long as
 // the cookies are valid: they contain the whole session, so nothing else can end it.
-type moved struct {
+type movedCookies struct {
 	mu      sync.Mutex
 	cookies map[string]bool
 }
 
-func (m *moved) has(cookie string) bool {
+func (m *movedCookies) has(cookie string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.cookies[cookie]
 }
 
-func (m *moved) add(cookie string) error {
+func (m *movedCookies) add(cookie string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.cookies[cookie] {
@@ -70,10 +70,10 @@ func (m *moved) add(cookie string) error {
 }
 
 // adopt returns Adopt for the sessions of a cookie store. This is the recipe of docs/coming-from.md.
-func adopt(from sessions.Store, used *moved, to gin.Store) func(*http.Request) (middleware.Login, bool) {
+func adopt(from sessions.Store, moved *movedCookies, to gin.Store) func(*http.Request) (middleware.Login, bool) {
 	return func(r *http.Request) (middleware.Login, bool) {
 		c, err := r.Cookie("app")
-		if err != nil || used.has(c.Value) {
+		if err != nil || moved.has(c.Value) {
 			return middleware.Login{}, false
 		}
 		s, err := from.New(r, "app")
@@ -81,7 +81,7 @@ func adopt(from sessions.Store, used *moved, to gin.Store) func(*http.Request) (
 			return middleware.Login{}, false
 		}
 		l, err := to.Login(s.Values)
-		l.Confirm = func(context.Context) error { return used.add(c.Value) }
+		l.Confirm = func(context.Context) error { return moved.add(c.Value) }
 		return l, err == nil
 	}
 }
@@ -94,7 +94,7 @@ func TestRecipeMovesUsersFromGinContribsCookieStore(t *testing.T) {
 
 	store := middlewaretest.NewStore(t, sessile.Config{})
 	to := gin.NewStore(store, "userID")
-	to.Adopt, to.AdoptCookie = adopt(from, &moved{cookies: make(map[string]bool)}, to), http.Cookie{Name: "app"}
+	to.Adopt, to.AdoptCookie = adopt(from, &movedCookies{cookies: make(map[string]bool)}, to), http.Cookie{Name: "app"}
 	s.Deploy(program(to))
 	s.LogsOut(b, store, s.Stays(b, store, "/seen"))
 }
