@@ -114,7 +114,7 @@ tidy-check: ## fails if go mod tidy would change a module
 hygiene: ## fails if a file names a path of one machine or a package registry
 	@.ci/hygiene
 
-words: ## fails if the core uses a word from the list of private words
+words: ## fails if code or pages use a word from the list of private words
 	@.ci/words
 
 walks: ## counts the functions and files of package actor that a call runs through

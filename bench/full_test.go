@@ -16,20 +16,20 @@ import (
 
 // report is the result of a full run.
 type report struct {
-	Date    string      `json:"date"`
-	Commit  string      `json:"commit"` // of the last measurement
-	Go      string      `json:"go"`
-	CPU     string      `json:"cpu"`
-	Cores   int         `json:"cores"`
-	Parts   []measured  `json:"parts"`
-	Results []result    `json:"results"`
-	Durable []durable   `json:"durable"`
-	Growth  []growth    `json:"growth"`
-	Lookups []lookup    `json:"lookups"`
-	Calm    []calm      `json:"reads_while_writing"`
-	HTTP    []served    `json:"http"`
-	Sweep   []setting   `json:"sweep"`
-	Behind  []writeRate `json:"write_behind"`
+	Date         string      `json:"date"`
+	Commit       string      `json:"commit"` // of the last measurement
+	Go           string      `json:"go"`
+	CPU          string      `json:"cpu"`
+	Cores        int         `json:"cores"`
+	Parts        []measured  `json:"parts"`
+	Results      []result    `json:"results"`
+	Durable      []durable   `json:"durable"`
+	Growth       []growth    `json:"growth"`
+	Lookups      []lookup    `json:"lookups"`
+	WhileWriting []readTimes `json:"reads_while_writing"`
+	HTTP         []served    `json:"http"`
+	Sweep        []setting   `json:"sweep"`
+	Behind       []writeRate `json:"write_behind"`
 }
 
 // measured says when a part of the report was measured, and at which commit.
@@ -54,7 +54,7 @@ func allParts() []part {
 		{"large", func(t *testing.T, r *report) { r.Results = worksOf(t, *large) }},
 		{"cold", func(t *testing.T, r *report) { r.Results = measureCold(t, *many) }},
 		{"lookups", func(t *testing.T, r *report) { r.Lookups = append(lookups(t, 1), lookups(t, *many)...) }},
-		{"calm", func(t *testing.T, r *report) { r.Calm = readsWhileWriting(t, *many) }},
+		{"writing", func(t *testing.T, r *report) { r.WhileWriting = readsWhileWriting(t, *many) }},
 		{"http", func(t *testing.T, r *report) { r.HTTP = overHTTP(t, *many/10) }},
 		{"durable", func(t *testing.T, r *report) { r.Durable = durables(t) }},
 		{"sweep", func(t *testing.T, r *report) { r.Sweep = sweep(t, *many) }},
@@ -149,7 +149,7 @@ func (r *report) take(got *report) {
 	r.Durable = merge(r.Durable, got.Durable, func(x durable) any { return durable{x.Operation, x.Contestant, x.Callers, 0, 0, 0} })
 	r.Growth = merge(r.Growth, got.Growth, func(x growth) any { return x.Sessions })
 	r.Lookups = merge(r.Lookups, got.Lookups, func(x lookup) any { return lookup{x.What, x.Sessions, x.Clients, 0} })
-	r.Calm = merge(r.Calm, got.Calm, func(x calm) any { return x.When })
+	r.WhileWriting = merge(r.WhileWriting, got.WhileWriting, func(x readTimes) any { return x.When })
 	r.HTTP = merge(r.HTTP, got.HTTP, func(x served) any { return served{x.Work, x.Contestant, x.Rate, 0, 0, 0} })
 	r.Sweep = merge(r.Sweep, got.Sweep, func(x setting) any { return setting{Interval: x.Interval, Size: x.Size} })
 	r.Behind = merge(r.Behind, got.Behind, func(x writeRate) any { return writeRate{x.What, x.Sessions, 0} })

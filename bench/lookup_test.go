@@ -122,8 +122,8 @@ func lookUp(find func(int), order []int, clients int) float64 {
 	return float64(time.Since(began).Nanoseconds()) / each
 }
 
-// calm is how long reads take in nanoseconds, under one kind of load.
-type calm struct {
+// readTimes is how long reads take in nanoseconds, under one kind of load.
+type readTimes struct {
 	When     string  `json:"when"`
 	MedianNS float64 `json:"median_ns"`
 	P99NS    float64 `json:"p99_ns"`
@@ -132,7 +132,7 @@ type calm struct {
 
 // readsWhileWriting times single hot reads: alone, while another goroutine uses a core, while full batches are
 // committed, and while an attacker tries tokens.
-func readsWhileWriting(t *testing.T, n int) (list []calm) {
+func readsWhileWriting(t *testing.T, n int) (list []readTimes) {
 	t.Helper()
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), n, nil)
 	ids, tokens := fill(t, s, n, short)
@@ -157,7 +157,7 @@ func readsWhileWriting(t *testing.T, n int) (list []calm) {
 		times := readOneByOne(t, s, tokens)
 		end()
 		at := func(q float64) float64 { return times[int(q*float64(len(times)-1))] }
-		c := calm{what.name, at(0.5), at(0.99), at(0.999)}
+		c := readTimes{what.name, at(0.5), at(0.99), at(0.999)}
 		fmt.Printf("reads while %s: median %.0f ns, p99 %.0f ns, p99.9 %.0f ns\n", c.When, c.MedianNS, c.P99NS, c.P999NS)
 		list = append(list, c)
 	}

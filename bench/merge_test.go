@@ -23,7 +23,7 @@ func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 		{"growth", growths(1000, 100)},
 		{"lookups", func(_ *testing.T, r *report) { r.Lookups = []lookup{{"sessile", 1, 1, 5}} }},
 		{"huge", growths(10_000)},
-		{"calm", func(t *testing.T, r *report) { r.Calm = []calm{{}}; t.Skip("cannot run here") }},
+		{"writing", func(t *testing.T, r *report) { r.WhileWriting = []readTimes{{}}; t.Skip("cannot run here") }},
 	} {
 		if err := measurePart(t, p, path, time.Now()); err != nil {
 			t.Fatal(err)
@@ -33,7 +33,7 @@ func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Parts) != 3 || len(r.Lookups) != 1 || len(r.Calm) != 0 || len(r.Growth) != 3 {
+	if len(r.Parts) != 3 || len(r.Lookups) != 1 || len(r.WhileWriting) != 0 || len(r.Growth) != 3 {
 		t.Fatalf("got %+v", r)
 	}
 	for i, want := range []growth{{Sessions: 100, FileBytes: 2}, {Sessions: 1000, FileBytes: 2}, {Sessions: 10_000, FileBytes: 1}} {

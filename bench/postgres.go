@@ -54,7 +54,7 @@ func openPostgres(tb testing.TB, url, schema string) *postgres.DB {
 func nodeOn(tb testing.TB, url, schema string, o options) *sessile.Store {
 	tb.Helper()
 	cfg := sessile.Config{MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
-	roomFor(&cfg, o.sessions)
+	sizeCache(&cfg, o.sessions)
 	if o.touch {
 		cfg.TouchInterval = time.Nanosecond
 	}

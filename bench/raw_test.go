@@ -20,7 +20,7 @@ import (
 func openStore(tb testing.TB, path string, sessions int, change func(*sessile.Config)) *sessile.Store {
 	tb.Helper()
 	cfg := sessile.Config{Path: path, MaxSessionsPerUser: sessile.NoSessionLimit, CleanupInterval: sessile.NoCleanup}
-	roomFor(&cfg, sessions)
+	sizeCache(&cfg, sessions)
 	if change != nil {
 		change(&cfg)
 	}

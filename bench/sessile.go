@@ -18,9 +18,9 @@ type sessileClient struct {
 	sessions *middleware.Sessions
 }
 
-// roomFor makes room in memory for that many sessions, and for those that log in meanwhile, if the default of
+// sizeCache lets memory hold that many sessions, and those that log in meanwhile, if the default of
 // 100,000 is not enough.
-func roomFor(cfg *sessile.Config, sessions int) {
+func sizeCache(cfg *sessile.Config, sessions int) {
 	if sessions >= 100_000 {
 		cfg.CacheSize, cfg.CacheBytes = 2*sessions, 4<<30
 	}
@@ -29,7 +29,7 @@ func roomFor(cfg *sessile.Config, sessions int) {
 func newSessile(tb testing.TB, o options) client {
 	tb.Helper()
 	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.NoSessionLimit}
-	roomFor(&cfg, o.sessions)
+	sizeCache(&cfg, o.sessions)
 	if o.hot > 0 {
 		cfg.CacheSize = o.hot
 	}

@@ -42,7 +42,7 @@ func (j *journey) keep(d *device) (*device, error) {
 	if _, err := j.whoami(copied); err != nil {
 		return nil, fmt.Errorf("before its cookie was invalidated: %w", err)
 	}
-	j.dead = append(j.dead, copied)
+	j.ended = append(j.ended, copied)
 	return copied, nil
 }
 

@@ -114,7 +114,7 @@ func (j *journey) restored() error {
 	if _, err := j.whoami(j.laptop); err != nil {
 		return err
 	}
-	phone := j.dead[len(j.dead)-1] // the report has announced it
+	phone := j.ended[len(j.ended)-1] // the report has announced it
 	if _, err := j.whoami(phone); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type nodes struct {
 	*cluster.Cluster
 	ctx     context.Context
 	laptop  *device   // logged in throughout
-	dead    []*device // replayed cookies that must be refused for ever
+	ended   []*device // replayed cookies that must be refused for ever
 	writers []*writer
 }
 
@@ -57,7 +57,7 @@ func (n *nodes) steps() []step {
 		{"PostgreSQL restarts: both nodes work without a restart; nothing acknowledged is lost", n.restartDatabase},
 		{"the feed of B stalls: a logout at A is refused at B within the lease", n.stallFeed},
 		{"the feed goes on: logouts arrive at B again", n.logoutThere},
-		{"every logged-out cookie is still refused at both nodes", n.stillDead},
+		{"every logged-out cookie is still refused at both nodes", n.stillRefused},
 		{"SIGTERM: both nodes exit with 0", n.terminate},
 	}
 }
@@ -154,9 +154,9 @@ func (n *nodes) balanced() error {
 	return nil
 }
 
-func (n *nodes) stillDead() error {
+func (n *nodes) stillRefused() error {
 	var all error
-	for _, d := range n.dead {
+	for _, d := range n.ended {
 		all = errors.Join(all, n.refused(d, n.A), n.refused(d, n.B))
 	}
 	return all

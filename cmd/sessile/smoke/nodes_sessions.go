@@ -44,7 +44,7 @@ func (n *nodes) logout(d *device) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	n.dead = append(n.dead, copied)
+	n.ended = append(n.ended, copied)
 	if err := d.call(n.ctx, http.StatusNoContent, "POST", n.A.URL()+"/api/logout", nil, nil); err != nil {
 		return 0, err
 	}

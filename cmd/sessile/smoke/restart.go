@@ -51,9 +51,9 @@ func (j *journey) behind() error {
 	return nil
 }
 
-func (j *journey) stillDead() error {
+func (j *journey) stillRefused() error {
 	var all error
-	for _, d := range j.dead {
+	for _, d := range j.ended {
 		all = errors.Join(all, j.refused(d))
 	}
 	return all

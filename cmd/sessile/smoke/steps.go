@@ -36,7 +36,7 @@ type (
 type journey struct {
 	*run
 	laptop, phone, tablet *device
-	dead                  []*device // replayed cookies that must be refused for ever
+	ended                 []*device // replayed cookies that must be refused for ever
 	flushed, counted      int       // the laptop's counter: certainly on disk, and last seen
 }
 
@@ -57,17 +57,17 @@ func (j *journey) steps() []step {
 		{"SIGKILL right after another count; the demo restarts", j.crash},
 		{"the surviving session still works", j.survives},
 		{"the counter is at most one batch interval behind", j.behind},
-		{"every logged-out or replaced cookie is still refused", j.stillDead},
+		{"every logged-out or replaced cookie is still refused", j.stillRefused},
 		{"log out; replaying the cookie gives 401", j.logout},
 		{"log in again, count, SIGTERM: the demo exits with 0", j.terminateAfterCount},
 		{"after the restart nothing is lost", j.nothingLost},
-		{"and every dead cookie is still refused", j.stillDead},
+		{"and every ended cookie is still refused", j.stillRefused},
 		{"SIGTERM stops it again", j.Terminate},
 		{"a laptop and a phone log in; SIGTERM", j.startForTheFile},
 		{"a backup is made, and the demo restarts", j.makeBackup},
 		{"another file replaces the store's: a logout gets an error, and health is failed", j.replaceFile},
 		{"the file is put back: the demo recovers by itself", j.putBack},
-		{"the logout that got an error is done after all", j.stillDead},
+		{"the logout that got an error is done after all", j.stillRefused},
 		{"SIGKILL, then the backup copied over the file: the demo refuses to start", j.copyOver},
 		{"a restore beside the killed demo's WAL reports what it revives and what it loses", j.restore},
 		{"the demo starts with the sessions of the backup, and no others", j.restored},

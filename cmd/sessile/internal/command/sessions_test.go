@@ -136,8 +136,8 @@ func TestFileOfAStoreWithoutASocketIsLeftAlone(t *testing.T) {
 	}
 }
 
-// dead leaves a socket that nobody serves, as SIGKILL does.
-func (f *fixture) dead() {
+// leaveSocket leaves a socket that nobody serves, as SIGKILL does.
+func (f *fixture) leaveSocket() {
 	f.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: admin.SocketPath(f.file), Net: "unix"})
 	if err != nil {
@@ -151,7 +151,7 @@ func (f *fixture) dead() {
 
 func TestDeadSocketIsNoticed(t *testing.T) {
 	f := setUp(t)
-	f.dead()
+	f.leaveSocket()
 	if ids := f.ids("ann"); len(ids) != 2 {
 		t.Errorf("%v", ids)
 	}

@@ -71,7 +71,7 @@ func statsRows(s control.Snapshot, running bool) [][]string {
 	}
 	m := s.Metrics
 	return append(rows,
-		[]string{"in memory", fmt.Sprintf("%s sessions, %s, %s made room for others", number(m.Hot), size(m.HotBytes), number(m.Evictions))},
+		[]string{"in memory", fmt.Sprintf("%s sessions, %s, %s evicted", number(m.Hot), size(m.HotBytes), number(m.Evictions))},
 		[]string{"reads", fmt.Sprintf("%s from memory, %s from disk (%s hits)", number(m.Reads.Memory), number(m.Reads.Disk), percent(m.Reads.Memory, m.Reads.Memory+m.Reads.Disk))},
 		[]string{"unknown tokens", number(m.Unknown)},
 		[]string{"sessions", fmt.Sprintf("%s created, %s destroyed, %s evicted, %s expired", number(m.Created), number(m.Ended.Destroyed), number(m.Ended.Evicted), number(m.Ended.Expired))},

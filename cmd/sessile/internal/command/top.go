@@ -118,9 +118,9 @@ func (v *view) lines(width, height int, now time.Time) []string {
 	out = append(out, "")
 	out = append(out, v.plots(width)...)
 	out = append(out, "", bold+cut("NEWEST SESSIONS", width))
-	room := height - len(out) - 2
-	if room > 0 {
-		out = append(out, v.table(width, room, now)...)
+	rows := height - len(out) - 2
+	if rows > 0 {
+		out = append(out, v.table(width, rows, now)...)
 	}
 	for len(out) < height-1 {
 		out = append(out, "")
@@ -173,11 +173,11 @@ func (v *view) plots(width int) []string {
 		show func(float64) string
 	}{{"reads/s", number[float64]}, {"writes/s", number[float64]}, {"commit p99", brief}} {
 		most := 0.0
-		room := max(0, width-28)
-		for _, x := range v.series[i][max(0, len(v.series[i])-room):] {
+		columns := max(0, width-28)
+		for _, x := range v.series[i][max(0, len(v.series[i])-columns):] {
 			most = max(most, x)
 		}
-		out = append(out, cut(fmt.Sprintf("%-11s", p.name), width)+green+spark(v.series[i], room)+plain+dim+cut(" max "+p.show(most), min(16, width)))
+		out = append(out, cut(fmt.Sprintf("%-11s", p.name), width)+green+spark(v.series[i], columns)+plain+dim+cut(" max "+p.show(most), min(16, width)))
 	}
 	return out
 }

@@ -99,7 +99,7 @@ func (a *App) json(w http.ResponseWriter, status int, v any) {
 func (a *App) failPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle, err error) {
 	status, text := a.explain(r, err)
 	if status == http.StatusUnauthorized {
-		lead(w, r, "/login")
+		seeOther(w, r, "/login")
 		return
 	}
 	a.errorPage(w, status, a.view(r, h, http.StatusText(status), text))
@@ -172,8 +172,8 @@ func (a *App) plainFailure(w http.ResponseWriter, r *http.Request, err error) {
 
 func isScript(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// lead redirects a form, or a page that is not available now, to another page. A path that comes
+// seeOther redirects a form, or a page that is not available now, to another page. A path that comes
 // from a request has passed [middleware.LocalPath].
-func lead(w http.ResponseWriter, r *http.Request, path string) {
+func seeOther(w http.ResponseWriter, r *http.Request, path string) {
 	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // G710: see above
 }

@@ -20,7 +20,7 @@ type loginBody struct {
 func (a *App) loginPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle) error {
 	next := middleware.LocalPath(r.URL.Query().Get("next"), "/")
 	if h.IsAuthenticated() {
-		lead(w, r, next)
+		seeOther(w, r, next)
 		return nil
 	}
 	return a.askLogin(w, r, h, http.StatusOK, loginBody{Next: next})
@@ -53,7 +53,7 @@ func (a *App) login(w http.ResponseWriter, r *http.Request, h *middleware.Handle
 	if err != nil {
 		return err
 	}
-	lead(w, r, next)
+	seeOther(w, r, next)
 	return nil
 }
 
@@ -79,7 +79,7 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request, h *middleware.Handl
 
 // goodbye redirects to the login page, which confirms the logout.
 func goodbye(w http.ResponseWriter, r *http.Request) error {
-	lead(w, r, "/login?bye")
+	seeOther(w, r, "/login?bye")
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (a *App) confirm(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err := h.Reauthenticate(r.Context()); err != nil {
 		return err
 	}
-	lead(w, r, next)
+	seeOther(w, r, next)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (a *App) routes(sessions *middleware.Sessions, dashboard http.Handler) http
 
 // userPage serves a page to logged-in users.
 func (a *App) userPage(do action) http.Handler {
-	return a.politely(middleware.RequireUser("/login")(a.page(do)), func(h *middleware.Handle) string {
+	return a.redirecting(middleware.RequireUser("/login")(a.page(do)), func(h *middleware.Handle) string {
 		if h.IsAuthenticated() {
 			return ""
 		}
@@ -77,7 +77,7 @@ func (a *App) userPage(do action) http.Handler {
 // fresh serves a page to users who have recently given their password.
 func (a *App) fresh(do action) http.Handler {
 	guard := middleware.RequireFresh(a.settings.FreshFor, "/confirm")
-	return a.politely(middleware.RequireUser("/login")(guard(a.page(do))), func(h *middleware.Handle) string {
+	return a.redirecting(middleware.RequireUser("/login")(guard(a.page(do))), func(h *middleware.Handle) string {
 		switch s, _ := h.Current(); {
 		case !h.IsAuthenticated():
 			return "/login"
@@ -89,13 +89,13 @@ func (a *App) fresh(do action) http.Handler {
 	})
 }
 
-// politely redirects a POST that a guard would reject. A guard redirects a GET to the right page,
+// redirecting redirects a POST that a guard would reject. A guard redirects a GET to the right page,
 // but answers a POST with a bare status. The guard still decides; this only improves the response.
-func (a *App) politely(guarded http.Handler, instead func(*middleware.Handle) string) http.Handler {
+func (a *App) redirecting(guarded http.Handler, instead func(*middleware.Handle) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if path := instead(middleware.FromRequest(r)); path != "" {
-				lead(w, r, path)
+				seeOther(w, r, path)
 				return
 			}
 		}

@@ -112,7 +112,7 @@ func (a *App) back(w http.ResponseWriter, r *http.Request, h *middleware.Handle,
 	if err := h.AddFlash("good", text); err != nil {
 		return err
 	}
-	lead(w, r, path)
+	seeOther(w, r, path)
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (a *App) changed(w http.ResponseWriter, r *http.Request, h *middleware.Hand
 	if err := a.noteChange(r, h, text); err != nil {
 		return err
 	}
-	lead(w, r, path)
+	seeOther(w, r, path)
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (a *App) emptyCart(w http.ResponseWriter, r *http.Request, h *middleware.Ha
 		}
 		return a.changed(w, r, h, "/", "The cart is empty.")
 	}
-	lead(w, r, "/")
+	seeOther(w, r, "/")
 	return nil
 }
 

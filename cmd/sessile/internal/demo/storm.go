@@ -130,7 +130,7 @@ func (a *App) postStorm(w http.ResponseWriter, r *http.Request, _ *middleware.Ha
 	if !a.startStorm() {
 		return &refusal{http.StatusConflict, "A storm is running. It ends in a few seconds."}
 	}
-	lead(w, r, "/storm")
+	seeOther(w, r, "/storm")
 	return nil
 }
 

@@ -58,7 +58,7 @@ func Load(src Sources) (Settings, []string, error) {
 
 	s := Defaults()
 	faults = append(faults, decoded(k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{Tag: "yaml"})))
-	s = s.giveWay(k.Exists)
+	s = s.lowerDefaults(k.Exists)
 	faults = append(faults, s.validate()...) // settings that could not be decoded still have their defaults
 	if err := errors.Join(faults...); err != nil {
 		return Settings{}, warnings, fmt.Errorf("%w:\n%w", ErrInvalid, err)

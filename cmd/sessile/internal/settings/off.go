@@ -81,10 +81,10 @@ func (k key) faultOf(v any) string {
 	return ""
 }
 
-// giveWay lowers defaults that would contradict the settings that were set explicitly.
-func (s Settings) giveWay(isSet func(name string) bool) Settings {
-	if life := s.Store.MaxLifetime; !isSet("store.ttl") && life >= time.Second {
-		s.Store.TTL = min(s.Store.TTL, life)
+// lowerDefaults lowers defaults that would contradict the settings that were set explicitly.
+func (s Settings) lowerDefaults(isSet func(name string) bool) Settings {
+	if limit := s.Store.MaxLifetime; !isSet("store.ttl") && limit >= time.Second {
+		s.Store.TTL = min(s.Store.TTL, limit)
 	}
 	if !isSet("store.touch_interval") {
 		s.Store.TouchInterval = min(s.Store.TouchInterval, max(s.Store.TTL/2, 0))
