@@ -6,7 +6,7 @@
 //	…
 //	handler, err := admin.Handler(store, admin.Options{Prefix: "/admin", Authorize: isAdmin, Feed: feed})
 //	…
-//	mux.Handle("/admin/", handler)
+//	mux.Handle("/admin/", sessions.Handler(handler)) // the session middleware, if isAdmin asks it
 //
 // The package owns the most recent events ([Feed]) and no other state. It does not know who is an
 // administrator: [Options.Authorize] decides that. It never shows a token or a fingerprint. It shows

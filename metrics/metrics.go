@@ -1,6 +1,7 @@
-// Package metrics lists what a store measures: names, units, and how to read each value. It
-// has what exporters share. It knows no monitoring system but by its rules for names. The
-// modules metrics/prometheus and metrics/otel export the list.
+// Package metrics lists what a store measures: names, units, and how to read each value. The modules
+// metrics/prometheus and metrics/otel export the list. An application with another monitoring system
+// exports [List] itself. The package imports no monitoring system. It only knows the rules for names
+// of two.
 package metrics
 
 import (

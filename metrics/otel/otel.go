@@ -1,5 +1,9 @@
 // Package otel exports what a store measures to OpenTelemetry. Package metrics of the root
-// module has the list. It owns no goroutine: each collection reads the store.
+// module has the list. Each collection reads the store, and no goroutine runs in between.
+//
+//	reader := sdk.NewPeriodicReader(exporter, sdk.WithProducer(otel.NewProducer(store, otel.Options{})))
+//	provider := sdk.NewMeterProvider(sdk.WithReader(reader))
+//	registration, err := otel.Register(provider, store, otel.Options{})
 package otel
 
 import (

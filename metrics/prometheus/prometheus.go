@@ -1,5 +1,9 @@
 // Package prometheus exports what a store measures to Prometheus. Package metrics of the root
-// module has the list. It owns no goroutine: each scrape reads the store.
+// module has the list. Each scrape reads the store, and no goroutine runs in between.
+//
+//	client.MustRegister(prometheus.New(store, prometheus.Options{}))
+//
+// Alert rules and a Grafana dashboard are beside the package.
 package prometheus
 
 import (
