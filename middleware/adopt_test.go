@@ -146,6 +146,14 @@ func TestAdoptOfParallelFirstRequestsMakesOneSession(t *testing.T) {
 	f.want(f.store.Stats().Created, uint64(1))
 }
 
+func TestAdoptOfTwoBrowsersKeepsThemApart(t *testing.T) {
+	old := knows()
+	old.users["b1"] = "bob"
+	f := setUp(t, sessile.Config{}, old.options())
+	f.want(f.from("a1").user(), "alice")
+	f.want(f.from("b1").user(), "bob")
+}
+
 // The client lost the response with the new cookie. It still has the old one.
 func TestAdoptAgainWithinAMinuteGivesTheSameSession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -166,7 +174,9 @@ func TestAdoptNeverReplacesASession(t *testing.T) {
 	f := setUp(t, sessile.Config{}, old.options())
 	b := f.login("bob")
 	b.header.Set("Cookie", "old=a1")
-	f.want(cookiesOf(f, b.do(look)), "old removed")
+	resp := b.do(look)
+	f.want(cookiesOf(f, resp), "old removed")
+	f.want(resp.Header.Get("Cache-Control"), "no-store")
 	f.want(b.user(), "bob")
 	f.want(f.store.Stats().Created, uint64(1))
 	f.want(len(old.users), 0) // and it cannot come back after bob's logout

@@ -157,7 +157,6 @@ func (h *Handle) headers(header http.Header, domain string) {
 	if !h.bearer && h.fate != keepCookie {
 		header.Add("Set-Cookie", h.setCookie(domain))
 		uncache(header)
-		h.accessed = true
 	}
 	if clean := h.m.opts.ClearSiteData; h.loggedOut && clean != "" {
 		if h.fate == sendCookie { // the cookie of a later login or guest

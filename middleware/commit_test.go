@@ -19,6 +19,8 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 // wrappings are the positions of a writer that only leads to another by Unwrap.
@@ -67,8 +69,8 @@ func takes(t *testing.T) map[string]func(http.ResponseWriter) bool {
 				return false
 			}
 			defer file.Close()
-			_, err = io.Copy(w, file)
-			return err == nil
+			n, err := io.Copy(w, file)
+			return err == nil && n == int64(len("hello"))
 		},
 		"an unwrapped write": func(w http.ResponseWriter) bool {
 			u, ok := w.(unwrapping) // by somebody inside, who knows it
@@ -324,4 +326,37 @@ func TestCommitThatFailsIsTheWholeResponse(t *testing.T) { // the cookie is not 
 	f.want(strings.Contains(string(body), "done"), false)
 	f.want(len(resp.Header["Set-Cookie"]), 0)
 	f.want(valueOf[int](b, "a"), 0)
+}
+
+// The handler runs on after the error response has begun.
+func TestCommitThatFailsLosesItsChanges(t *testing.T) {
+	f := setUp(t, sessile.Config{MaxDataBytes: 100}, middleware.Options{})
+	b := f.login("alice")
+	b.do(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("a", 1))
+		f.must(f.fill(r, h))
+		w.WriteHeader(http.StatusOK)
+		s, _ := h.Current()
+		_, err := f.store.Update(r.Context(), s.ID(), new(sessile.Changes).Delete("x"))
+		f.must(err)
+		f.must(h.Save(r.Context()))
+	})
+	f.want(valueOf[int](b, "a"), 0)
+}
+
+func TestCommitToADamagedSessionEndsIt(t *testing.T) {
+	f := setUp(t, sessile.Config{CacheSize: 1}, middleware.Options{})
+	b := f.login("alice")
+	id := b.session().ID()
+	resp := b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+		f.must(h.Set("n", 1))
+		f.coldToken("bob") // alice's session leaves memory
+		f.fail(persisttest.ByID, persist.ErrCorrupt)
+	})
+	f.heal()
+	f.want(resp.StatusCode, http.StatusServiceUnavailable)
+	f.want(b.cookie, "")
+	f.want(f.count(sessile.EventUnreadable), 1)
+	_, err := f.store.Read(t.Context(), id)
+	f.wantErr(err, sessile.ErrNotFound)
 }

@@ -148,3 +148,26 @@ func TestLoginThatIsNotConfirmedIsDestroyedWithoutItsClient(t *testing.T) {
 	})
 	f.want(f.alive("alice"), 0)
 }
+
+// The old session has ended when Confirm runs, and the browser does not have the new cookie yet. A
+// request in flight must not remove the cookie.
+func TestConfirmLeavesTheCookieToRequestsInFlight(t *testing.T) {
+	for name, first := range map[string]string{"the first cookie": "alice", "a later cookie": "mallory"} {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, sessile.Config{}, middleware.Options{})
+			b, other := f.login(first), f.login("alice")
+			replaced := other
+			if first == "alice" {
+				replaced = b
+			}
+			b.serve(b.sends(b.cookie, other.cookie), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+				f.must(h.Login(r.Context(), middleware.Login{UserID: "alice", Confirm: func(context.Context) error {
+					f.want(golden(t, b.serve(b.sends(replaced.cookie), func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+						f.want(h.IsAuthenticated(), false)
+					})), "")
+					return nil
+				}}))
+			})
+		})
+	}
+}

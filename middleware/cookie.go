@@ -79,7 +79,6 @@ func (p *cookiePolicy) check() error {
 		}
 	}
 	c := p.base //nolint:gosec // as above
-	c.Value = strings.Repeat("x", tokenLength)
 	// Partitioned is checked below, with a better message than net/http's.
 	c.Partitioned = false
 	if err := c.Valid(); err != nil {

@@ -196,6 +196,13 @@ func TestVaryIsSetByEveryResponseThatReadsTheSession(t *testing.T) { // S15, S16
 	}
 }
 
+func TestVaryNamesEveryHeaderThatMayHaveAToken(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Bearer: true})
+	if vary := f.browser().do(look).Header.Values("Vary"); !slices.Equal(vary, []string{"Cookie", "Authorization"}) {
+		t.Errorf("Vary is %q", vary)
+	}
+}
+
 func TestVaryIsSetByEveryAccessor(t *testing.T) { // A13: "every accessor"
 	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
 	for name, do := range map[string]action{

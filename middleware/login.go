@@ -227,7 +227,6 @@ func (h *Handle) createGuest(ctx context.Context) error {
 		}
 	}
 	if len(data) == 0 {
-		h.pending = nil
 		return nil
 	}
 	if h.presence != absent || h.sentWasReplaced() { // a parallel request ended the session or logged in, and wins

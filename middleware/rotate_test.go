@@ -309,21 +309,40 @@ func TestRotateThatFailsLosesNoChanges(t *testing.T) {
 func TestRotateBeforeAPanicSendsTheToken(t *testing.T) {
 	f := setUp(t, sessile.Config{}, middleware.Options{})
 	b := f.login("alice")
+	b.take(b.panics(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Rotate(r.Context()))
+		f.must(h.Set("lost", 1))
+	}))
+	f.want(b.user(), "alice")
+	f.want(valueOf[int](b, "lost"), 0)
+}
+
+func TestRotateBeforeAPanicSendsNoTokenThatWasReplacedSince(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	f.want(golden(t, b.panics(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Rotate(r.Context()))
+		s, _ := h.Current()
+		_, _, err := f.store.Rotate(r.Context(), s.ID(), sessile.Rotation{})
+		f.must(err)
+		f.must(h.Renew(r.Context()))
+	})), "")
+}
+
+// panics serves a request whose handler panics in the end.
+func (b *browser) panics(do action) *http.Response {
 	w := httptest.NewRecorder()
 	func() {
 		defer func() {
 			_ = recover()
 			w.WriteHeader(http.StatusInternalServerError)
 		}()
-		f.m.Handler(handler(func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
-			f.must(h.Rotate(r.Context()))
-			f.must(h.Set("lost", 1))
+		b.f.m.Handler(handler(func(w http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+			do(w, r, h)
 			panic("a handler")
 		})).ServeHTTP(w, b.request())
 	}()
-	b.take(w.Result())
-	f.want(b.user(), "alice")
-	f.want(valueOf[int](b, "lost"), 0)
+	return w.Result()
 }
 
 // hijackable is a connection that a handler takes over.

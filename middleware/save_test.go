@@ -144,3 +144,23 @@ func TestSaveDurableThatFailsIsAnError(t *testing.T) {
 		f.heal()
 	})
 }
+
+// The story:
+//
+//  1. A request arrives with a cookie that opens nothing, and sets something.
+//  2. A parallel request of the browser logs in.
+//  3. The first one saves. The login wins: no guest session begins, then or later.
+func TestSaveAfterALoginOfAnotherRequestDropsTheChanges(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{Guests: true})
+	b := f.login("alice")
+	f.must(f.store.Destroy(t.Context(), b.session().ID()))
+	resp := b.serve(b.request(), func(_ http.ResponseWriter, r *http.Request, h *middleware.Handle) {
+		f.must(h.Set("cart", 1))
+		b.login("alice")
+		f.wantErr(h.Save(r.Context()), sessile.ErrNotFound)
+		_, ok, err := middleware.Get[int](h, "cart")
+		f.must(err)
+		f.want(ok, false)
+	})
+	f.want(golden(t, resp), "")
+}

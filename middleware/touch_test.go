@@ -7,6 +7,8 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/middleware"
+	"github.com/sessile/sessile/persist"
+	"github.com/sessile/sessile/persist/persisttest"
 )
 
 func TestRenewIsAnAccess(t *testing.T) {
@@ -47,5 +49,20 @@ func TestTouchExtendsAShortSession(t *testing.T) {
 			}
 			f.want(b.user(), "alice")
 		}
+	})
+}
+
+func TestTouchThatIsLostDoesNotFailTheRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := setUp(t, sessile.Config{CacheSize: 1, TouchInterval: time.Minute}, middleware.Options{})
+		b := f.login("alice")
+		wait(2 * time.Minute)
+		f.want(b.do(func(_ http.ResponseWriter, _ *http.Request, h *middleware.Handle) {
+			f.want(h.IsAuthenticated(), true)
+			f.coldToken("bob") // alice's session leaves memory
+			f.fail(persisttest.ByID, persist.ErrUnavailable)
+		}).StatusCode, http.StatusOK)
+		f.heal()
+		f.want(b.user(), "alice")
 	})
 }
