@@ -114,7 +114,7 @@ type destroyUserOp struct {
 // the end of this step on. Until then they are alive, since nobody has been told of their end; those that
 // begin meanwhile are not among them.
 func (p *destroyUserOp) clear(c *core, keep *entry) {
-	p.whenCleared(c, c.endUnread(p.user.ID, p.except, p.reason))
+	p.whenCleared(c, c.endUnread(p.reason, func(w *watch) bool { return w.user == p.user.ID && w.id != p.except }))
 	group := c.hot.Detach(p.user.ID, keep)
 	if group == nil || p.clearSlice(c, group) {
 		return

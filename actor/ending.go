@@ -52,15 +52,14 @@ func (t *tombstones) over(key int64) bool { return t.all != nil && key <= t.all.
 
 // clear takes the sessions under the bound out of memory, a slice at a time. Until then they are
 // alive, since nobody has been told of their end. Those that are installed meanwhile are above it.
+// Then it tells those who watch sessions that memory does not have.
 func (e *ending) clear(c *core) {
 	next, stop := iter.Pull(c.hot.All())
-	e.chores++
-	c.chores = append(c.chores, func(c *core) bool {
+	e.addChore(c, func(c *core) bool {
 		for range sliceSize {
 			x, more := next()
 			if !more {
 				stop()
-				e.chores--
 				return true
 			}
 			if x.Resident() && x.Value().Key <= e.tombstone.through {
@@ -68,6 +67,25 @@ func (e *ending) clear(c *core) {
 			}
 		}
 		return false
+	})
+	var unread chore
+	e.addChore(c, func(c *core) bool {
+		if unread == nil { // none is added from now on
+			unread = c.endUnread(e.tombstone.reason, func(w *watch) bool { return w.key <= e.tombstone.through })
+		}
+		return unread(c)
+	})
+}
+
+// addChore has a chore done behind those of e that wait.
+func (e *ending) addChore(c *core, do chore) {
+	e.chores++
+	c.chores = append(c.chores, func(c *core) bool {
+		done := do(c)
+		if done {
+			e.chores--
+		}
+		return done
 	})
 }
 
@@ -104,9 +122,7 @@ func (e *ending) whenCleared(c *core, do func(c *core)) {
 		do(c)
 		return
 	}
-	e.chores++
-	c.chores = append(c.chores, func(c *core) bool {
-		e.chores--
+	e.addChore(c, func(c *core) bool {
 		do(c)
 		return true
 	})

@@ -14,6 +14,10 @@ import (
 // begin starts one call.
 func (m *sim) begin() {
 	x := m.pick()
+	if len(m.meant) > 0 && m.step-m.meantAt < 60 && m.rng.IntN(2) == 0 { // so that reads race the pieces
+		m.beginRead(m.meant[m.rng.IntN(len(m.meant))])
+		return
+	}
 	k := m.rng.IntN(100)
 	if m.step%100 >= 50 && m.rng.IntN(16) > 0 { // half of a run has few security operations, so that rows are trusted
 		k = 12 + m.rng.IntN(58)
@@ -44,7 +48,7 @@ func (m *sim) begin() {
 			r.owner = persist.UserKey{ID: x.user}
 		}
 		m.start(&simClient{what: "destroy", sess: x}, r)
-	case k < 88:
+	case k < 89:
 		m.beginWipe(x)
 	case k < 92:
 		c := &simClient{what: "list", floors: m.floors(x.user), over: map[*simSession]bool{}}
@@ -52,6 +56,8 @@ func (m *sim) begin() {
 			c.over[y] = y.ended
 		}
 		m.beginList(c, x.user)
+	case k == 95 && (m.c.ending != nil || m.rng.IntN(3) == 0):
+		m.beginDestroyAll()
 	case k < 96:
 		m.start(&simClient{what: "sync", floors: m.floors("")}, m.h.sync())
 	default:
@@ -78,7 +84,7 @@ func (m *sim) start(c *simClient, r command) {
 
 func (m *sim) beginCreate() {
 	m.serial++
-	user := fmt.Sprintf("u%d", m.rng.IntN(simUsers))
+	user := fmt.Sprintf("u%d", m.rng.IntN(m.users))
 	ttl := int64(2_000_000) << m.rng.IntN(9)
 	rec := &persist.Record{
 		Identity: &persist.Identity{UserID: user, CreatedAt: m.now, Deadline: m.now + 4*ttl, TTL: ttl},
@@ -323,6 +329,7 @@ func (m *sim) beginWipe(x *simSession) {
 			w.unsure = true
 		}
 	}
+	m.meant, m.meantAt = c.targets, m.step
 	m.start(c, r)
 }
 
@@ -393,6 +400,15 @@ func (m *sim) answered(r reply) {
 		m.ackEnd([]*simSession{c.sess}, resp.err)
 	case "wipe":
 		m.ackEnd(c.targets, resp.err)
+	case "destroy all":
+		m.ackEnd(c.targets, resp.err)
+		if resp.err == nil {
+			m.everyone++
+		}
+	case "piece":
+		m.ender.waits = false
+	case "pass":
+		m.passEnded(r.call.self.(*passCommand))
 	case "list", "search":
 		m.checkList(c, resp)
 	case "sync":

@@ -39,7 +39,7 @@ func (x *watchCommand) with(c *core, e *entry) {
 	}
 	w := c.watched.byID[x.id]
 	if w == nil {
-		w = &watch{id: x.id, user: e.User(), done: make(chan struct{})}
+		w = &watch{id: x.id, user: e.User(), key: v.Key, done: make(chan struct{})}
 		c.watched.byID[x.id] = w
 		c.watchEntry(w, e)
 	}

@@ -303,3 +303,40 @@ func TestDoneOfSessionsThatMemoryDoesNotHaveEndsInSlices(t *testing.T) {
 	equal(t, "ended", ended, manyWatched)
 	equal(t, "answered", x.answered, false)
 }
+
+// TestDoneKeepsItsSessionWhenTheLeaseBeginsAgain: it was let go when the lease had ended.
+func TestDoneKeepsItsSessionWhenTheLeaseBeginsAgain(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	w := g.watch(rec.ID)
+	g.ok(g.do(w), w)
+	equal(t, "it is to be read again", g.pass(2_000_000).reread, true)
+	g.do(renew{g.now})
+	r := g.readID(rec.ID)
+	g.ok(g.do(r), r)
+	g.pinnedUntil(rec.ID, func() {
+		x := g.unwatch(rec.ID, w.done)
+		g.ok(g.do(x), x)
+	})
+}
+
+// TestDoneClosesThoughALogOutOfEverybodyIsNotOnDisk, also for a session that memory does not have.
+// A session that is created after the log-out is not meant.
+func TestDoneClosesThoughALogOutOfEverybodyIsNotOnDisk(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	w := g.watch(rec.ID)
+	done := g.ok(g.do(w), w).done
+	through := g.c.hot.ByID(rec.ID).Value().Key
+	later := g.watch(g.create("v").ID)
+	lives := g.ok(g.do(later), later).done
+	g.do(reset{reason: "test"})
+	x := newCommand(func(x *destroyAllCommand) { x.through, x.endsSessions = through, true })
+	g.waits(g.do(x), x)
+	for len(g.c.chores) > 0 {
+		g.pass(0)
+	}
+	g.do(abandon{call: x.base()})
+	equal(t, "told", over(done), true)
+	equal(t, "told of one that lives", over(lives), false)
+}

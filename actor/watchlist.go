@@ -13,6 +13,7 @@ type watch struct {
 	moment  // not after its end: where that is later, the watch is moved when its time has come
 	id      persist.ID
 	user    string
+	key     int64  // of its row
 	entry   *entry // pinned; nil after a reset, until it is read again
 	done    chan struct{}
 	callers int
@@ -95,10 +96,11 @@ func (c *core) rereadOne(w *watch) {
 	c.out.reread = true
 }
 
-// endUnread is a chore that tells those who watch sessions of a user that memory does not have.
-func (c *core) endUnread(user string, except persist.ID, reason string) chore {
+// endUnread is a chore that tells those who watch sessions that memory does not have, of those that
+// a log-out means.
+func (c *core) endUnread(reason string, meant func(w *watch) bool) chore {
 	return forEach(slices.Clone(c.watched.queue), func(c *core, w *watch) {
-		if w.user == user && w.id != except && c.watched.unread[w.id] == w {
+		if meant(w) && c.watched.unread[w.id] == w {
 			c.recordEnd(w.id, persist.Hash{}, reason)
 			c.endWatch(w.id)
 		}
