@@ -392,3 +392,33 @@ func flooded(t *testing.T, patience time.Duration, waiting int) (faults []string
 	}
 	return faults
 }
+
+// crammed is a core with a create in flight and as many behind it as may be pending.
+func crammed(t *testing.T) *harness {
+	t.Helper()
+	g := newHarness(t, func(c *Config) { c.MaxPending, c.MaxWaiting, c.Patience = 10, 10, time.Second })
+	for range 11 {
+		g.do(g.createReq("u"))
+	}
+	return g
+}
+
+// TestAdmissionLetsCallersInWhenABatchLeaves: it makes room.
+func TestAdmissionLetsCallersInWhenABatchLeaves(t *testing.T) {
+	g := crammed(t)
+	x := g.createReq("u")
+	g.waits(g.do(x), x)
+	equal(t, "waiting", g.c.snapshot().Waiting, 1)
+	g.settle()
+	g.carries(10, 0, 0)
+	equal(t, "waiting when they have left", g.c.snapshot().Waiting, 0)
+}
+
+// TestAdmissionIsShortOfRoomBetweenSteps, though no step has looked.
+func TestAdmissionIsShortOfRoomBetweenSteps(t *testing.T) {
+	g := crammed(t)
+	first, next := g.createReq("u"), g.createReq("u")
+	g.waits(g.do(first), first)
+	g.now += time.Second.Microseconds()
+	g.refused(g.do(next), next, ErrOverloaded)
+}

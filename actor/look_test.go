@@ -125,3 +125,20 @@ func TestLookIgnoresHealthChecks(t *testing.T) {
 		}
 	})
 }
+
+// TestLookCountsRowsThatReadersBring as uses of the store: their reads do not ask the loop.
+func TestLookCountsRowsThatReadersBring(t *testing.T) {
+	for _, used := range []bool{true, false} {
+		g := newHarness(t, nil)
+		row := *g.create("u")
+		g.do(newCommand(func(x *lookCommand) { x.passive = true }))
+		for i := range restAfter {
+			if used {
+				g.do(found{record: row, view: viewOf(row)})
+			}
+			x := newCommand(func(x *lookCommand) { x.passive = true })
+			g.ok(g.do(x), x)
+			equal(t, "rests", x.rest, !used && i == restAfter-1)
+		}
+	}
+}

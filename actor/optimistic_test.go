@@ -197,3 +197,34 @@ func TestReadOptimisticIsBounded(t *testing.T) {
 		equal(t, "unknown tokens", l.counts().UnknownTokens, mostOptimistic+3)
 	})
 }
+
+// TestReadOptimisticGivesItsPlaceBack, however it has ended.
+func TestReadOptimisticGivesItsPlaceBack(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		rec := l.newSession("u")
+		hold := make(chan struct{})
+		l.before(persisttest.ByHash, func(*persisttest.Call) { <-hold })
+		done := make(chan error)
+		for i := range byte(2 * mostOptimistic) { // more than there are places
+			go func() {
+				_, err := l.Find(l.Context(), persist.TokenKey{Hash: persist.Hash{9, i}})
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		close(hold)
+		for range 2 * mostOptimistic {
+			l.is(<-done, persist.ErrNotFound)
+		}
+		for range 2 * mostOptimistic { // it is in memory
+			_, ok, err := l.optimistic(l.Context(), persist.TokenKey{Hash: rec.Hash})
+			equal(t, "found", ok && err == nil, true)
+		}
+		before := l.optimisticTotal.Load()
+		for i := range byte(2 * mostOptimistic) {
+			_, err := l.Find(l.Context(), persist.TokenKey{Hash: persist.Hash{8, i}})
+			l.is(err, persist.ErrNotFound)
+		}
+		equal(t, "reads that did not ask the loop", l.optimisticTotal.Load()-before, 2*mostOptimistic)
+	})
+}

@@ -520,3 +520,74 @@ func TestRotateThatIsDoneIsOfUnknownOutcomeIfTheLoopHasEnded(t *testing.T) {
 		equal(t, "says that nothing was done", errors.Is(err, ErrClosed), false)
 	})
 }
+
+// TestRotateThatIsDoneWhileItsOldRowIsReadHandsOutTheToken:
+//
+//  1. A rotation is in flight. Its session yields to a change of another node.
+//  2. A read puts the row with the old token into memory.
+//  3. The rotation is done.
+func TestRotateThatIsDoneWhileItsOldRowIsReadHandsOutTheToken(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+	g.okay(g.find(rec.Hash))
+	read := g.answer(g.settle(), r).load
+	equal(t, "the row is read again", read != nil, true)
+	row, err := g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "error", err, nil)
+	equal(t, "token", row.Hash, r.change.To)
+	g.ok(g.do(&loaded{load: read, record: row}), r)
+}
+
+// TestUpdateThatAnotherNodeOvertakesReadsNoOlderRow:
+//
+//  1. A read by ID has its row. Then another node changes the session.
+//  2. A read by token puts the session into memory, and an update of it finds the other node's change.
+//  3. It must not begin anew with the row of the first read.
+func TestUpdateThatAnotherNodeOvertakesReadsNoOlderRow(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.do(reset{reason: "test", at: g.now})
+	g.do(renew{g.now})
+	slow := g.readID(rec.ID)
+	read := g.answer(g.do(slow), slow).load
+	row, err := g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "error", err, nil)
+	g.okay(g.find(rec.Hash))
+	u := g.update(rec.ID, "1")
+	g.do(u)
+	if _, err := g.disk.Apply(t.Context(), &persist.Batch{Writes: []persist.Write{{
+		Ref: rec.Ref(), If: row.Version, Next: row.Version + 7, Data: func() []byte { return []byte(`{"other":1}`) },
+		LastActive: row.LastActive, ExpiresAt: row.ExpiresAt,
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	g.waits(g.settle(), u)
+	again := g.answer(g.do(&loaded{load: read, record: row}), slow).load
+	equal(t, "the row is read again", again != nil, true)
+	row, err = g.disk.ByID(t.Context(), rec.ID)
+	equal(t, "error", err, nil)
+	g.ok(g.do(&loaded{load: again, record: row}), slow)
+	g.ok(g.settle(), u)
+	equal(t, "conflicts", g.stats().Conflicts, 1)
+}
+
+// TestNewsOfTwoLogOutsSpareNoSession that either of them means.
+func TestNewsOfTwoLogOutsSpareNoSession(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.do(reset{reason: "test", at: g.now})
+	g.do(renew{g.now})
+	r := g.read(rec.Hash)
+	read := g.answer(g.do(r), r).load
+	row, err := g.disk.ByHash(t.Context(), r.token)
+	equal(t, "error", err, nil)
+	g.do(invalidate{[]persist.Event{
+		{Kind: persist.EventUserChanged, UserID: "u", Except: persist.ID{99}},
+		{Kind: persist.EventUserChanged, UserID: "u", Except: rec.ID},
+	}})
+	g.do(&loaded{load: read, record: row})
+	equal(t, "kept in memory", g.c.hot.ByID(rec.ID) != nil, false)
+}

@@ -93,3 +93,12 @@ func TestPeekCountsItsHitsAndFindsNothingElse(t *testing.T) {
 		equal(t, "hits", l.Hits(), 3)
 	})
 }
+
+func TestReadAfterCloseAsksTheDiskForNothing(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		rec := l.newSession("u")
+		l.is(l.Close(), nil)
+		l.before(persisttest.ByID, func(*persisttest.Call) { t.Error("a read after Close") })
+		l.is(l.fetch(l.Context(), &load{kind: byID, id: rec.ID}).err, ErrClosed)
+	})
+}

@@ -73,10 +73,7 @@ func (c *core) failBatch(b *batch, err error) {
 
 // giveUp forgets a change that has failed where others write too. Its caller has been told. It
 // may be done all the same, so the row is read again.
-func (d *dirty) giveUp(c *core) {
-	c.outdated(d.entry.ID())
-	d.flight = flight{}
-}
+func (d *dirty) giveUp(c *core) { c.outdated(d.entry.ID()) }
 
 // failed handles a change that the disk refuses by itself. It waits its turn again. After
 // itemTries it is given up, and memory forgets it: a session must not show for hours what a

@@ -210,9 +210,6 @@ func (p *rotateOp) readBack(c *core) {
 // rotated answers with the session under its new token.
 func (p *rotateOp) rotated(c *core, b *batch) {
 	c.overwritten(p.ref.ID)
-	if p.lost != (persist.Hash{}) {
-		c.tombstones.commitOne(c.tombstones.addToken(&tokenTombstone{hash: p.lost}))
-	}
 	v := p.give(c, b.now)
 	c.stats.Rotated++
 	c.event(Event{Kind: EventRotated, ID: v.ID, UserID: v.UserID})
@@ -226,7 +223,7 @@ func (p *rotateOp) give(c *core, at int64) *View {
 	n.Rotation = &persist.Rotation{Previous: p.from, Until: p.until, At: at}
 	n.AuthAt = cmp.Or(p.authAt, n.AuthAt)
 	c.replaceToken(p.entry, &n, p.to)
-	if p.until > c.now {
+	if p.until != 0 {
 		c.hot.Alias(p.entry, p.from)
 	} else {
 		k := c.tombstones.addToken(&tokenTombstone{hash: p.from, replaced: &RotatedError{ID: n.ID, At: at}})

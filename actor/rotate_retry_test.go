@@ -285,3 +285,32 @@ func TestRotateOfALockedOutSessionKeepsItsChanges(t *testing.T) {
 	equal(t, "the change is on disk", strings.Contains(string(row.Data), "kept"), true)
 	equal(t, "at rest", g.c.idle(), true)
 }
+
+// TestRotateOfALockedOutSessionHidesItsOldRow. A list must not show it without an acknowledged change:
+//
+//  1. A rotation of unknown outcome is done. Its session has a change that only memory knows.
+//  2. A list reads the row.
+//  3. Another program deletes the row, and the retry of the rotation finds none.
+//  4. The list ends with the row that it has read.
+func TestRotateOfALockedOutSessionHidesItsOldRow(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	g.do(g.rotate(rec.ID, 1))
+	g.unknown(true)
+	g.pass(1_000_000)
+	u := g.update(rec.ID, "kept")
+	g.ok(g.do(u), u)
+	l := g.list("u")
+	read := g.answer(g.do(l), l).load
+	listing, err := g.disk.ByUser(t.Context(), read.user)
+	equal(t, "error", err, nil)
+	equal(t, "rows", len(listing.Records), 1)
+	if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: rec.Ref()}}}); err != nil {
+		t.Fatal(err)
+	}
+	g.settle()
+	again := g.answer(g.do(&loaded{load: read, listing: listing}), l).load
+	equal(t, "reads again", again != nil, true)
+	equal(t, "sessions", len(g.ok(g.do(&loaded{load: again}), l).views), 0)
+	equal(t, "at rest", g.c.idle(), true)
+}

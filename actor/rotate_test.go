@@ -257,3 +257,20 @@ func TestRotateOfARowThatIsGoneEndsTheSessionInMemory(t *testing.T) {
 	g.refused(g.settle(), x, persist.ErrNotFound)
 	equal(t, "in memory", g.c.hot.ByID(rec.ID) == nil, true)
 }
+
+// TestRotateOfASessionThatAnotherProgramHasDeletedEndsIt.
+func TestRotateOfASessionThatAnotherProgramHasDeletedEndsIt(t *testing.T) {
+	g := newHarness(t, nil)
+	rec := g.create("u")
+	w := g.watch(rec.ID)
+	done := g.ok(g.do(w), w).done
+	if _, err := g.disk.Apply(t.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: rec.Ref()}}}); err != nil {
+		t.Fatal(err)
+	}
+	r := g.rotate(rec.ID, 1)
+	g.do(r)
+	g.refused(g.settle(), r, persist.ErrNotFound)
+	equal(t, "who watches it is told", over(done), true)
+	equal(t, "its token opens it", g.find(rec.Hash).err == nil, false)
+	equal(t, "at rest", g.c.idle() && g.c.tombstones.len() == 0, true)
+}

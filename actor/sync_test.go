@@ -41,3 +41,26 @@ func TestSyncDoesNotWaitForLaterChanges(t *testing.T) {
 	g.do(d)
 	g.ok(g.settle(), barrier)
 }
+
+// TestSyncEndsWithACreateThatIsGivenUp, though no commit follows that could end it.
+func TestSyncEndsWithACreateThatIsGivenUp(t *testing.T) {
+	g := newHarness(t, nil)
+	g.do(g.createReq("u"))
+	g.fails(persist.ErrUnavailable) // the next attempt comes later
+	x, s := g.createReq("v"), g.sync()
+	g.do(x)
+	g.waits(g.do(s), s)
+	g.ok(g.do(abandon{call: x.base()}), s)
+}
+
+// TestSyncEndsWithAChangeThatYields: its caller applies it to the row of another node, as a later change.
+func TestSyncEndsWithAChangeThatYields(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	g.do(g.createReq("v"))
+	g.fails(persist.ErrUnavailable)
+	u, s := g.update(rec.ID, "1"), g.sync()
+	g.do(u)
+	g.waits(g.do(s), s)
+	g.ok(g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}}), s)
+}

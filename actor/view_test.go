@@ -45,3 +45,17 @@ func TestViewCostGrowsWithEveryString(t *testing.T) {
 	}
 	equal(t, "with data of 102", cost(persist.Identity{}, s+"{}"), least+100)
 }
+
+func TestViewTrustsAProofFromAfterTheClockWentBack(t *testing.T) {
+	c := &Config{Unproven: 100}
+	for at, want := range map[int64]int64{100: persist.Unproven, 101: 101} {
+		v, _ := c.read(persist.Record{Identity: &persist.Identity{}, AuthAt: at, Data: []byte("{}")}, 200)
+		equal(t, "proof", v.AuthAt, want)
+	}
+}
+
+func TestViewKeepsItsLifetimeWhereNoneIsConfigured(t *testing.T) {
+	id := persist.Identity{Flags: persist.DefaultLifetime, CreatedAt: 1, Deadline: 1000}
+	v, _ := new(Config).read(persist.Record{Identity: &id, Data: []byte("{}")}, 10)
+	equal(t, "deadline", v.Deadline, 1000)
+}
