@@ -51,7 +51,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		_ = writeJSON(w, status, map[string]string{"error": text}) // the client has disconnected
 		return
 	}
-	if err := h.pages.render(w, status, "error", view{Title: http.StatusText(status), Body: text}); err != nil {
+	if err := h.pages.Render(w, status, "error", view{Title: http.StatusText(status), Body: text}); err != nil {
 		h.log.Debug("sending the error page failed", "error", err)
 	}
 }

@@ -115,7 +115,7 @@ func (h *handler) formChange(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) showConfirm(w http.ResponseWriter, status int, b confirmBody) error {
-	return h.pages.render(w, status, "confirm", view{Title: b.Title, Body: b})
+	return h.pages.Render(w, status, "confirm", view{Title: b.Title, Body: b})
 }
 
 // readForm reads the action and its target.

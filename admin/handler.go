@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/internal/pages"
 )
 
 // contentPolicy allows only content from this server: no inline scripts or styles, no frames, no
@@ -23,7 +24,7 @@ type handler struct {
 	options Options
 	socket  bool // whoever can open the socket is an administrator
 	log     *slog.Logger
-	pages   *pages
+	pages   *pages.Pages
 	actions map[string]action
 	stored  storedCount
 	streams chan struct{} // a slot for each open event stream
@@ -83,7 +84,7 @@ func (h *handler) routes() http.Handler {
 	get("/sessions/{id}", h.sessionPage)
 	get("/confirm/{action}", h.confirmPage)
 	mux.Handle("POST "+p+"/confirm/{action}", h.answer(h.formChange))
-	mux.HandleFunc("GET "+p+"/static/{name}", h.pages.serveStatic)
+	mux.HandleFunc("GET "+p+"/static/{name}", h.pages.ServeStatic)
 	mux.Handle(p+"/", h.answer(func(http.ResponseWriter, *http.Request) error {
 		return &refusal{http.StatusNotFound, "There is nothing at this address."}
 	}))

@@ -35,7 +35,7 @@ func (h *handler) sessionsPage(w http.ResponseWriter, r *http.Request) error {
 		q.After = ""
 		body.First = h.listURL(q)
 	}
-	return h.pages.render(w, http.StatusOK, "sessions", view{Title: "Sessions", Here: "sessions", Body: body})
+	return h.pages.Render(w, http.StatusOK, "sessions", view{Title: "Sessions", Here: "sessions", Body: body})
 }
 
 // sessionBody is the input of the page of one session.
@@ -49,5 +49,5 @@ func (h *handler) sessionPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.pages.render(w, http.StatusOK, "session", view{Title: "Session", Here: "sessions", Body: sessionBody{d, h.options.ReadOnly}})
+	return h.pages.Render(w, http.StatusOK, "session", view{Title: "Session", Here: "sessions", Body: sessionBody{d, h.options.ReadOnly}})
 }

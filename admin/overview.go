@@ -30,7 +30,7 @@ func (h *handler) overviewPage(w http.ResponseWriter, r *http.Request) error {
 	first := max(from, logLines) - logLines
 	events, dropped, _ := h.options.Feed.since(first, int(from-first))
 	slices.Reverse(events)
-	return h.pages.render(w, http.StatusOK, "overview", view{Title: "Overview", Here: "overview", Body: overviewBody{
+	return h.pages.Render(w, http.StatusOK, "overview", view{Title: "Overview", Here: "overview", Body: overviewBody{
 		live: newLive(nil, h.sample(r), h.store.Config()), Events: events, From: first + dropped + uint64(len(events)),
 		ReadOnly: h.options.ReadOnly, CanBackup: h.options.BackupDir != "",
 	}})

@@ -102,8 +102,12 @@ func packages() map[string]rules {
 			statics: true, registers: true,
 			starts: []string{"Open", "DB.Backup"}, // both end when the disk responds, not with their callers
 		},
+		"internal/pages": {
+			stdlib: []string{"net/http"},
+			shuns:  []string{"context", "database/sql", "os", "time"},
+		},
 		"admin": {
-			imports: []string{".", "metrics"},
+			imports: []string{".", "metrics", "internal/pages"},
 			stdlib:  []string{"net/http"},
 			shuns:   []string{"database/sql"},
 			starts:  []string{"serve"}, // joins it
@@ -144,7 +148,7 @@ const unsafePackage = testPackages + "faultvfs"
 func nested() map[string][]string {
 	return map[string][]string{
 		"bench":      {".", "middleware", "persist", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
-		"cmd":        {".", "admin", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
+		"cmd":        {".", "admin", "internal/pages", "middleware", "persist/postgres", "persist/postgres/postgrestest", "persist/sqlite"},
 		"compat":     {".", "compat/gorilla", "middleware", "middleware/middlewaretest", "persist/sqlite", "internal/move", "internal/typed"},
 		"metrics":    {".", "metrics", "persist/sqlite"},               // third-party monitoring
 		"middleware": {".", "middleware", "middleware/middlewaretest"}, // third-party frameworks

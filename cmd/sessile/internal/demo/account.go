@@ -25,7 +25,7 @@ func (a *App) changePassword(w http.ResponseWriter, r *http.Request, h *middlewa
 	user, _ := h.UserID()
 	password := r.PostFormValue("password")
 	if err := users.CheckPassword(user, password); err != nil {
-		return a.pages.render(w, http.StatusUnprocessableEntity, "account", a.view(r, h, "Account", accountBody{Error: sentence(err)}))
+		return a.pages.Render(w, http.StatusUnprocessableEntity, "account", a.view(r, h, "Account", accountBody{Error: sentence(err)}))
 	}
 	if err := h.Reauthenticate(r.Context()); err != nil {
 		return err

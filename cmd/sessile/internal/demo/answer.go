@@ -64,7 +64,7 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 
 // show responds with a page.
 func (a *App) show(w http.ResponseWriter, r *http.Request, h *middleware.Handle, name, title string, body any) error {
-	return a.pages.render(w, http.StatusOK, name, a.view(r, h, title, body))
+	return a.pages.Render(w, http.StatusOK, name, a.view(r, h, title, body))
 }
 
 // page runs an action that responds with HTML.
@@ -106,7 +106,7 @@ func (a *App) failPage(w http.ResponseWriter, r *http.Request, h *middleware.Han
 }
 
 func (a *App) errorPage(w http.ResponseWriter, status int, v view) {
-	if err := a.pages.render(w, status, "error", v); err != nil {
+	if err := a.pages.Render(w, status, "error", v); err != nil {
 		a.log.Error("rendering the error page failed", zap.Error(err))
 	}
 }

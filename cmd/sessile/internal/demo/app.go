@@ -33,7 +33,7 @@ type App struct {
 	settings settings.Settings
 	store    *sessile.Store
 	users    *users.Directory
-	pages    *pages
+	pages    renderer
 	hub      *hub
 	feed     *admin.Feed
 	storm    storm

@@ -33,7 +33,7 @@ func (a *App) askLogin(w http.ResponseWriter, r *http.Request, h *middleware.Han
 	if r.Method == http.MethodGet && r.URL.Query().Has("bye") {
 		v.Flashes = append(v.Flashes, middleware.Flash{Kind: "good", Text: "You are logged out."})
 	}
-	return a.pages.render(w, status, "login", v)
+	return a.pages.Render(w, status, "login", v)
 }
 
 // login checks the password and starts a new session. It always gets a new ID and a new token,
@@ -96,7 +96,7 @@ func (a *App) confirmPage(w http.ResponseWriter, r *http.Request, h *middleware.
 func (a *App) askConfirm(w http.ResponseWriter, r *http.Request, h *middleware.Handle, status int, b confirmBody) error {
 	s, _ := h.Current()
 	b.AuthenticatedAt = s.AuthenticatedAt()
-	return a.pages.render(w, status, "confirm", a.view(r, h, "Confirm that it’s you", b))
+	return a.pages.Render(w, status, "confirm", a.view(r, h, "Confirm that it’s you", b))
 }
 
 // confirm records a recent authentication and replaces the token, as after every change of

@@ -58,7 +58,7 @@ func (a *App) routes(sessions *middleware.Sessions, dashboard http.Handler) http
 	mux.Handle("/", open(a.missing))
 
 	outer := http.NewServeMux()
-	outer.HandleFunc("GET /static/", a.pages.serveStatic)
+	outer.HandleFunc("GET /static/{name}", a.pages.ServeStatic)
 	outer.HandleFunc("GET /healthz", a.healthz)
 	outer.Handle("/", http.MaxBytesHandler(sessions.Handler(mux), maxBody))
 	return outer
