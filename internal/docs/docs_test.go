@@ -36,24 +36,24 @@ func flat(code string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestReadmeCodeIsCompiled: every Go block of the README is part of an example test or of the quick start, which a
-// test runs.
-func TestReadmeCodeIsCompiled(t *testing.T) {
-	compiled(t, "README.md", "*example*_test.go", "middleware/*example*_test.go", "persist/postgres/*example*_test.go", "internal/quickstart/main.go")
-}
-
-// TestComingFromCodeIsCompiled: the page's recipes are those of the tests.
-func TestComingFromCodeIsCompiled(t *testing.T) {
-	compiled(t, "docs/coming-from.md", "compat/*/recipe_test.go")
-}
-
-// TestDocsCodeIsCompiled covers the other pages.
-func TestDocsCodeIsCompiled(t *testing.T) {
-	compiled(t, "docs/production.md", "*example*_test.go", "internal/quickstart/main.go")
-	compiled(t, "docs/admin.md", "internal/quickstart/*_test.go")
-	compiled(t, "docs/postgres.md", "persist/postgres/*example*_test.go")
-	compiled(t, "metrics/prometheus/README.md", "metrics/prometheus/example_test.go")
-	compiled(t, "metrics/otel/README.md", "metrics/otel/example_test.go")
+// TestCodeIsCompiled: every Go block of a page is part of an example, of a recipe's test or of the quick start,
+// which a test runs.
+func TestCodeIsCompiled(t *testing.T) {
+	from := map[string][]string{
+		"README.md":                       {"*example*_test.go", "middleware/*example*_test.go", "persist/postgres/*example*_test.go", "internal/quickstart/main.go"},
+		"docs/admin.md":                   {"internal/quickstart/*_test.go"},
+		"docs/coming-from.md":             {"compat/*/recipe_test.go"},
+		"docs/postgres.md":                {"persist/postgres/*example*_test.go"},
+		"docs/production.md":              {"*example*_test.go", "internal/quickstart/main.go"},
+		"metrics/otel/README.md":          {"metrics/otel/example_test.go"},
+		"metrics/prometheus/README.md":    {"metrics/prometheus/example_test.go"},
+		"middleware/frameworks/README.md": {"middleware/frameworks/*/example_test.go"},
+	}
+	for name, text := range pages(t) {
+		if strings.Contains(text, "```go\n") {
+			compiled(t, name, from[name]...)
+		}
+	}
 }
 
 // compiled checks that every Go block of a page is part of one of the files. The line "// …" stands for other code.
