@@ -53,6 +53,9 @@ type Rotation struct {
 //
 // After an error there is no new token. If the outcome is unknown ([ErrUnknown]), the old token
 // gives no access either, except with Rotation.Grace.
+//
+// If other nodes rotate too, it may return a [*RotatedError]: the token was replaced, and another
+// node has replaced the new one since. Neither of the two gives access.
 func (s *Store) RotateToken(ctx context.Context, id ID) (Token, error) {
 	_, t, err := s.Rotate(ctx, id, Rotation{})
 	return t, err

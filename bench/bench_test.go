@@ -98,15 +98,24 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Key", s.c.Get(ctx, "key"))
 		w.Header().Set("X-User", s.c.User(ctx))
 	case "/login":
-		if err = s.c.Login(ctx, r.URL.RawQuery); err == nil {
-			err = s.c.Set(ctx, "profile", profile)
-		}
+		err = s.logIn(ctx, r.URL.RawQuery)
 	case "/logout":
 		err = s.c.Logout(ctx)
 	}
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
+}
+
+// logIn logs a user in, and stores the profile with the login, as each library does it best.
+func (s *site) logIn(ctx context.Context, user string) error {
+	if c, ok := s.c.(*sessileClient); ok {
+		return c.loginWith(ctx, user, map[string]string{"profile": profile})
+	}
+	if err := s.c.Login(ctx, user); err != nil {
+		return err
+	}
+	return s.c.Set(ctx, "profile", profile) // the session is saved after the request
 }
 
 func (s *site) request(target, cookie string) *http.Request {

@@ -65,6 +65,11 @@ func (c *sessileClient) Login(ctx context.Context, user string) error {
 	return middleware.From(ctx).Authenticate(ctx, user)
 }
 
+// loginWith stores the data in the commit of the login.
+func (c *sessileClient) loginWith(ctx context.Context, user string, data map[string]string) error {
+	return middleware.From(ctx).Login(ctx, middleware.Login{UserID: user, Data: data})
+}
+
 func (c *sessileClient) User(ctx context.Context) string {
 	user, _ := middleware.From(ctx).UserID()
 	return user

@@ -64,19 +64,23 @@ func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, erro
 		return t.res, nil
 	}
 	var err error
+	unknown := false
 	for try := 1; ; try++ {
 		if err = d.attempt(ctx, t); err == nil {
 			return t.res, nil
 		}
-		if t.sent && !refused(err) {
-			d.unknown.Add(1)
-			return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnknown, err)
-		}
-		if try == tries || ctx.Err() != nil || !again(err) {
-			return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
+		unknown = unknown || t.sent && !refused(err)
+		// A write may be repeated after any outcome: it compares versions, and a session has its next version only from it.
+		if try == tries || ctx.Err() != nil || !again(err) || unknown && !t.plainWrites() {
+			break
 		}
 		t = newTransaction(d, b)
 	}
+	if unknown {
+		d.unknown.Add(1)
+		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnknown, err)
+	}
+	return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 }
 
 // attempt runs t on a connection. If the connection fails, the pool replaces the others too, and the next try gets a new one.

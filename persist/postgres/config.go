@@ -41,8 +41,9 @@ type Config struct {
 
 	// NoMigrate has Open check the schema and not change it: an operator runs [Migrate] or [SchemaSQL].
 	NoMigrate bool
-	// PreparedStatements keeps named statements on the server, which saves planning. PgBouncer in transaction mode needs
-	// version 1.21 with max_prepared_statements for them. Default off: statements are unnamed, and any pooler will do.
+	// PreparedStatements keeps named statements on the server although FeedURL is set. PgBouncer in transaction mode needs
+	// version 1.21 with max_prepared_statements for them. Default off: with a FeedURL statements are unnamed, and any
+	// pooler will do. Without a FeedURL they are always named.
 	PreparedStatements bool
 
 	lease time.Duration // tests: how long memory is trusted

@@ -31,10 +31,7 @@ func (s *settings) prepare() {
 		if c.RuntimeParams["application_name"] == "" {
 			c.RuntimeParams["application_name"] = "sessile"
 		}
-		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-		if s.PreparedStatements {
-			c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
-		}
+		c.DefaultQueryExecMode = s.execMode()
 	}
 	noteUnreplicated(s.pool.ConnConfig)
 	closeSoon(s.pool.ConnConfig)
@@ -72,6 +69,9 @@ func closeSoon(c *pgx.ConnConfig) {
 func (s *settings) newPool(ctx context.Context, n int) (*pgxpool.Pool, error) {
 	c := s.pool.Copy()
 	c.MaxConns = int32(n)
+	if s.direct() {
+		keepPlans(c)
+	}
 	return pgxpool.NewWithConfig(ctx, c)
 }
 

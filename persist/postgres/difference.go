@@ -85,11 +85,13 @@ func createdAt(s *session) int64  { return s.CreatedAt }
 func hash(s *session) []byte      { return s.Hash[:] }
 
 // bytesOf is the data of a session, never NULL.
-func bytesOf(s *session) []byte {
-	if s.Data == nil {
+func bytesOf(s *session) []byte { return notNull(s.Data) }
+
+func notNull(b []byte) []byte {
+	if b == nil {
 		return []byte{}
 	}
-	return s.Data
+	return b
 }
 
 // rotation is what s remembers of its last rotation, zero if there was none.

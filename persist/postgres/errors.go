@@ -19,6 +19,8 @@ const (
 	deadlockDetected     = "40P01"
 	idleInTransaction    = "25P03"
 	readOnlyTransaction  = "25006"
+	duplicateStatement   = "42P05"
+	unknownStatement     = "26000"
 )
 
 // code is the SQLSTATE in err, "" if it does not come from the server.
@@ -79,6 +81,9 @@ func openError(err error) error {
 		if errors.Is(err, known) {
 			return fmt.Errorf("opening the PostgreSQL store: %w", err)
 		}
+	}
+	if c := code(err); c == duplicateStatement || c == unknownStatement {
+		return fmt.Errorf("opening the PostgreSQL store: %w: URL leads to a pooler in transaction mode, and FeedURL is empty: %w", ErrInvalidConfig, err)
 	}
 	return fmt.Errorf("opening the PostgreSQL store: %w: %w", persist.ErrUnavailable, err)
 }

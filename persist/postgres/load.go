@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -13,7 +14,7 @@ import (
 // If a node vanishes, its transaction keeps its locks no longer than the node would have waited for an answer. COMMIT waits for the
 // disk even if the role's default is not to.
 const limitsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $1, true),
-	set_config('idle_in_transaction_session_timeout', $1, true),
+	set_config('idle_in_transaction_session_timeout', $1, true), set_config('enable_seqscan', 'off', true),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 
 // Every statement must see everything that was committed before it got its locks, even if the role has another default.
@@ -29,13 +30,7 @@ const (
 // All sessions are locked first, then all rows of activity, both in the order of their keys.
 const loadSQL = `WITH s AS MATERIALIZED (
 	SELECT key, id, token_hash, previous_hash, rotated_until, rotated_at, auth_at, defaults, user_id, created_at, version
-	FROM SCHEMA.session
-	WHERE id = ANY ($1) OR token_hash = ANY ($2) OR previous_hash = ANY ($2) OR user_id = ANY ($3) OR key = ANY (ARRAY (
-		SELECT piece.key FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS p (user_id, through, most), LATERAL (
-			SELECT key FROM SCHEMA.session s WHERE s.user_id = p.user_id AND s.key <= p.through ORDER BY key DESC LIMIT p.most
-		) AS piece
-	))
-	ORDER BY key FOR UPDATE
+	FROM SCHEMA.session WHERE WANTED ORDER BY key FOR UPDATE
 ), a AS MATERIALIZED (
 	SELECT key, last_active, expires_at, deadline FROM SCHEMA.activity
 	WHERE key = ANY (ARRAY (SELECT key FROM s)) ORDER BY key FOR UPDATE
@@ -44,9 +39,45 @@ SELECT s.key, s.id, s.token_hash, s.previous_hash, s.rotated_until, s.rotated_at
 	a.last_active, a.expires_at, a.deadline
 FROM s LEFT JOIN a USING (key) ORDER BY s.key`
 
+// The sessions that loadSQL wants. A condition that is not needed costs time all the same.
+const (
+	wantedIDs    = `id = ANY ($1)`
+	wantedHashes = ` OR token_hash = ANY ($2) OR previous_hash = ANY ($2)`
+	wantedUsers  = ` OR user_id = ANY ($3)`
+	wantedPieces = ` OR key = ANY (ARRAY (
+		SELECT piece.key FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS p (user_id, through, most), LATERAL (
+			SELECT key FROM SCHEMA.session s WHERE s.user_id = p.user_id AND s.key <= p.through ORDER BY key DESC LIMIT p.most
+		) AS piece
+	))`
+)
+
+// loadSQL is the statement that reads what is needed, with its arguments. It is empty if nothing is.
+func (n *needs) loadSQL() (text string, args []any) {
+	users, p := n.named(), n.piece()
+	args = []any{n.ids, n.hashes, users, p.users, p.through, p.most}
+	switch {
+	case len(p.users) > 0:
+		text = wantedIDs + wantedHashes + wantedUsers + wantedPieces
+	case len(users) > 0:
+		text, args = wantedIDs+wantedHashes+wantedUsers, args[:3]
+	case len(n.hashes) > 0:
+		text, args = wantedIDs+wantedHashes, args[:2]
+	case len(n.ids) > 0:
+		text, args = wantedIDs, args[:1]
+	default:
+		return "", nil
+	}
+	return strings.Replace(loadSQL, "WANTED", text, 1), args
+}
+
 // load begins the transaction, locks and reads, in one round trip.
 func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
 	var q pgx.Batch
+	t.queueLoad(&q)
+	return c.SendBatch(ctx, &q).Close()
+}
+
+func (t *transaction) queueLoad(q *pgx.Batch) {
 	q.Queue(beginSQL)
 	// A little less than the node waits, so that it gets an answer.
 	limit := t.db.cfg.ApplyTimeout.Milliseconds() * 3 / 4
@@ -66,12 +97,9 @@ func (t *transaction) load(ctx context.Context, c *pgx.Conn) error {
 			return err
 		})
 	}
-	if users, p := t.need.named(), t.need.piece(); len(t.need.ids)+len(users)+len(p.users) > 0 {
-		q.Queue(t.db.sql(loadSQL), t.need.ids, t.need.hashes, users, p.users, p.through, p.most).Query(func(rows pgx.Rows) error {
-			return eachSession(rows, t.add)
-		})
+	if text, args := t.need.loadSQL(); text != "" {
+		q.Queue(t.db.sql(text), args...).Query(func(rows pgx.Rows) error { return eachSession(rows, t.add) })
 	}
-	return c.SendBatch(ctx, &q).Close()
 }
 
 // eachSession reads the rows of loadSQL.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,20 @@ func TestConnectionsThatAreCutAreReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, d, persist.Batch{Touches: []persist.Touch{touchOf(r[1], now)}})
+}
+
+// A write that may be committed changes nothing at the second time.
+func TestWriteOverAConnectionThatIsCutIsRepeated(t *testing.T) {
+	d, p := proxied(t)
+	r := create(t, d, "ann", 1)[0]
+	p.Cut()
+	res := apply(t, d, persist.Batch{Writes: []persist.Write{writeOf(r)}})
+	if res.Writes[0].Status != persist.StatusApplied {
+		t.Fatalf("status %d", res.Writes[0].Status)
+	}
+	if got, err := find(t, d, r); err != nil || got.Version != r.Version+1 {
+		t.Fatalf("version %d (%v)", got.Version, err)
+	}
 }
 
 func TestReadOfACallerWhoLeavesEndsWhileTheServerHangs(t *testing.T) {
@@ -280,4 +295,18 @@ func TestStoreWorksThroughPgBouncer(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Without a FeedURL the feed goes through it too.
+func TestOpenRefusesPgBouncerWithoutAFeedURL(t *testing.T) {
+	s := server(t)
+	b, err := postgrestest.StartBouncer(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Stop)
+	_, err = postgres.Open(t.Context(), postgres.Config{URL: b.URL(), ConnectTimeout: 2 * time.Second})
+	if !errors.Is(err, postgres.ErrInvalidConfig) || !strings.Contains(err.Error(), "FeedURL") {
+		t.Fatalf("Open: %v", err)
+	}
 }

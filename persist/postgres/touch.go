@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,16 +36,15 @@ func (d *DB) applyTouches(ctx context.Context, b *persist.Batch) ([]persist.Outc
 	return nil, fmt.Errorf("touching sessions: %w: %w", persist.ErrUnavailable, err)
 }
 
-// The rows are locked in the order of their keys. A touch that is older than what is stored changes nothing.
-const touchSQL = `WITH t AS (
-	SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS t (key, last_active, expires_at)
-), l AS MATERIALIZED (
-	SELECT key FROM SCHEMA.activity WHERE key = ANY ($1) ORDER BY key FOR NO KEY UPDATE
-), u AS (
-	UPDATE SCHEMA.activity a SET last_active = t.last_active, expires_at = least(t.expires_at, a.deadline)
-	FROM t JOIN l USING (key) WHERE a.key = t.key AND a.last_active <= t.last_active
-)
-SELECT key FROM l`
+// touchPlanSQL leaves one kind of plan for touchSQL: a nested loop over index scans. So the rows are locked in the order of
+// their keys, and nodes do not deadlock. A hash join would also read the whole table.
+const touchPlanSQL = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)`
+
+// The keys are in order. A touch that is older than what is stored changes nothing.
+const touchSQL = `UPDATE SCHEMA.activity a SET last_active = greatest(a.last_active, t.last_active),
+	expires_at = CASE WHEN a.last_active <= t.last_active THEN least(t.expires_at, a.deadline) ELSE a.expires_at END
+	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS t (key, last_active, expires_at) WHERE a.key = t.key RETURNING a.key`
 
 // tryTouches is one implicit transaction, in one round trip. It may be repeated after any outcome.
 func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out []persist.Outcome) (err error) {
@@ -58,13 +59,10 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 	if err != nil {
 		return err
 	}
-	lastActive, expiresAt := make([]int64, len(plain)), make([]int64, len(plain))
-	for n, i := range plain {
-		lastActive[n], expiresAt[n] = b.Touches[i].LastActive, b.Touches[i].ExpiresAt
-	}
 	there := make(map[int64]bool, len(plain))
 	var q pgx.Batch
-	q.Queue(d.sql(touchSQL), keys, lastActive, expiresAt).Query(func(rows pgx.Rows) error {
+	q.Queue(touchPlanSQL)
+	q.Queue(d.sql(touchSQL), touchColumns(b, plain, keys)...).Query(func(rows pgx.Rows) error {
 		var key int64
 		_, err := pgx.ForEachRow(rows, []any{&key}, func() error { there[key] = true; return nil })
 		return err
@@ -81,6 +79,21 @@ func (d *DB) tryTouches(ctx context.Context, b *persist.Batch, plain []int, out 
 		}
 	}
 	return nil
+}
+
+// touchColumns are the columns of the touches in the order of their keys.
+func touchColumns(b *persist.Batch, plain []int, keys []int64) []any {
+	order := make([]int, len(plain))
+	for n := range order {
+		order[n] = n
+	}
+	slices.SortFunc(order, func(x, y int) int { return cmp.Compare(keys[x], keys[y]) })
+	sorted, lastActive, expiresAt := make([]int64, len(plain)), make([]int64, len(plain)), make([]int64, len(plain))
+	for to, n := range order {
+		x := &b.Touches[plain[n]]
+		sorted[to], lastActive[to], expiresAt[to] = keys[n], x.LastActive, x.ExpiresAt
+	}
+	return []any{sorted, lastActive, expiresAt}
 }
 
 const keysSQL = `SELECT id, key FROM SCHEMA.session WHERE id = ANY ($1)`

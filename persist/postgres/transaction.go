@@ -55,6 +55,9 @@ func (t *transaction) empty() bool { return len(t.b.Ops)+len(t.b.Writes)+t.need.
 
 // run runs the transaction on c.
 func (t *transaction) run(ctx context.Context, c *pgx.Conn) error {
+	if t.plainWrites() {
+		return t.writeAtOnce(ctx, c)
+	}
 	if err := t.load(ctx, c); err != nil {
 		return err
 	}
@@ -94,14 +97,19 @@ func (t *transaction) store(ctx context.Context, c *pgx.Conn) error {
 	if q.Len() == 0 {
 		q.Queue(markSQL)
 	}
-	clock := t.db.queueClock(&q, t.b.Now)
+	return t.commit(ctx, c, &q)
+}
+
+// commit sends q with a COMMIT.
+func (t *transaction) commit(ctx context.Context, c *pgx.Conn, q *pgx.Batch) error {
+	clock := t.db.queueClock(q, t.b.Now)
 	committed := false
 	q.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		committed = tag.String() == "COMMIT"
 		return nil
 	})
 	t.sent = true
-	err := c.SendBatch(ctx, &q).Close()
+	err := c.SendBatch(ctx, q).Close()
 	switch {
 	case !committed && err == nil:
 		return errors.New("COMMIT was answered with ROLLBACK")

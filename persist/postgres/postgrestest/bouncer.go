@@ -40,7 +40,7 @@ func StartBouncer(s *Server) (*Bouncer, error) {
 		program = "/usr/sbin/pgbouncer"
 	}
 	if !executable(program) {
-		return nil, errors.New("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+		return nil, fmt.Errorf("PgBouncer: %w (Debian: apt-get install pgbouncer)", ErrNotInstalled)
 	}
 	port, err := freePort()
 	if err != nil {

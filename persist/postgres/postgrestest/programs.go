@@ -2,12 +2,16 @@ package postgrestest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 )
+
+// ErrNotInstalled means that programs are missing. A test may skip for that reason, and for no other.
+var ErrNotInstalled = errors.New("not installed")
 
 // findPrograms returns the directory that has all of the programs. Debian keeps those of the server out of PATH.
 func findPrograms(names ...string) (string, error) {
@@ -22,7 +26,8 @@ func findPrograms(names ...string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("no PostgreSQL server is installed: %v are not found (Debian: apt-get install postgresql); SESSILE_POSTGRES_URL names a server instead", names)
+	return "", fmt.Errorf("PostgreSQL: %w: there is no directory with %v (Debian: apt-get install postgresql; %s names a server instead)",
+		ErrNotInstalled, names, Environment)
 }
 
 func executable(path string) bool {

@@ -35,6 +35,7 @@ type Server struct {
 }
 
 // Start makes a data directory and starts a server on it. settings are such as "max_connections=10". The caller ends it with Stop.
+// The error is ErrNotInstalled if the server's programs are missing.
 func Start(settings ...string) (*Server, error) { return start(false, settings, (*Server).initialize) }
 
 // StartDetached is Start, in a process group of its own: Ctrl-C in a terminal does not reach the server.
