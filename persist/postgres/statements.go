@@ -30,8 +30,8 @@ const planUses = 100
 // keepPlans has the connections of a pool keep their plans for planUses.
 func keepPlans(c *pgxpool.Config) {
 	connected, use := c.AfterConnect, c.PrepareConn
-	if before := c.BeforeAcquire; use == nil && before != nil {
-		use = func(ctx context.Context, conn *pgx.Conn) (bool, error) { return before(ctx, conn), nil }
+	if before := c.BeforeAcquire; use == nil && before != nil { //nolint:staticcheck // a program's own pool may set it
+		use = func(ctx context.Context, conn *pgx.Conn) (bool, error) { return before(ctx, conn), nil } //nolint:unparam // as the pool wants it
 	}
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if connected != nil {
