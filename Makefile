@@ -178,16 +178,26 @@ mutants: bin/gremlins ## changes the code one place at a time; a test must fail 
 
 ## -------------------------------------------------------------- measure
 
-.PHONY: sizes bench bench-quick bench-compare
+.PHONY: sizes bench bench-quick soak overload bench-tables bench-compare
 sizes: ## the size of a hello world alone, with sessions in memory, and with sessions in SQLite
 	@go test -count=1 -v -run '^TestPrograms' ./internal/sizes | $(some)
 
 bench: ## measures Sessile, rivals and the floor in one run, SESSIONS=100000; writes bench/results (most of an hour, 7 GB); ARGS="-parts=cold,huge" selects parts
 	@command -v redis-server >/dev/null || echo "redis-server is not installed (Debian: apt-get install redis-server): scs over Redis is left out"
+	@command -v wrk >/dev/null || echo "wrk is not installed (Debian: apt-get install wrk): HTTP is left out"
 	@go -C bench test -count=1 -timeout=3h -run '^TestFull$$' -full -sessions=$(SESSIONS) $(ARGS) . | grep -v '^=== ' | $(ran)
 
-bench-quick: ## prints a line per ratio against other libraries and the floor, in half a minute
-	@go -C bench test -count=1 -timeout=10m -run '^TestQuick$$' -quick $(ARGS) . | grep '^ratio'
+bench-quick: ## prints a line per ratio against other libraries and the floor, and what it leaves out, in 45 seconds
+	@go -C bench test -count=1 -timeout=10m -run '^TestQuick$$' -quick $(ARGS) . | grep '^ratio\|^sustained\|^left out\|^--- FAIL\|_test.go:'
+
+soak: ## runs a store for MINUTES=10 at 80 % of its sustained rate, with 100,000 hot sessions of a million; writes bench/results: a row a minute as CSV and SVG
+	@go -C bench test -count=1 -timeout=24h -v -run '^TestSoak$$' -soak=$(MINUTES)m $(ARGS) . | grep -v '^=== ' | $(some)
+
+overload: ## offers a store ten times what it sustains, for a minute each of sets and of logins; ARGS=-overload=20s is shorter
+	@go -C bench test -count=1 -timeout=1h -v -run '^TestOverload$$' -overload=60s $(ARGS) . | grep -v '^=== ' | $(some)
+
+bench-tables: ## writes the tables of docs/benchmarks.md and README.md from bench/results
+	@go -C bench test -count=1 -run '^TestTables' -update . | $(ran)
 
 bench-compare: bin/benchstat ## compares the benchmarks at REF=HEAD~1 and now, COUNT=6 runs of each
 	@.ci/compare '$(REF)' '$(COUNT)'

@@ -20,9 +20,10 @@ import (
 
 // writeRate is how many changes per second reach the disk.
 type writeRate struct {
-	What      string  `json:"what"`
-	Sessions  int     `json:"sessions"`
-	PerSecond float64 `json:"per_second"`
+	Definition string  `json:"definition"`
+	What       string  `json:"what"`
+	Sessions   int     `json:"sessions"`
+	PerSecond  float64 `json:"per_second"`
 }
 
 // short returns a client with a short user agent.
@@ -59,7 +60,7 @@ func fill(tb testing.TB, s *sessile.Store, n int, meta func() sessile.Meta) (ids
 
 // rate reports how long n changes took.
 func rate(what string, n int, began time.Time) writeRate {
-	r := writeRate{what, n, float64(n) / time.Since(began).Seconds()}
+	r := writeRate{What: what, Sessions: n, PerSecond: float64(n) / time.Since(began).Seconds()}
 	fmt.Printf("write-behind/sessions=%d %s: %.0f/s\n", n, r.What, r.PerSecond)
 	return r
 }

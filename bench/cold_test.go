@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 )
@@ -14,6 +13,7 @@ import (
 type drawn struct {
 	headers []string // Cookie header of each session
 	draws   []uint32
+	zipf    bool
 }
 
 // zipfS is the skew: the k-th session gets 1/k^1.1 of the requests of the first.
@@ -23,7 +23,7 @@ const zipfS = 1.1
 func newDrawn(s *site, zipf bool) *drawn {
 	n := len(s.cookies)
 	rng := rand.New(rand.NewPCG(9, 10))
-	p := &drawn{headers: make([]string, n), draws: make([]uint32, 1<<20)}
+	p := &drawn{headers: make([]string, n), draws: make([]uint32, min(1<<20, 64*n)), zipf: zipf}
 	for i, cookie := range s.cookies {
 		p.headers[i] = s.c.CookieName() + "=" + cookie
 	}
@@ -42,6 +42,9 @@ func newDrawn(s *site, zipf bool) *drawn {
 // header returns the Cookie header of the i-th request.
 func (p *drawn) header(i int) string { return p.headers[p.draws[i%len(p.draws)]] }
 
+// permuted returns all sessions in random order.
+func (p *drawn) permuted() []int { return rand.New(rand.NewPCG(11, 12)).Perm(len(p.headers)) }
+
 // coldWork reads with a hot set of one session in a hundred.
 func coldWork() work { return work{name: "cold", target: "/read", zipf: true, slow: true} }
 
@@ -51,9 +54,7 @@ func hotSet(sessions int) options { return options{hot: max(sessions/100, 1)} }
 // coldContestants are ours, the floor, which keeps everything in memory, and those that query a server or
 // a database on every request anyway.
 func coldContestants() []contestant {
-	return slices.DeleteFunc(contestants(), func(k contestant) bool {
-		return !slices.Contains([]string{"sessile", "floor", "scs-sqlite-NORMAL", "scs-redis"}, k.name)
-	})
+	return named("sessile", "floor", "scs-sqlite-NORMAL", "scs-sqlite-NORMAL-json", "scs-redis", "scs-redis-json")
 }
 
 // measureCold measures that workload.

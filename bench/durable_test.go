@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -17,6 +19,7 @@ import (
 
 // durable is the latency of an operation that is on disk when it returns.
 type durable struct {
+	Definition string  `json:"definition"`
 	Operation  string  `json:"operation"`
 	Contestant string  `json:"contestant"`
 	Callers    int     `json:"callers"`
@@ -49,7 +52,7 @@ func callers(tb testing.TB, what, name string, n int, call func(i int) error) du
 	took := time.Since(began).Seconds()
 	slices.Sort(all)
 	us := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))].Microseconds()) }
-	d := durable{what, name, n, float64(len(all)) / took, us(0.5), us(0.99)}
+	d := durable{Operation: what, Contestant: name, Callers: n, PerSecond: float64(len(all)) / took, MedianUS: us(0.5), P99US: us(0.99)}
 	fmt.Printf("durable %s/callers=%d %s: %.0f/s, median %.0f us, p99 %.0f us\n", what, n, name, d.PerSecond, d.MedianUS, d.P99US)
 	return d
 }
@@ -99,27 +102,66 @@ func rawInTurn(tb testing.TB) func(int) error {
 	}
 }
 
-// durables measures the durable operations, bare commits and bare group commit.
-func durables(t *testing.T) (list []durable) {
+// createWay is a way to create a session durably.
+type createWay struct {
+	name string
+	call func(int) error
+}
+
+// createWays returns ours, with and without the limit of sessions per user, and the bare commits.
+func createWays(t *testing.T, n int) []createWay {
 	t.Helper()
-	for _, n := range []int{1, 8, 64, 256} {
-		list = append(list, callers(t, "create", "raw commits in turn", n, rawInTurn(t)))
-		list = append(list, callers(t, "create", "bare group commit", n, bareGroup(t)))
-		list = append(list, durablesOfOurs(t, n)...)
+	return []createWay{
+		{"raw commits in turn", rawInTurn(t)},
+		{"bare group commit", bareGroup(t)},
+		{"sessile", createsOf(t, sessile.NoSessionLimit, 0)},
+		{"sessile, limit of 10, new users", createsOf(t, 0, 0)},
+		{"sessile, limit of 10, which ends a session", createsOf(t, 0, n)},
+	}
+}
+
+// createsOf returns creates of our store: for a new user each, or for one of some users in turn.
+func createsOf(t *testing.T, limit, users int) func(int) error {
+	t.Helper()
+	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), 100_000, func(c *sessile.Config) { c.MaxSessionsPerUser = limit })
+	data := map[string]string{"profile": profile}
+	var next atomic.Int64
+	return func(int) error {
+		i := next.Add(1)
+		if users > 0 {
+			i %= int64(users)
+		}
+		_, _, err := s.Create(context.Background(), sessile.Meta{}, fmt.Sprint("user", i), data)
+		return err
+	}
+}
+
+// durables measures the durable operations, bare commits and bare group commit. The creates take turns.
+func durables(t *testing.T, clients []int, rounds int) (list []durable) {
+	t.Helper()
+	for _, n := range clients {
+		ways := createWays(t, n)
+		all := make([][]durable, len(ways))
+		for range rounds {
+			for _, i := range rand.Perm(len(ways)) {
+				all[i] = append(all[i], callers(t, "create", ways[i].name, n, ways[i].call))
+			}
+		}
+		for _, l := range all {
+			slices.SortFunc(l, func(a, b durable) int { return cmp.Compare(a.PerSecond, b.PerSecond) })
+			list = append(list, l[len(l)/2])
+		}
+		list = append(list, changesOfOurs(t, n)...)
 	}
 	return list
 }
 
-func durablesOfOurs(t *testing.T, n int) (list []durable) {
+// changesOfOurs measures rotations and destroys.
+func changesOfOurs(t *testing.T, n int) (list []durable) {
 	t.Helper()
 	const rows = 100_000 // enough for the destroys
 	ctx := context.Background()
 	s := openStore(t, filepath.Join(t.TempDir(), "s.db"), rows, nil)
-	data := map[string]string{"profile": profile}
-	list = append(list, callers(t, "create", "sessile", n, func(i int) error {
-		_, _, err := s.Create(ctx, sessile.Meta{}, fmt.Sprint("user", i), data)
-		return err
-	}))
 	ids, _ := fill(t, s, rows, short)
 	list = append(list, callers(t, "rotate", "sessile", n, func(i int) error {
 		_, err := s.RotateToken(ctx, ids[i])

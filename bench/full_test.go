@@ -16,20 +16,24 @@ import (
 
 // report is the result of a full run.
 type report struct {
-	Date         string      `json:"date"`
-	Commit       string      `json:"commit"` // of the last measurement
-	Go           string      `json:"go"`
-	CPU          string      `json:"cpu"`
-	Cores        int         `json:"cores"`
-	Parts        []measured  `json:"parts"`
-	Results      []result    `json:"results"`
-	Durable      []durable   `json:"durable"`
-	Growth       []growth    `json:"growth"`
-	Lookups      []lookup    `json:"lookups"`
-	WhileWriting []readTimes `json:"reads_while_writing"`
-	HTTP         []served    `json:"http"`
-	Sweep        []setting   `json:"sweep"`
-	Behind       []writeRate `json:"write_behind"`
+	Date         string       `json:"date"`
+	Commit       string       `json:"commit"` // of the last measurement
+	Go           string       `json:"go"`
+	CPU          string       `json:"cpu"`
+	Cores        int          `json:"cores"`
+	Parts        []measured   `json:"parts"`
+	Results      []result     `json:"results"`
+	Durable      []durable    `json:"durable"`
+	Growth       []growth     `json:"growth"`
+	Lookups      []lookup     `json:"lookups"`
+	WhileWriting []readTimes  `json:"reads_while_writing"`
+	HTTP         []served     `json:"http"`
+	Sweep        []setting    `json:"sweep"`
+	Behind       []writeRate  `json:"write_behind"`
+	Sustain      []sustained  `json:"sustained,omitempty"`
+	Selects      []coldSelect `json:"cold_reads,omitempty"`
+	Over         []overload   `json:"overload,omitempty"`
+	Soaks        []soak       `json:"soak,omitempty"`
 }
 
 // measured says when a part of the report was measured, and at which commit.
@@ -55,8 +59,15 @@ func allParts() []part {
 		{"cold", func(t *testing.T, r *report) { r.Results = measureCold(t, *many) }},
 		{"lookups", func(t *testing.T, r *report) { r.Lookups = append(lookups(t, 1), lookups(t, *many)...) }},
 		{"writing", func(t *testing.T, r *report) { r.WhileWriting = readsWhileWriting(t, *many) }},
-		{"http", func(t *testing.T, r *report) { r.HTTP = overHTTP(t, *many/10) }},
-		{"durable", func(t *testing.T, r *report) { r.Durable = durables(t) }},
+		{"http", func(t *testing.T, r *report) { r.HTTP = overHTTP(t, httpWorks(), *many, 5, 3*time.Second) }},
+		{"durable", func(t *testing.T, r *report) { r.Durable = durables(t, []int{1, 8, 64, 256}, 3) }},
+		{"selects", func(t *testing.T, r *report) {
+			r.Selects = coldSelects(t, *many, []int{1, 16, 64}, 9, 250*time.Millisecond)
+		}},
+		{"sustained", func(t *testing.T, r *report) {
+			r.Sustain = sustainAll(t, sustainedContestants(), sustainWorks(), *many, sustainTime)
+		}},
+		{"overload", func(t *testing.T, r *report) { r.Over = overloads(t, *many, time.Minute) }},
 		{"sweep", func(t *testing.T, r *report) { r.Sweep = sweep(t, *many) }},
 		{"behind", func(t *testing.T, r *report) { r.Behind = writeBehind(t) }},
 		{"postgres", overPostgres},
@@ -120,6 +131,7 @@ func measurePart(t *testing.T, p part, path string, day time.Time) error {
 	if !done {
 		return nil
 	}
+	got.define()
 	rep, err := load(path)
 	if err != nil {
 		return err
@@ -145,14 +157,20 @@ func load(path string) (r report, err error) {
 // take adds the results of another report and replaces older results of the same measurement.
 func (r *report) take(got *report) {
 	r.Parts = merge(r.Parts, got.Parts, func(x measured) any { return x.Part })
-	r.Results = merge(r.Results, got.Results, func(x result) any { return result{x.Work, x.Contestant, x.Clients, x.Sessions, 0, 0, 0} })
-	r.Durable = merge(r.Durable, got.Durable, func(x durable) any { return durable{x.Operation, x.Contestant, x.Callers, 0, 0, 0} })
+	r.Results = merge(r.Results, got.Results, func(x result) any { return [4]any{x.Work, x.Contestant, x.Clients, x.Sessions} })
+	r.Durable = merge(r.Durable, got.Durable, func(x durable) any { return [3]any{x.Operation, x.Contestant, x.Callers} })
 	r.Growth = merge(r.Growth, got.Growth, func(x growth) any { return x.Sessions })
-	r.Lookups = merge(r.Lookups, got.Lookups, func(x lookup) any { return lookup{x.What, x.Sessions, x.Clients, 0} })
+	r.Lookups = merge(r.Lookups, got.Lookups, func(x lookup) any { return [3]any{x.What, x.Sessions, x.Clients} })
 	r.WhileWriting = merge(r.WhileWriting, got.WhileWriting, func(x readTimes) any { return x.When })
-	r.HTTP = merge(r.HTTP, got.HTTP, func(x served) any { return served{x.Work, x.Contestant, x.Rate, 0, 0, 0} })
-	r.Sweep = merge(r.Sweep, got.Sweep, func(x setting) any { return setting{Interval: x.Interval, Size: x.Size} })
-	r.Behind = merge(r.Behind, got.Behind, func(x writeRate) any { return writeRate{x.What, x.Sessions, 0} })
+	r.HTTP = merge(r.HTTP, got.HTTP, func(x served) any { return [3]any{x.Work, x.Contestant, x.Sessions} })
+	r.Sweep = merge(r.Sweep, got.Sweep, func(x setting) any { return [2]any{x.Interval, x.Size} })
+	r.Behind = merge(r.Behind, got.Behind, func(x writeRate) any { return [2]any{x.What, x.Sessions} })
+	r.Sustain = merge(r.Sustain, got.Sustain, func(x sustained) any { return [3]any{x.Work, x.Contestant, x.Sessions} })
+	r.Selects = merge(r.Selects, got.Selects, func(x coldSelect) any { return [3]any{x.Contestant, x.Clients, x.Sessions} })
+	r.Over = merge(r.Over, got.Over, func(x overload) any { return [2]any{x.Work, x.Sessions} })
+	if len(got.Soaks) > 0 {
+		r.Soaks = got.Soaks
+	}
 	slices.SortFunc(r.Growth, func(a, b growth) int { return cmp.Compare(a.Sessions, b.Sessions) })
 }
 
@@ -183,10 +201,14 @@ func (r *report) write(path string) error {
 	return r.plot(path)
 }
 
-// missing names the contestants that cannot run here.
+// missing says what cannot run here.
 func missing() string {
+	var list []string
 	if redisServer() == "" {
-		return "scs-redis: no redis-server"
+		list = append(list, "scs-redis: no redis-server")
 	}
-	return ""
+	if noWrk() != nil {
+		list = append(list, "http: no wrk")
+	}
+	return strings.Join(list, ", ")
 }

@@ -21,6 +21,7 @@ import (
 
 // growth is the cost of a store at one size.
 type growth struct {
+	Definition   string  `json:"definition"`
 	Sessions     int     `json:"sessions"`
 	HotReadNS    float64 `json:"hot_read_ns"`
 	ColdReadUS   float64 `json:"cold_read_us"`
@@ -43,9 +44,9 @@ func grow(t *testing.T) (list []growth) {
 	return list
 }
 
-func (g growth) print() {
+func (x growth) print() {
 	fmt.Printf("growth/sessions=%d: hot read %.0f ns, cold read %.1f us (raw SELECT %.1f us), memory %.0f B, file %.0f B, open %.1f ms, recovery %.1f ms, creates %.0f/s\n",
-		g.Sessions, g.HotReadNS, g.ColdReadUS, g.RawSelectUS, g.MemoryBytes, g.FileBytes, g.OpenMS, g.RecoverMS, g.CreatePerSec)
+		x.Sessions, x.HotReadNS, x.ColdReadUS, x.RawSelectUS, x.MemoryBytes, x.FileBytes, x.OpenMS, x.RecoverMS, x.CreatePerSec)
 }
 
 func growthAt(t *testing.T, n int) growth {
@@ -121,8 +122,9 @@ func heap() float64 {
 func readRandom(t *testing.T, s *sessile.Store, tokens []sessile.Token, n int) float64 {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
+	ctx := t.Context() // it can end, as that of a request
 	return bestOf(t, n, func() error {
-		_, err := s.ReadByToken(context.Background(), tokens[rng.IntN(len(tokens))])
+		_, err := s.ReadByToken(ctx, tokens[rng.IntN(len(tokens))])
 		return err
 	})
 }

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"context"
 	crand "crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -163,7 +162,7 @@ func copyRow(c *sqlite.Conn, key int) error {
 // No session is read twice, so that neither finds pages that the other has loaded for the same row.
 func (h *hugeFile) coldReads(t *testing.T, g *growth) {
 	t.Helper()
-	ctx, before := context.Background(), heap()
+	ctx, before := t.Context(), heap() // reads under a context that can end
 	s := openStore(t, h.path, 0, func(c *sessile.Config) { c.CacheSize = h.hot })
 	c := rawConn(t, h.path)
 	for _, token := range h.warm {

@@ -22,10 +22,11 @@ import (
 
 // lookup is the cost of finding a hot session by its token, without HTTP.
 type lookup struct {
-	What     string  `json:"what"`
-	Sessions int     `json:"sessions"`
-	Clients  int     `json:"clients"`
-	NS       float64 `json:"median_ns"`
+	Definition string  `json:"definition"`
+	What       string  `json:"what"`
+	Sessions   int     `json:"sessions"`
+	Clients    int     `json:"clients"`
+	NS         float64 `json:"median_ns"`
 }
 
 // hashed is the hash that every lookup needs.
@@ -94,7 +95,7 @@ func lookups(t *testing.T, n int) (list []lookup) {
 		}
 		for k, name := range names {
 			slices.Sort(times[k])
-			l := lookup{name, n, clients, times[k][len(times[k])/2]}
+			l := lookup{What: name, Sessions: n, Clients: clients, NS: times[k][len(times[k])/2]}
 			fmt.Printf("lookup/sessions=%d/clients=%d %s: %.0f ns\n", n, clients, name, l.NS)
 			list = append(list, l)
 		}
@@ -124,10 +125,11 @@ func lookUp(find func(int), order []int, clients int) float64 {
 
 // readTimes is how long reads take in nanoseconds, under one kind of load.
 type readTimes struct {
-	When     string  `json:"when"`
-	MedianNS float64 `json:"median_ns"`
-	P99NS    float64 `json:"p99_ns"`
-	P999NS   float64 `json:"p999_ns"`
+	Definition string  `json:"definition"`
+	When       string  `json:"when"`
+	MedianNS   float64 `json:"median_ns"`
+	P99NS      float64 `json:"p99_ns"`
+	P999NS     float64 `json:"p999_ns"`
 }
 
 // readsWhileWriting times single hot reads: alone, while another goroutine uses a core, while full batches are
@@ -157,7 +159,7 @@ func readsWhileWriting(t *testing.T, n int) (list []readTimes) {
 		times := readOneByOne(t, s, tokens)
 		end()
 		at := func(q float64) float64 { return times[int(q*float64(len(times)-1))] }
-		c := readTimes{what.name, at(0.5), at(0.99), at(0.999)}
+		c := readTimes{When: what.name, MedianNS: at(0.5), P99NS: at(0.99), P999NS: at(0.999)}
 		fmt.Printf("reads while %s: median %.0f ns, p99 %.0f ns, p99.9 %.0f ns\n", c.When, c.MedianNS, c.P99NS, c.P999NS)
 		list = append(list, c)
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -18,6 +19,7 @@ type work struct {
 	churn  bool // a login and its logout
 	slow   bool // waits for a disk: measured for longer
 	zipf   bool // a few sessions get most requests
+	logins bool // an open loop of logins runs beside it
 }
 
 func works() []work {
@@ -31,11 +33,14 @@ func works() []work {
 }
 
 // sink is a response writer that costs nothing.
-type sink struct{ h http.Header }
+type sink struct {
+	h    http.Header
+	code int // 0: the handler wrote none
+}
 
 func (s *sink) Header() http.Header         { return s.h }
 func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
-func (s *sink) WriteHeader(int)             {}
+func (s *sink) WriteHeader(code int)        { s.code = code }
 
 // worker is one client that sends requests as fast as it can.
 type worker struct {
@@ -47,19 +52,25 @@ type worker struct {
 	set      *http.Request
 	sessions *drawn
 	asked    int
+	refused  int    // answers with status 500 or more
+	login    string // path of the login of a user of its own
 }
 
 // crew is the set of clients of one workload on one contestant.
 type crew struct{ workers []*worker }
 
 func newCrew(s *site, w work, clients int) *crew {
+	return newCrewOf(s, w, clients, newDrawn(s, w.zipf))
+}
+
+// newCrewOf draws from given sessions.
+func newCrewOf(s *site, w work, clients int, sessions *drawn) *crew {
 	c := new(crew)
-	sessions := newDrawn(s, w.zipf)
 	for i := range clients {
 		c.workers = append(c.workers, &worker{
-			s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{http.Header{}},
+			s: s, w: w, rng: rand.New(rand.NewPCG(uint64(i), 1)), sink: sink{h: http.Header{}},
 			request: s.request(w.target, "-"), set: s.request("/set?value", "-"),
-			sessions: sessions, asked: i << 20 / clients,
+			sessions: sessions, asked: i << 20 / clients, login: fmt.Sprint("/login?own", i),
 		})
 	}
 	return c
@@ -69,8 +80,7 @@ func (x *worker) step() {
 	r := x.request
 	if k := x.rng.Uint32N(100); x.w.mixed && k < 5 || x.w.churn {
 		if k == 0 || x.w.churn {
-			_, cookie := x.s.do("/login?user", "")
-			x.s.do("/logout", cookie)
+			x.count(x.s.visit(x.login, true))
 			return
 		}
 		r = x.set
@@ -78,7 +88,16 @@ func (x *worker) step() {
 	r.Header["Cookie"][0] = x.sessions.header(x.asked)
 	x.asked++
 	clear(x.sink.h)
+	x.sink.code = 0
 	x.s.handler.ServeHTTP(&x.sink, r)
+	x.count(x.sink.code)
+}
+
+// count counts a refused request.
+func (x *worker) count(status int) {
+	if status >= http.StatusInternalServerError {
+		x.refused++
+	}
 }
 
 // round returns the time of a request in nanoseconds, over all clients.
@@ -106,6 +125,7 @@ func (c *crew) round(d time.Duration) float64 {
 
 // result is the cost of a request in nanoseconds.
 type result struct {
+	Definition string  `json:"definition"`
 	Work       string  `json:"work"`
 	Contestant string  `json:"contestant"`
 	Clients    int     `json:"clients"`
@@ -124,6 +144,14 @@ func sites(tb testing.TB, users int, o options) (list []*site) {
 		}
 	}
 	return list
+}
+
+// of returns the sites that do the work. The limit of sessions matters only to logins.
+func (w work) of(list []*site) []*site {
+	if w.mixed || w.churn {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(s *site) bool { return s.name == limited })
 }
 
 // compare measures a workload for all contestants in turns of changing order. Other load on the machine then

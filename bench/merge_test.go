@@ -21,7 +21,7 @@ func TestMergeReplacesOnlyTheMeasuredPart(t *testing.T) {
 	for _, p := range []part{
 		{"huge", growths(10_000)},
 		{"growth", growths(1000, 100)},
-		{"lookups", func(_ *testing.T, r *report) { r.Lookups = []lookup{{"sessile", 1, 1, 5}} }},
+		{"lookups", func(_ *testing.T, r *report) { r.Lookups = []lookup{{What: "sessile", Sessions: 1, Clients: 1, NS: 5}} }},
 		{"huge", growths(10_000)},
 		{"writing", func(t *testing.T, r *report) { r.WhileWriting = []readTimes{{}}; t.Skip("cannot run here") }},
 	} {

@@ -9,7 +9,7 @@ import (
 )
 
 // writers is how many requests of one session each set their own key concurrently.
-const writers = 64
+const writers = 16
 
 // TestParallelWriters counts the keys that survive. Sessile must keep all. For the rival the number is only
 // reported.

@@ -32,11 +32,18 @@ func (r *report) plot(path string) error {
 }
 
 func draw(path, title, unit string, lines ...any) error {
+	return drawBy("sessions", path, title, unit, lines...)
+}
+
+// drawBy draws lines by the number of sessions, on a logarithmic scale, or by the minute.
+func drawBy(x, path, title, unit string, lines ...any) error {
 	p := plot.New()
 	p.Title.Text = title
-	p.X.Label.Text = "sessions"
+	p.X.Label.Text = x
 	p.Y.Label.Text = unit
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	if x == "sessions" {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	if err := plotutil.AddLinePoints(p, lines...); err != nil {
 		return err

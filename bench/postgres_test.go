@@ -35,8 +35,8 @@ func overPostgres(t *testing.T, r *report) {
 	t.Cleanup(server.Stop)
 	url := server.URL()
 	list := []*site{
-		newSite(t, contestant{"sessile-postgres", newSessilePostgres(url), true}, pgSessions, options{}),
-		newSite(t, contestant{"scs-pgxstore", newSCSPostgres(url), false}, pgSessions, options{}),
+		newSite(t, contestant{"sessile-postgres", newSessilePostgres(url), true, "Sessile over PostgreSQL, no limit of sessions per user"}, pgSessions, options{}),
+		newSite(t, contestant{"scs-pgxstore", newSCSPostgres(url), false, "scs, gob codec, pgxpool with its defaults"}, pgSessions, options{}),
 	}
 	for _, w := range works() {
 		if w.touch {
@@ -132,7 +132,7 @@ func touchesOverPostgres(t *testing.T, url string) (list []writeRate) {
 	}
 	for i, perSecond := range inTurns(15, ways) {
 		fmt.Printf("postgres/batch=%d %s: %.0f/s\n", batchOf, all[i].name, perSecond)
-		list = append(list, writeRate{all[i].name, pgSessions, perSecond})
+		list = append(list, writeRate{What: all[i].name, Sessions: pgSessions, PerSecond: perSecond})
 	}
 	return list
 }
@@ -288,7 +288,7 @@ func hotReads(t *testing.T, url string) (list []lookup) {
 	}
 	for i, ns := range inTurns(25, ways) {
 		fmt.Printf("%s: %.0f ns\n", names[i], ns)
-		list = append(list, lookup{names[i], pgSessions, 1, ns})
+		list = append(list, lookup{What: names[i], Sessions: pgSessions, Clients: 1, NS: ns})
 	}
 	return list
 }

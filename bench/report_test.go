@@ -14,7 +14,6 @@ import (
 )
 
 var (
-	quick = flag.Bool("quick", false, "print one line per ratio, in a minute")
 	full  = flag.Bool("full", false, "measure everything, print tables and write results/ (many minutes)")
 	many  = flag.Int("sessions", 100_000, "sessions of the works of all contestants")
 	large = flag.Int("large", 1_000_000, "sessions of those in memory, of the write-behind and of the growth")
@@ -23,27 +22,11 @@ var (
 	into  = flag.String("results", "results", "with -full: where the results go")
 )
 
-// TestQuick prints, for each rival, its cost of a request relative to Sessile's.
-func TestQuick(t *testing.T) {
-	if !*quick {
-		t.Skip("make bench-quick")
-	}
-	for _, sessions := range []int{1, 2_000} {
-		plain, touched := sites(t, sessions, options{}), sites(t, sessions, options{touch: true})
-		for _, w := range works() {
-			list := plain
-			if w.touch {
-				list = touched
-			}
-			if !w.slow || sessions > 1 {
-				ratios(compare(list, w, 1, 7, 25*time.Millisecond))
-			}
-		}
-	}
-}
-
 // ratios prints the medians of one workload relative to Sessile's.
 func ratios(results []result) {
+	if len(results) == 0 {
+		return
+	}
 	own := results[0].Median
 	for _, r := range results[1:] {
 		fmt.Printf("ratio %s/sessions=%d/clients=%d %s %.2f\n", r.Work, r.Sessions, r.Clients, r.Contestant, r.Median/own)
@@ -90,7 +73,7 @@ func measureSites(list []*site, touch bool) (all []result) {
 			continue
 		}
 		for _, clients := range []int{1, 2, 64} {
-			r := compare(list, w, clients, 9, 100*time.Millisecond)
+			r := compare(w.of(list), w, clients, 9, 100*time.Millisecond)
 			ratios(r)
 			all = append(all, r...)
 		}

@@ -44,10 +44,29 @@ func newSCSRedis(tb testing.TB, o options) client {
 		_, err := c.Do("PING")
 		_ = c.Close()
 		if err == nil {
-			return newSCS(redisstore.New(pool), o)
+			x := newSCS(redisstore.New(pool), o)
+			x.load = func(all map[string][]byte, expiry time.Time) {
+				if err := loadRedis(pool, all, expiry); err != nil {
+					tb.Fatal(err)
+				}
+			}
+			return x
 		}
 		<-time.After(10 * time.Millisecond)
 	}
 	tb.Fatal("redis-server does not answer")
 	return nil
+}
+
+// loadRedis sets keys as the store does, without waiting for each answer.
+func loadRedis(pool *redis.Pool, all map[string][]byte, expiry time.Time) error {
+	c := pool.Get()
+	defer c.Close()
+	for token, data := range all {
+		if err := c.Send("SET", "scs:session:"+token, data, "PXAT", expiry.UnixMilli()); err != nil {
+			return err
+		}
+	}
+	_, err := c.Do("PING") // Do receives the answers of all
+	return err
 }

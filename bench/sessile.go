@@ -16,6 +16,7 @@ import (
 type sessileClient struct {
 	store    *sessile.Store
 	sessions *middleware.Sessions
+	path     string // of the file, "" without one
 }
 
 // sizeCache lets memory hold that many sessions, and those that log in meanwhile, if the default of
@@ -28,7 +29,18 @@ func sizeCache(cfg *sessile.Config, sessions int) {
 
 func newSessile(tb testing.TB, o options) client {
 	tb.Helper()
-	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: sessile.NoSessionLimit}
+	return newLimited(tb, o, sessile.NoSessionLimit)
+}
+
+// newSessileLimited is Sessile with its default limit, ten sessions of a user.
+func newSessileLimited(tb testing.TB, o options) client {
+	tb.Helper()
+	return newLimited(tb, o, 0)
+}
+
+func newLimited(tb testing.TB, o options, limit int) client {
+	tb.Helper()
+	cfg := sessile.Config{Path: filepath.Join(tb.TempDir(), "s.db"), MaxSessionsPerUser: limit}
 	sizeCache(&cfg, o.sessions)
 	if o.hot > 0 {
 		cfg.CacheSize = o.hot
@@ -40,11 +52,13 @@ func newSessile(tb testing.TB, o options) client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return onStore(tb, store)
+	c := onStore(tb, store)
+	c.path = cfg.Path
+	return c
 }
 
 // onStore is Sessile on a store, which it closes.
-func onStore(tb testing.TB, store *sessile.Store) client {
+func onStore(tb testing.TB, store *sessile.Store) *sessileClient {
 	tb.Helper()
 	tb.Cleanup(func() {
 		if err := store.Close(); err != nil {
@@ -55,7 +69,7 @@ func onStore(tb testing.TB, store *sessile.Store) client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &sessileClient{store, sessions}
+	return &sessileClient{store: store, sessions: sessions}
 }
 
 func (c *sessileClient) Wrap(app http.Handler) http.Handler { return c.sessions.Handler(app) }

@@ -17,13 +17,14 @@ import (
 
 // setting is the result of a store with one choice of its tuning.
 type setting struct {
-	Interval  string  `json:"batch_interval"`
-	Size      int     `json:"batch_size"`
-	Touches   float64 `json:"touches_per_second"` // that reach the disk at full speed
-	Bytes     float64 `json:"bytes_per_touch"`    // written at that rate, including the creates
-	Slow      float64 `json:"bytes_per_touch_at_5000"`
-	CreateUS  float64 `json:"create_median_us"` // concurrent durable creates, one at a time
-	CreateP99 float64 `json:"create_p99_us"`
+	Definition string  `json:"definition"`
+	Interval   string  `json:"batch_interval"`
+	Size       int     `json:"batch_size"`
+	Touches    float64 `json:"touches_per_second"` // that reach the disk at full speed
+	Bytes      float64 `json:"bytes_per_touch"`    // written at that rate, including the creates
+	Slow       float64 `json:"bytes_per_touch_at_5000"`
+	CreateUS   float64 `json:"create_median_us"` // concurrent durable creates, one at a time
+	CreateP99  float64 `json:"create_p99_us"`
 }
 
 // sweep measures the settings of the tuning guide.
