@@ -97,14 +97,27 @@ func foreignWAL(path string, why error) error {
 		persist.ErrForeignWAL, path, why, path, path)
 }
 
-// markOfFile reads the mark of the file without its WAL.
+// markOfFile reads the mark of the file without its WAL. It returns an error if a checkpoint
+// that a power cut ended has left the file, or the page of the mark alone, half written.
 func markOfFile(cfg Config) ([]byte, error) {
 	c, err := connectAlone(cfg)
 	if err != nil {
 		return nil, err
 	}
 	own, _, err := readLinked(c)
+	if err == nil && own == nil {
+		err = undamaged(c)
+	}
 	return own, errors.Join(err, c.Close())
+}
+
+// undamaged returns an error if the file is damaged: then it may have a mark that a search does not find.
+func undamaged(c *sqlite.Conn) error {
+	said, err := queryText(c, `PRAGMA quick_check(1)`)
+	if err == nil && said != "ok" {
+		err = errTorn
+	}
+	return err
 }
 
 // connectAlone opens a connection that ignores the WAL and creates no files or locks.
