@@ -25,8 +25,8 @@ const (
 	actBackup     = "backup"
 )
 
-// actionTimeout limits a change. It does not end with the client's connection: a revocation that has
-// begun is finished.
+// actionTimeout limits a change. A change does not end with the client's connection: a revocation that
+// has begun is finished. A backup ends with it, because nobody waits for the file.
 const actionTimeout = 5 * time.Minute
 
 // target is what a change is about. Each action uses some of the fields.
@@ -64,7 +64,10 @@ func (h *handler) perform(ctx context.Context, name string, t target) (outcome, 
 	if h.options.ReadOnly {
 		return outcome{}, errReadOnly
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
+	if name != actBackup {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
 	defer cancel()
 	out, err := h.actions[name](ctx, t)
 	out.Action = name
@@ -131,6 +134,10 @@ func (h *handler) backup(ctx context.Context, t target) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	if !h.copying.TryLock() {
+		return outcome{}, &refusal{http.StatusConflict, "Another backup is under way."}
+	}
+	defer h.copying.Unlock()
 	if err := h.store.Backup(ctx, path); err != nil {
 		if fault, ok := errors.AsType[*fs.PathError](err); ok && t.path != "" {
 			return outcome{}, badRequest("The store cannot write the backup: %v.", fault)

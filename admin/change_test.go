@@ -1,11 +1,16 @@
 package admin_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sessile/sessile"
@@ -113,6 +118,52 @@ func TestBackupWritesIntoItsDirectoryAlone(t *testing.T) {
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) != 2 {
 		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// A revocation that has begun is finished. Nobody waits for a backup whose client has left.
+func TestBackupEndsWithItsClientAndARevocationDoesNot(t *testing.T) {
+	dir := t.TempDir()
+	f := setUp(t, func(o *admin.Options) { o.BackupDir = dir })
+	f.login("ann")
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for path, status := range map[string]int{"/admin/api/backup": http.StatusServiceUnavailable, "/admin/api/users/ann/revoke": http.StatusOK} {
+		r := httptest.NewRequestWithContext(gone, http.MethodPost, path, strings.NewReader("{}"))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		f.handler.ServeHTTP(w, r)
+		if w.Code != status {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+func TestBackupsAtOnceAreRefusedByName(t *testing.T) {
+	f := setUp(t, func(o *admin.Options) { o.BackupDir = t.TempDir() })
+	for i := range 200 { // a backup takes long enough for others to come
+		f.login(fmt.Sprintf("user%d", i))
+	}
+	var all sync.WaitGroup
+	var made, refused atomic.Int32
+	for range 8 {
+		all.Go(func() {
+			switch w := f.post("/admin/api/backup", ""); {
+			case w.Code == http.StatusOK:
+				made.Add(1)
+			case w.Code == http.StatusConflict && (strings.Contains(w.Body.String(), "Another backup is under way.") || strings.Contains(w.Body.String(), "exists already")):
+				refused.Add(1)
+			default:
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() == 0 || made.Load()+refused.Load() != 8 {
+		t.Errorf("%d made, %d refused", made.Load(), refused.Load())
 	}
 }
 

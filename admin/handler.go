@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/internal/pages"
@@ -28,6 +29,7 @@ type handler struct {
 	actions map[string]action
 	stored  storedCount
 	streams chan struct{} // a slot for each open event stream
+	copying sync.Mutex    // held while a backup is written
 }
 
 // Handler returns the API under Prefix/api/ and the dashboard under Prefix/. An error lists every
