@@ -54,7 +54,8 @@ install: ## installs the command sessile, one static binary, as go install does
 	@CGO_ENABLED=0 go -C cmd/sessile install -trimpath .
 
 demo: ## the demo, a small shop with logins; ARGS="-h" shows its flags
-	@go -C cmd/sessile run . demo $(ARGS)
+	@go build -C cmd/sessile -o "$(CURDIR)/bin/sessile" .
+	@exec bin/sessile demo $(ARGS)
 
 demo-nodes: ## the demo on two nodes over a PostgreSQL server of its own, behind a load balancer
 	@go -C cmd/sessile run ./nodes $(ARGS)

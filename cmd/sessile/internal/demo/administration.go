@@ -25,7 +25,7 @@ var (
 func (a *App) administration() (http.Handler, error) {
 	handler, err := admin.Handler(a.store, admin.Options{
 		Prefix: adminPrefix, Authorize: a.isAdmin, ReadOnly: a.settings.ReadOnlyAdmin,
-		Feed: a.feed, Closing: a.leaving,
+		Feed: a.feed, Closing: a.leaving, Logger: adminLog(a.log),
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/cmd/sessile/internal/settings"
 )
 
@@ -44,6 +45,29 @@ func TestDashboardRevokesASession(t *testing.T) {
 	}
 	if p := alice.get("/session"); p.path != "/login" {
 		t.Errorf("alice is led to %s", p.path)
+	}
+}
+
+// The cookie of an ended session is removed by the first response, so that page says why.
+func TestEndOfASessionIsExplainedOnce(t *testing.T) {
+	s := newSite(t, nil)
+	const why = "Your session has ended: revoked by an administrator."
+	for name, click := range map[string]func(*browser) page{
+		"a page of users": func(b *browser) page { return b.get("/session") },
+		"an open page":    func(b *browser) page { return b.get("/") },
+		"a form":          func(b *browser) page { return b.post("/count") },
+		"the dashboard":   func(b *browser) page { return b.get("/admin/") },
+	} {
+		alice := s.browser().login("alice")
+		if n, err := s.app.store.DestroyAllForUser(t.Context(), "alice", sessile.EndRevoked); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if p := click(alice); !strings.Contains(p.body, why) {
+			t.Errorf("%s: %s does not say why:\n%s", name, p.path, p.body)
+		}
+		if p := alice.get("/login"); strings.Contains(p.body, why) {
+			t.Errorf("%s: the next page says it again", name)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -59,7 +60,36 @@ func (a *App) view(r *http.Request, h *middleware.Handle, title string, body any
 		a.log.Warn("reading the flash messages failed", zap.Error(err)) // show the page without them
 	}
 	v.Flashes = flashes
+	if why := h.Ended(); why != "" {
+		v.Flashes = append(v.Flashes, ending(why))
+	}
 	return v
+}
+
+// ending tells the user why the session has ended.
+func ending(why sessile.EndReason) middleware.Flash {
+	return middleware.Flash{Kind: "bad", Text: fmt.Sprintf("Your session has ended: %s.", why)}
+}
+
+// keepEnd keeps the reason why the session has ended for the page after a redirect. The redirect removes
+// the cookie, so that page could not ask for the reason.
+func (a *App) keepEnd(h *middleware.Handle) {
+	why := h.Ended()
+	if why == "" {
+		return
+	}
+	f := ending(why)
+	if err := h.AddFlash(f.Kind, f.Text); err != nil {
+		a.log.Warn("keeping the reason of an ended session failed", zap.Error(err)) // redirect without it
+	}
+}
+
+// denied answers a request that a guard refuses.
+func (a *App) denied(w http.ResponseWriter, r *http.Request, d middleware.Denial) {
+	if d.Ended != "" {
+		a.keepEnd(middleware.FromRequest(r))
+	}
+	middleware.Deny(w, r, d)
 }
 
 // show responds with a page.
@@ -99,6 +129,7 @@ func (a *App) json(w http.ResponseWriter, status int, v any) {
 func (a *App) failPage(w http.ResponseWriter, r *http.Request, h *middleware.Handle, err error) {
 	status, text := a.explain(r, err)
 	if status == http.StatusUnauthorized {
+		a.keepEnd(h)
 		seeOther(w, r, "/login")
 		return
 	}

@@ -96,6 +96,7 @@ func (a *App) build() error {
 		TrustedProxies: a.settings.TrustedProxies,
 		ClearSiteData:  `"cache"`, // the pages are no-store, but some browsers kept them all the same
 		ErrorHandler:   a.plainFailure,
+		OnDenied:       a.denied,
 	})
 	if err != nil {
 		return fmt.Errorf("building the session middleware: %w", err)

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -10,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/buffer"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -23,6 +25,11 @@ func newLogger(level string, out io.Writer) (*zap.Logger, error) {
 	format.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
 	core := zapcore.NewCore(visible{zapcore.NewConsoleEncoder(format)}, zapcore.Lock(zapcore.AddSync(out)), at)
 	return zap.New(core), nil
+}
+
+// adminLog returns a logger for package admin, which uses log/slog.
+func adminLog(log *zap.Logger) *slog.Logger {
+	return slog.New(zapslog.NewHandler(log.Core(), zapslog.WithName("admin")))
 }
 
 // visible escapes characters that control a terminal or hide text. Clients choose the path and the

@@ -94,7 +94,9 @@ func (a *App) fresh(do action) http.Handler {
 func (a *App) redirecting(guarded http.Handler, instead func(*middleware.Handle) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			if path := instead(middleware.FromRequest(r)); path != "" {
+			h := middleware.FromRequest(r)
+			if path := instead(h); path != "" {
+				a.keepEnd(h)
 				seeOther(w, r, path)
 				return
 			}

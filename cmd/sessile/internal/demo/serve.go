@@ -17,7 +17,7 @@ import (
 )
 
 // Summary describes the command in usage texts.
-const Summary = "Runs a small web shop that demonstrates Sessile: guest carts, logins, devices, timeouts."
+const Summary = "Run a small web shop with guest carts, logins and devices"
 
 // shutdownTimeout is how long running requests may take to finish.
 const shutdownTimeout = 10 * time.Second
@@ -60,7 +60,7 @@ func (a *App) openSocket(ctx context.Context) (closeSocket func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		o := admin.Options{Feed: a.feed, ReadOnly: a.settings.ReadOnlyAdmin}
+		o := admin.Options{Feed: a.feed, ReadOnly: a.settings.ReadOnlyAdmin, Logger: adminLog(a.log)}
 		if err := admin.ListenUnix(ctx, path, a.store, o); err != nil {
 			a.log.Warn("the other commands cannot reach this store", zap.Error(err))
 		}
