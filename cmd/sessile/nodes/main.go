@@ -63,6 +63,8 @@ func announce(c *cluster.Cluster, url string) {
 	fmt.Printf("open %s, or a node:\n", url)
 	fmt.Printf("  node A  %s  process %d\n", c.A.URL(), c.A.PID())
 	fmt.Printf("  node B  %s  process %d\n", c.B.URL(), c.B.PID())
+	fmt.Printf("Ask node A with: sessile top --socket %s\n", c.Socket("A"))
+	fmt.Printf("Ask the database with: SESSILE_DATABASE='%s' sessile list\n", c.Database.URL())
 	fmt.Printf("PostgreSQL listens on %s. Log in as alice with the password sessile-demo. Ctrl-C stops everything.\n", c.Database.Addr())
 }
 

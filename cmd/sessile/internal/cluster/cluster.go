@@ -18,6 +18,7 @@ type Cluster struct {
 	Database *postgrestest.Server
 	FeedOfB  *postgrestest.Proxy // between node B and the connection on which it listens
 	A, B     *Process
+	dir      string
 }
 
 // Build builds the command in dir and returns its path.
@@ -33,7 +34,7 @@ func Build(dir string) (string, error) {
 
 // Start starts the server and both nodes. args are flags of both.
 func Start(binary string, args ...string) (*Cluster, error) {
-	c := new(Cluster)
+	c := &Cluster{dir: filepath.Dir(binary)}
 	if err := c.start(binary, args); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
@@ -48,7 +49,7 @@ func (c *Cluster) start(binary string, args []string) (err error) {
 		return fmt.Errorf("starting the proxy of a feed: %w", err)
 	}
 	node := func(name, feed string) (*Process, error) {
-		p := NewProcess(binary, append([]string{"-node", name, "-trusted_proxies", "127.0.0.1"}, args...)...)
+		p := NewProcess(binary, append([]string{"-node", name, "-trusted_proxies", "127.0.0.1", "-socket", c.Socket(name)}, args...)...)
 		// Other users of the machine can read arguments, but not the environment.
 		p.environ = []string{"SESSILE_DATABASE=" + c.Database.URL(), "SESSILE_DATABASE_FEED=" + feed}
 		p.detached = true
@@ -62,6 +63,9 @@ func (c *Cluster) start(binary string, args []string) (err error) {
 	}
 	return err
 }
+
+// Socket returns the path of the admin socket of a node, beside the command.
+func (c *Cluster) Socket(node string) string { return filepath.Join(c.dir, "node"+node+".sock") }
 
 // Balancer returns a handler that sends requests to both nodes in turn.
 func (c *Cluster) Balancer() http.Handler {

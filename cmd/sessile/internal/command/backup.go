@@ -22,9 +22,9 @@ var errNoFile = fmt.Errorf("%w: this is for session files: use the tools of Post
 func (a *app) backup() *cobra.Command {
 	return &cobra.Command{
 		Use: "backup [FILE]", Short: "Write a checked copy of the store, also while it runs", GroupID: groupFile,
-		Long: `Writes a consistent copy to FILE, which must not exist, and checks its integrity. The
-copy has everything that was acknowledged before, and mode 0600. Without FILE its
-name has the time and it is in the current directory.
+		Long: `Writes a consistent copy to FILE, which must not exist, and checks its
+integrity. The copy has everything that was acknowledged before, and mode 0600.
+Without FILE its name has the time and it is in the current directory.
 
 If the store runs, the store writes the file: it must be able to write there.`,
 		Args: arguments(0, 1, "at most one file"),
@@ -83,9 +83,9 @@ func (a *app) restore() *cobra.Command {
 	var v restoration
 	c := &cobra.Command{
 		Use: "restore BACKUP", Short: "Replace the file by a backup, while no store runs", GroupID: groupFile,
-		Long: `Replaces the session file by a copy of BACKUP. It says first what that brings back
-and what it loses, and asks. The old file is kept under another name. A kill or a
-power cut leaves the old file or the new one.
+		Long: `Replaces the session file by a copy of BACKUP. It says first what that brings
+back and what it loses, and asks. The old file is kept under another name. A
+kill or a power cut leaves the old file or the new one.
 
 A backup does not know what was logged out since it was made: those sessions are
 valid again. Two flags end sessions in the copy, before anybody can use it.`,

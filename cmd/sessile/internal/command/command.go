@@ -37,6 +37,8 @@ const (
 var (
 	errUsage     = errors.New("usage")
 	errUnhealthy = errors.New("the doctor found a problem")
+
+	errInterrupted = errors.New("interrupted") // by a signal
 )
 
 // app is one run of the command.
@@ -62,6 +64,9 @@ func Run(ctx context.Context, args, environ []string, streams terminal.Streams) 
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errInterrupted
+	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(a.Err, "sessile:", terminal.Clean(message(err)))
 	}
@@ -85,7 +90,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil, is(flag.ErrHelp):
 		return exitOK
-	case is(errUsage, settings.ErrInvalid):
+	case is(errUsage, settings.ErrInvalid, control.ErrInvalid):
 		return exitUsage
 	case is(control.ErrNotFound):
 		return exitNotFound
@@ -130,6 +135,7 @@ If the store runs, the command talks to it over the Unix socket beside its file
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", a.helpWidth())))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("%w (see %s --help)", err, c.CommandPath())
 	})
@@ -149,12 +155,21 @@ If the store runs, the command talks to it over the Unix socket beside its file
 	return root
 }
 
+// helpWidth returns the width of the help text, in columns.
+func (a *app) helpWidth() int {
+	const usual, least = 80, 40
+	if width := terminal.Width(a.Out); width > 0 {
+		return max(least, min(width, usual))
+	}
+	return usual
+}
+
 // addFlags adds the flags that every verb has.
 func (a *app) addFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.StringVar(&a.target.File, "db", cmp.Or(a.variable("SESSILE_STORE_PATH"), "sessile.db"), "session `file` (or SESSILE_STORE_PATH)")
-	f.StringVar(&a.target.Socket, "socket", a.variable("SESSILE_SOCKET"), "`path` of the store's admin socket; default: beside the file (or SESSILE_SOCKET)")
+	f.StringVar(&a.target.File, "db", cmp.Or(a.variable("SESSILE_STORE_PATH"), "sessile.db"), "store `file`, or SESSILE_STORE_PATH")
+	f.StringVar(&a.target.Socket, "socket", a.variable("SESSILE_SOCKET"), "socket `path`, or SESSILE_SOCKET (default FILE.sock)")
 	f.StringVarP(&a.output, "output", "o", "table", "`format`: table or json")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print only what a script needs, such as IDs")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists

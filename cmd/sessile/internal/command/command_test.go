@@ -70,6 +70,11 @@ func TestHelpReadsAsItShould(t *testing.T) {
 		}
 		all.WriteString("$ sessile " + strings.Join(args, " ") + "\n" + out + "\n")
 	}
+	for line := range strings.Lines(all.String()) {
+		if n := len(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("a line of %d characters does not fit into a terminal: %s", n, line)
+		}
+	}
 	golden := filepath.Join("testdata", "help.golden")
 	if *update {
 		if err := os.WriteFile(golden, []byte(all.String()), 0o600); err != nil {

@@ -34,8 +34,8 @@ const (
 func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Check integrity, schema, permissions, disk, clock and lock", GroupID: groupFile,
-		Long: `Checks the session file and what is around it, and changes nothing. The store may
-run meanwhile. The exit code is 6 if a check fails; warnings do not count.`,
+		Long: `Checks the session file and what is around it, and changes nothing. The store
+may run meanwhile. The exit code is 6 if a check fails; warnings do not count.`,
 		Args: arguments(0, 0, "no arguments"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if a.target.Database != "" || a.target.Socket != "" {
@@ -67,7 +67,7 @@ func (a *app) printFindings(found []finding) error {
 		}
 	} else if len(rows) > 0 {
 		for _, r := range rows {
-			fmt.Fprintf(a.Out, "%-12s %-8s %s\n", r[0], r[1], strings.ReplaceAll(r[2], "\n", "\n"+strings.Repeat(" ", 22)))
+			fmt.Fprintf(a.Out, "%-12s %-8s %s\n", r[0], r[1], hang(r[2], 22, terminal.Width(a.Out)))
 		}
 	}
 	if bad > 0 {
@@ -89,12 +89,36 @@ func (a *app) examine(ctx context.Context) []finding {
 	}
 	found := []finding{{"file", stateOK, fmt.Sprintf("%s, %s", path, size(info.Size()))}}
 	found = append(found, checkPermissions(path, info), checkFileSystem(path), checkSpace(path, info.Size()), a.checkStore(ctx))
-	e, err := sqlite.Examine(ctx, path)
+	e, err := examineFile(ctx, path)
 	found = append(found, checkIntegrity(e, err))
 	if err == nil {
 		found = append(found, checkSchema(e), checkClock(e, time.Now()))
 	}
 	return append(found, checkWAL(path, info.Size()), checkRestore(path))
+}
+
+// A store that opens or closes the file replaces its files meanwhile, which is no damage.
+const (
+	settleWait  = 2 * time.Second
+	settleEvery = 50 * time.Millisecond
+)
+
+// examineFile examines the file. If that fails while a process has the file open, it tries again: the
+// store may be starting or closing.
+func examineFile(ctx context.Context, path string) (sqlite.Examination, error) {
+	for began := time.Now(); ; {
+		before, _ := sqlite.Holder(path) // unknown on some systems
+		e, err := sqlite.Examine(ctx, path)
+		after, _ := sqlite.Holder(path)
+		if err == nil || before+after == "" || time.Since(began) > settleWait {
+			return e, err
+		}
+		select {
+		case <-ctx.Done():
+			return e, err
+		case <-time.After(settleEvery):
+		}
+	}
 }
 
 // checkPermissions looks at the mode and the owner of the file, and at its directory.

@@ -1,9 +1,14 @@
 package command
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"zombiezen.com/go/sqlite"
@@ -101,23 +106,7 @@ func TestRestoreThatIsKilledLeavesTheOldFileOrTheNew(t *testing.T) {
 	}
 	dir, restored := filepath.Dir(f.file), 0
 	for _, seen := range []string{"s.db.restoring*", "s.db.restoring", "s.db.replaced*"} {
-		c := f.command("restore", backup, "--yes")
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		exited := make(chan struct{})
-		go func() { _ = c.Wait(); close(exited) }()
-		for waiting := true; waiting; {
-			found, _ := filepath.Glob(filepath.Join(dir, seen))
-			select {
-			case <-exited:
-				waiting = false
-			default:
-				waiting = len(found) == 0
-			}
-		}
-		_ = c.Process.Kill() // it may have ended
-		<-exited
+		f.killWhen(f.command("restore", backup, "--yes"), filepath.Join(dir, seen))
 		ids := strings.Join(f.ids(""), " ")
 		if revived := strings.Contains(ids, ended); revived {
 			restored++
@@ -136,6 +125,99 @@ func TestRestoreThatIsKilledLeavesTheOldFileOrTheNew(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 3 were restored", restored)
+}
+
+func TestRestoresAtOnceLeaveAWholeFile(t *testing.T) {
+	f, backup, ended := backedUp(t)
+	var all sync.WaitGroup
+	var done atomic.Int32
+	for range 3 {
+		all.Go(func() {
+			switch r := f.run("restore", backup, "--yes"); r.code {
+			case exitOK:
+				done.Add(1)
+			case exitUnreachable: // another has the file
+			default:
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+	all.Wait()
+	if ids := f.ids(""); done.Load() == 0 || len(ids) != 3 || !slices.Contains(ids, ended) {
+		t.Errorf("%d restores, left: %v", done.Load(), ids)
+	}
+	f.want(exitOK, "doctor")
+}
+
+func TestBackupBesideCleanupIsWhole(t *testing.T) {
+	both(t, func(f *fixture) {
+		dir := f.TempDir()
+		var all sync.WaitGroup
+		for i := range 3 {
+			path := filepath.Join(dir, fmt.Sprintf("backup%d.db", i))
+			all.Go(func() {
+				if r := f.run("cleanup"); r.code != exitOK && r.code != exitUnreachable { // a backup of the file alone has it open
+					f.Errorf("%+v", r)
+				}
+			})
+			all.Go(func() {
+				r := f.run("backup", path)
+				if r.code != exitOK && r.code != exitUnreachable && !strings.Contains(r.err, "Another backup is under way.") {
+					f.Errorf("%+v", r)
+				}
+			})
+		}
+		all.Wait()
+		made, _ := filepath.Glob(filepath.Join(dir, "*.db"))
+		for _, path := range made {
+			if ids := (&fixture{T: f.T, file: path}).ids(""); len(ids) != 3 {
+				f.Errorf("%s: %v", path, ids)
+			}
+		}
+		if len(made) == 0 {
+			f.Error("no backup was made")
+		}
+	})
+}
+
+// A backup appears under its name only when it is whole.
+func TestBackupThatIsKilledLeavesNothingUnderItsName(t *testing.T) {
+	f := setUp(t)
+	dir := t.TempDir()
+	for i := range 5 {
+		path := filepath.Join(dir, fmt.Sprintf("backup%d.db", i))
+		f.killWhen(f.command("backup", path), path+"*")
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if ids := (&fixture{T: t, file: path}).ids(""); len(ids) != 3 {
+			t.Errorf("%v", ids)
+		}
+	}
+	if ids := f.ids(""); len(ids) != 3 {
+		t.Errorf("left: %v", ids)
+	}
+}
+
+// killWhen kills a command when a file exists. It may have ended by then.
+func (f *fixture) killWhen(c *exec.Cmd, pattern string) {
+	f.Helper()
+	if err := c.Start(); err != nil {
+		f.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = c.Wait(); close(exited) }()
+	for waiting := true; waiting; {
+		found, _ := filepath.Glob(pattern)
+		select {
+		case <-exited:
+			waiting = false
+		default:
+			waiting = len(found) == 0
+		}
+	}
+	_ = c.Process.Kill()
+	<-exited
 }
 
 // change changes a file with SQL.
@@ -171,55 +253,6 @@ func TestOlderFileIsMigratedOnlyOnRequest(t *testing.T) {
 	}
 	if ids := f.ids(""); len(ids) != 3 {
 		t.Errorf("%v", ids)
-	}
-}
-
-func TestDoctorFindsNothingInASoundStore(t *testing.T) {
-	both(t, func(f *fixture) {
-		if out := f.want(exitOK, "doctor"); strings.Contains(out, "failure") {
-			f.Error(out)
-		}
-	})
-}
-
-func TestDoctorFindsFaults(t *testing.T) {
-	for name, c := range map[string]struct {
-		do    func(*fixture)
-		shows string
-	}{
-		"a damaged file": {func(f *fixture) { f.change(`DELETE FROM activity WHERE key = 1`) }, "integrity    failure"},
-		"open to others": {func(f *fixture) {
-			if err := os.Chmod(f.file, 0o644); err != nil {
-				f.Fatal(err)
-			}
-		}, "permissions  failure"},
-		"no store": {func(f *fixture) {
-			if err := os.WriteFile(f.file, []byte("something else, that is longer than a header"), 0o600); err != nil {
-				f.Fatal(err)
-			}
-		}, "integrity    failure"},
-		"no file": {func(f *fixture) {
-			if err := os.Remove(f.file); err != nil {
-				f.Fatal(err)
-			}
-		}, "file         failure"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := setUp(t)
-			f.T = t
-			c.do(f)
-			if out := f.want(exitUnhealthy, "doctor"); !strings.Contains(out, c.shows) {
-				t.Error(out)
-			}
-		})
-	}
-}
-
-func TestDoctorNoticesAClockThatWasSetBack(t *testing.T) {
-	f := setUp(t)
-	f.change(`UPDATE meta SET value = x'7fffffffffffff00' WHERE name = 'clock'`)
-	if out := f.want(exitOK, "doctor"); !strings.Contains(out, "clock        warning") {
-		t.Error(out)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 // writeTable prints rows in columns. The caller has quoted the cells. On a terminal, long rows are cut.
-func writeTable(out io.Writer, header []string, rows [][]string) {
+// header may be nil, and widths are the least widths of the columns, if any.
+func writeTable(out io.Writer, header []string, rows [][]string, widths []int) error {
 	t := table.NewWriter()
-	t.SetOutputMirror(out)
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
@@ -25,13 +25,19 @@ func writeTable(out io.Writer, header []string, rows [][]string) {
 	style.Box.UnfinishedRow = "…"
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
+	var columns []table.ColumnConfig
+	for i, width := range widths {
+		columns = append(columns, table.ColumnConfig{Number: i + 1, WidthMin: width})
+	}
+	t.SetColumnConfigs(columns)
 	if header != nil {
 		t.AppendHeader(row(header))
 	}
 	for _, r := range rows {
 		t.AppendRow(row(r))
 	}
-	t.Render()
+	_, err := fmt.Fprintln(out, t.Render())
+	return err
 }
 
 func row(cells []string) table.Row {
@@ -40,6 +46,33 @@ func row(cells []string) table.Row {
 		r[i] = c
 	}
 	return r
+}
+
+// writePairs prints names and values. On a terminal it wraps the values, because a value that is cut says
+// nothing. The caller has quoted them.
+func writePairs(out io.Writer, rows [][]string) {
+	left := 0
+	for _, r := range rows {
+		left = max(left, text.StringWidth(r[0]))
+	}
+	for _, r := range rows {
+		fmt.Fprintln(out, text.Pad(r[0], left, ' ')+"  "+hang(r[1], left+2, terminal.Width(out)))
+	}
+}
+
+// leastWidth is the narrowest column in which text is wrapped.
+const leastWidth = 10
+
+// hang wraps text that begins in column left of a terminal with that many columns, 0 for no terminal.
+func hang(s string, left, columns int) string {
+	if columns-left >= leastWidth {
+		s = text.WrapSoft(s, columns-left)
+	}
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n"+strings.Repeat(" ", left))
 }
 
 // cut shortens text to a width in columns.

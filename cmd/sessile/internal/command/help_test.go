@@ -5,7 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"go.uber.org/goleak"
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/admin"
@@ -27,7 +30,29 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		os.Exit(Main())
 	}
-	os.Exit(m.Run())
+	if path := os.Getenv(asChurn); path != "" {
+		churn(path)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// asChurn names, in the environment of a child, the file that the child opens and closes again and again.
+const asChurn = "TEST_OF_SESSILE_CHURN"
+
+// churn opens and closes a store until its input ends.
+func churn(path string) {
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
+	for {
+		s, err := sessile.Open(context.Background(), sessile.Config{Path: path, Slog: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		if err := s.Close(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
 }
 
 // evil acts on a terminal that shows it as it is.
@@ -38,6 +63,8 @@ type fixture struct {
 	*testing.T
 	file  string
 	store *sessile.Store // nil while no store runs
+
+	database string // URL of a database that replaces the file
 }
 
 // setUp returns the file of a closed store with two sessions of ann and one of a hostile user.
@@ -131,8 +158,8 @@ func (f *fixture) command(args ...string) *exec.Cmd {
 	f.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	f.Cleanup(cancel)
-	c := exec.CommandContext(ctx, os.Args[0], append([]string{"--db", f.file}, args...)...)
-	c.Env = []string{asCommand + "=1", "TZ=UTC"}
+	c := exec.CommandContext(ctx, os.Args[0], args...)
+	c.Env = []string{asCommand + "=1", "TZ=UTC", "SESSILE_STORE_PATH=" + f.file, "SESSILE_DATABASE=" + f.database}
 	return c
 }
 

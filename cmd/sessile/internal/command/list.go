@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,21 +24,14 @@ func (a *app) list() *cobra.Command {
 				return usageError("the limit %d is negative", limit)
 			}
 			return a.with(c.Context(), func(store *control.Client) error {
-				raw, more, err := store.List(c.Context(), f, limit)
-				if err != nil {
+				l := &listing{app: a}
+				more, err := store.Pages(c.Context(), f, limit, l.add)
+				if err := errors.Join(err, l.end(err == nil)); err != nil {
 					return err
 				}
 				if more {
-					defer a.note("There are more than %s: add --limit 0 to list all.", sessions(limit))
+					a.note("There are more than %s: add --limit 0 to list all.", sessions(limit))
 				}
-				if a.output == "json" && !a.quiet {
-					return a.printJSON(raw)
-				}
-				all, err := control.ParseSessions(raw)
-				if err != nil {
-					return err
-				}
-				a.printSessions(all)
 				return nil
 			})
 		},
@@ -47,21 +41,6 @@ func (a *app) list() *cobra.Command {
 	c.Flags().StringVar(&f.Device, "device", "", "only those whose device or User-Agent contains this `text`")
 	c.Flags().IntVar(&limit, "limit", 100, "list at most this `number`; 0 lists all")
 	return c
-}
-
-// printSessions prints a table, or only the IDs with -q.
-func (a *app) printSessions(all []control.Session) {
-	if a.quiet {
-		for _, s := range all {
-			fmt.Fprintln(a.Out, terminal.Quote(s.ID))
-		}
-		return
-	}
-	if len(all) == 0 {
-		a.say("No session matches.")
-		return
-	}
-	writeTable(a.Out, sessionHeader(), sessionRows(all, time.Now()))
 }
 
 func sessionHeader() []string {
@@ -81,8 +60,8 @@ func sessionRows(all []control.Session, now time.Time) (rows [][]string) {
 func (a *app) show() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show everything about a session but its token and its data", GroupID: groupSee,
-		Long: `Shows everything about a session but its token and its data. Of the data it shows
-the keys that the application has allowed, if the store runs.`,
+		Long: `Shows everything about a session but its token and its data. Of the data it
+shows the keys that the application has allowed, if the store runs.`,
 		Args: arguments(1, 1, "the ID of a session"), ValidArgsFunction: a.completeIDs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkIDs(args); err != nil {
@@ -104,7 +83,7 @@ the keys that the application has allowed, if the store runs.`,
 					fmt.Fprintln(a.Out, terminal.Quote(d.Session.ID))
 					return nil
 				}
-				writeTable(a.Out, nil, detailRows(d, time.Now()))
+				writePairs(a.Out, detailRows(d, time.Now()))
 				return nil
 			})
 		},
@@ -148,7 +127,7 @@ func (a *app) completeIDs(c *cobra.Command, _ []string, _ string) ([]string, cob
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer store.Close()
-	raw, _, err := store.List(c.Context(), control.Filter{}, 100)
+	raw, err := store.List(c.Context(), control.Filter{}, 100)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

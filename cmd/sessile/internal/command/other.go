@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,18 @@ import (
 func (a *app) migrate() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "migrate", Short: "Migrate the file to this version's schema, while no store runs", GroupID: groupFile,
-		Long: `Migrates the schema of the session file, as the next store that opens it would. A
-program with an older version of Sessile cannot open the file afterwards.`,
+		Use: "migrate", Short: "Migrate the file, or the database, to this version's schema", GroupID: groupFile,
+		Long: `Migrates the schema of the session file, as the next store that opens it would.
+No store may run meanwhile. With SESSILE_DATABASE it creates the schema in that
+PostgreSQL database, or brings it up to date. A program with an older version of
+Sessile cannot open the store afterwards.`,
 		Args: arguments(0, 0, "no arguments"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if a.target.Database != "" || a.target.Socket != "" {
+			if a.target.Socket != "" {
 				return fmt.Errorf("%w (migrate needs --db)", errNoFile)
+			}
+			if a.target.Database != "" {
+				return a.migrateDatabase(c.Context(), yes)
 			}
 			if err := control.CheckOwner(a.target.File); err != nil {
 				return err
@@ -53,6 +59,20 @@ program with an older version of Sessile cannot open the file afterwards.`,
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
+}
+
+func (a *app) migrateDatabase(ctx context.Context, yes bool) error {
+	if !yes {
+		question := "Create the schema in the database, or bring it up to date? Older programs cannot use it then."
+		if err := a.Confirm(ctx, question, "yes"); err != nil {
+			return err
+		}
+	}
+	if err := a.target.MigrateDatabase(ctx); err != nil {
+		return err
+	}
+	a.say("The database has the newest schema.")
+	return nil
 }
 
 func (a *app) printSchema(before, after int) error {
@@ -95,8 +115,8 @@ func exitCodes() *cobra.Command {
   2  The command line or a setting is wrong. Nothing was done.
   3  A session does not exist. revoke has ended the others that were named.
   4  The store cannot be asked: another process has the file open without an
-     admin socket, another user owns it, or a verb needs a store that runs (top),
-     or one that does not (restore, migrate).
+     admin socket, another user owns it, or a verb needs a store that runs
+     (top), or one that does not (restore, migrate).
   5  The question was not answered with yes, or nobody could be asked. Nothing
      was done.
   6  The doctor found a failure.`,

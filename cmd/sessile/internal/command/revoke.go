@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -22,8 +23,8 @@ func (a *app) revoke() *cobra.Command {
 	var v revocation
 	c := &cobra.Command{
 		Use: "revoke [ID...]", Short: "End sessions: by ID, of a user, or all", GroupID: groupEnd,
-		Long: `Ends sessions. A device is logged out at its next request, and the session cannot
-come back. The command returns when that is on disk.
+		Long: `Ends sessions. A device is logged out at its next request, and the session
+cannot come back. The command returns when that is on disk.
 
 It asks before it ends anything, and needs --yes if its input is not a terminal.`,
 		Example: "  sessile revoke 01JY5TZX3PQ0R1S2T3V4W5X6Y7\n  sessile revoke --user alice --yes\n  sessile list --ip 192.0.2.7 -q | xargs sessile revoke --yes",
@@ -73,7 +74,7 @@ func (a *app) revokeIDs(ctx context.Context, store *control.Client, ids []string
 		for _, id := range ids {
 			raw, err := store.Show(ctx, id)
 			if err != nil {
-				fmt.Fprintf(a.Err, "  %s  %s\n", id, terminal.Clean(err.Error()))
+				fmt.Fprintf(a.Err, "  %s\n", hang(id+"  "+terminal.Clean(err.Error()), 4, terminal.Width(a.Err)))
 				continue
 			}
 			d, err := control.ParseDetail(raw)
@@ -82,8 +83,9 @@ func (a *app) revokeIDs(ctx context.Context, store *control.Client, ids []string
 			}
 			known++
 			s := d.Session
-			fmt.Fprintf(a.Err, "  %s  %s, %s from %s, active %s\n", terminal.Quote(s.ID), terminal.Quote(s.UserID),
+			text := fmt.Sprintf("%s  %s, %s from %s, active %s", terminal.Quote(s.ID), terminal.Quote(s.UserID),
 				terminal.Quote(s.DeviceName), terminal.Quote(s.IPAddress), when(s.LastActiveAt, time.Now()))
+			fmt.Fprintf(a.Err, "  %s\n", hang(text, 4, terminal.Width(a.Err)))
 		}
 		if known > 0 {
 			if err := a.Confirm(ctx, "End "+sessions(known)+"?", "yes"); err != nil {
@@ -108,15 +110,7 @@ func (a *app) revokeIDs(ctx context.Context, store *control.Client, ids []string
 
 func (a *app) revokeUser(ctx context.Context, store *control.Client, v revocation) error {
 	if !v.yes {
-		raw, _, err := store.List(ctx, control.Filter{User: v.user}, 0)
-		if err != nil {
-			return err
-		}
-		question := fmt.Sprintf("End %s of the user %s?", sessions(len(raw)), terminal.Quote(v.user))
-		if v.except != "" {
-			question = fmt.Sprintf("End the sessions of the user %s but %s?", terminal.Quote(v.user), v.except)
-		}
-		if err := a.Confirm(ctx, question, "yes"); err != nil {
+		if err := a.confirmUser(ctx, store, v); err != nil {
 			return err
 		}
 	}
@@ -125,6 +119,23 @@ func (a *app) revokeUser(ctx context.Context, store *control.Client, v revocatio
 		return err
 	}
 	return a.ended(o)
+}
+
+// confirmUser asks before the sessions of a user end. It does not ask if there are none.
+func (a *app) confirmUser(ctx context.Context, store *control.Client, v revocation) error {
+	count := 0
+	_, err := store.Pages(ctx, control.Filter{User: v.user}, 0, func(page []json.RawMessage) error {
+		count += len(page)
+		return nil
+	})
+	if err != nil || count == 0 {
+		return err
+	}
+	question := fmt.Sprintf("End %s of the user %s?", sessions(count), terminal.Quote(v.user))
+	if v.except != "" {
+		question = fmt.Sprintf("End the sessions of the user %s but %s?", terminal.Quote(v.user), v.except)
+	}
+	return a.Confirm(ctx, question, "yes")
 }
 
 func (a *app) revokeAll(ctx context.Context, store *control.Client, v revocation) error {
@@ -155,8 +166,8 @@ func (a *app) ended(o control.Outcome) error {
 func (a *app) cleanup() *cobra.Command {
 	return &cobra.Command{
 		Use: "cleanup", Short: "Delete expired sessions now", GroupID: groupEnd,
-		Long: `Deletes expired sessions. A store that runs does that by itself every 15 minutes.
-Expired sessions are refused whether they are deleted or not.`,
+		Long: `Deletes expired sessions. A store that runs does that by itself every 15
+minutes. Expired sessions are refused whether they are deleted or not.`,
 		Args: arguments(0, 0, "no arguments"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(c.Context(), func(store *control.Client) error {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -31,6 +32,37 @@ func TestListShowsTheSessionsOfAFileAndOfAStoreThatRuns(t *testing.T) {
 			f.Error(out)
 		}
 	})
+}
+
+// The pages of a long list are printed as one list.
+func TestListOfSeveralPagesIsOneList(t *testing.T) {
+	f := setUp(t)
+	f.serve()
+	for i := range 1100 {
+		f.login(fmt.Sprintf("user%d", i), "")
+	}
+	all := decode[listed](t, f.want(exitOK, "list", "--limit", "0", "-o", "json"))
+	seen := make(map[string]bool)
+	for _, s := range all {
+		seen[s.ID] = true
+	}
+	if len(all) != 1103 || len(seen) != 1103 {
+		t.Errorf("%d sessions, %d different ones", len(all), len(seen))
+	}
+	if ids := strings.Fields(f.want(exitOK, "list", "--limit", "0", "-q")); len(ids) != 1103 {
+		t.Errorf("%d IDs", len(ids))
+	}
+	table := strings.Split(f.want(exitOK, "list", "--limit", "0"), "\n")
+	if len(table) != 1105 || strings.Count(strings.Join(table, "\n"), "ADDRESS") != 1 {
+		t.Errorf("%d lines", len(table))
+	}
+	r := f.run("list", "--limit", "600", "-q")
+	if strings.Count(r.out, "\n") != 600 || !strings.Contains(f.run("list", "--limit", "600").err, "more than 600 sessions") {
+		t.Errorf("%d lines\n%s", strings.Count(r.out, "\n"), r.err)
+	}
+	if out := f.want(exitOK, "list", "--user", "nobody", "-o", "json"); out != "[]\n" {
+		t.Error(out)
+	}
 }
 
 func TestHostileTextReachesTheTerminalEscaped(t *testing.T) {
@@ -165,10 +197,23 @@ func TestDeadSocketIsNoticed(t *testing.T) {
 
 func TestSocketThatIsSomethingElseIsRefused(t *testing.T) {
 	f := setUp(t)
-	if err := os.WriteFile(admin.SocketPath(f.file), nil, 0o600); err != nil {
-		t.Fatal(err)
+	path := admin.SocketPath(f.file)
+	for name, do := range map[string]func() error{
+		"a file":      func() error { return os.WriteFile(path, nil, 0o600) },
+		"a directory": func() error { return os.Mkdir(path, 0o700) },
+		"a link":      func() error { return os.Symlink(f.file, path) },
+		"a dead link": func() error { return os.Symlink("nowhere", path) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		if r := f.run("list"); r.code != exitUnreachable || !strings.Contains(r.err, "is not a socket") {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f.want(exitUnreachable, "list")
 }
 
 func TestFileOfAnotherUserIsLeftAlone(t *testing.T) {
@@ -216,7 +261,7 @@ func TestStatsOfAStoreThatRuns(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Wait(); err != nil || !strings.HasPrefix(text, "TIME ") || !strings.Contains(text, "  ok ") {
+	if err := c.Wait(); err != nil || !strings.HasPrefix(text, "TIME ") || !strings.Contains(text, " ok ") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +20,8 @@ func (a *app) stats() *cobra.Command {
 	every := time.Second
 	c := &cobra.Command{
 		Use: "stats", Short: "Show counters, sizes and health", GroupID: groupSee,
-		Long: `Shows counters since the store was opened, sizes and health. With --watch it prints
-a line for each interval: what happened in it, and the state at its end.
+		Long: `Shows counters since the store was opened, sizes and health. With --watch it
+prints a line for each interval: what happened in it, and the state at its end.
 
 The counters are those of the store that runs. If none runs, only the number of
 stored sessions, the size of the file and the health mean something.`,
@@ -47,7 +49,7 @@ stored sessions, the size of the file and the health mean something.`,
 					fmt.Fprintln(a.Out, terminal.Quote(s.Health.State))
 					return nil
 				}
-				writeTable(a.Out, nil, statsRows(s, store.Running()))
+				writePairs(a.Out, statsRows(s, store.Running(), a.noCounters()))
 				return nil
 			})
 		},
@@ -57,8 +59,16 @@ stored sessions, the size of the file and the health mean something.`,
 	return c
 }
 
-// statsRows describes a snapshot.
-func statsRows(s control.Snapshot, running bool) [][]string {
+// noCounters says why there are no counters if no store was asked over its socket.
+func (a *app) noCounters() string {
+	if a.target.Database != "" {
+		return "unknown: each node has its own; name its socket with --socket"
+	}
+	return "none: no store runs"
+}
+
+// statsRows describes a snapshot. without replaces the counters if no store runs that could be asked.
+func statsRows(s control.Snapshot, running bool, without string) [][]string {
 	rows := [][]string{{"health", health(s)}, {"sessions stored", stored(s)}}
 	if s.Health.FileBytes > 0 {
 		rows = append(rows, []string{"file", size(s.Health.FileBytes) + ", write-ahead log " + size(s.Health.WALBytes)})
@@ -67,7 +77,7 @@ func statsRows(s control.Snapshot, running bool) [][]string {
 		rows = append(rows, []string{"lease", brief(s.Health.Lease)})
 	}
 	if !running {
-		return append(rows, []string{"counters", "none: no store runs"})
+		return append(rows, []string{"counters", without})
 	}
 	m := s.Metrics
 	return append(rows,
@@ -169,21 +179,46 @@ func (a *app) watchLine(line int, raw json.RawMessage, before, now control.Snaps
 	if line < 0 {
 		return nil
 	}
+	columns := watchColumns(between(before, now), now)
 	if line%20 == 0 && !a.quiet {
-		fmt.Fprintln(a.Out, watchHeader)
+		fmt.Fprintln(a.Out, watchText(columns, terminal.Width(a.Out), func(c watchColumn) string { return c.name }))
 	}
-	_, err := fmt.Fprintln(a.Out, watchText(between(before, now), now))
+	_, err := fmt.Fprintln(a.Out, watchText(columns, terminal.Width(a.Out), func(c watchColumn) string { return c.value }))
 	return err
 }
 
-// watchHeader names the columns of watchText.
-const watchHeader = "TIME      HEALTH       STORED   MEMORY   READS/S    HITS  WRITES/S  COMMITS/S       P99  PENDING    OLDEST       WAL"
+// watchColumn is a column of the output of --watch.
+type watchColumn struct {
+	name  string
+	width int // negative aligns to the left
+	value string
+}
 
-func watchText(r rates, s control.Snapshot) string {
-	return fmt.Sprintf("%s  %-8s %10s %8s %9s %7s %9s %10s %9s %8s %9s %9s",
-		s.At.Local().Format("15:04:05"), cut(terminal.Quote(s.Health.State), 8), stored(s), number(s.Metrics.Hot),
-		number(r.reads), percent(r.hits, r.total), number(r.writes), number(r.commits), r.p99, number(s.Metrics.Pending),
-		brief(s.Health.OldestPending), size(s.Health.WALBytes))
+// watchColumns returns the columns, the most important first: a narrow terminal shows only those that fit.
+func watchColumns(r rates, s control.Snapshot) []watchColumn {
+	return []watchColumn{
+		{"TIME", -8, s.At.Local().Format("15:04:05")}, {"HEALTH", -8, cut(terminal.Quote(s.Health.State), 8)},
+		{"READS/S", 9, number(r.reads)}, {"HITS", 7, percent(r.hits, r.total)}, {"WRITES/S", 9, number(r.writes)},
+		{"COMMITS/S", 9, number(r.commits)}, {"P99", 9, r.p99}, {"PENDING", 8, number(s.Metrics.Pending)},
+		{"STORED", 10, stored(s)}, {"MEMORY", 8, number(s.Metrics.Hot)}, {"OLDEST", 9, brief(s.Health.OldestPending)},
+		{"WAL", 9, size(s.Health.WALBytes)},
+	}
+}
+
+// watchText prints the columns that fit into a terminal of that width, or all if width is 0.
+func watchText(columns []watchColumn, width int, text func(watchColumn) string) string {
+	var line strings.Builder
+	for i, c := range columns {
+		cell := fmt.Sprintf("%*s", c.width, text(c))
+		if i > 0 {
+			cell = " " + cell
+		}
+		if width > 0 && utf8.RuneCountInString(line.String()+cell) > width {
+			break
+		}
+		line.WriteString(cell)
+	}
+	return line.String()
 }
 
 // rates are what happened between two snapshots, per second. hits and total are counts.

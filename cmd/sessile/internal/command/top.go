@@ -18,8 +18,8 @@ func (a *app) top() *cobra.Command {
 	every := time.Second
 	c := &cobra.Command{
 		Use: "top", Short: "Watch a store that runs: figures and the newest sessions", GroupID: groupSee,
-		Long: `Shows the figures of a store that runs and its newest sessions, and refreshes them.
-Press q to leave. It needs a terminal; sessile stats --watch does not.`,
+		Long: `Shows the figures of a store that runs and its newest sessions, and refreshes
+them. Press q to leave. It needs a terminal; sessile stats --watch does not.`,
 		Args: arguments(0, 0, "no arguments"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if every < 100*time.Millisecond {
@@ -80,7 +80,7 @@ func (v *view) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list, _, err := v.store.List(ctx, control.Filter{}, 50)
+	list, err := v.store.List(ctx, control.Filter{}, 50)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,8 @@ func (v *view) table(width, rows int, now time.Time) []string {
 		return []string{dim + cut("There is no session.", width)}
 	}
 	var b strings.Builder
-	writeTable(&b, []string{"user", "device", "address", "created", "active", "expires", "id"}, newestRows(v.newest[:min(len(v.newest), max(rows-1, 0))], now))
+	header := []string{"user", "device", "address", "created", "active", "expires", "id"}
+	_ = writeTable(&b, header, newestRows(v.newest[:min(len(v.newest), max(rows-1, 0))], now), nil) // into memory
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	for i := range lines {
 		lines[i] = cut(lines[i], width)

@@ -36,37 +36,75 @@ func (c *Client) Close() error { return c.close() }
 // Filter selects sessions.
 type Filter struct{ User, IP, Device string }
 
-// pageSize is how many sessions a request asks for.
-const pageSize = 1000
+const (
+	pageSize   = 500 // sessions that a request asks for
+	restFactor = 1   // pause after a page, in times of what the store took for it
+)
 
-// List returns the sessions that the filter selects, the newest first, and whether there are more than
-// limit. A limit of 0 means all. Each session is the JSON that the API has sent.
-func (c *Client) List(ctx context.Context, f Filter, limit int) (all []json.RawMessage, more bool, err error) {
-	all = []json.RawMessage{}
+// List returns the sessions that the filter selects, the newest first. Each session is the JSON that the
+// API has sent. [Client.Pages] needs no memory for all of them.
+func (c *Client) List(ctx context.Context, f Filter, limit int) (all []json.RawMessage, err error) {
+	_, err = c.Pages(ctx, f, limit, func(page []json.RawMessage) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
+// Pages passes the sessions that the filter selects to do, the newest first, one page at a time. It
+// reports whether there are more than limit. A limit of 0 means all.
+func (c *Client) Pages(ctx context.Context, f Filter, limit int, do func([]json.RawMessage) error) (more bool, err error) {
+	seen := 0
 	for after := ""; ; {
 		want := pageSize
 		if limit > 0 {
-			want = min(want, limit-len(all))
+			want = min(want, limit-seen)
 		}
 		var page struct {
 			Sessions []json.RawMessage `json:"sessions"`
 			Next     string            `json:"next"`
 		}
-		q := url.Values{"limit": {strconv.Itoa(want)}}
-		for name, value := range map[string]string{"user": f.User, "ip": f.IP, "device": f.Device, "after": after} {
-			if value != "" {
-				q.Set(name, value)
-			}
+		began := time.Now()
+		if err := c.get(ctx, "sessions?"+f.query(want, after), &page); err != nil {
+			return false, err
 		}
-		if err := c.get(ctx, "sessions?"+q.Encode(), &page); err != nil {
-			return nil, false, err
+		took := time.Since(began)
+		if err := do(page.Sessions); err != nil {
+			return false, err
 		}
-		all = append(all, page.Sessions...)
+		seen += len(page.Sessions)
 		after = page.Next
-		if after == "" || limit > 0 && len(all) >= limit {
-			return all, after != "", nil
+		if after == "" || limit > 0 && seen >= limit {
+			return after != "", nil
+		}
+		if err := c.rest(ctx, took); err != nil {
+			return false, err
 		}
 	}
+}
+
+// rest pauses between two pages of a store that runs, so that a long list leaves time for its clients.
+func (c *Client) rest(ctx context.Context, took time.Duration) error {
+	if !c.Running() {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(restFactor * took):
+		return nil
+	}
+}
+
+// query returns the parameters of a request for a page.
+func (f Filter) query(limit int, after string) string {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	for name, value := range map[string]string{"user": f.User, "ip": f.IP, "device": f.Device, "after": after} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q.Encode()
 }
 
 // Show returns the JSON of one session. The error is ErrNotFound if it does not exist.
@@ -151,6 +189,9 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 		return fmt.Errorf("%w: reading its answer: %w", ErrUnreachable, err)
 	}
 	if answer.StatusCode != http.StatusOK {
+		if ctx.Err() != nil { // a store in this process answers, although nobody waits
+			return ctx.Err()
+		}
 		return refused(answer.StatusCode, raw)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
@@ -166,7 +207,7 @@ func refused(status int, raw []byte) error {
 		said.Error = fmt.Sprintf("the store answered with status %d", status)
 	}
 	if status == http.StatusNotFound {
-		return fmt.Errorf("%w (%s)", ErrNotFound, said.Error)
+		return ErrNotFound
 	}
 	return errors.New(said.Error)
 }

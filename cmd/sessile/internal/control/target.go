@@ -17,6 +17,7 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/admin"
+	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/postgres"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -31,6 +32,8 @@ var (
 	ErrOtherOwner = errors.New("another user owns it")
 	// ErrSchema means that opening the file would migrate it.
 	ErrSchema = errors.New("the file has an older schema")
+	// ErrInvalid means that the URL of a database cannot be used.
+	ErrInvalid = errors.New("the database is not named correctly")
 )
 
 // How long a command waits for another that has the file open.
@@ -81,7 +84,7 @@ func (t Target) Open(ctx context.Context) (*Client, error) {
 // Dial connects to the store that runs. The error is ErrNotRunning if none listens on the socket.
 func (t Target) Dial(ctx context.Context) (*Client, error) {
 	if t.Database != "" && t.Socket == "" {
-		return nil, fmt.Errorf("%w with a socket beside the database", ErrNotRunning)
+		return nil, fmt.Errorf("%w: a database has no socket; name that of a node with --socket", ErrNotRunning)
 	}
 	path := t.SocketPath()
 	info, err := os.Lstat(path)
@@ -132,21 +135,56 @@ func (t Target) openStore(ctx context.Context) (*sessile.Store, error) {
 		CleanupInterval: sessile.NoCleanup, MaxSessionsPerUser: sessile.NoSessionLimit, Slog: slog.New(slog.DiscardHandler),
 	}
 	if t.Database != "" {
-		db, err := postgres.Open(ctx, postgres.Config{URL: t.Database})
-		if err != nil {
-			return nil, err
-		}
-		store, err := sessile.New(db, cfg)
-		if err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-		return store, nil
+		return t.openNode(ctx, cfg)
 	}
 	if err := t.checkFile(); err != nil {
 		return nil, err
 	}
 	cfg.Path = t.File
 	return sessile.Open(ctx, cfg)
+}
+
+// openNode opens the database as one more node. It does not create or migrate its schema.
+func (t Target) openNode(ctx context.Context, cfg sessile.Config) (*sessile.Store, error) {
+	db, err := postgres.Open(ctx, postgres.Config{URL: t.Database, NoMigrate: true})
+	if err != nil {
+		return nil, databaseError(err)
+	}
+	store, err := sessile.New(db, cfg)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	settle(ctx, store)
+	return store, nil
+}
+
+// settle waits until a new node has heard the others. Until then its health is degraded.
+func settle(ctx context.Context, store *sessile.Store) {
+	for began := time.Now(); store.Health().State != sessile.HealthOK && time.Since(began) < lockWait; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lockEvery):
+		}
+	}
+}
+
+// MigrateDatabase creates the schema of the database, or brings it up to date.
+func (t Target) MigrateDatabase(ctx context.Context) error {
+	return databaseError(postgres.Migrate(ctx, postgres.Config{URL: t.Database}))
+}
+
+// databaseError says what somebody at the command line can do about an error.
+func databaseError(err error) error {
+	switch {
+	case errors.Is(err, postgres.ErrInvalidConfig):
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	case errors.Is(err, sessile.ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case errors.Is(err, persist.ErrNotStore):
+		return fmt.Errorf("%w: sessile migrate creates the schema or brings it up to date", err)
+	}
+	return err
 }
 
 // checkFile refuses what sessile.Open would do to a file and nobody has asked for: it would create a

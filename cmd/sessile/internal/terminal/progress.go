@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // Progress shows on one line of a terminal that something long goes on. It shows nothing in the first
@@ -61,9 +63,18 @@ func (p *Progress) run(what string, share func() float64) {
 		if share != nil {
 			done = share()
 		}
-		fmt.Fprintf(p.out, "\r\x1b[K%s  %s %s", what, bar(done, took), took.Truncate(time.Second))
+		line := fmt.Sprintf("%s  %s %s", what, bar(done, took), took.Truncate(time.Second))
+		fmt.Fprint(p.out, "\r\x1b[K"+fit(line, p.out))
 		shown = true
 	}
+}
+
+// fit cuts a line so that the terminal does not wrap it. A wrapped line cannot be removed.
+func fit(line string, out io.Writer) string {
+	if width := Width(out); width > 0 {
+		return text.Snip(line, width-1, "…")
+	}
+	return line
 }
 
 // bar draws a share, or a moving mark if it is unknown.

@@ -37,20 +37,22 @@ func Width(stream any) int {
 	return 0
 }
 
-// Confirm asks on Err for the word want, which "y" may stand for "yes". It returns ErrDeclined for any
-// other answer, and if In is not a terminal.
+// Confirm asks on Err for the word want. "y" may stand for "yes", and the question must name every other
+// word. Confirm returns ErrDeclined for any other answer, and if In is not a terminal.
 func (s Streams) Confirm(ctx context.Context, question, want string) error {
 	if !IsTerminal(s.In) {
 		return fmt.Errorf("%w: the input is not a terminal, so add --yes to go ahead", ErrDeclined)
 	}
-	hint := want
 	if want == "yes" {
-		hint = "y/N"
+		question += " [y/N]"
 	}
-	fmt.Fprintf(s.Err, "%s [%s] ", question, hint)
+	fmt.Fprint(s.Err, question+" ")
 	answered := make(chan string, 1)
 	go func() { // ends with the process if nobody answers
-		line, _ := bufio.NewReader(s.In).ReadString('\n')
+		line, err := bufio.NewReader(s.In).ReadString('\n')
+		if err != nil {
+			fmt.Fprintln(s.Err) // the end of the input leaves the cursor behind the question
+		}
 		answered <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
