@@ -17,6 +17,11 @@ if [ -z "${CHROMIUM:-}" ]; then
 fi
 export CHROMIUM
 
+if ! command -v sqlite3 >/dev/null 2>&1; then
+  echo "test-browser: install the sqlite3 shell (Debian: apt-get install sqlite3)" >&2
+  exit 1
+fi
+
 if ! cmp -s package-lock.json node_modules/.installed; then
   npm ci --no-audit --no-fund --loglevel=error
   cp package-lock.json node_modules/.installed

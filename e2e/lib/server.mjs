@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-// A running demo: url, and stop(), which fails unless the demo exits cleanly.
+// A running demo: url, its session file, and stop(), which fails unless the demo exits cleanly.
 export async function start(...flags) {
   const dir = mkdtempSync(join(tmpdir(), "sessile-e2e-"));
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SESSILE_")));
@@ -23,6 +23,7 @@ export async function start(...flags) {
   });
   return {
     url,
+    file: join(dir, "e2e.db"),
     async stop() {
       demo.kill("SIGTERM");
       const code = await ended;

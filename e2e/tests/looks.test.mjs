@@ -57,6 +57,8 @@ for (const [width, options] of Object.entries({ narrow, phone, desktop })) {
       for (const [name, page] of Object.entries(pages)) {
         await look(page.anonymous ? visitor : user, `${width}-${colorScheme}`, name, page);
       }
+      await login(visitor, "admin"); // has the most links
+      await look(visitor, `${width}-${colorScheme}`, "shop-admin", pages.shop);
       await user.goto("/devices");
       await user.getByRole("button", { name: "Log out everywhere" }).click();
       await Promise.all([visitor, user, other].map((page) => page.context().close()));
