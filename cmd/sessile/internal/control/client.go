@@ -37,8 +37,8 @@ func (c *Client) Close() error { return c.close() }
 type Filter struct{ User, IP, Device string }
 
 const (
-	pageSize   = 500 // sessions that a request asks for
-	restFactor = 1   // pause after a page, in times of what the store took for it
+	pageSize   = 100 // sessions that a request asks for: a few milliseconds of the store
+	restFactor = 2   // pause after a page, in times of what the store took for it
 )
 
 // List returns the sessions that the filter selects, the newest first. Each session is the JSON that the
