@@ -17,7 +17,6 @@ import (
 
 	"github.com/sessile/sessile"
 	"github.com/sessile/sessile/admin"
-	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/postgres"
 	"github.com/sessile/sessile/persist/sqlite"
 )
@@ -181,7 +180,7 @@ func databaseError(err error) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	case errors.Is(err, sessile.ErrUnavailable):
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
-	case errors.Is(err, persist.ErrNotStore):
+	case errors.Is(err, sessile.ErrNotStore):
 		return fmt.Errorf("%w: sessile migrate creates the schema or brings it up to date", err)
 	}
 	return err

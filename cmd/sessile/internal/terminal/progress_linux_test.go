@@ -15,7 +15,7 @@ func onTerminal(t *testing.T, what string, lasts time.Duration, share func() flo
 	user := terminaltest.Open(t, 50, 24)
 	synctest.Test(t, func(*testing.T) {
 		p := Streams{Err: user.Line}.Start(what, share)
-		time.Sleep(lasts)
+		<-time.After(lasts)
 		p.Stop()
 	})
 	_ = user.Line.Close()
