@@ -25,7 +25,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  if (demo && demo.exitCode === null) process.kill(-demo.pid, "SIGINT");
+  if (demo && demo.exitCode === null && demo.signalCode === null) process.kill(-demo.pid, "SIGINT");
   if (dir) rmSync(dir, { recursive: true, force: true });
 });
 
