@@ -99,11 +99,23 @@ func (t *transaction) insert(r *persist.Record) (int64, error) {
 	return key, err
 }
 
+// few reports whether a user has no more than most sessions, of any kind, active or not. It reads
+// only an index, and most logins need no more than that.
+func (t *transaction) few(r *persist.Record, most int) (bool, error) {
+	n := 0
+	err := query(t.c, `SELECT count(*) FROM (SELECT 1 FROM session WHERE user_id = ? LIMIT ?)`).
+		text(r.UserID).int(int64(most) + 1).rows(func(s *sqlite.Stmt) error { n = s.ColumnInt(0); return nil })
+	return n <= most, err
+}
+
 // full reports whether the new session's user already has the maximum of active sessions. The
 // session that is being replaced does not count.
 func (t *transaction) full(r *persist.Record, replaced persist.ID, most int) (bool, error) {
 	if r.UserID == "" {
 		return t.guests >= most, nil
+	}
+	if few, err := t.few(r, most-1); err != nil || few {
+		return false, err
 	}
 	n := 0
 	err := query(t.c, `SELECT count(*) FROM session s
@@ -117,10 +129,13 @@ func (t *transaction) full(r *persist.Record, replaced persist.ID, most int) (bo
 // limit, never the new one.
 func (t *transaction) evict(r *persist.Record, newest int64, most int) ([]persist.Removed, error) {
 	if r.UserID != "" {
+		if few, err := t.few(r, most); err != nil || few {
+			return nil, err
+		}
 		return t.remove(query(t.c, `DELETE FROM session WHERE key IN (
-			SELECT s.key FROM session s
-			WHERE s.user_id = ? AND s.key <> ? AND s.defaults & ? = ? AND (SELECT expires_at FROM activity a WHERE a.key = s.key) > ?
-			ORDER BY (SELECT last_active FROM activity a WHERE a.key = s.key) DESC, s.id DESC LIMIT -1 OFFSET ?)
+			SELECT s.key FROM session s CROSS JOIN activity a ON a.key = s.key
+			WHERE s.user_id = ? AND s.key <> ? AND s.defaults & ? = ? AND a.expires_at > ?
+			ORDER BY a.last_active DESC, s.id DESC LIMIT -1 OFFSET ?)
 			RETURNING key, id, token_hash, user_id`).text(r.UserID).int(newest).
 			int(int64(persist.APIToken)).int(int64(r.Flags & persist.APIToken)).int(t.b.Now).int(int64(most - 1)))
 	}
