@@ -169,7 +169,6 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 	if c.exclusive {
 		c.lease = forever
 	}
-	c.out.lease = c.lease
 	return c
 }
 

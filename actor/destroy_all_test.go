@@ -331,3 +331,17 @@ func TestDestroyAllTakesSmallSteps(t *testing.T) {
 		g.do(wakeUp{})
 	}
 }
+
+// TestDestroyAllDoesNotRestWhereNobodyElseWaits for the disk: it takes the time of its commits.
+func TestDestroyAllDoesNotRestWhereNobodyElseWaits(t *testing.T) {
+	const commit = 5 * time.Millisecond
+	inBubble(t, nil, func(l *live) {
+		l.crowd(3 * sliceSize)
+		l.before(persisttest.Apply, func(*persisttest.Call) { <-time.After(commit) })
+		commits, began := l.counts().Batches, time.Now()
+		_, err := l.DestroyAll(l.Context(), "")
+		l.is(err, nil)
+		took := time.Since(began)
+		equal(t, "it took", took, time.Duration(l.counts().Batches-commits)*commit)
+	})
+}

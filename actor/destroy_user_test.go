@@ -430,3 +430,19 @@ func TestDestroyUserTellsOfEachSessionOnce(t *testing.T) {
 	}
 	equal(t, "told", told, 1)
 }
+
+// TestDestroyUserJoinsTheOneBeforeAfterALoginThatIsGivenUp: it means no session that the first does not.
+func TestDestroyUserJoinsTheOneBeforeAfterALoginThatIsGivenUp(t *testing.T) {
+	g := newHarness(t, nil)
+	g.startCommit()
+	first, login, second := g.wipe("u"), g.createReq("u"), g.wipe("u")
+	g.do(first)
+	g.do(login)
+	g.do(abandon{call: login.base()})
+	g.do(second)
+	g.settle()
+	g.carries(1, 0, 0)
+	out := g.settle()
+	g.ok(out, first)
+	g.ok(out, second)
+}

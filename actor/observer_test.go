@@ -47,6 +47,26 @@ func TestEventsBeyondTheQueueAreDroppedAndCounted(t *testing.T) {
 	})
 }
 
+// TestEventsThatTheChannelHasNotTakenAreHandedOverAtTheEnd, each once and in order.
+func TestEventsThatTheChannelHasNotTakenAreHandedOverAtTheEnd(t *testing.T) {
+	l := make([]Event, 2*eventRoom+1)
+	seen := 0
+	o := newObserver(func(e Event) {
+		if seen == len(l) {
+			t.Fatal("an event is handed over twice")
+		}
+		equal(t, "event", e.ID, nthID(seen))
+		seen++
+	}, nil)
+	for i := range l {
+		l[i].ID = nthID(i)
+	}
+	o.add(l)
+	o.rest()
+	equal(t, "handed over", seen, len(l))
+	equal(t, "bytes that wait", o.bytes, 0)
+}
+
 // TestEventsOfABurstAllReachAFastObserver: the ends of 100,000 sessions are told, and none is dropped.
 func TestEventsOfABurstAllReachAFastObserver(t *testing.T) {
 	const sessions = 100_000

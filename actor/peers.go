@@ -182,9 +182,8 @@ func (c *core) readRow(r persist.Record) (v *View, moved bool) {
 	return v, moved
 }
 
-// attach gives a kept touch the entry of its session, which has been read again.
+// attach gives a kept touch the entry of its session, which has been read again. Its own has left memory.
 func (d *dirty) attach(c *core, e *entry) {
-	c.hot.Unpin(d.entry)
 	d.entry, d.base = e, e.Value().Version
 	c.hot.Pin(e)
 }

@@ -591,3 +591,41 @@ func TestNewsOfTwoLogOutsSpareNoSession(t *testing.T) {
 	g.do(&loaded{load: read, record: row})
 	equal(t, "kept in memory", g.c.hot.ByID(rec.ID) != nil, false)
 }
+
+// TestUpdateInFlightIsToldItsOutcomeThoughItsSessionHasYielded: refused by the disk, or without a row.
+func TestUpdateInFlightIsToldItsOutcomeThoughItsSessionHasYielded(t *testing.T) {
+	for want, end := range map[error]func(g *harness) *effects{
+		persist.ErrUnavailable: func(g *harness) *effects { return g.refuses(persist.ErrCorrupt) },
+		persist.ErrNotFound: func(g *harness) *effects {
+			ops := []persist.Op{{Kind: persist.OpDestroy, Ref: g.batch.Writes[0].Ref}}
+			if _, err := g.disk.Apply(g.Context(), &persist.Batch{Ops: ops}); err != nil {
+				g.Fatal(err)
+			}
+			return g.settle()
+		},
+	} {
+		g := shared(t)
+		rec := g.create("u")
+		u := g.update(rec.ID, "1")
+		g.do(u)
+		g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+		g.refused(end(g), u, want)
+	}
+}
+
+// TestTouchOfASessionThatIsReadAgainPinsNothingWhenItIsWritten.
+func TestTouchOfASessionThatIsReadAgainPinsNothingWhenItIsWritten(t *testing.T) {
+	g := shared(t)
+	rec := g.create("u")
+	x := g.touch(rec.ID)
+	g.do(x)
+	g.do(invalidate{[]persist.Event{{Kind: persist.EventSessionChanged, ID: rec.ID}}})
+	g.okay(g.find(rec.Hash))
+	for range 3 {
+		if g.pass(interval); g.batch != nil {
+			g.settle()
+		}
+	}
+	equal(t, "at rest", g.c.idle(), true)
+	equal(t, "pinned", g.c.hot.Pinned(), 0)
+}

@@ -227,3 +227,29 @@ func BenchmarkStepOfALogOut(b *testing.B) {
 	b.ReportMetric(float64(total.Microseconds())/float64(n), "µs/step")
 	b.ReportMetric(float64(longest.Microseconds()), "µs-longest-step")
 }
+
+// TestDestroyAllThatIsGivenUpIsAnsweredWhenMemoryIsClear, and not before: until then sessions live.
+func TestDestroyAllThatIsGivenUpIsAnsweredWhenMemoryIsClear(t *testing.T) {
+	g := newHarness(t, func(c *Config) { c.Entries = 3 * sliceSize })
+	for i := range 2 * sliceSize {
+		r := g.record("u")
+		r.ID, r.Hash, r.Key = persist.ID{7, byte(i >> 8), byte(i)}, persist.Hash{7, byte(i >> 8), byte(i)}, 1
+		v := viewOf(*r)
+		g.c.hot.Add(r.ID, r.UserID, r.Hash, v, v.cost())
+	}
+	x := newCommand(func(x *destroyAllCommand) { x.through, x.endsSessions = 1, true })
+	g.do(x)
+	g.waits(g.do(abandon{call: x.base()}), x)
+	for range 10 {
+		for _, r := range g.pass(0).replies {
+			if r.call != x.base() {
+				continue
+			}
+			left, ok := r.call.err.(*leftError)                                  //nolint:errorlint // it is the answer itself
+			equal(t, "not on disk yet", ok && left.state == ErrNotDurable, true) //nolint:errorlint // the state itself
+			equal(t, "in memory", g.c.hot.ByID(persist.ID{7, 0, 1}) != nil, false)
+			return
+		}
+	}
+	t.Error("no answer")
+}

@@ -59,3 +59,19 @@ func TestViewKeepsItsLifetimeWhereNoneIsConfigured(t *testing.T) {
 	v, _ := new(Config).read(persist.Record{Identity: &id, Data: []byte("{}")}, 10)
 	equal(t, "deadline", v.Deadline, 1000)
 }
+
+func TestViewSuccessorIsLostAMinuteBeforeAndAfterItsRotation(t *testing.T) {
+	h := persist.Hash{1}
+	v := viewOf(persist.Record{
+		Identity: &persist.Identity{}, Rotation: &persist.Rotation{Previous: h, Until: persist.Unseen, At: 2 * lostAfter}, Data: []byte("{}"),
+	})
+	for now, lost := range map[int64]bool{lostAfter: true, lostAfter + 1: false, 3*lostAfter - 1: false, 3 * lostAfter: true} {
+		equal(t, "lost", v.SuccessorLost(h, now), lost)
+	}
+}
+
+func TestViewExpiryIsAbsoluteFromItsDeadlineOn(t *testing.T) {
+	v := viewOf(persist.Record{Identity: &persist.Identity{Deadline: 50}, ExpiresAt: 40, Data: []byte("{}")})
+	equal(t, "before", v.Expiry(49), ReasonIdle)
+	equal(t, "at", v.Expiry(50), ReasonAbsolute)
+}

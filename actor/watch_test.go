@@ -340,3 +340,29 @@ func TestDoneClosesThoughALogOutOfEverybodyIsNotOnDisk(t *testing.T) {
 	equal(t, "told", over(done), true)
 	equal(t, "told of one that lives", over(lives), false)
 }
+
+// TestDoneClosesAfterAResetForWhatAnotherProgramHasEnded: all watched sessions are read again.
+func TestDoneClosesAfterAResetForWhatAnotherProgramHasEnded(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		var done []<-chan struct{}
+		var last *persist.Record
+		for i := range 3 * mostRereads {
+			last = l.numbered("u", i)
+			d, err := l.Done(l.Context(), last.ID)
+			l.is(err, nil)
+			done = append(done, d)
+		}
+		_, err := l.harness.disk.Apply(l.Context(), &persist.Batch{Ops: []persist.Op{{Kind: persist.OpDestroy, Ref: last.Ref()}}})
+		l.is(err, nil)
+		l.forget()
+		for i, d := range done {
+			told := false
+			select {
+			case <-d:
+				told = true
+			default:
+			}
+			equal(t, "told", told, i == len(done)-1)
+		}
+	})
+}

@@ -247,7 +247,9 @@ func TestAdoptIgnoresRequestsOfOtherSites(t *testing.T) {
 func TestAdoptTakesGuestsIfTheyAreAllowed(t *testing.T) {
 	for _, guests := range []bool{true, false} {
 		opts := knows().options()
-		opts.Guests = guests
+		if opts.Guests = guests; guests {
+			opts.GuestTTL, opts.GuestMaxLifetime = time.Minute, time.Hour
+		}
 		opts.Adopt = func(*http.Request) (middleware.Login, bool) {
 			return middleware.Login{Data: map[string]int{"cart": 3}}, true
 		}
@@ -256,6 +258,10 @@ func TestAdoptTakesGuestsIfTheyAreAllowed(t *testing.T) {
 		b.do(look)
 		f.want(b.cookie != "", guests)
 		f.want(valueOf[int](b, "cart") == 3, guests)
+		if s := b.session(); guests {
+			f.want(s.TTL(), time.Minute)
+			f.want(s.Deadline().Sub(s.CreatedAt()), time.Hour)
+		}
 	}
 }
 

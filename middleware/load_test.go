@@ -78,3 +78,14 @@ func TestLoadTellsOfSeveralCookiesAndOfAnUnreadableSession(t *testing.T) { // S1
 	f.want(b.do(func(http.ResponseWriter, *http.Request, *middleware.Handle) {}).StatusCode, http.StatusOK)
 	f.want(f.count(sessile.EventUnreadable), 1)
 }
+
+func TestLoadTellsOfAnUnknownTokenUnlessItWasReplaced(t *testing.T) {
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	slow := b.request()
+	b.login("alice")
+	b.serve(slow, nothing)
+	f.want(f.count(sessile.EventUnknownToken), 0)
+	b.serve(b.sends(planted()[0]), nothing)
+	f.want(f.count(sessile.EventUnknownToken), 1)
+}

@@ -38,3 +38,20 @@ func TestRecentForgetsAfterAMinute(t *testing.T) {
 		t.Error("keys that are forgotten take memory")
 	}
 }
+
+func TestAdoptionsForgetTheOldestOfTooMany(t *testing.T) {
+	var all adoptions
+	at := time.Unix(1, 0)
+	key := func(n int) (k [32]byte) {
+		k[0], k[1] = byte(n), byte(n>>8)
+		return k
+	}
+	for n := range 2 * maxRecent {
+		if _, first := all.enter(key(n), at); !first {
+			t.Fatalf("adoption %d is not the first", n)
+		}
+		if _, first := all.enter(key(0), at); first != (n == 2*maxRecent-1) {
+			t.Fatalf("the oldest after %d more: first is %t", n, first)
+		}
+	}
+}

@@ -62,6 +62,16 @@ func TestRotateDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // it ma
 	})
 }
 
+func TestRotateTwiceDoesNotRemoveTheCookieOfAParallelRequest(t *testing.T) { // it comes with the token before the last
+	f := setUp(t, sessile.Config{}, middleware.Options{})
+	b := f.login("alice")
+	slow := b.request()
+	b.do(rotate(f))
+	b.do(rotate(f))
+	f.want(golden(t, b.serve(slow, look)), "")
+	f.want(b.user(), "alice")
+}
+
 func TestRotateDoesNotFailARequestInProgress(t *testing.T) {
 	f := setUp(t, sessile.Config{TouchInterval: time.Nanosecond}, middleware.Options{Cookie: middleware.Cookie{SessionCookie: true}})
 	b := f.login("alice")
