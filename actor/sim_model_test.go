@@ -242,6 +242,10 @@ func (m *sim) lookFor(x *simSession, i int) {
 	v := m.pub.index.Get((*[32]byte)(&c.token))
 	if v != nil {
 		m.checkRead(c, response{view: v})
+		named := v.Rotation != nil && v.Previous == c.token
+		if !named && i < len(x.tokens)-1 && !x.unsure && !x.lost {
+			m.failf("a token that was replaced finds session %x as if it were the current one", x.id[14:])
+		}
 		// A rotation whose caller has gone may fail with an unknown outcome. Watchers are told,
 		// since no token opens the session, and the next rotation opens it again.
 		told := slices.ContainsFunc(x.watches, over) && !x.unsure
