@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -63,15 +64,16 @@ type core struct {
 	out  effects
 
 	hot        *cache.Set[View]
-	dirty      map[persist.ID]*dirty // changes that are not on disk yet
-	queue      queue                 // those that are not in flight
-	requeued   []*dirty              // of the batch that settles: those to go back
-	durable    []*dirty              // somebody waits for these to be on disk
-	bytes      int64                 // data of dirty, and of sessions that are being created
-	ops        opqueue               // security operations that are not in flight
-	inFlight   *batch                // the batch that is being committed
-	unfinished []operation           // of the batch that settles: those that are done in part
-	bulk       bulk                  // how much of commands over many sessions goes with a commit
+	all        func() iter.Seq[*entry] // hot.All; a simulation has its entries in order
+	dirty      map[persist.ID]*dirty   // changes that are not on disk yet
+	queue      queue                   // those that are not in flight
+	requeued   []*dirty                // of the batch that settles: those to go back
+	durable    []*dirty                // somebody waits for these to be on disk
+	bytes      int64                   // data of dirty, and of sessions that are being created
+	ops        opqueue                 // security operations that are not in flight
+	inFlight   *batch                  // the batch that is being committed
+	unfinished []operation             // of the batch that settles: those that are done in part
+	bulk       bulk                    // how much of commands over many sessions goes with a commit
 	syncs      waiters
 	passed     bool   // something that they may wait for has come to its end
 	seq        uint64 // of the last accepted change or operation
@@ -154,6 +156,7 @@ func newCore(cfg Config, hot *cache.Set[View]) *core {
 		cfg:        cfg,
 		rng:        rand.New(rand.NewPCG(cfg.Seed, 0x5e551e)), // jitter only: nothing secret comes from here
 		hot:        hot,
+		all:        hot.All,
 		dirty:      make(map[persist.ID]*dirty),
 		queue:      queue{near: make(map[int64]*dirty)},
 		tombstones: newTombstones(),

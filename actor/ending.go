@@ -54,7 +54,7 @@ func (t *tombstones) over(key int64) bool { return t.all != nil && key <= t.all.
 // alive, since nobody has been told of their end. Those that are installed meanwhile are above it.
 // Then it tells those who watch sessions that memory does not have.
 func (e *ending) clear(c *core) {
-	next, stop := iter.Pull(c.hot.All())
+	next, stop := iter.Pull(c.all())
 	e.addChore(c, func(c *core) bool {
 		for range sliceSize {
 			x, more := next()

@@ -44,7 +44,7 @@ func (m reset) handle(c *core) {
 // renewed.
 func (c *core) yieldAll() {
 	c.resetting++
-	walk := forEach(slices.Collect(c.hot.All()), func(c *core, e *entry) {
+	walk := forEach(slices.Collect(c.all()), func(c *core, e *entry) {
 		if e.Resident() {
 			c.yield(e)
 		}

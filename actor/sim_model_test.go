@@ -34,11 +34,12 @@ func (m *sim) begin() {
 	case k < 70:
 		m.beginUpdate(x)
 	case k < 78:
-		m.beginRotate(m.unseen(x))
+		m.beginRotate(m.pastGrace(m.unseen(x)))
 	case k < 80:
+		x = m.unseen(x)
 		x.hinted = true
 		c := &simClient{what: "seen", sess: x, live: x.tokens[len(x.tokens)-1]}
-		m.start(c, m.h.seenNote(x.id, c.live, m.now+500_000))
+		m.start(c, m.h.seenNote(x.id, c.live, m.now+50_000))
 	case k < 82:
 		m.beginWatch(x)
 	case k < 85:
@@ -156,6 +157,20 @@ func (m *sim) unseen(x *simSession) *simSession {
 	}
 	for _, y := range slices.Backward(m.sessions) {
 		if y.unseen() && !y.ended && m.now < y.floorExp {
+			return y
+		}
+	}
+	return x
+}
+
+// pastGrace is, now and then, a session whose token before the last has had a grace, or else x: its
+// next rotation must not bring that one back.
+func (m *sim) pastGrace(x *simSession) *simSession {
+	if m.rng.IntN(3) > 0 {
+		return x
+	}
+	for _, y := range slices.Backward(m.sessions) {
+		if n := len(y.tokens); n > 1 && y.graces[y.tokens[n-2]] > 0 && !m.graced(y, y.tokens[n-2]) && !y.ended && m.now < y.floorExp {
 			return y
 		}
 	}
@@ -517,6 +532,7 @@ func (m *sim) ackEnd(targets []*simSession, err error) {
 	for _, x := range targets {
 		x.ended = true
 		x.durable = x.durable || err == nil
+		m.lookFor(x, len(x.tokens)-1)
 		for _, w := range x.watches {
 			if !over(w) {
 				m.failf("somebody who watches session %x was not told of its end", x.id[14:])
