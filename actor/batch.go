@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/sessile/sessile/internal/agenda"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -14,7 +15,7 @@ import (
 // Others may come to wait for the retry of a destroy: see join and joinable. So every operation
 // may be applied twice, and the second time must do no harm.
 type operation interface {
-	scheduled
+	agenda.Scheduled
 	state() *pending
 	// encode is the operation as the backend takes it.
 	encode() persist.Op
@@ -44,17 +45,17 @@ const (
 // ends a session with changes that a Sync covers. They will never be on disk, so that Sync
 // waits for the deletion in their stead.
 type pending struct {
-	moment            // when it is ready again, if it is delayed
-	waiters           // who waits for it; nobody, if it is a retry or a clean-up
-	order      uint64 // of acceptance
-	holdsBack  uint64 // lowest change number that a Sync must not report before this is done
-	since      int64  // tick of its acceptance
-	tries      int    // failures so far; failBatch counts one before it calls fail
-	bytes      int64  // data that waits for the disk with it
-	stage      stage
-	background bool // it may wait for BatchInterval; others may not, retries too
-	deletes    bool
-	bulk       int // sessions that it deletes as a part of a command over many; see core.bulkRoom
+	agenda.Moment        // when it is ready again, if it is delayed
+	waiters              // who waits for it; nobody, if it is a retry or a clean-up
+	order         uint64 // of acceptance
+	holdsBack     uint64 // lowest change number that a Sync must not report before this is done
+	since         int64  // tick of its acceptance
+	tries         int    // failures so far; failBatch counts one before it calls fail
+	bytes         int64  // data that waits for the disk with it
+	stage         stage
+	background    bool // it may wait for BatchInterval; others may not, retries too
+	deletes       bool
+	bulk          int // sessions that it deletes as a part of a command over many; see core.bulkRoom
 }
 
 func (p *pending) state() *pending { return p }
@@ -75,10 +76,10 @@ func (p *pending) surrender(c *core) {
 // opqueue holds the operations that are not in flight. urgent and stuck are counted, because
 // every step asks for them.
 type opqueue struct {
-	ready   []operation       // in order of acceptance
-	delayed agenda[operation] // by the tick of their next try
-	urgent  int               // of ready, those that may not wait for BatchInterval
-	stuck   int               // of delayed, deletions
+	ready   []operation              // in order of acceptance
+	delayed agenda.Agenda[operation] // by the tick of their next try
+	urgent  int                      // of ready, those that may not wait for BatchInterval
+	stuck   int                      // of delayed, deletions
 }
 
 // accept puts a new operation at the end of the queue. That changes the epoch: whoever has read

@@ -1,6 +1,9 @@
 package actor
 
-import "github.com/sessile/sessile/persist"
+import (
+	"github.com/sessile/sessile/internal/agenda"
+	"github.com/sessile/sessile/persist"
+)
 
 // A create of unknown outcome may be committed later, where others write too:
 //
@@ -18,11 +21,11 @@ const mostLate = 4096
 // lateCreates are those that may still be committed.
 type lateCreates struct {
 	byID map[persist.ID]*lateCreate
-	due  agenda[*lateCreate] // by the tick of their next destroy
+	due  agenda.Agenda[*lateCreate] // by the tick of their next destroy
 }
 
 type lateCreate struct {
-	moment
+	agenda.Moment
 	id    persist.ID
 	end   int64 // of its session
 	pause int64 // before the next destroy, microseconds
@@ -36,20 +39,20 @@ func (l *lateCreates) add(r *persist.Record, tick int64) {
 	}
 	x := &lateCreate{id: r.ID, end: min(r.ExpiresAt, r.Deadline), pause: retryMost.Microseconds()}
 	l.byID[r.ID] = x
-	l.due.set(x, tick+x.pause)
+	l.due.Set(x, tick+x.pause)
 }
 
 func (l *lateCreates) forget(id persist.ID) {
 	if x := l.byID[id]; x != nil {
 		delete(l.byID, id)
-		l.due.remove(x)
+		l.due.Remove(x)
 	}
 }
 
 // hurry has all of them destroyed again.
 func (l *lateCreates) hurry(tick int64) {
 	for _, x := range l.byID {
-		l.due.set(x, tick)
+		l.due.Set(x, tick)
 	}
 }
 
@@ -57,7 +60,7 @@ func (l *lateCreates) hurry(tick int64) {
 func (l *lateCreates) seen(id persist.ID, tick int64) bool {
 	x := l.byID[id]
 	if x != nil {
-		l.due.set(x, tick)
+		l.due.Set(x, tick)
 	}
 	return x != nil
 }
@@ -65,17 +68,17 @@ func (l *lateCreates) seen(id persist.ID, tick int64) bool {
 // destroyLate destroys again those that are due, a slice of them. One destroy of a session is under
 // way at a time.
 func (c *core) destroyLate() {
-	for n := 0; n < sliceSize && c.late.due.due(c.tick); n++ {
+	for n := 0; n < sliceSize && c.late.due.Due(c.tick); n++ {
 		x := c.late.due[0]
 		t := c.tombstones.sessions[x.id]
 		switch {
 		case c.now >= x.end:
 			c.late.forget(x.id)
 		case t != nil && t.commit == 0:
-			c.late.due.set(x, c.tick+retryMost.Microseconds())
+			c.late.due.Set(x, c.tick+retryMost.Microseconds())
 		default:
 			x.pause *= 2
-			c.late.due.set(x, c.tick+x.pause)
+			c.late.due.Set(x, c.tick+x.pause)
 			c.destroyNow(nil, x.id, ReasonTokenLost)
 		}
 	}

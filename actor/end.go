@@ -46,7 +46,9 @@ func (c *core) endedOnDisk(x persist.Removed, ev Event) {
 	} else {
 		c.endWatch(x.ID)
 	}
-	c.late.forget(x.ID)
+	if len(c.late.byID) > 0 {
+		c.late.forget(x.ID)
+	}
 	t := c.tombstones.sessions[x.ID]
 	if t == nil {
 		t = c.tombstones.addSession(x.ID, x.Hash, x.UserID)

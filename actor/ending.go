@@ -47,9 +47,6 @@ func (a *allTombstone) forget(t *tombstones) {
 	}
 }
 
-// over reports whether a log-out of everybody means the session with this key.
-func (t *tombstones) over(key int64) bool { return t.all != nil && key <= t.all.through }
-
 // clear takes the sessions under the bound out of memory, a slice at a time. Until then they are
 // alive, since nobody has been told of their end. Those that are installed meanwhile are above it.
 // Then it tells those who watch sessions that memory does not have.

@@ -233,10 +233,10 @@ func (c *core) decide(l *load, r persist.Record) decision {
 	if d := c.tombstones.decide(l.commitsBefore, r); d != install {
 		return d
 	}
-	if c.late.seen(r.ID, c.tick) {
+	if len(c.late.byID) > 0 && c.late.seen(r.ID, c.tick) {
 		return refuse
 	}
-	if c.loads.outdated(l, r) {
+	if l.stale || c.loads.news.heard > l.heardBefore && c.loads.outdated(l, r) {
 		return answerOnly
 	}
 	return install

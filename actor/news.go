@@ -59,5 +59,5 @@ func (n *news) add(ev persist.Event) {
 // outdated reports whether a row that l has read may be from before a change elsewhere.
 func (a *loads) outdated(l *load, r persist.Record) bool {
 	u := a.news.users[r.UserID]
-	return l.stale || a.news.sessions[r.ID] > l.heardBefore || u.heard > l.heardBefore && u.except != r.ID
+	return a.news.sessions[r.ID] > l.heardBefore || u.heard > l.heardBefore && u.except != r.ID
 }

@@ -169,19 +169,6 @@ func (c *core) keepTouch(d *dirty) {
 	c.hot.Pin(k.entry)
 }
 
-// readRow is the view of a row as it counts: with a touch that is not on disk.
-func (c *core) readRow(r persist.Record) (v *View, moved bool) {
-	v, moved = c.cfg.read(r, c.now)
-	if c.exclusive {
-		return v, moved
-	}
-	if d := c.dirty[r.ID]; d != nil && d.lastTouch() != nil {
-		t := d.lastTouch()
-		v.access(t.LastActive, t.ExpiresAt, false)
-	}
-	return v, moved
-}
-
 // attach gives a kept touch the entry of its session, which has been read again. Its own has left memory.
 func (d *dirty) attach(c *core, e *entry) {
 	d.entry, d.base = e, e.Value().Version

@@ -133,7 +133,7 @@ func (c *core) putBack() {
 func (c *core) postpone(op operation, err error) {
 	p := op.state()
 	p.stage = delayed
-	c.ops.delayed.set(op, c.tick+c.delay(p.tries))
+	c.ops.delayed.Set(op, c.tick+c.delay(p.tries))
 	p.tries++
 	if p.deletes {
 		c.ops.stuck++
@@ -145,7 +145,7 @@ func (c *core) postpone(op operation, err error) {
 // their place does not.
 func (q *opqueue) release(tick int64) {
 	var l []operation
-	for q.delayed.due(tick) {
+	for q.delayed.Due(tick) {
 		op := q.delayed[0]
 		q.undelay(op)
 		op.state().since = tick
@@ -159,7 +159,7 @@ func (q *opqueue) release(tick int64) {
 // undelay takes an operation out of those that wait for their time: for its next try, or
 // because it is over.
 func (q *opqueue) undelay(op operation) {
-	q.delayed.remove(op)
+	q.delayed.Remove(op)
 	if op.state().deletes {
 		q.stuck--
 	}

@@ -206,7 +206,7 @@ func TestRotateRetriesInTheOrderOfAcceptance(t *testing.T) {
 			g.carries(2, 0, 0)
 			g.status(persist.StatusFailed, persist.StatusConflict)
 			for i, p := range g.c.rotations[rec.ID] {
-				g.c.ops.delayed.set(p, g.c.tick+c.at[i]*interval)
+				g.c.ops.delayed.Set(p, g.c.tick+c.at[i]*interval)
 			}
 			g.startCommit()
 			for i, commits := 0, 0; i < 90; i++ {

@@ -130,9 +130,9 @@ func (c *core) work() {
 // wake is how long nothing is due. Everything but the ends of watched sessions is due by
 // the monotonic clock.
 func (c *core) wake() time.Duration {
-	at := min(c.batchAt(), c.admissionAt(), c.late.due.next())
+	at := min(c.batchAt(), c.admissionAt(), c.late.due.Next())
 	if len(c.ops.delayed) > 0 {
-		at = min(at, c.ops.delayed.next())
+		at = min(at, c.ops.delayed.Next())
 	}
 	if len(c.chores) > 0 {
 		at = c.tick
@@ -148,7 +148,7 @@ func (c *core) wake() time.Duration {
 		return wait
 	}
 	// The wall clock may be set ahead, and no timer notices: look at it once a minute.
-	look := time.Duration(min(max(c.watched.byEnd.next()-c.now, 10_000), 60_000_000)) * time.Microsecond
+	look := time.Duration(min(max(c.watched.byEnd.Next()-c.now, 10_000), 60_000_000)) * time.Microsecond
 	if wait == never {
 		return look
 	}

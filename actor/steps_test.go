@@ -156,7 +156,7 @@ func (g *harness) delayDestroys(n int) {
 		p.tombstone = g.c.tombstones.addSession(p.ref.ID, persist.Hash{}, "")
 		g.c.seq++
 		p.order, p.stage = g.c.seq, delayed
-		g.c.ops.delayed.set(p, g.now+1_000_000_000+int64(i))
+		g.c.ops.delayed.Set(p, g.now+1_000_000_000+int64(i))
 	}
 }
 

@@ -203,6 +203,9 @@ func (c *core) pruneTombstones() {
 	c.tombstones.prune(oldest)
 }
 
+// over reports whether a log-out of everybody means the session with this key.
+func (t *tombstones) over(key int64) bool { return t.all != nil && key <= t.all.through }
+
 // decide holds a row against the tombstones. Its load began after since commits, and so saw
 // what those did to the disk. An open tombstone refuses whatever the load saw. One that was
 // committed later may have been missed: the row is read again, and then shows it. A session's

@@ -191,3 +191,16 @@ func (v *View) retime() *persist.Retime {
 func lockedOut(from persist.Hash, now int64) *persist.Rotation {
 	return &persist.Rotation{Previous: from, At: now}
 }
+
+// readRow is the view of a row as it counts: with a touch that is not on disk.
+func (c *core) readRow(r persist.Record) (v *View, moved bool) {
+	v, moved = c.cfg.read(r, c.now)
+	if c.exclusive {
+		return v, moved
+	}
+	if d := c.dirty[r.ID]; d != nil && d.lastTouch() != nil {
+		t := d.lastTouch()
+		v.access(t.LastActive, t.ExpiresAt, false)
+	}
+	return v, moved
+}

@@ -3,6 +3,7 @@ package actor
 import (
 	"slices"
 
+	"github.com/sessile/sessile/internal/agenda"
 	"github.com/sessile/sessile/persist"
 )
 
@@ -10,15 +11,15 @@ import (
 // and its channel. Its place among the ends is not moved with every access: an end that has
 // moved is noticed when the old one comes.
 type watch struct {
-	moment  // not after its end: where that is later, the watch is moved when its time has come
-	id      persist.ID
-	user    string
-	key     int64  // of its row
-	entry   *entry // pinned; nil after a reset, until it is read again
-	done    chan struct{}
-	callers int
-	asked   bool // its end has come, and it was read again: another node may have renewed it
-	queued  bool // in watchlist.queue
+	agenda.Moment // not after its end: where that is later, the watch is moved when its time has come
+	id            persist.ID
+	user          string
+	key           int64  // of its row
+	entry         *entry // pinned; nil after a reset, until it is read again
+	done          chan struct{}
+	callers       int
+	asked         bool // its end has come, and it was read again: another node may have renewed it
+	queued        bool // in watchlist.queue
 }
 
 // watchlist holds the sessions that are watched, by their ends. So a step looks at one of
@@ -27,7 +28,7 @@ type watchlist struct {
 	byID   map[persist.ID]*watch
 	unread map[persist.ID]*watch // those without an entry
 	queue  []*watch              // these, in the order in which they are read, and others that have been
-	byEnd  agenda[*watch]
+	byEnd  agenda.Agenda[*watch]
 }
 
 // setUnread has a watched session read again.
@@ -56,15 +57,15 @@ func (l *watchlist) take(n int) (ids []persist.ID) {
 // changed notes that a session may end earlier than was known. A later end needs no note; see
 // watch.
 func (l *watchlist) changed(v *View) {
-	if w := l.byID[v.ID]; w != nil && v.end() < w.at {
-		l.byEnd.set(w, v.end())
+	if w := l.byID[v.ID]; w != nil && v.end() < w.At {
+		l.byEnd.Set(w, v.end())
 	}
 }
 
 // watchEntry keeps the session in memory for those who watch it. An entry that leaves cannot
 // be kept, and is read again first.
 func (c *core) watchEntry(w *watch, e *entry) {
-	c.watched.byEnd.set(w, e.Value().end())
+	c.watched.byEnd.Set(w, e.Value().end())
 	if e.Leaving() {
 		c.watched.setUnread(w)
 		c.out.reread = true
@@ -111,7 +112,7 @@ func (c *core) endUnread(reason string, meant func(w *watch) bool) chore {
 func (c *core) unwatch(id persist.ID, w *watch) {
 	delete(c.watched.byID, id)
 	delete(c.watched.unread, id)
-	c.watched.byEnd.remove(w)
+	c.watched.byEnd.Remove(w)
 	if w.entry != nil {
 		c.hot.Unpin(w.entry)
 		w.entry = nil
@@ -121,16 +122,16 @@ func (c *core) unwatch(id persist.ID, w *watch) {
 // expireWatched ends watched sessions whose time has come, a slice of them: thousands may end
 // at once, and the next step does the others. Where others write too, they are read again first.
 func (c *core) expireWatched() {
-	for n := 0; n < sliceSize && c.watched.byEnd.due(c.now); n++ {
+	for n := 0; n < sliceSize && c.watched.byEnd.Due(c.now); n++ {
 		w := c.watched.byEnd[0]
 		if end := c.endOf(w); c.now < end {
-			c.watched.byEnd.set(w, end)
+			c.watched.byEnd.Set(w, end)
 			continue
 		}
 		if !c.exclusive && !w.asked {
 			w.asked = true
 			c.rereadOne(w)
-			c.watched.byEnd.set(w, c.now+retryMost.Microseconds())
+			c.watched.byEnd.Set(w, c.now+retryMost.Microseconds())
 			continue
 		}
 		if w.entry != nil {

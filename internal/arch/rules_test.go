@@ -42,7 +42,7 @@ func packages() map[string]rules {
 			clock:   true, tokens: true,
 		},
 		"actor": {
-			imports: []string{"cache", "persist", "internal/object"},
+			imports: []string{"cache", "persist", "internal/agenda", "internal/object"},
 			stdlib:  []string{"math/rand/v2"}, // jitter of retries; not a secret
 			shuns:   []string{"database/sql", "io/fs", "os"},
 			starts: []string{
@@ -53,7 +53,7 @@ func packages() map[string]rules {
 			},
 			loop: "core", shell: "Actor",
 			core: []string{
-				"abandon.go", "admission.go", "agenda.go", "batch.go", "core.go", "create_late.go", "dirty.go", "end.go", "ending.go", "errors.go", "event.go", "load.go", "overload.go",
+				"abandon.go", "admission.go", "batch.go", "core.go", "create_late.go", "dirty.go", "end.go", "ending.go", "errors.go", "event.go", "load.go", "overload.go",
 				"peers.go", "queue.go", "retry.go", "step.go", "syncs.go", "tombstone.go", "tombstone_user.go", "view.go", "watchlist.go",
 			},
 		},
@@ -63,6 +63,9 @@ func packages() map[string]rules {
 		},
 		"internal/bridge": {
 			shuns: []string{"context", "database/sql", "io/fs", "os"},
+		},
+		"internal/agenda": {
+			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},
 		},
 		"internal/clock": {
 			shuns: []string{"context", "database/sql", "io/fs", "os", "time"},

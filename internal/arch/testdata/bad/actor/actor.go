@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessile/sessile" // want dependency
 	"github.com/sessile/sessile/cache"
+	"github.com/sessile/sessile/internal/agenda"
 	"github.com/sessile/sessile/internal/object"
 	"github.com/sessile/sessile/persist"
 	"github.com/sessile/sessile/persist/sqlite" // want dependency
