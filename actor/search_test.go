@@ -39,3 +39,22 @@ func TestSearchReadsSmallerPagesWhileOthersChangeThem(t *testing.T) {
 		}
 	})
 }
+
+// TestSearchCountsWhatCannotBeRead, of all pages that it has read.
+func TestSearchCountsWhatCannotBeRead(t *testing.T) {
+	inBubble(t, nil, func(l *live) {
+		good := l.newSession("u")
+		var damaged persist.Batch
+		for i := range sliceSize + 1 {
+			r := l.record("u")
+			r.ID, r.Hash, r.Data = nthID(i), persist.Hash{9, byte(i >> 8), byte(i)}, []byte("{")
+			damaged.Ops = append(damaged.Ops, persist.Op{Kind: persist.OpCreate, Record: r})
+		}
+		_, err := l.disk.Apply(l.Context(), &damaged)
+		l.is(err, nil)
+		f, err := l.Search(l.Context(), persist.Query{Limit: 2 * sliceSize})
+		l.is(err, nil)
+		equal(t, "unreadable", f.Unreadable, sliceSize+1)
+		equal(t, "found", len(f.Views) == 1 && f.Views[0].ID == good.ID, true)
+	})
+}
