@@ -14,7 +14,8 @@ var errMergedEnded = errors.New("scs: the merged session has ended")
 // data. A token that opens nothing, or an API token, is not an error.
 //
 // If the other session belongs to a user, the commit logs that user in. It does not, and drops the
-// session data, if the other session has ended meanwhile.
+// session data, if the other session has ended meanwhile. With a limit of one session per user the
+// login itself ends the other session, so there it never logs in.
 func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	d := s.lock(ctx)
 	defer d.mu.Unlock()
@@ -31,6 +32,9 @@ func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	merged := make(map[string]any)
 	if err := s.decode(other, merged); err != nil {
 		return err
+	}
+	if user := other.UserID(); user != "" { // the login may come from elsewhere, such as Handle.Login
+		s.setUser(merged, user)
 	}
 	from, _ := sessile.ParseToken(token) // cannot fail: the lookup has accepted it
 	for key, v := range merged {
@@ -59,6 +63,17 @@ func (s *SessionManager) confirm(from sessile.Token) func(context.Context) error
 		}
 		return err
 	}
+}
+
+// keepMerged makes the merged sessions the latest of their users, on disk, so that a login which
+// exceeds the limit of sessions does not evict them: confirm needs them.
+func (s *SessionManager) keepMerged(ctx context.Context, d *sessionData) error {
+	for _, id := range d.merged {
+		if _, err := s.store.Renew(ctx, id); err != nil && !errors.Is(err, sessile.ErrNotFound) {
+			return err
+		}
+	}
+	return s.store.Sync(ctx)
 }
 
 // endMerged ends the sessions that were merged, after their data is in the store. They stay if the

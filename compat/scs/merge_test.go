@@ -4,6 +4,10 @@ import (
 	"context"
 	"net/http"
 	"testing"
+
+	"github.com/sessile/sessile"
+	"github.com/sessile/sessile/compat/scs"
+	"github.com/sessile/sessile/middleware/middlewaretest"
 )
 
 func TestManagerMergesSessions(t *testing.T) {
@@ -110,6 +114,28 @@ func TestMergeSessionLogsInTheUserOfTheOtherSession(t *testing.T) {
 	f.do(func(ctx context.Context) { f.must(f.m.MergeSession(ctx, alice)) })
 	f.want(f.value(f.cookie, "userID"), "alice")
 	f.want(f.value(alice, "userID"), nil)
+	f.want(f.sessions("alice"), 1)
+}
+
+// The login is one session over the limit, and evicts the least recently active one.
+func TestMergeSessionLogsInAtTheLimitOfSessions(t *testing.T) {
+	store := middlewaretest.NewStore(t, sessile.Config{MaxSessionsPerUser: 2})
+	f := &fixture{T: t, store: store, m: scs.New(store, "userID")}
+	f.put("userID", "alice")
+	oldest := f.cookie
+	f.cookie = ""
+	f.put("userID", "alice")
+	f.cookie = ""
+	f.do(func(ctx context.Context) { f.must(f.m.MergeSession(ctx, oldest)) })
+	f.want(f.value(f.cookie, "userID"), "alice")
+}
+
+func TestMergeSessionLogsInTheUserOfASessionOfTheStore(t *testing.T) {
+	f := setUp(t)
+	_, token, err := f.store.CreateWith(t.Context(), sessile.NewSession{UserID: "alice"})
+	f.must(err)
+	f.do(func(ctx context.Context) { f.must(f.m.MergeSession(ctx, token.Reveal())) })
+	f.want(f.value(f.cookie, "userID"), "alice")
 	f.want(f.sessions("alice"), 1)
 }
 

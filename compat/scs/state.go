@@ -273,7 +273,13 @@ func (s *SessionManager) replace(ctx context.Context, d *sessionData, user strin
 		lifetime = d.deadline.Sub(s.store.Now())
 	}
 	n.TTL, n.MaxLifetime = s.lifetimes(lifetime)
-	if err := d.behind.replace(ctx, n, s.confirm(d.changed[s.UserKey])); err != nil {
+	from := d.changed[s.UserKey]
+	if !from.IsZero() {
+		if err := s.keepMerged(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := d.behind.replace(ctx, n, s.confirm(from)); err != nil {
 		return err
 	}
 	d.of = sessile.ID{} // the session before has ended

@@ -66,10 +66,17 @@ func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, erro
 	var err error
 	unknown := false
 	for try := 1; ; try++ {
-		if err = d.attempt(ctx, t); err == nil {
+		if err = d.attempt(ctx, t); err == nil && unknown && t.conflicts() {
+			err = errOvertaken
+			break
+		}
+		if err == nil {
 			return t.res, nil
 		}
-		unknown = unknown || t.sent && !refused(err)
+		if t.sent && !refused(err) && !unknown {
+			unknown = true
+			d.unknown.Add(1)
+		}
 		// A write may be repeated after any outcome: it compares versions, and a session has its next version only from it.
 		if try == tries || ctx.Err() != nil || !again(err) || unknown && !t.plainWrites() {
 			break
@@ -77,11 +84,17 @@ func (d *DB) commit(ctx context.Context, b *persist.Batch) (persist.Result, erro
 		t = newTransaction(d, b)
 	}
 	if unknown {
-		d.unknown.Add(1)
 		return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnknown, err)
 	}
 	return persist.Result{}, fmt.Errorf("%w: %w", persist.ErrUnavailable, err)
 }
+
+// errOvertaken says that a write which may be committed finds a version of another:
+//
+//  1. A write is committed, and the connection breaks before the answer.
+//  2. Another node changes the session.
+//  3. The write is repeated, and conflicts. Applied to what the session is now, it would be applied twice.
+var errOvertaken = errors.New("another node has changed the session since")
 
 // attempt runs t on a connection. If the connection fails, the pool replaces the others too, and the next try gets a new one.
 func (d *DB) attempt(ctx context.Context, t *transaction) error {

@@ -32,12 +32,18 @@ func (s *settings) prepare() {
 			c.RuntimeParams["application_name"] = "sessile"
 		}
 		c.DefaultQueryExecMode = s.execMode()
+		if c.StatementCacheCapacity <= 0 { // pgx would fail every query
+			c.StatementCacheCapacity = statements
+		}
 	}
 	noteUnreplicated(s.pool.ConnConfig)
 	closeSoon(s.pool.ConnConfig)
 	s.pool.MinConns, s.pool.MinIdleConns = 0, 0
 	s.pool.PingTimeout = s.ApplyTimeout / 4 // a connection that hangs leaves time for another
 }
+
+// statements is how many prepared statements a connection keeps, if the configuration does not say: the default of pgx.
+const statements = 512
 
 // closing is how long pgx waits for the end of a connection that hangs. Its own limit is 15 s. Meanwhile the connection keeps its
 // place in the pool, and Close waits.

@@ -43,6 +43,7 @@ func Migrate(ctx context.Context, cfg Config) error {
 
 func (s *settings) connectOnce(ctx context.Context) (*pgx.Conn, error) {
 	c := s.pool.ConnConfig.Copy()
+	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // a pooler may be between: nothing here needs a feed
 	if s.pool.BeforeConnect != nil {
 		if err := s.pool.BeforeConnect(ctx, c); err != nil {
 			return nil, err

@@ -126,6 +126,35 @@ func TestWriteOverAConnectionThatIsCutIsRepeated(t *testing.T) {
 	}
 }
 
+// The answer to a commit is lost, and another node changes the session before the write is repeated.
+func TestWriteThatIsCommittedAndOvertakenIsUnknown(t *testing.T) {
+	cfg := fresh(t)
+	other := open(t, cfg)
+	p := through(t, mustHost(t))
+	cfg.FeedURL, cfg.URL = cfg.URL, withHost(t, p.Addr())
+	d := open(t, cfg)
+	r := create(t, d, "ann", 1)[0]
+	apply(t, d, persist.Batch{Writes: []persist.Write{writeOf(r)}}) // pgx now knows what the statements return
+	r.Version++
+	p.FreezeAt("\x00COMMIT\x00", true)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := d.Apply(context.Background(), &persist.Batch{Now: now, Writes: []persist.Write{writeOf(r)}})
+		ended <- err
+	}()
+	next := *r
+	for next.Version++; ; {
+		if got, err := find(t, other, r); err != nil || got.Version == next.Version {
+			break
+		}
+	}
+	apply(t, other, persist.Batch{Writes: []persist.Write{writeOf(&next)}})
+	p.Cut()
+	if err := <-ended; !errors.Is(err, persist.ErrUnknown) {
+		t.Errorf("Apply: %v, want ErrUnknown", err)
+	}
+}
+
 func TestReadOfACallerWhoLeavesEndsWhileTheServerHangs(t *testing.T) {
 	d, p := proxied(t)
 	r := create(t, d, "ann", 1)[0]

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +17,11 @@ func (t *transaction) plainWrites() bool {
 		}
 	}
 	return len(t.b.Ops)+t.need.retimes == 0
+}
+
+// conflicts reports whether a write found another version than it expects.
+func (t *transaction) conflicts() bool {
+	return slices.ContainsFunc(t.res.Writes, func(o persist.Outcome) bool { return o.Status == persist.StatusConflict })
 }
 
 // writeSQL decides as transaction.write does. The rows are locked.
