@@ -100,7 +100,7 @@ func (s *Store) renew(ctx context.Context, id ID, announced bool) (Session, erro
 //
 // If several nodes share the backend, the change is on the database when Update returns nil. If
 // another node has changed the session meanwhile, Update reads it again and applies the changes to
-// that. After three conflicts it returns [ErrConflict], and nothing is changed.
+// that. After four conflicts it returns [ErrConflict], and nothing is changed.
 func (s *Store) Update(ctx context.Context, id ID, c *Changes) (Session, error) {
 	return s.update(ctx, id, c, false, false)
 }

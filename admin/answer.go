@@ -81,7 +81,7 @@ func explain(err error) (int, string) {
 	case errors.Is(err, sessile.ErrInvalidID), errors.Is(err, sessile.ErrInvalidUserID):
 		return http.StatusBadRequest, capital(err)
 	case errors.Is(err, sessile.ErrInvalidQuery):
-		return http.StatusBadRequest, "This search is invalid: a filter is no text, or is too long, or the page belongs to another search."
+		return http.StatusBadRequest, "This search is invalid: a filter is not valid text or is too long, or the page belongs to another search."
 	case errors.Is(err, errors.ErrUnsupported):
 		return http.StatusNotImplemented, "The backend cannot do this. Use the tools of the database."
 	case errors.Is(err, fs.ErrExist):

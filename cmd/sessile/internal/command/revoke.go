@@ -93,7 +93,7 @@ func (a *app) revokeIDs(ctx context.Context, store *control.Client, ids []string
 			}
 		}
 	}
-	total := control.Outcome{Action: "revoke"}
+	total := control.Outcome{Action: "revoke-user"}
 	var missing error
 	for _, id := range ids {
 		o, err := store.Revoke(ctx, id)
@@ -110,7 +110,7 @@ func (a *app) revokeIDs(ctx context.Context, store *control.Client, ids []string
 
 func (a *app) revokeUser(ctx context.Context, store *control.Client, v revocation) error {
 	if !v.yes {
-		if err := a.confirmUser(ctx, store, v); err != nil {
+		if some, err := a.confirmUser(ctx, store, v); err != nil || !some {
 			return err
 		}
 	}
@@ -121,21 +121,24 @@ func (a *app) revokeUser(ctx context.Context, store *control.Client, v revocatio
 	return a.ended(o)
 }
 
-// confirmUser asks before the sessions of a user end. It does not ask if there are none.
-func (a *app) confirmUser(ctx context.Context, store *control.Client, v revocation) error {
+// confirmUser asks before the sessions of a user end. If there are none, it says so, and nothing is to be ended.
+func (a *app) confirmUser(ctx context.Context, store *control.Client, v revocation) (some bool, err error) {
 	count := 0
-	_, err := store.Pages(ctx, control.Filter{User: v.user}, 0, func(page []json.RawMessage) error {
+	_, err = store.Pages(ctx, control.Filter{User: v.user}, 0, func(page []json.RawMessage) error {
 		count += len(page)
 		return nil
 	})
-	if err != nil || count == 0 {
-		return err
+	if err != nil {
+		return false, err
+	}
+	if count == 0 {
+		return false, a.ended(control.Outcome{Action: "revoke-user"})
 	}
 	question := fmt.Sprintf("End %s of the user %s?", sessions(count), terminal.Quote(v.user))
 	if v.except != "" {
 		question = fmt.Sprintf("End the sessions of the user %s but %s?", terminal.Quote(v.user), v.except)
 	}
-	return a.Confirm(ctx, question, "yes")
+	return true, a.Confirm(ctx, question, "yes")
 }
 
 func (a *app) revokeAll(ctx context.Context, store *control.Client, v revocation) error {
