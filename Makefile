@@ -33,6 +33,8 @@ LINT := $(CURDIR)/bin/golangci-lint
 # The race detector, for all but the C code of SQLite, which was translated to Go: its memory
 # is no concern of the detector, and the tests take a third of the time.
 RACE := -race '-gcflags=modernc.org/sqlite/lib=-race=false -d=checkptr=0'
+# A program with the race detector sleeps for a second before it ends, and tests start hundreds.
+export GORACE := atexit_sleep_ms=50
 
 # in-modules runs a command in every module.
 define in-modules

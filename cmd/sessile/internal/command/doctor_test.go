@@ -54,7 +54,7 @@ func TestDoctorFindsFaults(t *testing.T) {
 func TestDoctorFindsNothingWhileAStoreStartsAndCloses(t *testing.T) {
 	f := setUp(t)
 	store := exec.CommandContext(t.Context(), os.Args[0])
-	store.Env = []string{asChurn + "=" + f.file}
+	store.Env = []string{noSleep, asChurn + "=" + f.file}
 	end, err := store.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// noSleep has a child with the race detector not sleep for a second before it ends.
+const noSleep = "GORACE=atexit_sleep_ms=0"
+
 // asChurn names, in the environment of a child, the file that the child opens and closes again and again.
 const asChurn = "TEST_OF_SESSILE_CHURN"
 
@@ -159,7 +162,7 @@ func (f *fixture) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	f.Cleanup(cancel)
 	c := exec.CommandContext(ctx, os.Args[0], args...)
-	c.Env = []string{asCommand + "=1", "TZ=UTC", "SESSILE_STORE_PATH=" + f.file, "SESSILE_DATABASE=" + f.database}
+	c.Env = []string{asCommand + "=1", noSleep, "TZ=UTC", "SESSILE_STORE_PATH=" + f.file, "SESSILE_DATABASE=" + f.database}
 	return c
 }
 
