@@ -65,8 +65,8 @@ func TestViewSuccessorIsLostAMinuteBeforeAndAfterItsRotation(t *testing.T) {
 	v := viewOf(persist.Record{
 		Identity: &persist.Identity{}, Rotation: &persist.Rotation{Previous: h, Until: persist.Unseen, At: 2 * lostAfter}, Data: []byte("{}"),
 	})
-	for now, lost := range map[int64]bool{lostAfter: true, lostAfter + 1: false, 3*lostAfter - 1: false, 3 * lostAfter: true} {
-		equal(t, "lost", v.SuccessorLost(h, now), lost)
+	for at, lost := range map[int64]bool{lostAfter: true, lostAfter + 1: false, 3*lostAfter - 1: false, 3 * lostAfter: true} {
+		equal(t, "lost", v.SuccessorLost(h, at), lost)
 	}
 }
 
